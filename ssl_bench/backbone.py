@@ -1,0 +1,75 @@
+"""From a backbone to a task network: normalised input, padded to the network's stride, residual where due."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssl_bench.seeds import seed_for
+from ssl_bench.specs import BackboneSpec, resolve
+from ssl_bench.task import Task
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Backbone(Protocol):
+    """Builds one network, normalised images (B, in, H, W) to logits (B, out, H, W).
+
+    The module may have `stride: int`, of which H and W must be multiples (1 where absent), and `head: nn.Module`,
+    whose learning rate a recipe may multiply.
+    """
+
+    def __call__(self, name: str, in_channels: int, out_channels: int) -> nn.Module:
+        """Build the network called `name`, freshly initialised from torch's global generator."""
+
+
+class TaskNetwork(nn.Module):
+    """Images in [0, 1], of any size, to logits of the same size."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, *, in_channels: int, residual: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.stride = int(getattr(network, "stride", 1))
+        self.residual = residual
+        repeats = -(-in_channels // 3)
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            tensor = torch.tensor((values * repeats)[:in_channels]).view(1, -1, 1, 1)
+            self.register_buffer(name, tensor, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] to logits (B, O, H, W)."""
+        height, width = images.shape[-2:]
+        down, right = -height % self.stride, -width % self.stride
+        inputs = (images - self.mean) / self.std
+        if down or right:
+            # Repeating the edge, and not zeros, keeps the last rows of the output free of a seam.
+            inputs = F.pad(inputs, (0, right, 0, down), mode="replicate")
+        logits: Tensor = self.network(inputs)[..., :height, :width]
+        return images + logits if self.residual else logits
+
+
+NetworkFactory = Callable[..., TaskNetwork]
+"""`build_network(index=0, backbone=None)`: the index-th task network of a cell. Network 0 has the same initial
+weights for every method at one seed; `backbone` replaces the cell's own for a network of another architecture."""
+
+
+def network_factory(
+    backbones: Callable[[str], BackboneSpec], task: Task, backbone: str, seed: int
+) -> NetworkFactory:
+    """The factory that a method gets. `backbones` finds the spec that answers to a backbone's name."""
+    default = backbone
+
+    def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
+        name = backbone or default
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for("network", seed, name, index))
+            network = resolve(backbones(name).backbone)(name, task.in_channels, task.out_channels)
+        return TaskNetwork(network, in_channels=task.in_channels, residual=task.residual)
+
+    return build_network

@@ -1,0 +1,94 @@
+"""Where images come from. Free of torch: arrays in, arrays out, one image at a time."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ssl_bench.errors import DataError
+
+
+class Dataset(ABC):
+    """Images of one task by id. Image and target are read apart, so a target is read only where it is due."""
+
+    path: Path | None = None
+    """The folder it was opened from; None for data made in memory."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of their ids; empty for regression."""
+
+    train: Sequence[str]
+    """Ids of training images that have a target."""
+    unlabeled: Sequence[str] = ()
+    """Ids of further training images, without any target."""
+    test: Sequence[str]
+    """Ids of test images."""
+
+    layout: ClassVar[str] = ""
+    """What `recognises` looks for, in words, for error messages."""
+
+    @classmethod
+    def open(cls, path: Path | None) -> "Dataset":
+        """The data set in a folder (or in memory, where `path` is None).
+
+        Raises DataError where the folder does not hold what the layout promises.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether this layout lies in the folder."""
+        return False
+
+    @abstractmethod
+    def image(self, name: str) -> np.ndarray:
+        """(H, W, C) uint8."""
+
+    @abstractmethod
+    def target(self, name: str) -> np.ndarray:
+        """Class ids (H, W) uint8 with 255 void, or an image (H, W, O) uint8, uint16 or float32 in [0, 1]."""
+
+    def unknown(self, name: str) -> np.ndarray | None:
+        """(H, W) bool: the region a test image marks as the hard one (a trimap's middle), or None."""
+        return None
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of the content: equal exactly where ids, images and targets are."""
+
+    def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
+        """Read every image, and the targets named, and raise DataError, naming the file, at the first fault.
+
+        `report` is called once per file, for a progress bar.
+        """
+
+
+class GuardedDataset:
+    """A data set as a cell may see it: reading the target of an image that is not labelled raises."""
+
+    def __init__(self, dataset: Dataset, labeled: Collection[str]) -> None:
+        self._dataset = dataset
+        self._readable = frozenset(labeled) | frozenset(dataset.test)
+
+    def image(self, name: str) -> np.ndarray:
+        """As `Dataset.image`."""
+        return self._dataset.image(name)
+
+    def target(self, name: str) -> np.ndarray:
+        """As `Dataset.target`, for labelled and test images only."""
+        if name not in self._readable:
+            raise DataError(f"image '{name}' is unlabelled in this split: its target must not be read")
+        return self._dataset.target(name)
+
+    def unknown(self, name: str) -> np.ndarray | None:
+        """As `Dataset.unknown`."""
+        return self._dataset.unknown(name)
+
+
+def digest(value: object, length: int = 12) -> str:
+    """Short content hash of anything JSON can hold."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

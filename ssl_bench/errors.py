@@ -1,0 +1,52 @@
+"""The one family of errors that a user can cause and mend.
+
+Each message is one line: what is wrong, where, and what to do. The command line prints it without a
+traceback and exits with `exit_status`; anything outside the family is a bug of ours.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SslBenchError(Exception):
+    """Something a user can mend. `exit_status` is the command's exit status."""
+
+    exit_status = 1
+
+
+class UsageError(SslBenchError):
+    """The command, its options or its suite file ask for something impossible."""
+
+    exit_status = 2
+
+
+class DataError(SslBenchError):
+    """A data set or one of its files cannot be used as it is."""
+
+    exit_status = 2
+
+
+class PluginError(SslBenchError):
+    """A plugin breaks the rules of the house: a name taken twice, a misspelt hook, a wrong type."""
+
+    exit_status = 2
+
+
+class CellError(SslBenchError):
+    """One cell cannot go on: a loss that is not finite, a record that cannot be written."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest known name, else the list of what there is."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    # A user may give only the last part of a dotted name.
+    near = near or [other for other in names if other.rsplit(".", 1)[-1] == name][:1]
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(names)}" if names else "there are none"
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that nothing answers to."""
+    return UsageError(f"unknown {kind} '{name}'; {suggestion(name, known)}")

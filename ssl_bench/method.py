@@ -1,0 +1,116 @@
+"""How to learn from labelled and unlabelled images: the interface of a method."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssl_bench.backbone import NetworkFactory
+from ssl_bench.recipe import OptimizerSettings
+from ssl_bench.task import Target, Task
+
+Losses = Mapping[str, Mapping[str, Tensor]]
+"""Player to term to scalar loss; a player's loss is the sum of its terms."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One iteration's images, labelled rows first; the unlabelled rows have no target to read."""
+
+    images: Tensor
+    """(L + U, C, H, W) float32 in [0, 1]."""
+    valid: Tensor
+    """(L + U, 1, H, W) bool, False on padding."""
+    targets: Target
+    """Of the L labelled rows."""
+
+    @property
+    def labeled(self) -> int:
+        """L, the number of labelled rows."""
+        return len(self.targets.value)
+
+    @property
+    def labeled_images(self) -> Tensor:
+        """(L, C, H, W)."""
+        return self.images[: self.labeled]
+
+    @property
+    def unlabeled_images(self) -> Tensor:
+        """(U, C, H, W)."""
+        return self.images[self.labeled :]
+
+    @property
+    def unlabeled_valid(self) -> Tensor:
+        """(U, 1, H, W)."""
+        return self.valid[self.labeled :]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where in its run a method is: all that a ramp-up or a draw may depend on."""
+
+    step: int
+    """From 0."""
+    iterations: int
+    iterations_per_epoch: float
+    """Of a nominal epoch, the unit in which ramp-ups are given."""
+    generator: torch.Generator
+    """On the CPU, seeded from (seed, step)."""
+
+
+class Player:
+    """A set of parameters stepped by one optimiser.
+
+    `optimizer`: None for the recipe's own, as task networks have; a critic or detector brings its own.
+    """
+
+    def __init__(self, module: nn.Module, optimizer: OptimizerSettings | None = None) -> None:
+        self.module = module
+        self.optimizer = optimizer
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that learn."""
+        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Those of the network's head, whose learning rate a recipe may multiply."""
+        network = getattr(self.module, "network", None)
+        head = getattr(network, "head", None)
+        return [p for p in head.parameters() if p.requires_grad] if isinstance(head, nn.Module) else []
+
+
+class Method(nn.Module, ABC):
+    """A way to learn. Modules assigned in `__init__` are saved and restored with the cell.
+
+    Whatever depends on time is a function of `progress`; keep no counters of your own. Mark a network that is
+    never trained by gradient (a teacher) with `requires_grad_(False)`; a network that is merely frozen in one
+    term needs nothing, since the trainer takes a player's gradient for that player's parameters alone.
+    """
+
+    def __init__(self, task: Task, config: Any, build_network: NetworkFactory) -> None:
+        super().__init__()
+        self.task = task
+        self.config = config
+
+    @abstractmethod
+    def players(self) -> Mapping[str, Player]:
+        """Every parameter that requires grad belongs to exactly one player."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        """Yield once per optimiser step: the players named step together, from one state."""
+
+    def after_step(self, progress: Progress) -> None:
+        """Once per iteration, after the last optimiser step: moving averages and the like."""
+        return None
+
+    @abstractmethod
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits (B, O, H, W) of the network that is evaluated and deployed, fixed in advance."""
+
+    def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        """Further predictors whose metrics are recorded beside the ranked ones (a second network, a student)."""
+        return {}

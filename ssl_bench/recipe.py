@@ -1,0 +1,53 @@
+"""A task's training budget: the same for every method. Torch-free."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Tier = Literal["smoke", "lite", "paper"]
+TIERS: tuple[Tier, ...] = ("smoke", "lite", "paper")
+
+
+class Settings(BaseModel):
+    """Base of everything a user may set: frozen, keyword-only, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class OptimizerSettings(Settings):
+    """One optimiser and its learning rate as a function of the step."""
+
+    name: Literal["sgd", "adam", "adamw"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, description="at step 0")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="adam and adamw only")
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"
+    power: float = Field(0.9, gt=0, description="of the polynomial decay, (1 - step / iterations) ** power")
+    head_multiplier: float = Field(1.0, gt=0, description="learning rate of a network's head over the rest's")
+
+
+class Recipe(Settings):
+    """Iterations, batch, crop and optimiser. An epoch is `iterations / epochs`, whatever the data."""
+
+    iterations: int = Field(ge=1, description="optimiser steps of every method")
+    epochs: int = Field(40, ge=1, description="nominal epochs, the unit of ramp-ups and curves")
+    labeled_rows: int = Field(4, ge=1, description="labelled images per iteration, for every method")
+    unlabeled_rows: int = Field(4, ge=1, description="unlabelled images per iteration, for methods that use them")
+    crop: int = Field(64, ge=8, description="side of the square training crop, px")
+    scale: tuple[float, float] = Field((1.0, 1.0), description="range of the random rescale before the crop")
+    flip: bool = Field(True, description="random horizontal flip")
+    evaluations: int = Field(1, ge=1, description="evaluations over the run, the last one at the last step")
+    optimizer: OptimizerSettings = OptimizerSettings()
+
+    @property
+    def iterations_per_epoch(self) -> float:
+        """Length of a nominal epoch in iterations."""
+        return self.iterations / self.epochs
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> Self:
+        low, high = self.scale
+        if not 0.1 <= low <= high <= 10:
+            raise ValueError(f"scale must be a range within [0.1, 10], not {low} to {high}")
+        return self

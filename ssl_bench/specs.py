@@ -1,0 +1,167 @@
+"""What a plugin hands over: small frozen descriptions, free of torch.
+
+A description names its implementation as a class or, so that `list` and `plan` stay instant, as a lazy
+`"module:Class"` reference.
+"""
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ssl_bench.recipe import Recipe, Settings, Tier
+
+if TYPE_CHECKING:
+    from ssl_bench.backbone import Backbone
+    from ssl_bench.dataset import Dataset
+    from ssl_bench.executor import Executor
+    from ssl_bench.method import Method
+    from ssl_bench.task import Task
+    from ssl_bench.tracker import Tracker
+
+Kind = Literal["classification", "regression"]
+Role = Literal["baseline", "upper_bound", "ssl"]
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+LAST = 1000
+"""Position of whatever states none: after the built-ins, by name."""
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def resolve(reference: Any) -> Any:
+    """The object behind a lazy `"module:Class"` reference; anything else is returned as it is."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def module_of(reference: Any) -> str:
+    """The module that `resolve` would import."""
+    return reference.partition(":")[0] if isinstance(reference, str) else reference.__module__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One score of a task. `symbol` is what tables print, arrow included by them."""
+
+    name: str
+    symbol: str
+    unit: str = ""
+    higher_is_better: bool = True
+    digits: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What is predicted and how it is scored."""
+
+    name: str
+    title: str
+    """Column of the leaderboard."""
+    kind: Kind
+    task: "type[Task] | str"
+    metrics: tuple[Metric, ...]
+    """The first is the primary one, which ranks."""
+    recipes: Mapping[Tier, Recipe]
+    backbones: Mapping[Tier, str]
+    """Default backbone of each tier."""
+    dataset: str = "synthetic"
+    """Default data set."""
+    method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    """Method name to overrides of its defaults: how a third-party task tunes methods it did not write."""
+    position: int = LAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """Where images of one task come from."""
+
+    name: str
+    task: str
+    dataset: "type[Dataset] | str"
+    title: str = ""
+    needs_path: bool = True
+    """False for data made in memory."""
+
+
+class MethodConfig(Settings):
+    """Settings of a method, with defaults per task.
+
+    A value is looked up in this order: `--set`, the task's own `method_defaults`, `task_defaults` by task
+    name, `kind_defaults` by kind of task, the field's default. Give a hyper-parameter a `symbol` (LaTeX, without
+    dollars) by `json_schema_extra` to have it in the generated hyper-parameter table.
+    """
+
+    task_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    kind_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec:
+    """How to learn from labelled and unlabelled images."""
+
+    name: str
+    title: str
+    """Row of the leaderboard."""
+    method: "type[Method] | str"
+    config: type[MethodConfig] = MethodConfig
+    role: Role = "ssl"
+    labels: Literal["split", "all"] = "split"
+    """`all`: trains on every label there is, whatever the split (an upper bound)."""
+    uses_unlabeled: bool = True
+    reference: str = ""
+    """Authors: title. Venue (year), for the table's list of references."""
+    unsupported: Callable[[TaskSpec], str | None] = lambda task: None
+    """Why a task cannot be served, or None: the plan shows such a cell as skipped with the reason."""
+    position: int = LAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSpec:
+    """A family of task networks: one plain name, or every name that `matches`."""
+
+    name: str
+    backbone: "Callable[..., Backbone] | str"
+    title: str = ""
+    matches: Callable[[str], bool] | None = None
+    """For families such as DECODER/ENCODER; None: the plain name alone."""
+    validate: Callable[[str], None] | str | None = None
+    """Raises UsageError for a matching name that cannot be built; may import what it needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorSpec:
+    """Runs cells on devices."""
+
+    name: str
+    executor: "type[Executor] | str"
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSpec:
+    """Follows a cell while it runs."""
+
+    name: str
+    tracker: "type[Tracker] | str"
+    title: str = ""
+
+
+Spec = TaskSpec | DatasetSpec | MethodSpec | BackboneSpec | ExecutorSpec | TrackerSpec
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Who provides something: the plugin, its distribution and version, and where it lies."""
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+    location: Path | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip() or self.plugin

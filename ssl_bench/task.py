@@ -1,0 +1,112 @@
+"""What a task states, once, so that no method and no engine module ever hears of a particular one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssl_bench.specs import Kind
+
+VOID = 255
+"""Class id of a pixel without a label, in files and in arrays."""
+
+Strength = Literal["none", "weak", "strong"]
+
+
+class Target(NamedTuple):
+    """A label and where it is known.
+
+    `value`: class ids (B, H, W) int64, 0 where void, or an image (B, O, H, W) float32 in [0, 1].
+    `valid`: (B, 1, H, W) bool, False on void pixels and on padding.
+    """
+
+    value: Tensor
+    valid: Tensor
+
+
+class DenseTarget(NamedTuple):
+    """A label in the space of predictions: `value` (B, O, H, W) float32 in [0, 1], 0 where not valid."""
+
+    value: Tensor
+    valid: Tensor
+
+
+Scores = dict[str, float | None]
+"""Name to score; None where a score does not exist (the IoU of a class that never occurs)."""
+
+
+class Metrics(Protocol):
+    """Scores of one evaluation, fed one whole image at a time."""
+
+    def update(
+        self, prediction: Tensor, target: Target, unknown: Tensor | None = None
+    ) -> Mapping[str, float | list[int] | None]:
+        """Add one image; return what is recorded of it.
+
+        `prediction`: T(x), (1, O, H, W) float32. `unknown`: (1, 1, H, W) bool, the region that a data set
+        marks as the hard one (a matting trimap), where it has one.
+        """
+
+    def compute(self) -> Scores:
+        """Scores over all images added, one per `Metric` of the task and any details beside them."""
+
+
+class Task(ABC):
+    """Loss, activation, label encoding, perturbation and metrics of one pixel-wise task.
+
+    Images are (B, in_channels, H, W) float32 in [0, 1]; networks normalise for themselves.
+    """
+
+    kind: ClassVar[Kind]
+    in_channels: ClassVar[int] = 3
+    residual: ClassVar[bool] = False
+    """The network's output is added to its input (restoration)."""
+
+    def __init__(self, classes: tuple[str, ...] = ()) -> None:
+        """`classes`: names of a data set's classes; empty for regression."""
+        self.classes = classes
+
+    @property
+    @abstractmethod
+    def out_channels(self) -> int:
+        """O, the channels of logits and predictions."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, target: Target) -> Tensor:
+        """The supervised loss: scalar, the mean over valid pixels; 0 where none is valid."""
+
+    @abstractmethod
+    def activate(self, logits: Tensor) -> Tensor:
+        """T(x): (B, O, H, W) float32, also under autocast."""
+
+    @abstractmethod
+    def encode(self, target: Target) -> DenseTarget:
+        """The label in the space of T(x): one-hot, or the image itself, zeroed where not valid."""
+
+    @abstractmethod
+    def decode(self, prediction: Tensor) -> Tensor:
+        """T(x) as a label: class ids (B, H, W) int64, or an image (B, O, H, W) clamped to [0, 1]."""
+
+    @abstractmethod
+    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+        """Images changed in a way that leaves the label as it is: same shape, [0, 1], each row its own draw.
+
+        `generator` lives on the CPU, whatever the device of the images, so that a draw does not depend on it.
+        """
+
+    @abstractmethod
+    def metrics(self) -> Metrics:
+        """Fresh metrics for one evaluation."""
+
+    @abstractmethod
+    def picture(self, value: np.ndarray) -> np.ndarray:
+        """A label for the eye: class ids (H, W) or image (H, W, O) uint8, to (H, W, 3) uint8."""
+
+
+def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of (B, C, H, W) values over valid pixels (B, 1, H, W) and all channels; 0 where none is valid."""
+    weight = valid.to(values.dtype).expand_as(values)
+    return (torch.where(valid, values, 0.0)).sum() / weight.sum().clamp_min(1.0)
