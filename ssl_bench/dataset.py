@@ -64,6 +64,7 @@ class Dataset(ABC):
 
         `report` is called once per file, for a progress bar.
         """
+        return None
 
 
 class GuardedDataset:

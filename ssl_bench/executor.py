@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+INTERRUPTED = 75
+"""Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -35,6 +38,10 @@ class Executor(ABC):
         self.devices = tuple(devices)
         self.slots = slots
         self.preload = tuple(preload)
+
+    @abstractmethod
+    def running(self) -> Sequence[Job]:
+        """The jobs in flight."""
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:

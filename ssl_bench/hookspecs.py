@@ -1,10 +1,10 @@
 """Every hook. A plugin is a module or package in entry-point group `ssl_bench` with any of these.
 
-    from ssl_bench.hookspecs import hookimpl
+from ssl_bench.hookspecs import hookimpl
 
-    @hookimpl
-    def provide_methods() -> Iterable[MethodSpec]:
-        return [MethodSpec(name="pi", title="Pi-Model", method="my_package.pi:PiModel")]
+@hookimpl
+def provide_methods() -> Iterable[MethodSpec]:
+    return [MethodSpec(name="pi", title="Pi-Model", method="my_package.pi:PiModel")]
 """
 
 from collections.abc import Iterable

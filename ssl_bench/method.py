@@ -107,9 +107,16 @@ class Method(nn.Module, ABC):
         """Once per iteration, after the last optimiser step: moving averages and the like."""
         return None
 
+    @property
     @abstractmethod
+    def deployed(self) -> nn.Module:
+        """The network that is evaluated and deployed, images to logits: fixed in advance, never the better of two
+        by a test score."""
+
     def predict(self, images: Tensor) -> Tensor:
-        """Logits (B, O, H, W) of the network that is evaluated and deployed, fixed in advance."""
+        """Logits (B, O, H, W) of the deployed network."""
+        logits: Tensor = self.deployed(images)
+        return logits
 
     def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """Further predictors whose metrics are recorded beside the ranked ones (a second network, a student)."""

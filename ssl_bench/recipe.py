@@ -33,7 +33,9 @@ class Recipe(Settings):
     iterations: int = Field(ge=1, description="optimiser steps of every method")
     epochs: int = Field(40, ge=1, description="nominal epochs, the unit of ramp-ups and curves")
     labeled_rows: int = Field(4, ge=1, description="labelled images per iteration, for every method")
-    unlabeled_rows: int = Field(4, ge=1, description="unlabelled images per iteration, for methods that use them")
+    unlabeled_rows: int = Field(
+        4, ge=1, description="unlabelled images per iteration, for methods that use them"
+    )
     crop: int = Field(64, ge=8, description="side of the square training crop, px")
     scale: tuple[float, float] = Field((1.0, 1.0), description="range of the random rescale before the crop")
     flip: bool = Field(True, description="random horizontal flip")

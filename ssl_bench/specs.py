@@ -56,10 +56,24 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSpec:
-    """What is predicted and how it is scored."""
+class Spec:
+    """What all descriptions have."""
 
     name: str
+    title: str = ""
+    position: int = LAST
+    """Place in tables and lists; names break ties."""
+
+    @property
+    def key(self) -> str:
+        """What no other description of the kind may be called."""
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(Spec):
+    """What is predicted and how it is scored."""
+
     title: str
     """Column of the leaderboard."""
     kind: Kind
@@ -73,19 +87,21 @@ class TaskSpec:
     """Default data set."""
     method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     """Method name to overrides of its defaults: how a third-party task tunes methods it did not write."""
-    position: int = LAST
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetSpec:
+class DatasetSpec(Spec):
     """Where images of one task come from."""
 
-    name: str
     task: str
     dataset: "type[Dataset] | str"
-    title: str = ""
     needs_path: bool = True
     """False for data made in memory."""
+
+    @property
+    def key(self) -> str:
+        """Several tasks may have a data set of one name."""
+        return f"{self.task}/{self.name}"
 
 
 class MethodConfig(Settings):
@@ -101,10 +117,9 @@ class MethodConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodSpec:
+class MethodSpec(Spec):
     """How to learn from labelled and unlabelled images."""
 
-    name: str
     title: str
     """Row of the leaderboard."""
     method: "type[Method] | str"
@@ -117,16 +132,13 @@ class MethodSpec:
     """Authors: title. Venue (year), for the table's list of references."""
     unsupported: Callable[[TaskSpec], str | None] = lambda task: None
     """Why a task cannot be served, or None: the plan shows such a cell as skipped with the reason."""
-    position: int = LAST
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackboneSpec:
+class BackboneSpec(Spec):
     """A family of task networks: one plain name, or every name that `matches`."""
 
-    name: str
     backbone: "Callable[..., Backbone] | str"
-    title: str = ""
     matches: Callable[[str], bool] | None = None
     """For families such as DECODER/ENCODER; None: the plain name alone."""
     validate: Callable[[str], None] | str | None = None
@@ -134,24 +146,17 @@ class BackboneSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutorSpec:
+class ExecutorSpec(Spec):
     """Runs cells on devices."""
 
-    name: str
     executor: "type[Executor] | str"
-    title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackerSpec:
+class TrackerSpec(Spec):
     """Follows a cell while it runs."""
 
-    name: str
     tracker: "type[Tracker] | str"
-    title: str = ""
-
-
-Spec = TaskSpec | DatasetSpec | MethodSpec | BackboneSpec | ExecutorSpec | TrackerSpec
 
 
 @dataclass(frozen=True)

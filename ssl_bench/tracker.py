@@ -1,21 +1,59 @@
 """What follows a cell while it runs: the interface of a tracker."""
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
 class Tracker:
-    """Called in the cell's own process. A tracker that raises is dropped with a warning in the cell's log."""
+    """Called in the cell's own process; override what is of interest."""
 
     def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
-        """The cell starts, or resumes, at `step`."""
+        """The cell starts, or resumes, at `step`; `cell` holds its coordinates."""
+        return None
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
         """A step was taken; `terms` maps `player/term` to its loss."""
+        return None
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
         """The test set was evaluated."""
+        return None
 
     def end(self, record: Mapping[str, Any]) -> None:
         """The cell finished with this record."""
+        return None
+
+
+class Trackers(Tracker):
+    """Several trackers as one. One that raises is dropped, with its traceback in the cell's log: no
+    measurement is lost to its observer."""
+
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
+        self.trackers = list(trackers)
+
+    def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
+        """As `Tracker.start`."""
+        self._each(lambda tracker: tracker.start(folder, cell, step))
+
+    def step(self, step: int, terms: Mapping[str, float]) -> None:
+        """As `Tracker.step`."""
+        self._each(lambda tracker: tracker.step(step, terms))
+
+    def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
+        """As `Tracker.evaluation`."""
+        self._each(lambda tracker: tracker.evaluation(step, scores))
+
+    def end(self, record: Mapping[str, Any]) -> None:
+        """As `Tracker.end`."""
+        self._each(lambda tracker: tracker.end(record))
+
+    def _each(self, call: Callable[[Tracker], None]) -> None:
+        for tracker in list(self.trackers):
+            try:
+                call(tracker)
+            except Exception:
+                traceback.print_exc()
+                print(f"tracker {type(tracker).__name__} raised and is dropped", flush=True)
+                self.trackers.remove(tracker)

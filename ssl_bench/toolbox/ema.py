@@ -15,7 +15,10 @@ def update_average(average: nn.Module, source: nn.Module, decay: float) -> None:
             old.copy_(new)
     pairs = [
         (old, new)
-        for mine, theirs in ((average.parameters(), source.parameters()), (average.buffers(), source.buffers()))
+        for mine, theirs in (
+            (average.parameters(), source.parameters()),
+            (average.buffers(), source.buffers()),
+        )
         for old, new in zip(mine, theirs, strict=True)
         if old.is_floating_point()
     ]

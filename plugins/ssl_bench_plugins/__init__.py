@@ -1,0 +1,1 @@
+"""Built-in methods, backbones, executors and trackers of ssl-bench."""

@@ -1,0 +1,84 @@
+"""Every decoder of segmentation-models-pytorch on every encoder that it accepts, as `DECODER/ENCODER`.
+
+Encoders of timm are found under their own name too (`unet/convnext_tiny` is `unet/tu-convnext_tiny`).
+"""
+
+import segmentation_models_pytorch as smp
+import timm
+from torch import Tensor, nn
+
+from ssl_bench.errors import UsageError, suggestion
+
+DECODERS = {
+    "deeplabv3": smp.DeepLabV3,
+    "deeplabv3plus": smp.DeepLabV3Plus,
+    "dpt": smp.DPT,
+    "fpn": smp.FPN,
+    "linknet": smp.Linknet,
+    "manet": smp.MAnet,
+    "pan": smp.PAN,
+    "pspnet": smp.PSPNet,
+    "segformer": smp.Segformer,
+    "unet": smp.Unet,
+    "unetplusplus": smp.UnetPlusPlus,
+    "upernet": smp.UPerNet,
+}
+
+STRIDE = 32
+"""A multiple that suits every decoder; inputs are padded to it and the output is cropped back."""
+
+
+class SmpNetwork(nn.Module):
+    """A model of smp with the names that the engine looks for."""
+
+    stride = STRIDE
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def head(self) -> nn.Module:
+        """The last layer, whose learning rate a recipe may multiply."""
+        head = self.model.segmentation_head
+        assert isinstance(head, nn.Module)
+        return head
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalised images to logits."""
+        logits: Tensor = self.model(inputs)
+        return logits
+
+
+def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
+    """The network, freshly initialised, without pretrained weights."""
+    decoder, encoder = name.split("/")
+    model = DECODERS[decoder](
+        encoder_name=encoder_name(decoder, encoder),
+        encoder_weights=None,
+        in_channels=in_channels,
+        classes=out_channels,
+    )
+    return SmpNetwork(model)
+
+
+def validate(name: str) -> None:
+    """UsageError unless decoder and encoder exist."""
+    decoder, encoder = name.split("/")
+    if decoder not in DECODERS:
+        raise UsageError(f"unknown decoder '{decoder}' in backbone '{name}'; {suggestion(decoder, DECODERS)}")
+    encoder_name(decoder, encoder)
+
+
+def encoder_name(decoder: str, encoder: str) -> str:
+    """The encoder's name as smp wants it; UsageError with a suggestion where there is none."""
+    plain = encoder.removeprefix("tu-")
+    # DPT takes timm's vision transformers only.
+    if decoder != "dpt" and encoder in smp.encoders.get_encoder_names():
+        return encoder
+    if timm.is_model(plain):
+        return f"tu-{plain}"
+    known = {*smp.encoders.get_encoder_names(), *timm.list_models()}
+    raise UsageError(
+        f"unknown encoder '{encoder}' in backbone '{decoder}/{encoder}'; {suggestion(encoder, known)}"
+    )

@@ -1,0 +1,13 @@
+"""Built-in methods. Torch-free: the classes are named, not imported."""
+
+from collections.abc import Iterable
+
+from ssl_bench.hookspecs import hookimpl
+from ssl_bench.specs import MethodSpec
+from ssl_bench_plugins.methods.configs import METHODS
+
+
+@hookimpl
+def provide_methods() -> Iterable[MethodSpec]:
+    """Supervised baselines and the methods of the GCT paper."""
+    return METHODS

@@ -1,0 +1,63 @@
+"""Settings of the methods that are not in the paper's own list. Torch-free."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ssl_bench.specs import MethodConfig, MethodSpec
+
+
+class SupervisedConfig(MethodConfig):
+    """Supervised learning has no setting of its own."""
+
+
+class MeanTeacherConfig(MethodConfig):
+    """Mean Teacher, with the defaults of the GCT paper's appendix C."""
+
+    lambda_mt: float = Field(
+        1.0, ge=0, description="weight of consistency", json_schema_extra={"symbol": r"\lambda_{MT}"}
+    )
+    eta_mt: float = Field(
+        5, ge=0, description="ramp-up, nominal epochs", json_schema_extra={"symbol": r"\eta_{MT}"}
+    )
+    alpha_mt: float = Field(
+        0.99, ge=0, lt=1, description="decay of the average", json_schema_extra={"symbol": r"\alpha_{MT}"}
+    )
+    space: Literal["probabilities", "logits"] = Field("probabilities", description="where predictions agree")
+    noise: Literal["none", "weak", "strong"] = Field(
+        "weak", description="strength of the task's own perturbation of both views"
+    )
+
+    kind_defaults: ClassVar = {"classification": {"eta_mt": 3}}
+
+
+METHODS = (
+    MethodSpec(
+        name="supervised",
+        title="SupOnly",
+        method="ssl_bench_plugins.methods.supervised:Supervised",
+        config=SupervisedConfig,
+        role="baseline",
+        uses_unlabeled=False,
+        position=10,
+    ),
+    MethodSpec(
+        name="mt",
+        title="MT",
+        method="ssl_bench_plugins.methods.mean_teacher:MeanTeacher",
+        config=MeanTeacherConfig,
+        reference="Tarvainen, A., Valpola, H.: Mean teachers are better role models: Weight-averaged consistency "
+        "targets improve semi-supervised deep learning results. In: NeurIPS (2017)",
+        position=20,
+    ),
+    MethodSpec(
+        name="full",
+        title="Full",
+        method="ssl_bench_plugins.methods.supervised:Supervised",
+        config=SupervisedConfig,
+        role="upper_bound",
+        labels="all",
+        uses_unlabeled=False,
+        position=90,
+    ),
+)

@@ -1,0 +1,82 @@
+"""Mean Teacher.
+
+Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, https://arxiv.org/abs/1703.01780.
+
+    L = task(S(x_l), y) + r(t) lambda_MT MSE(T(S(x_u)), stopgrad T(T'(x_u)))
+    theta' <- a theta' + (1 - a) theta,   a = min(1 - 1 / (step + 1), alpha_MT)
+
+Deviations: the paper perturbs labelled images as well; here the labelled rows are those of every other method, so that
+comparisons stay fair. The paper's running statistics follow the teacher's own batches; here they are averaged
+like weights, so that an evaluated teacher is the average of students and nothing else.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssl_bench.backbone import NetworkFactory
+from ssl_bench.method import Batch, Losses, Method, Player, Progress
+from ssl_bench.task import Task, masked_mean
+from ssl_bench.toolbox.ema import update_average
+from ssl_bench.toolbox.schedules import ramp_up
+from ssl_bench_plugins.methods.configs import MeanTeacherConfig
+
+
+class MeanTeacher(Method):
+    """A student that agrees with the moving average of its own past."""
+
+    def __init__(self, task: Task, config: MeanTeacherConfig, build_network: NetworkFactory) -> None:
+        super().__init__(task, config, build_network)
+        self.config: MeanTeacherConfig = config
+        self.student = build_network()
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        keep_running_statistics(self.teacher)
+
+    def players(self) -> Mapping[str, Player]:
+        """The student; the teacher learns from nobody's gradient."""
+        return {"student": Player(self.student)}
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        """Task loss on labelled rows, consistency with the teacher on unlabelled ones."""
+        config, task = self.config, self.task
+        student_view = task.perturb(batch.unlabeled_images, progress.generator, config.noise)
+        teacher_view = task.perturb(batch.unlabeled_images, progress.generator, config.noise)
+
+        student_logits = self.student(torch.cat([batch.labeled_images, student_view]))
+        labeled_logits, unlabeled_logits = student_logits.tensor_split([batch.labeled])
+        with torch.no_grad():
+            teacher_logits = self.teacher(teacher_view)
+
+        into = task.activate if config.space == "probabilities" else Tensor.float
+        error = F.mse_loss(into(unlabeled_logits), into(teacher_logits), reduction="none")
+        weight = ramp_up(progress.step, config.eta_mt * progress.iterations_per_epoch) * config.lambda_mt
+        yield {
+            "student": {
+                "task": task.loss(labeled_logits, batch.targets),
+                "consistency": weight * masked_mean(error, batch.unlabeled_valid),
+            }
+        }
+
+    def after_step(self, progress: Progress) -> None:
+        """The teacher moves towards the student; the first update copies it."""
+        decay = min(1 - 1 / (progress.step + 1), self.config.alpha_mt)
+        update_average(self.teacher, self.student, decay)
+
+    @property
+    def deployed(self) -> nn.Module:
+        """The teacher."""
+        return self.teacher
+
+    def predict_beside(self) -> Mapping[str, nn.Module]:
+        """The student."""
+        return {"student": self.student}
+
+
+def keep_running_statistics(network: nn.Module) -> None:
+    """Let a network normalise by its batch's statistics without changing its running ones."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 0.0

@@ -1,0 +1,18 @@
+"""Built-in trackers. Torch-free."""
+
+from collections.abc import Iterable
+
+from ssl_bench.hookspecs import hookimpl
+from ssl_bench.specs import TrackerSpec
+
+
+@hookimpl
+def provide_trackers() -> Iterable[TrackerSpec]:
+    """Curves in TensorBoard, where its extra is installed."""
+    return [
+        TrackerSpec(
+            name="tensorboard",
+            title="curves for TensorBoard, in each cell's folder (extra: tensorboard)",
+            tracker="ssl_bench_plugins.trackers.tensorboard:TensorBoardTracker",
+        )
+    ]

@@ -1,0 +1,137 @@
+"""One coordinate of the cross product, resolved and frozen, with a content hash. Torch-free."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from ssl_bench.dataset import digest
+from ssl_bench.recipe import Recipe
+from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+from ssl_bench.splits import LabelSplit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """task × dataset × split × backbone × method(config) × seed, with everything its run depends on."""
+
+    task: str
+    dataset: str
+    data: str
+    """Fingerprint of the data."""
+    split: LabelSplit
+    backbone: str
+    method: str
+    seed: int
+    tier: str
+    recipe: Mapping[str, Any]
+    config: Mapping[str, Any]
+    threads: int
+    """CPU threads of the process: sums of floats depend on them."""
+    providers: Mapping[str, str]
+    """Distribution and version behind task, data set, backbone and method: another version is another cell."""
+    describe: Mapping[str, Any]
+    """Titles, metrics and symbols that tables print. Not part of the identity."""
+    path: str | None = None
+    """Where the data lies on this machine. Not part of the identity."""
+    trackers: tuple[str, ...] = ()
+    """Who follows the run. Not part of the identity."""
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """All that the numbers depend on, in a form that JSON can hold."""
+        return {
+            "task": self.task,
+            "dataset": self.dataset,
+            "data": self.data,
+            "split": self.split.hash,
+            "backbone": self.backbone,
+            "method": self.method,
+            "seed": self.seed,
+            "tier": self.tier,
+            "recipe": dict(self.recipe),
+            "config": dict(self.config),
+            "threads": self.threads,
+            "providers": dict(self.providers),
+        }
+
+    @cached_property
+    def id(self) -> str:
+        """Folder name: readable, safe on every file system, unique by content."""
+        labels = self.split.source.replace("/", "_")
+        parts = [self.task, self.dataset, labels, self.backbone, self.method, f"seed{self.seed}"]
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._")[:120]
+        return f"{slug}-{digest(self.identity, 10)}"
+
+    @property
+    def title(self) -> str:
+        """For people, in progress lines and plans."""
+        return f"{self.task} · {self.method} · {self.split.source} labels · seed {self.seed}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For `cell.json`, the whole input of a worker."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Cell":
+        """The cell that `to_json` gave."""
+        stored = content["split"]
+        labeled, unlabeled = tuple(stored["labeled"]), tuple(stored["unlabeled"])
+        split = LabelSplit(stored["source"], stored["seed"], labeled, unlabeled)
+        return cls(**{**content, "split": split, "trackers": tuple(content["trackers"])})
+
+    def coordinates(self) -> dict[str, Any]:
+        """What a record says of the cell: the identity's scalars, and the split in words and numbers."""
+        keep = ("task", "dataset", "data", "backbone", "method", "seed", "tier", "threads")
+        split = {
+            "source": self.split.source,
+            "seed": self.split.seed,
+            "hash": self.split.hash,
+            "labeled": len(self.split.labeled),
+            "unlabeled": len(self.split.unlabeled),
+        }
+        return {"id": self.id, **{name: getattr(self, name) for name in keep}, "split": split}
+
+
+def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
+    """What tables print about a task and a method, so that a record can be shown without its plugins."""
+    symbols = {
+        name: info.json_schema_extra["symbol"]
+        for name, info in method.config.model_fields.items()
+        if isinstance(info.json_schema_extra, dict) and "symbol" in info.json_schema_extra
+    }
+    return {
+        "task": {
+            "title": task.title,
+            "position": task.position,
+            "kind": task.kind,
+            "metrics": [asdict(metric) for metric in task.metrics],
+        },
+        "method": {
+            "title": method.title,
+            "position": method.position,
+            "role": method.role,
+            "labels": method.labels,
+            "reference": method.reference,
+            "symbols": symbols,
+        },
+    }
+
+
+def resolve_config(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any]) -> MethodConfig:
+    """The method's settings for a task. Raises pydantic's ValidationError for a value out of range."""
+    config = method.config
+    return config(
+        **{
+            **config.kind_defaults.get(task.kind, {}),
+            **config.task_defaults.get(task.name, {}),
+            **task.method_defaults.get(method.name, {}),
+            **overrides,
+        }
+    )
+
+
+def recipe_of(cell: Cell) -> Recipe:
+    """The cell's recipe as checked settings."""
+    return Recipe.model_validate(dict(cell.recipe))

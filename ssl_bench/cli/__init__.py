@@ -1,0 +1,54 @@
+"""The command line. One small module per command; none imports torch before it has work for it."""
+
+import sys
+from typing import NoReturn
+
+import click
+
+from ssl_bench import __version__
+from ssl_bench.cli.check import check
+from ssl_bench.cli.data import data
+from ssl_bench.cli.leaderboard import leaderboard
+from ssl_bench.cli.list import list_
+from ssl_bench.cli.plan import plan
+from ssl_bench.cli.run import run
+from ssl_bench.errors import SslBenchError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="ssl-bench", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Benchmark semi-supervised learning on pixel-wise tasks.
+
+    \b
+    ssl-bench run --tasks all --methods supervised,mt
+    """
+
+
+for command in (run, plan, list_, leaderboard, data, check):
+    cli.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run the command line: an error a user can mend is one line and an exit status, never a traceback."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        status = 2
+    except click.ClickException as error:
+        status = _complain(error.format_message(), error.exit_code)
+    except SslBenchError as error:
+        status = _complain(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        status = _complain("interrupted; the same command goes on from here", 130)
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has had enough.
+        sys.stderr.close()
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(f"ssl-bench: {' '.join(message.split())}", err=True)
+    return status

@@ -1,0 +1,158 @@
+"""What a person sees: the plan, live progress (plain lines when not a terminal), and the leaderboard."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ssl_bench.cell import Cell
+from ssl_bench.executor import Outcome
+from ssl_bench.leaderboard import terminal
+from ssl_bench.plan import Plan
+from ssl_bench.results import Record, ResultStore
+
+PLAIN_SECONDS = 10.0
+"""Between two progress lines where there is no terminal."""
+
+
+def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
+    """One line per cell, or per task when brief, and the reasons of those skipped."""
+    done = {cell.id: store.finished(cell) is not None for cell in plan.cells}
+    for task, source in plan.sources.items():
+        cells = [cell for cell in plan.cells if cell.task == task]
+        where = source.dataset.path or "made in memory"
+        finished = sum(done[cell.id] for cell in cells)
+        click.echo(
+            f"{task}: {len(cells)} cells ({finished} finished), {source.spec.name} ({where}), "
+            f"{len(source.dataset.train)} training images with labels, "
+            f"{len(source.dataset.unlabeled)} without, {len(source.dataset.test)} test images"
+        )
+        for cell in cells if not brief else ():
+            state = "finished" if done[cell.id] else "run"
+            split = f"{cell.split.source} labels ({len(cell.split.labeled)})"
+            click.echo(
+                f"  {state:<9} {cell.method:<12} {split:<18} seed {cell.seed}  {cell.backbone}  {cell.id}"
+            )
+    for skipped in plan.skipped:
+        click.echo(f"  skipped   {skipped.title}: {skipped.reason}")
+    waiting = sum(not finished for finished in done.values())
+    click.echo(f"{len(plan.cells)} cells: {waiting} to run, {len(plan.cells) - waiting} finished")
+
+
+def show_leaderboard(records: Sequence[Record], tables: Sequence[Path]) -> None:
+    """The main table, and where the files are."""
+    if records:
+        click.echo()
+        click.echo(terminal(records))
+    for path in tables:
+        click.echo(f"wrote {path}")
+
+
+@contextmanager
+def terminal_display() -> Iterator[Any]:
+    """Live bars on a terminal, plain lines elsewhere."""
+    if not sys.stdout.isatty():
+        yield PlainDisplay()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        yield LiveDisplay(progress)
+
+
+class PlainDisplay:
+    """A line at the start and end of each cell, and one for all in flight every few seconds."""
+
+    def __init__(self) -> None:
+        self.shown = time.monotonic()
+        self.done = self.total = 0
+
+    def checking(self, title: str, files: int) -> None:
+        """Say which folder is read."""
+        click.echo(f"checking {title} ({files} files)")
+
+    def checked(self) -> None:
+        """Nothing per file."""
+
+    def start(self, cells: int, finished: int) -> None:
+        """Remember the count."""
+        self.total, self.done = cells, finished
+
+    def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
+        """A line per cell in flight, now and then."""
+        if time.monotonic() - self.shown < PLAIN_SECONDS:
+            return
+        self.shown = time.monotonic()
+        for cell, state in running:
+            click.echo(f"  {cell.title}: {_state(state)}, {_remaining(state)} left")
+
+    def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
+        """The cell's score, or what went wrong."""
+        self.done += 1
+        click.echo(_ended(self.done, self.total, cell, outcome, record, log))
+
+
+class LiveDisplay:
+    """A bar for all, and one per cell in flight."""
+
+    def __init__(self, progress: Any) -> None:
+        self.bars = progress
+        self.total = self.done = 0
+        self.overall: Any = None
+        self.files: Any = None
+        self.cells: dict[str, Any] = {}
+
+    def checking(self, title: str, files: int) -> None:
+        """A bar for the folder's files."""
+        self.files = self.bars.add_task(f"checking {title}", total=files, note="")
+
+    def checked(self) -> None:
+        """One file further."""
+        self.bars.advance(self.files)
+
+    def start(self, cells: int, finished: int) -> None:
+        """The bar for all cells."""
+        if self.files is not None:
+            self.bars.update(self.files, visible=False)
+        self.total, self.done = cells, finished
+        self.overall = self.bars.add_task(
+            "all cells", total=cells, completed=finished, note=f"{finished}/{cells}"
+        )
+
+    def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
+        """Move the bars of the cells in flight."""
+        for cell, state in running:
+            if cell.id not in self.cells:
+                self.cells[cell.id] = self.bars.add_task(cell.title, total=state["iterations"], note="")
+            self.bars.update(self.cells[cell.id], completed=state["step"], note=_state(state))
+
+    def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
+        """Take the cell's bar away and leave a line."""
+        if cell.id in self.cells:
+            self.bars.remove_task(self.cells.pop(cell.id))
+        self.done += 1
+        self.bars.update(self.overall, completed=self.done, note=f"{self.done}/{self.total}")
+        self.bars.console.print(_ended(self.done, self.total, cell, outcome, record, log), markup=False)
+
+
+def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> str:
+    if record is None:
+        return f"[{done}/{total}] {cell.title}: {outcome.status}: {outcome.message} (log: {log})"
+    metric = cell.describe["task"]["metrics"][0]
+    score = record["metrics"].get(metric["name"])
+    shown = "-" if score is None else f"{score:.{metric['digits']}f}"
+    return f"[{done}/{total}] {cell.title}: {metric['symbol']} {shown} {metric['unit']} in {outcome.seconds:.0f} s"
+
+
+def _state(state: dict[str, Any]) -> str:
+    return f"step {state['step']}/{state['iterations']}, loss {state['loss']:.4g}"
+
+
+def _remaining(state: dict[str, Any]) -> str:
+    left = state["seconds"] / max(1, state["step"]) * (state["iterations"] - state["step"])
+    return f"{left:.0f} s" if left < 120 else f"{left / 60:.0f} min"

@@ -1,0 +1,137 @@
+"""Options that `run` and `plan` share, and suite files that give the same from TOML."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ssl_bench.errors import UsageError, suggestion
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+REPEATABLE = ("labels", "data", "dataset", "set")
+LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
+
+
+def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Take a suite file's values as the defaults of the options; what the command line says wins."""
+    if path is None:
+        return None
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"suite {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"suite {path}: not valid TOML: {error}") from error
+    options = {
+        o.lstrip("-"): p.name or "" for p in context.command.params for o in p.opts if o.startswith("--")
+    }
+    defaults: dict[str, Any] = {}
+    for key, value in content.items():
+        name = options.get(key.replace("_", "-"))
+        if name is None:
+            raise UsageError(f"suite {path}: unknown key '{key}'; {suggestion(key, options)}")
+        defaults[name] = _option_value(key, value)
+    context.default_map = defaults
+    return path
+
+
+def plan_options(function: Function) -> Function:
+    """What to compare, on which data, for how long."""
+    decorators = [
+        click.argument(
+            "suite", required=False, type=click.Path(path_type=Path), is_eager=True, callback=load_suite
+        ),
+        click.option("--tasks", default="all", show_default=True, help="all, or a list such as a,b"),
+        click.option("--methods", default="all", show_default=True, help="all, or a list such as a,b"),
+        click.option("--backbones", default="", help="A list; the default is each task's own for the tier."),
+        click.option(
+            "--labels",
+            multiple=True,
+            metavar="[TASK=]VALUE",
+            help="Fraction (1/8), count (100), all, or a list file; several by commas.  [default: 1/8]",
+        ),
+        click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True),
+        click.option("--seeds", default="0", show_default=True, help="Training seeds, such as 0,1,2."),
+        click.option(
+            "--tier", type=click.Choice(["smoke", "lite", "paper"]), default="smoke", show_default=True
+        ),
+        click.option("--data", multiple=True, metavar="TASK=PATH", help="A folder with a task's images."),
+        click.option("--dataset", multiple=True, metavar="TASK=NAME", help="The layout of that folder."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME.FIELD=VALUE",
+            help="A setting of a method, or of a task's recipe.",
+        ),
+        click.option(
+            "--threads", type=click.IntRange(1), default=1, show_default=True, help="Per cell, on a CPU."
+        ),
+        click.option("--trackers", default="", help="A list, such as tensorboard."),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            default=Path("runs"),
+            show_default=True,
+            help="Results folder.",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def request_from(options: dict[str, Any]) -> Any:
+    """The `Request` that the options of `plan_options` make."""
+    from ssl_bench.plan import Request
+
+    return Request(
+        tasks=options["tasks"],
+        methods=options["methods"],
+        backbones=options["backbones"],
+        labels=options["labels"] or ("1/8",),
+        split_seed=options["split_seed"],
+        seeds=_seeds(options["seeds"]),
+        tier=options["tier"],
+        data=options["data"],
+        dataset=options["dataset"],
+        settings=options["settings"],
+        threads=options["threads"],
+        trackers=options["trackers"],
+    )
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError as error:
+        raise UsageError(f"--seeds '{text}': give integers such as 0,1,2") from error
+    if min(seeds) < 0:
+        raise UsageError(f"--seeds {text}: a seed is 0 or more")
+    return seeds
+
+
+def _option_value(key: str, value: Any) -> Any:
+    if key in REPEATABLE:
+        if isinstance(value, dict):
+            return [f"{name}={_text(item)}" for name, item in _flat(value)]
+        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    if key in LISTS and isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return value
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[" + ", ".join(_text(item) for item in value) + "]" if isinstance(value, list) else str(value)

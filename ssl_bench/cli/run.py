@@ -1,0 +1,65 @@
+"""`ssl-bench run`: the cross product, its records and its tables."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ssl_bench.cli.options import plan_options, request_from
+
+
+@click.command(short_help="Run tasks x methods and write leaderboards.")
+@plan_options
+@click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
+@click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]")
+@click.option("--executor", default="local", show_default=True, help="Who runs the cells.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Keep finished cells, go on from checkpoints.",
+)
+def run(
+    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
+) -> None:
+    """Run every task with every method and write leaderboards.
+
+    SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
+    stood, failed ones are tried again. Records, logs and tables lie under --out.
+    """
+    from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display
+    from ssl_bench.devices import count_slots, find_devices
+    from ssl_bench.plan import make_plan
+    from ssl_bench.registry import load_registry
+    from ssl_bench.results import ResultStore
+    from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
+    from ssl_bench.specs import resolve
+
+    registry = load_registry()
+    for plugin, why in registry.failures.items():
+        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+    executor_class = resolve(registry.executor(executor).executor)
+    plan = make_plan(registry, request_from(options))
+    chosen = find_devices(devices)
+    slots = count_slots(chosen, options["threads"], jobs)
+    store = ResultStore(options["out"])
+    store.prepare()
+    if not resume:
+        forget(plan.cells, store)
+    cells = unfinished(plan, store)
+    show_plan(plan, store, brief=True)
+    with terminal_display() as display:
+        check_data(plan, cells, display)
+        outcomes = []
+        if cells:
+            runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
+            outcomes = run_cells(plan, cells, store, runner, display)
+    tables = write_tables(store.records(), store.leaderboards)
+    show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
+    failed = [outcome for outcome in outcomes if outcome.status != "finished"]
+    for outcome in failed:
+        log = store.cells / outcome.cell / "log.txt"
+        click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message} (log: {log})", err=True)
+    if failed:
+        click.echo(f"ssl-bench: {len(failed)} of {len(plan.cells)} cells did not finish", err=True)
+        raise click.exceptions.Exit(1)

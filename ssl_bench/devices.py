@@ -1,0 +1,51 @@
+"""Which devices a command may use, and how many cells run at a time."""
+
+import os
+from pathlib import Path
+
+from ssl_bench.errors import UsageError
+
+
+def find_devices(wanted: str) -> list[str]:
+    """`auto`, `cpu`, `cuda` or `cuda:0,1` to device names. UsageError for a GPU that is not there."""
+    if wanted == "cpu":
+        return ["cpu"]
+    kind, _, numbers = wanted.partition(":")
+    if wanted != "auto" and kind != "cuda":
+        raise UsageError(f"--devices '{wanted}': say auto, cpu, cuda or cuda:0,1")
+    if wanted == "auto" and not _may_have_gpu():
+        return ["cpu"]
+    import torch
+
+    count = torch.cuda.device_count()
+    if wanted == "auto":
+        return [f"cuda:{index}" for index in range(count)] or ["cpu"]
+    if count == 0:
+        raise UsageError(f"--devices {wanted}: this machine has no CUDA device; use --devices cpu")
+    try:
+        indices = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
+    except ValueError as error:
+        raise UsageError(f"--devices {wanted}: GPU numbers are integers, as in cuda:0,1") from error
+    for index in indices:
+        if not 0 <= index < count:
+            raise UsageError(f"--devices {wanted}: no GPU {index}; this machine has 0 to {count - 1}")
+    return [f"cuda:{index}" for index in dict.fromkeys(indices)]
+
+
+def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
+    """Cells at a time: `jobs` if given, else one per GPU, or as many as the cores carry with `threads` each."""
+    if jobs is not None:
+        return jobs
+    if devices != ["cpu"]:
+        return len(devices)
+    return max(1, cores() // threads)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _may_have_gpu() -> bool:
+    """Without importing torch, which costs seconds: whether a GPU driver is there at all."""
+    return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))

@@ -1,0 +1,43 @@
+"""Scores on whole test images at their own resolution, one image at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ssl_bench.batches import as_images, as_target
+from ssl_bench.dataset import GuardedDataset
+from ssl_bench.task import Scores, Task
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of the set, and of each image in the order of the test ids."""
+
+    scores: Scores
+    per_image: Mapping[str, Sequence[Any]]
+
+
+@torch.inference_mode()
+def evaluate(
+    predict: Callable[[Tensor], Tensor],
+    task: Task,
+    data: GuardedDataset,
+    names: Sequence[str],
+    device: torch.device,
+) -> Evaluation:
+    """Score `predict` (images to logits) on the test images named; nothing is resized or cropped."""
+    metrics = task.metrics()
+    rows: list[Mapping[str, Any]] = []
+    for name in names:
+        image = as_images(data.image(name).transpose(2, 0, 1)[None].copy(), device)
+        stored = data.target(name)
+        stored = stored if task.kind == "classification" else stored.transpose(2, 0, 1)
+        target = as_target(stored[None].copy(), task.kind, device)
+        region = data.unknown(name)
+        unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
+        rows.append(metrics.update(task.activate(predict(image)), target, unknown))
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return Evaluation(metrics.compute(), {key: [row.get(key) for row in rows] for key in keys})

@@ -1,0 +1,92 @@
+"""Immutable records of finished cells, and the folder they live in.
+
+OUT/cells/CELL/cell.json        what to run
+OUT/cells/CELL/checkpoint.pt    where it stands
+OUT/cells/CELL/log.txt          what it said
+OUT/cells/CELL/failure.json     why it ended early; never taken for a result
+OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
+OUT/leaderboards/*.md           tables made from the records
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.cell import Cell
+from ssl_bench.errors import UsageError
+from ssl_bench.files import read_json, write_json
+
+SCHEMA = 1
+Record = Mapping[str, Any]
+
+OUTSIDE_IDENTITY = ("cost", "provenance")
+"""Sections of a record that two runs of one cell may differ in."""
+
+
+def same(first: Record, second: Record) -> bool:
+    """Whether two records agree in all but cost and provenance."""
+    return _identity(first) == _identity(second)
+
+
+def _identity(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
+
+
+class ResultStore:
+    """The one party that knows where results live."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cells = root / "cells"
+        self.leaderboards = root / "leaderboards"
+
+    def prepare(self) -> None:
+        """Make the folders. UsageError where they cannot be written."""
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            probe = self.cells / f".writable-{os.getpid()}"
+            probe.write_bytes(b"\0" * 4096)
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"--out {self.root}: cannot be written ({error.strerror}); name another"
+            ) from error
+
+    def folder(self, cell: Cell) -> Path:
+        """The folder of a cell."""
+        return self.cells / cell.id
+
+    def finished(self, cell: Cell) -> Record | None:
+        """The record of a finished cell, or None."""
+        return read_record(self.folder(cell) / "result.json")
+
+    def stage(self, cell: Cell) -> Path:
+        """Write what a worker needs into the cell's folder, and forget an earlier failure."""
+        folder = self.folder(cell)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "cell.json", cell.to_json())
+        (folder / "failure.json").unlink(missing_ok=True)
+        return folder
+
+    def records(self) -> list[Record]:
+        """All finished records, in the order of their ids."""
+        return list(read_records(self.cells))
+
+
+def read_record(path: Path) -> Record | None:
+    """A whole record of the schema we know, or None."""
+    record = read_json(path)
+    return record if record is not None and record.get("schema") == SCHEMA else None
+
+
+def read_records(folder: Path) -> Iterator[Record]:
+    """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.rglob("*.json")):
+        if path.name in ("cell.json", "failure.json", "progress.json"):
+            continue
+        record = read_record(path)
+        if record is not None:
+            yield record

@@ -1,0 +1,133 @@
+"""The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ssl_bench.cell import Cell
+from ssl_bench.errors import UsageError
+from ssl_bench.executor import Executor, Job, Outcome
+from ssl_bench.files import read_json, write_text
+from ssl_bench.leaderboard import render
+from ssl_bench.plan import Plan, Source
+from ssl_bench.results import Record, ResultStore
+
+
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def checking(self, title: str, files: int) -> None:
+        """A data set's files are about to be read."""
+
+    def checked(self) -> None:
+        """One of them was read."""
+
+    def start(self, cells: int, finished: int) -> None:
+        """Cells are about to run; some had finished before."""
+
+    def progress(self, running: Sequence[tuple[Cell, dict[str, float]]]) -> None:
+        """What the cells in flight last said of themselves: step, iterations, loss, seconds."""
+
+    def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
+        """One cell ended."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to."""
+
+    finished: int
+    outcomes: tuple[Outcome, ...]
+    tables: tuple[Path, ...]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Outcomes of the cells that did not finish."""
+        return [outcome for outcome in self.outcomes if outcome.status != "finished"]
+
+
+def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
+    """The plan's cells without a record."""
+    return [cell for cell in plan.cells if store.finished(cell) is None]
+
+
+def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
+    """Read every file that the cells need once. DataError, naming the file, before any compute."""
+    needed = {cell.task for cell in cells}
+    for task, source in plan.sources.items():
+        if task in needed and source.dataset.path is not None:
+            display.checking(f"{task}: {source.dataset.path}", _files(source))
+            source.dataset.check(source.targets, _serial(display))
+
+
+def run_cells(
+    plan: Plan, cells: Sequence[Cell], store: ResultStore, executor: Executor, display: Display
+) -> list[Outcome]:
+    """Run the cells; on KeyboardInterrupt they are stopped, each with a checkpoint, before it goes on up."""
+    by_id = {cell.id: cell for cell in cells}
+    jobs = [Job(cell.id, store.stage(cell), weight=_work(cell)) for cell in cells]
+    display.start(len(plan.cells), len(plan.cells) - len(cells))
+    outcomes: list[Outcome] = []
+    stream = executor.run(jobs)
+    try:
+        for outcome in stream:
+            if outcome is None:
+                said = (
+                    (by_id[job.cell], read_json(job.folder / "progress.json")) for job in executor.running()
+                )
+                display.progress([(cell, state) for cell, state in said if state is not None])
+                continue
+            outcomes.append(outcome)
+            cell = by_id[outcome.cell]
+            display.ended(cell, outcome, store.finished(cell), store.folder(cell) / "log.txt")
+    finally:
+        # A generator's `finally` stops what still runs.
+        stream.close()  # type: ignore[attr-defined]
+    return outcomes
+
+
+def write_tables(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Write the leaderboards of some records into a folder."""
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in render(records).items():
+            write_text(folder / name, text)
+            written.append(folder / name)
+    except OSError as error:
+        raise UsageError(f"{folder}: tables cannot be written ({error.strerror})") from error
+    return written
+
+
+def forget(cells: Sequence[Cell], store: ResultStore) -> None:
+    """Make the cells run from their first step: checkpoints are dropped, records set aside, not deleted."""
+    for cell in cells:
+        folder = store.folder(cell)
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+        if (folder / "result.json").exists():
+            (folder / "result.json").replace(folder / "result.json.previous")
+
+
+def _work(cell: Cell) -> float:
+    """Pixels that pass through networks in training: what orders cells until they have been timed."""
+    recipe = cell.recipe
+    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (cell.describe["method"]["role"] == "ssl")
+    return float(recipe["iterations"] * rows * recipe["crop"] ** 2)
+
+
+def _files(source: Source) -> int:
+    dataset = source.dataset
+    return len(dataset.train) + len(dataset.unlabeled) + len(dataset.test) + len(source.targets)
+
+
+def _serial(display: Display):  # type: ignore[no-untyped-def]
+    """`display.checked`, one thread at a time: data sets read their files in several."""
+    lock = threading.Lock()
+
+    def checked() -> None:
+        with lock:
+            display.checked()
+
+    return checked

@@ -1,0 +1,96 @@
+"""Finding a layout in a folder, and its picture files. Links that lead out of the folder given are refused."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ssl_bench.errors import DataError
+from ssl_bench.pictures import EXTENSIONS
+
+DEPTH = 3
+"""Folders are looked for this many levels down: archives unpack into one or two folders of their own."""
+_MOST = 1000
+
+
+def require_folder(path: Path) -> None:
+    """Raise DataError where there is no folder at `path`, or it may not be read."""
+    try:
+        with os.scandir(path):
+            return
+    except FileNotFoundError:
+        raise DataError(f"no folder at {path}; check the path") from None
+    except NotADirectoryError:
+        raise DataError(f"{path} is a file, not a folder; give the folder that holds the data") from None
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied; make it readable") from None
+
+
+def find_roots(path: Path, is_root: Callable[[Path], bool]) -> list[Path]:
+    """The nearest folders, all of one level, that `is_root` answers for; none past `DEPTH` or 1000 folders."""
+    level, seen = [path], 0
+    for _ in range(DEPTH + 1):
+        level = level[: _MOST - seen]
+        seen += len(level)
+        roots = [folder for folder in level if is_root(folder)]
+        if roots:
+            return roots
+        level = [child for folder in level for child in subfolders(folder)]
+    return []
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder, by name; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if _counts(entry.name) and entry.is_dir())
+    except OSError:
+        return []
+
+
+def require_inside(path: Path, base: Path) -> None:
+    """Raise DataError where links lead from `path` out of `base` (resolved), or nowhere."""
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise DataError(f"{path} is a link that leads nowhere; mend it or take it out") from None
+    if not target.is_relative_to(base):
+        raise DataError(
+            f"{path} is a link that leads out of the data folder, to {target}; "
+            "put the files themselves there, or give a folder that holds both"
+        )
+
+
+def picture_files(folder: Path, base: Path, *, nested: bool) -> Iterator[Path]:
+    """Picture files in a folder, by name, and in those below it if `nested`; nothing hidden.
+
+    Raises DataError for links that lead out of `base`, the resolved folder of the data.
+    """
+    require_inside(folder, base)
+    seen: set[Path] = set()
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        resolved = current.resolve()
+        if resolved in seen:  # A link to a folder above would go round for ever.
+            continue
+        seen.add(resolved)
+        require_folder(current)
+        with os.scandir(current) as entries:
+            found = sorted((entry for entry in entries if _counts(entry.name)), key=lambda entry: entry.name)
+        below = []
+        for entry in found:
+            path = current / entry.name
+            if entry.is_dir():
+                if nested:
+                    require_inside(path, base)
+                    below.append(path)
+            elif path.suffix.lower() in EXTENSIONS:
+                if entry.is_symlink():
+                    require_inside(path, base)
+                yield path
+        pending += reversed(below)
+
+
+def _counts(name: str) -> bool:
+    # Archives made on a Mac hold a second tree of "._name.jpg" files that are no pictures.
+    return not name.startswith(".") and name != "__MACOSX"

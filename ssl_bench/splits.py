@@ -1,0 +1,117 @@
+"""Which images are labelled. A split is known by the hash of its content, never by a fraction alone."""
+
+import hashlib
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from ssl_bench.dataset import Dataset, digest
+from ssl_bench.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class LabelSplit:
+    """Ids of labelled and unlabelled training images."""
+
+    source: str
+    """As asked for: `1/8`, `100`, `all` or a list's file name."""
+    seed: int
+    labeled: tuple[str, ...]
+    unlabeled: tuple[str, ...]
+
+    @property
+    def hash(self) -> str:
+        """Content hash: equal exactly where the labelled and unlabelled ids are."""
+        return digest([sorted(self.labeled), sorted(self.unlabeled)])
+
+
+def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelSplit:
+    """The split of a data set for `labels`: a fraction `1/8`, a count `100`, `all`, or a list file's path.
+
+    Generated splits are nested: at one seed every smaller split lies inside every larger one. Counts from
+    fractions are rounded up (1/16 of 10582 is 662, as in the public VOC lists). Raises UsageError or
+    DataError where the split cannot be made.
+    """
+    pool = list(dataset.train)
+    if labels == "all":
+        labeled = pool
+    elif _is_number(labels):
+        labeled = ranked(pool, seed)[: _count(labels, len(pool), task)]
+    else:
+        labeled = read_labels(Path(labels), pool, dataset.test)
+    chosen = set(labeled)
+    unlabeled = [name for name in [*pool, *dataset.unlabeled] if name not in chosen]
+    source = labels if _is_number(labels) or labels == "all" else Path(labels).name
+    return LabelSplit(source, seed, tuple(labeled), tuple(unlabeled))
+
+
+def ranked(names: Sequence[str], seed: int) -> list[str]:
+    """Names in an order drawn from the seed that does not depend on the order they came in."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+
+
+def read_labels(path: Path, train: Collection[str], test: Collection[str]) -> list[str]:
+    """Labelled ids from a list file: one id, or image and mask paths, per line; the order is kept.
+
+    A line's id is its first word without folders and extension, matched exactly. Raises DataError for ids
+    that are unknown, repeated or in the test set.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"--labels {path}: neither a fraction, a count, 'all' nor a readable list"
+        ) from error
+    known, held_out = set(train), set(test)
+    names: list[str] = []
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words:
+            continue
+        word = words[0].strip("/")
+        candidates = [word, Path(word).name, Path(word).stem]
+        name = next((c for c in candidates if c in known or c in held_out), None)
+        if name is None:
+            raise DataError(f"{path}, line {number}: no training image '{word}' in the data set")
+        if name in held_out and name not in known:
+            raise DataError(f"{path}, line {number}: '{word}' is a test image and must not be labelled")
+        if name in names:
+            raise DataError(f"{path}, line {number}: '{word}' is listed twice")
+        names.append(name)
+    if not names:
+        raise DataError(f"{path}: the list of labelled images is empty")
+    return names
+
+
+def check_labels(text: str) -> str:
+    """`text` if it can be the value of `--labels`; UsageError if it cannot, before any data is opened."""
+    if text == "all" or Path(text).is_file():
+        return text
+    if not _is_number(text):
+        raise UsageError(f"--labels '{text}': give a fraction (1/8), a count (100), 'all' or a list file")
+    value = Fraction(text)
+    if value <= 0 or (value > 1 and value.denominator != 1):
+        raise UsageError(f"--labels {text}: a fraction lies above 0 and up to 1, a count is 1 or more")
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return False
+    return True
+
+
+def _count(labels: str, size: int, task: str) -> int:
+    value = Fraction(labels)
+    # `1` is a count; all of them as a fraction is spelt 1/1, 1.0 or `all`.
+    is_fraction = value < 1 or "/" in labels or "." in labels
+    count = math.ceil(value * size) if is_fraction else int(value)
+    if count > size:
+        raise UsageError(
+            f"--labels {labels}: task '{task}' has {size} images with labels, fewer than {count}"
+        )
+    return count

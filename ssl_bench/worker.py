@@ -1,0 +1,269 @@
+"""Run one cell in its folder. A worker knows nothing but the folder, a device and the registry.
+
+cell.json -> Trainer(Method(Task, networks)) -> result.json
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssl_bench.backbone import network_factory
+from ssl_bench.batches import BatchStream
+from ssl_bench.cell import Cell, recipe_of
+from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
+from ssl_bench.curves import Curves, best_of
+from ssl_bench.dataset import GuardedDataset
+from ssl_bench.errors import CellError, SslBenchError
+from ssl_bench.evaluate import Evaluation, evaluate
+from ssl_bench.executor import INTERRUPTED
+from ssl_bench.files import read_json, write_json
+from ssl_bench.method import Method
+from ssl_bench.provenance import provenance
+from ssl_bench.registry import Registry, load_registry
+from ssl_bench.results import SCHEMA
+from ssl_bench.seeds import seed_for
+from ssl_bench.specs import MethodSpec, resolve
+from ssl_bench.task import Task
+from ssl_bench.tracker import Trackers
+from ssl_bench.trainer import Trainer
+
+CHECKPOINT_SECONDS = 15.0
+PROGRESS_SECONDS = 0.5
+
+
+class Interrupted(Exception):
+    """The worker was told to stop."""
+
+
+def main(folder: Path, device: str, registry: Registry | None = None) -> None:
+    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
+    stop = _stop_on_signals()
+    with _log_to(folder / "log.txt"), _locked(folder):
+        try:
+            run_cell(folder, torch.device(device), registry or load_registry(), stop)
+        except Interrupted:
+            sys.exit(INTERRUPTED)
+        except SslBenchError as error:
+            print(f"failed: {error}", flush=True)
+            write_json(folder / "failure.json", {"message": str(error)})
+            sys.exit(error.exit_status)
+        except Exception as error:
+            traceback.print_exc()
+            message = str(error).strip().partition("\n")[0]
+            write_json(folder / "failure.json", {"message": f"{type(error).__name__}: {message}"})
+            sys.exit(1)
+
+
+def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Sequence[int] = ()) -> None:
+    """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
+
+    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty.
+    """
+    if (folder / "result.json").exists():
+        return
+    content = read_json(folder / "cell.json")
+    if content is None:
+        raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
+    cell = Cell.from_json(content)
+    _prepare_torch(cell.threads)
+    run = CellRun(cell, folder, device, registry)
+    run.resume()
+    run.train(stop)
+    write_json(folder / "result.json", run.record())
+    for leftover in ("checkpoint.pt", "progress.json"):
+        (folder / leftover).unlink(missing_ok=True)
+
+
+def build_method(cell: Cell, registry: Registry, classes: tuple[str, ...]) -> Method:
+    """The cell's method with its networks at their initial weights, on the CPU."""
+    task: Task = resolve(registry.task(cell.task).task)(classes)
+    spec = registry.method(cell.method)
+    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for("method", cell.seed, cell.method))
+        method: Method = resolve(spec.method)(task, spec.config(**cell.config), factory)
+    return method.train()
+
+
+class CellRun:
+    """One cell in progress: what a checkpoint holds, and how to go on from it."""
+
+    def __init__(self, cell: Cell, folder: Path, device: torch.device, registry: Registry) -> None:
+        self.cell, self.folder, self.device = cell, folder, device
+        self.started = time.perf_counter()
+        self.recipe = recipe_of(cell)
+        self.spec: MethodSpec = registry.method(cell.method)
+        dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
+        self.dataset = dataset.open(Path(cell.path) if cell.path else None)
+        self.data = GuardedDataset(self.dataset, cell.split.labeled)
+        self.method = build_method(cell, registry, self.dataset.classes).to(device)
+        self.task = self.method.task
+        stream = BatchStream(
+            self.data,
+            cell.split,
+            self.recipe,
+            self.task.kind,
+            seed=cell.seed,
+            uses_unlabeled=self.spec.uses_unlabeled,
+            device=device,
+        )
+        self.trainer = Trainer(self.method, self.recipe, stream, cell.seed)
+        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
+        self.step = 0
+        self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
+        self.evaluations: list[dict[str, Any]] = []
+        self.resumed_at: list[int] = []
+        self.seconds_before = 0.0
+        self.first_step_after: float | None = None
+        self.last: Evaluation | None = None
+
+    def resume(self) -> None:
+        """Go back to the last checkpoint, if there is one."""
+        state = load_checkpoint(self.folder / "checkpoint.pt", self.device)
+        if state is not None:
+            self.trainer.load_state_dict(state["trainer"])
+            self.step = state["step"]
+            self.curves.load_state_dict(state["curves"])
+            self.evaluations = state["evaluations"]
+            self.seconds_before = state["seconds"]
+            self.resumed_at = [*state["resumed_at"], self.step]
+            print(f"resumed at step {self.step}", flush=True)
+        self.trackers.start(self.folder, self.cell.coordinates(), self.step)
+
+    def train(self, stop: Sequence[int] = ()) -> None:
+        """Step to the end, evaluating and saving on the way."""
+        recipe = self.recipe
+        due = {round(recipe.iterations * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
+        saved = shown = time.monotonic()
+        while self.step < recipe.iterations:
+            terms = self.trainer.step(self.step)
+            self.curves.add(self.step, terms)
+            self.step += 1
+            if self.first_step_after is None:
+                self.first_step_after = time.perf_counter() - self.started
+            self.trackers.step(self.step, terms)
+            if self.step in due and self.step < recipe.iterations:
+                self._evaluate()
+            now = time.monotonic()
+            if stop or now - saved > CHECKPOINT_SECONDS:
+                self.save()
+                saved = now
+            if stop:
+                print(f"interrupted at step {self.step}", flush=True)
+                raise Interrupted
+            if now - shown > PROGRESS_SECONDS or self.step == 1:
+                self._show(terms)
+                shown = now
+        self._evaluate()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        state = {
+            "trainer": self.trainer.state_dict(),
+            "step": self.step,
+            "curves": self.curves.state_dict(),
+            "evaluations": self.evaluations,
+            "seconds": self._seconds(),
+            "resumed_at": self.resumed_at,
+        }
+        save_checkpoint(self.folder / "checkpoint.pt", state)
+
+    def record(self) -> dict[str, Any]:
+        """The record of the finished cell: cost and provenance stand outside its identity."""
+        assert self.last is not None
+        beside = {name: self._score(predict).scores for name, predict in self.method.predict_beside().items()}
+        primary = self.cell.describe["task"]["metrics"][0]
+        record = {
+            "schema": SCHEMA,
+            "cell": self.cell.coordinates(),
+            "config": {"recipe": dict(self.cell.recipe), "method": dict(self.cell.config)},
+            "describe": dict(self.cell.describe),
+            "providers": dict(self.cell.providers),
+            "metrics": self.last.scores,
+            "beside": beside,
+            "evaluations": self.evaluations,
+            "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
+            "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
+            "curves": self.curves.means(),
+            "cost": self._cost(),
+            "provenance": provenance(self.device, self.resumed_at),
+        }
+        self.trackers.end(record)
+        return record
+
+    def _evaluate(self) -> None:
+        self.last = self._score(self.method.predict)
+        self.evaluations.append({"step": self.step, "metrics": self.last.scores})
+        self.trackers.evaluation(self.step, self.last.scores)
+
+    def _score(self, predict: Any) -> Evaluation:
+        self.method.eval()
+        try:
+            return evaluate(predict, self.task, self.data, self.dataset.test, self.device)
+        finally:
+            self.method.train()
+
+    def _show(self, terms: dict[str, float]) -> None:
+        state = {"step": self.step, "iterations": self.recipe.iterations, "pid": os.getpid()}
+        loss = sum(value for name, value in terms.items())
+        content = {**state, "loss": loss, "seconds": self._seconds(), "device": str(self.device)}
+        write_json(self.folder / "progress.json", content, durable=False)
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def _cost(self) -> dict[str, Any]:
+        rows = self.recipe.labeled_rows + (self.recipe.unlabeled_rows if self.spec.uses_unlabeled else 0)
+        cuda = self.device.type == "cuda"
+        return {
+            "seconds": round(self._seconds(), 2),
+            "seconds_before_first_step": round(self.first_step_after or 0.0, 2),
+            "images_seen": rows * self.recipe.iterations,
+            "parameters": sum(p.numel() for p in self.method.deployed.parameters()),
+            "parameters_trained": sum(p.numel() for p in self.method.parameters() if p.requires_grad),
+            "peak_memory_bytes": torch.cuda.max_memory_allocated(self.device) if cuda else None,
+        }
+
+
+def _prepare_torch(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def _stop_on_signals() -> list[int]:
+    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
+    received: list[int] = []
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    return received
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the cell's folder: a second worker on it waits for the first one's end."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Send all output of the process, native libraries' too, to the end of a file."""
+    with path.open("a", encoding="utf-8") as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        yield
+        sys.stdout.flush()
+        sys.stderr.flush()
