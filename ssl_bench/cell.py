@@ -37,6 +37,8 @@ class Cell:
     """Where the data lies on this machine. Not part of the identity."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
+    checkpoint_seconds: float = 15.0
+    """Between two checkpoints. Not part of the identity."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -54,6 +54,10 @@ class Dataset(ABC):
     def unknown(self, name: str) -> np.ndarray | None:
         """(H, W) bool: the region a test image marks as the hard one (a trimap's middle), or None."""
         return None
+
+    def aliases(self) -> Mapping[str, Sequence[str]]:
+        """Id to the paths by which a list file may call the image, besides its id."""
+        return dict.fromkeys((*self.train, *self.unlabeled, *self.test), ())
 
     @abstractmethod
     def fingerprint(self) -> str:

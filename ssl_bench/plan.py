@@ -40,6 +40,7 @@ class Request:
     """`METHOD.FIELD=VALUE` or `TASK.FIELD=VALUE`."""
     threads: int = 1
     trackers: str = ""
+    checkpoint_seconds: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             describe=describe(task, method),
                             path=str(source.dataset.path) if source.dataset.path else None,
                             trackers=trackers,
+                            checkpoint_seconds=request.checkpoint_seconds,
                         )
                         cells.setdefault(cell.id, cell)
     return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)

@@ -46,13 +46,9 @@ class Record:
         return (path for path in (self.image, self.target, self.unknown) if path is not None)
 
     def names(self, name: str, root: Path) -> list[str]:
-        """Paths by which a list file may call the image `name`: its files, and a folder of its own.
-
-        They begin two folders above the root, as in `VOCdevkit/VOC2012/JPEGImages/7`.
-        """
+        """Paths from `root` on by which a list file may call the image `name`: its files, and a folder of its own."""
         own = [self.image.parent] if self.image.parent.name == name else []
-        above = PurePosixPath(root.resolve().parent.name, root.resolve().name)
-        return [str(above / path.relative_to(root).as_posix()) for path in (*self.paths(), *own)]
+        return ["/".join(path.parts[len(root.parts) :]) for path in (*self.paths(), *own)]
 
 
 def collect(
@@ -92,8 +88,8 @@ def _pair(files: Files, root: Path, base: Path, lone_targets: bool) -> dict[str,
 
 def _index(folder: Path, identify: Identify, base: Path, *, nested: bool) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in picture_files(folder, base, nested=nested) if folder.is_dir() else ():
-        name = identify(PurePosixPath(path.relative_to(folder).with_suffix("").as_posix()))
+    for path, within in picture_files(folder, base, nested=nested) if folder.is_dir() else ():
+        name = identify(PurePosixPath(within))
         if name is None:
             continue
         if name in found:

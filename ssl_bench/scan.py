@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ssl_bench.errors import DataError
-from ssl_bench.pictures import EXTENSIONS
+from ssl_bench.pictures import without_extension
 
 DEPTH = 3
 """Folders are looked for this many levels down: archives unpack into one or two folders of their own."""
@@ -31,11 +31,18 @@ def find_roots(path: Path, is_root: Callable[[Path], bool]) -> list[Path]:
     for _ in range(DEPTH + 1):
         level = level[: _MOST - seen]
         seen += len(level)
-        roots = [folder for folder in level if is_root(folder)]
+        roots = [folder for folder in level if _holds(is_root, folder)]
         if roots:
             return roots
         level = [child for folder in level for child in subfolders(folder)]
     return []
+
+
+def _holds(is_root: Callable[[Path], bool], folder: Path) -> bool:
+    try:
+        return is_root(folder)
+    except OSError:  # A folder that may not be looked into.
+        return False
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -60,16 +67,17 @@ def require_inside(path: Path, base: Path) -> None:
         )
 
 
-def picture_files(folder: Path, base: Path, *, nested: bool) -> Iterator[Path]:
-    """Picture files in a folder, by name, and in those below it if `nested`; nothing hidden.
+def picture_files(folder: Path, base: Path, *, nested: bool) -> Iterator[tuple[Path, str]]:
+    """Picture files in a folder, and in those below it if `nested`; nothing hidden.
 
-    Raises DataError for links that lead out of `base`, the resolved folder of the data.
+    With each comes its path within `folder`, `/` between folders and without extension. Raises DataError for links
+    that lead out of `base`, the resolved folder of the data.
     """
     require_inside(folder, base)
     seen: set[Path] = set()
-    pending = [folder]
+    pending = [(folder, "")]
     while pending:
-        current = pending.pop()
+        current, prefix = pending.pop()
         resolved = current.resolve()
         if resolved in seen:  # A link to a folder above would go round for ever.
             continue
@@ -77,18 +85,16 @@ def picture_files(folder: Path, base: Path, *, nested: bool) -> Iterator[Path]:
         require_folder(current)
         with os.scandir(current) as entries:
             found = sorted((entry for entry in entries if _counts(entry.name)), key=lambda entry: entry.name)
-        below = []
         for entry in found:
             path = current / entry.name
             if entry.is_dir():
                 if nested:
                     require_inside(path, base)
-                    below.append(path)
-            elif path.suffix.lower() in EXTENSIONS:
+                    pending.append((path, f"{prefix}{entry.name}/"))
+            elif (stem := without_extension(entry.name)) != entry.name:
                 if entry.is_symlink():
                     require_inside(path, base)
-                yield path
-        pending += reversed(below)
+                yield path, prefix + stem
 
 
 def _counts(name: str) -> bool:

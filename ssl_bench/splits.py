@@ -2,13 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.lists import NameList
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
     elif _is_number(labels):
         labeled = ranked(pool, seed)[: _count(labels, len(pool), task)]
     else:
-        labeled = read_labels(Path(labels), pool, dataset.test)
+        labeled = list(read_labels(Path(labels), dataset))
     chosen = set(labeled)
     unlabeled = [name for name in [*pool, *dataset.unlabeled] if name not in chosen]
     source = labels if _is_number(labels) or labels == "all" else Path(labels).name
@@ -52,36 +53,18 @@ def ranked(names: Sequence[str], seed: int) -> list[str]:
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
 
 
-def read_labels(path: Path, train: Collection[str], test: Collection[str]) -> list[str]:
-    """Labelled ids from a list file: one id, or image and mask paths, per line; the order is kept.
+def read_labels(path: Path, dataset: Dataset) -> tuple[str, ...]:
+    """Labelled ids from a list file, in its order; what a line may be is said in `NameList`.
 
-    A line's id is its first word without folders and extension, matched exactly. Raises DataError for ids
-    that are unknown, repeated or in the test set.
+    Raises DataError for ids that are unknown, repeated, in the test set or without a target.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--labels {path}: neither a fraction, a count, 'all' nor a readable list"
-        ) from error
-    known, held_out = set(train), set(test)
-    names: list[str] = []
-    for number, line in enumerate(lines, 1):
-        words = line.split()
-        if not words:
-            continue
-        word = words[0].strip("/")
-        candidates = [word, Path(word).name, Path(word).stem]
-        name = next((c for c in candidates if c in known or c in held_out), None)
-        if name is None:
-            raise DataError(f"{path}, line {number}: no training image '{word}' in the data set")
-        if name in held_out and name not in known:
-            raise DataError(f"{path}, line {number}: '{word}' is a test image and must not be labelled")
-        if name in names:
-            raise DataError(f"{path}, line {number}: '{word}' is listed twice")
-        names.append(name)
-    if not names:
-        raise DataError(f"{path}: the list of labelled images is empty")
+    names = NameList(dataset.aliases()).read(path)
+    for what, others in (("in the test set", dataset.test), ("without a target", dataset.unlabeled)):
+        wrong = sorted({*names} & {*others})
+        if wrong:
+            raise DataError(
+                f"{path}: image '{wrong[0]}' ({len(wrong)} in all) is {what} and cannot be labelled"
+            )
     return names
 
 

@@ -36,7 +36,6 @@ from ssl_bench.task import Task
 from ssl_bench.tracker import Trackers
 from ssl_bench.trainer import Trainer
 
-CHECKPOINT_SECONDS = 15.0
 PROGRESS_SECONDS = 0.5
 
 
@@ -154,7 +153,7 @@ class CellRun:
             if self.step in due and self.step < recipe.iterations:
                 self._evaluate()
             now = time.monotonic()
-            if stop or now - saved > CHECKPOINT_SECONDS:
+            if stop or now - saved >= self.cell.checkpoint_seconds:
                 self.save()
                 saved = now
             if stop:

@@ -72,6 +72,13 @@ def plan_options(function: Function) -> Function:
         ),
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
+            "--checkpoint-seconds",
+            type=click.FloatRange(0),
+            default=15.0,
+            show_default=True,
+            help="Longest stretch of a cell that a kill may cost.",
+        ),
+        click.option(
             "--out",
             type=click.Path(path_type=Path),
             default=Path("runs"),
@@ -101,6 +108,7 @@ def request_from(options: dict[str, Any]) -> Any:
         settings=options["settings"],
         threads=options["threads"],
         trackers=options["trackers"],
+        checkpoint_seconds=options["checkpoint_seconds"],
     )
 
 

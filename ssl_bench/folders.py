@@ -1,0 +1,223 @@
+"""Data sets in folders: a few class attributes describe a layout to one shared reader.
+
+    class Lol(FolderDataset):
+        layout = "LOL: our485/{low,high} and eval15/{low,high}"
+        targets_are = "picture"
+        marks = (("our485", "eval15"),)
+        train_files = (Files(images="our485/low", targets=("our485/high",)),)
+        test_files = (Files(images="eval15/low", targets=("eval15/high",)),)
+
+`recognise` finds which of several layouts lies in a folder.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar, Self
+
+from ssl_bench.dataset import Dataset
+from ssl_bench.errors import DataError
+from ssl_bench.lists import NameList, read_classes
+from ssl_bench.pictures import VOID
+from ssl_bench.reader import THREADS, FileDataset
+from ssl_bench.records import Files, Record, collect
+from ssl_bench.scan import DEPTH, find_roots, require_folder, require_inside
+
+__all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
+
+CLASSES = "classes.txt"
+
+
+class FolderDataset(FileDataset):
+    """Images in folders. A layout is a subclass with `layout`, `targets_are`, `marks` and `train_files`.
+
+    The test set is, in this order: `test_files`, where one of their folders is there; the ids of list files; a
+    fifth of the training images, where `holds_out`. Training images without a target are unlabelled. Where a
+    folder holds an id of an earlier one, all its ids have the folder before them (`test/input/7`).
+    """
+
+    marks: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Alternatives, each a set of folders that must all be there: what tells the layout's root."""
+    train_files: ClassVar[tuple[Files, ...]]
+    test_files: ClassVar[tuple[Files, ...]] = ()
+    train_lists: ClassVar[tuple[str, ...]] = ()
+    """List files of training ids; the first that exists counts."""
+    test_lists: ClassVar[tuple[str, ...]] = ()
+    holds_out: ClassVar[bool] = False
+    class_names: ClassVar[tuple[str, ...]] = ()
+    """Used where there is no classes.txt; empty: as many classes as the masks hold."""
+    wrappers: ClassVar[tuple[str, ...]] = ()
+    """Names of folders beside which classes.txt may lie, too."""
+    fallback: ClassVar[bool] = False
+    """Answers to a folder only where no other layout does."""
+
+    root: Path
+    """Where in `path` the layout lies."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self.root = root
+        self._base = path.resolve()
+        super().__init__(path, *self._parts())
+        self._require_targets()
+        if self.targets_are == "indices":
+            self.classes = self._find_classes()
+
+    @classmethod
+    def open(cls, path: Path | None) -> Self:
+        """The data set in a folder, or up to three levels below it. Raises DataError as `Dataset.open`."""
+        if path is None:
+            raise DataError(f"no folder is given; give one that holds {cls.layout}")
+        require_folder(path)
+        roots = find_roots(path, cls.is_root)
+        if not roots:
+            raise DataError(f"{path} does not hold {cls.layout} (looked {DEPTH} levels down); check the path")
+        if len(roots) > 1:
+            raise DataError(f"{path} holds several data sets, {', '.join(map(str, roots))}; give one of them")
+        return cls(path, roots[0])
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether the layout lies in `path`, or up to three levels below it; looks at names of folders only."""
+        return bool(find_roots(path, cls.is_root))
+
+    @classmethod
+    def is_root(cls, folder: Path) -> bool:
+        """Whether the layout lies right here."""
+        return any(all((folder / name).is_dir() for name in names) for names in cls.marks)
+
+    @classmethod
+    def group(cls, name: str) -> str:
+        """What must not be torn between training and test, such as an image's scene."""
+        return name
+
+    @classmethod
+    def hold_out(cls, groups: Sequence[str]) -> set[str]:
+        """The groups for the test set: a fifth of them, and at least one, first by the hash of their names."""
+        return set(sorted(groups, key=name_hash)[: max(1, round(len(groups) / 5))])
+
+    def _parts(self) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
+        """Records for training and for the test set."""
+        lists = self._find(self.train_lists), self._find(self.test_lists)
+        # Where lists say which images count, a folder of masks may well serve further lists.
+        train = self._collect("training", self.train_files, lone_targets=any(lists))
+        if any(files.present(self.root) for files in self.test_files):
+            return train, self._collect("test", self.test_files, taken=train)
+        if any(lists):
+            return self._listed(train, *lists)
+        if not self.holds_out:
+            sought = [files.images for files in self.test_files] or [
+                *self.train_lists[:1],
+                *self.test_lists[:1],
+            ]
+            raise DataError(f"{self.root} has no {' or '.join(sought)}; it should hold {self.layout}")
+        groups = sorted({self.group(name) for name, record in train.items() if record.target})
+        held = self.hold_out(groups) if len(groups) > 1 else set()
+        test = {name: record for name, record in train.items() if record.target and self.group(name) in held}
+        return {name: record for name, record in train.items() if self.group(name) not in held}, test
+
+    def _collect(
+        self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
+    ) -> dict[str, Record]:
+        records = collect(parts, self.root, self._base, taken=taken, lone_targets=lone_targets)
+        if not records:
+            places = " or ".join(str(self.root / files.images) for files in parts)
+            raise DataError(f"no {role} images in {places}; the folder should hold {self.layout}")
+        return records
+
+    def _listed(
+        self, records: Mapping[str, Record], *lists: Path | None
+    ) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
+        train, test = lists
+        if train is None or test is None:
+            absent = self.train_lists[0] if train is None else self.test_lists[0]
+            raise DataError(f"{self.root} has {train or test} but no {absent}; give both lists")
+        names = NameList(self._aliases(records))
+        listed = names.read(train), names.read(test)
+        both = sorted({*listed[0]} & {*listed[1]})
+        if both:
+            raise DataError(
+                f"{train} and {test} share {len(both)} ids, '{both[0]}' first; keep each in one of them"
+            )
+        return {name: records[name] for name in listed[0]}, {name: records[name] for name in listed[1]}
+
+    def aliases(self) -> Mapping[str, Sequence[str]]:
+        """As `Dataset.aliases`."""
+        return self._aliases(self._records)
+
+    def _aliases(self, records: Mapping[str, Record]) -> dict[str, list[str]]:
+        # Paths may begin two folders above the root, as in VOCdevkit/VOC2012/JPEGImages/7.jpg.
+        above = "/".join(self.root.resolve().parts[-2:])
+        return {
+            name: [f"{above}/{path}" for path in record.names(name, self.root)]
+            for name, record in records.items()
+        }
+
+    def _require_targets(self) -> None:
+        folders = {
+            folder: None for files in (*self.train_files, *self.test_files) for folder in files.targets
+        }
+        places = " or ".join(str(self.root / folder) for folder in folders if (self.root / folder).is_dir())
+        places = places or f"{self.root} (no folder {' or '.join(folders)})"
+        if not self.test:
+            raise DataError(f"{self.root} has too few images with a target to hold a test set out; add some")
+        if not self.train:
+            raise DataError(f"no training image in {self.root} has a target in {places}; add some")
+        for name in self.test:
+            if self._records[name].target is None:
+                image = self._records[name].image
+                raise DataError(f"test image {image} has no target in {places}; add it or take the image out")
+
+    def _find_classes(self) -> tuple[str, ...]:
+        path = self._find((CLASSES,))
+        if path is not None or self.class_names:
+            return self.class_names if path is None else read_classes(path)
+
+        def highest(name: str) -> int:
+            ids = self.target(name)
+            return int(ids.max(where=ids != VOID, initial=0))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            count = 1 + max(pool.map(highest, (*self.train, *self.test)))
+        if count < 2:
+            raise DataError(
+                f"the masks in {self.root} hold no class but 0 (255 is void): number the classes 0, 1, 2, ... "
+                f"or name them in {CLASSES}"
+            )
+        return tuple(f"class {number}" for number in range(count))
+
+    def _find(self, names: Iterable[str]) -> Path | None:
+        for place in self._places():
+            for path in (place / name for name in names):
+                if path.is_file():
+                    require_inside(path, self._base if place.is_relative_to(self._base) else place)
+                    return path
+        return None
+
+    def _places(self) -> Iterator[Path]:
+        """Where lists and class names may lie: the root and what is above it, up to the folder given."""
+        place = self.root.resolve()
+        yield place
+        while (place != self._base and place.is_relative_to(self._base)) or place.name in self.wrappers:
+            place = place.parent
+            yield place
+
+
+def recognise(path: Path, candidates: Iterable[tuple[str, type[Dataset]]]) -> str:
+    """The name of the one layout that lies in a folder. Raises DataError where none does, or several do."""
+    require_folder(path)
+    offered = list(candidates)
+    found = [(name, dataset) for name, dataset in offered if dataset.recognises(path)]
+    found = [each for each in found if not getattr(each[1], "fallback", False)] or found
+    if len(found) == 1:
+        return found[0][0]
+    if found:
+        names = " and ".join(f"'{name}'" for name, _ in found)
+        raise DataError(f"{path} could be read as {names}; say which with `--dataset TASK=NAME`")
+    sought = "; ".join(f"'{name}': {dataset.layout}" for name, dataset in offered)
+    raise DataError(f"{path} holds no known layout, looked {DEPTH} levels down for {sought}")
+
+
+def name_hash(name: str) -> bytes:
+    """A draw that depends on a name alone: on no file's content, and on no other name."""
+    return hashlib.sha256(name.encode()).digest()

@@ -1,0 +1,150 @@
+"""Images that are files: read, kept, checked and fingerprinted. Free of torch."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ssl_bench.cache import ArrayCache
+from ssl_bench.dataset import Dataset
+from ssl_bench.errors import DataError
+from ssl_bench.pictures import (
+    read_alpha,
+    read_bytes,
+    read_indices,
+    read_picture,
+    read_unknown,
+    require_classes,
+)
+from ssl_bench.records import Record
+
+Reader = Callable[[bytes, Path], np.ndarray]
+TargetKind = Literal["indices", "picture", "alpha"]
+
+THREADS = min(4, os.cpu_count() or 1)
+"""For checking, which decodes every file."""
+_READERS: Mapping[TargetKind, Reader] = MappingProxyType(
+    {"indices": read_indices, "picture": read_picture, "alpha": read_alpha}
+)
+
+
+class FileDataset(Dataset):
+    """A data set whose images, targets and trimaps are files, one each.
+
+    Decoded arrays are kept, up to 1 GiB, the least recently used going first, and are read-only.
+    """
+
+    targets_are: ClassVar[TargetKind]
+    """Class ids (H, W), pictures (H, W, 3) or mattes (H, W, 1)."""
+    path: Path
+
+    def __init__(self, path: Path, train: Mapping[str, Record], test: Mapping[str, Record]) -> None:
+        """Training records without a target are unlabelled ones. `path` is what messages name."""
+        self.path = path
+        self._records = {**train, **test}
+        self.train = tuple(name for name, record in train.items() if record.target)
+        self.unlabeled = tuple(name for name, record in train.items() if not record.target)
+        self.test = tuple(test)
+        self._cache = ArrayCache()
+        self._digests: dict[Path, str] = {}
+        self._fingerprint = ""
+
+    def image(self, name: str) -> np.ndarray:
+        """(H, W, 3) uint8. Raises DataError where the file cannot be read, as do `target` and `unknown`."""
+        return self._array("image", name, self._record(name).image, read_picture)
+
+    def target(self, name: str) -> np.ndarray:
+        """As `Dataset.target`. Raises DataError where there is none."""
+        return self._array("target", name, self._target_path(name), self.read_target)
+
+    def unknown(self, name: str) -> np.ndarray | None:
+        """As `Dataset.unknown`."""
+        path = self._record(name).unknown
+        return None if path is None else self._array("unknown", name, path, read_unknown)
+
+    def read_target(self, data: bytes, path: Path) -> np.ndarray:
+        """A target from its file's bytes, for layouts to override that store targets in a way of their own."""
+        target = _READERS[self.targets_are](data, path)
+        if self.classes:
+            require_classes(target, len(self.classes), path)
+        return target
+
+    def fingerprint(self) -> str:
+        """sha256 over ids, roles, class names and the bytes of all files, wherever the folder lies."""
+        if not self._fingerprint:
+            paths = [path for record in self._records.values() for path in record.paths()]
+            with ThreadPoolExecutor(THREADS) as pool:
+                digests = dict(zip(paths, pool.map(self._digest, paths), strict=True))
+            content: list[object] = [self.targets_are, self.classes]
+            for role, names in (("train", self.train), ("unlabeled", self.unlabeled), ("test", self.test)):
+                for name in names:
+                    record = self._records[name]
+                    files = (record.image, record.target, record.unknown)
+                    content.append([role, name, *(path and digests[path] for path in files)])
+            self._fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        return self._fingerprint
+
+    def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
+        """As `Dataset.check`; of several faults, the first in the order of training, unlabelled and test ids."""
+        wanted = frozenset(targets)
+        for name in sorted(wanted):
+            self._target_path(name)
+
+        def read(name: str) -> int:
+            return self._check(name, with_target=name in wanted)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            for count in pool.map(read, (*self.train, *self.unlabeled, *self.test)):
+                for _ in range(count):
+                    report()
+
+    def _check(self, name: str, *, with_target: bool) -> int:
+        record, image = self._record(name), self.image(name)
+        if not with_target:
+            return 1
+        others = [
+            ("target", record.target, self.target(name)),
+            ("trimap", record.unknown, self.unknown(name)),
+        ]
+        for what, path, array in others:
+            if array is not None and array.shape[:2] != image.shape[:2]:
+                raise DataError(
+                    f"sizes differ: image {record.image} is {_size(image)}, its {what} {path} is {_size(array)}; "
+                    "make them equal or take both out"
+                )
+        return len(list(record.paths()))
+
+    def _record(self, name: str) -> Record:
+        if name not in self._records:
+            raise DataError(f"no image '{name}' in {self.path}")
+        return self._records[name]
+
+    def _target_path(self, name: str) -> Path:
+        path = self._record(name).target
+        if path is None:
+            raise DataError(f"image '{name}' in {self.path} has no target; it can only serve as unlabelled")
+        return path
+
+    def _array(self, role: str, name: str, path: Path, reader: Reader) -> np.ndarray:
+        array = self._cache.get((role, name))
+        if array is None:
+            data = read_bytes(path)
+            if path not in self._digests:
+                self._digests[path] = hashlib.sha256(data).hexdigest()
+            # A view of some channels would keep the others in memory.
+            array = np.ascontiguousarray(reader(data, path))
+            self._cache.put((role, name), array)
+        return array
+
+    def _digest(self, path: Path) -> str:
+        return self._digests.get(path) or hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[1]} x {array.shape[0]} px"

@@ -1,0 +1,19 @@
+"""The four tasks and their data sets: the plugin behind entry point `tasks`."""
+
+from collections.abc import Iterable
+
+from ssl_bench.hookspecs import hookimpl
+from ssl_bench.specs import DatasetSpec, TaskSpec
+from ssl_bench_tasks.specs import DATASETS, TASKS
+
+
+@hookimpl
+def provide_tasks() -> Iterable[TaskSpec]:
+    """Segmentation, denoising, matting and night."""
+    return TASKS
+
+
+@hookimpl
+def provide_datasets() -> Iterable[DatasetSpec]:
+    """A synthetic set for each task, public data sets in their own layouts, and the user's own folders."""
+    return DATASETS

@@ -1,0 +1,37 @@
+"""Scores per image, averaged over the images that have them."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+from ssl_bench.task import Scores, Target
+
+
+class ImageAverage(ABC):
+    """The plain mean, image by image, of every score in `names`."""
+
+    names: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        self._images: list[Scores] = []
+
+    @abstractmethod
+    def score(self, prediction: Tensor, target: Target, unknown: Tensor | None) -> Scores:
+        """Scores of one image by name, None where one does not exist; arguments as of `Metrics.update`."""
+
+    def update(self, prediction: Tensor, target: Target, unknown: Tensor | None = None) -> Scores:
+        """Add one image and return its scores."""
+        scores = self.score(prediction, target, unknown)
+        self._images.append(scores)
+        return scores
+
+    def compute(self) -> Scores:
+        """Means by name; None where no image has the score."""
+        means: Scores = {}
+        for name in self.names:
+            values = [value for image in self._images if (value := image[name]) is not None]
+            # fsum is exact, so the order of the images does not matter.
+            means[name] = math.fsum(values) / len(values) if values else None
+        return means

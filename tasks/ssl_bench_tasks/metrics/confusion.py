@@ -1,0 +1,74 @@
+"""mIoU and pixel accuracy from the confusion matrix of a whole test set."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from ssl_bench.task import Scores, Target
+
+
+class ConfusionMetrics:
+    """Scores of a classification, in percent.
+
+    A class that occurs neither in the predictions nor in the labels has no IoU, and the mean leaves it out.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        self._matrix = torch.zeros(len(classes), len(classes), dtype=torch.int64)
+
+    def update(
+        self, prediction: Tensor, target: Target, unknown: Tensor | None = None
+    ) -> Mapping[str, float | list[int] | None]:
+        """Add one image: `prediction` (1, O, H, W), class ids (1, H, W). `unknown` is not looked at.
+
+        Returns the image's own `miou` and `pixel_accuracy`, and its `intersection` and `union` in pixels, one
+        entry per class: summed over images they give back the score of any part of the set.
+        """
+        count = len(self.classes)
+        valid = target.valid.squeeze(1)
+        # On the CPU: under deterministic algorithms torch refuses to count on a CUDA device.
+        matrix = multiclass_confusion_matrix(
+            prediction.argmax(1)[valid].cpu(),
+            target.value[valid].cpu(),
+            num_classes=count,
+            validate_args=False,
+        )
+        self._matrix += matrix
+        intersection, union = _overlap(matrix)
+        return {
+            "miou": _mean_iou(intersection, union),
+            "pixel_accuracy": _percent(int(intersection.sum()), int(matrix.sum())),
+            "intersection": intersection.tolist(),
+            "union": union.tolist(),
+        }
+
+    def compute(self) -> Scores:
+        """`miou` and `pixel_accuracy` of all images added, and one `iou/CLASS` per class."""
+        intersection, union = _overlap(self._matrix)
+        scores: Scores = {
+            "miou": _mean_iou(intersection, union),
+            "pixel_accuracy": _percent(int(intersection.sum()), int(self._matrix.sum())),
+        }
+        for name, common, either in zip(self.classes, intersection.tolist(), union.tolist(), strict=True):
+            scores[f"iou/{name}"] = _percent(common, either)
+        return scores
+
+
+def _overlap(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Intersection and union of each class, (O,) each, of a matrix with labels as rows."""
+    intersection = matrix.diagonal()
+    return intersection, matrix.sum(0) + matrix.sum(1) - intersection
+
+
+def _mean_iou(intersection: Tensor, union: Tensor) -> float | None:
+    present = union > 0
+    if not present.any():
+        return None
+    return 100 * float((intersection[present].double() / union[present].double()).mean())
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None

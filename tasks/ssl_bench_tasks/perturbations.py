@@ -1,0 +1,162 @@
+"""Changes of an image that leave a dense label as it is: of colour, focus and noise, never of geometry.
+
+Each row of a batch has its own draw. All numbers come from a generator on the CPU, so that a draw is the same
+on every device; the arithmetic is done where the images are, without waiting for the device.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from ssl_bench.task import Strength
+
+Perturbation = Callable[[Tensor, Generator], Tensor]
+Range = tuple[float, float]
+
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+GREY_AXIS = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+"""The cross product with (1, 1, 1) / sqrt(3), as a matrix."""
+UNBLURRED = 0.1
+"""Sigma in px at which a sampled Gaussian is the unit impulse."""
+SHARP = 0.5
+"""Share of rows left sharp where others are blurred."""
+READ_NOISE = 0.25
+"""Share of a sensor's noise variance at full brightness that is there in the dark too."""
+
+
+def perturb(
+    by_strength: Mapping[Strength, Perturbation], images: Tensor, generator: Generator, strength: Strength
+) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] changed as `by_strength` says; the images themselves for `none`."""
+    if strength == "none":
+        return images
+    # Autocast would round the images themselves to bfloat16.
+    with torch.autocast(images.device.type, enabled=False):
+        return by_strength[strength](images, generator).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Photometric:
+    """Other light, another camera's colours, a little noise, and perhaps another focus."""
+
+    jitter: float
+    """Brightness, contrast and saturation are multiplied by 1 - jitter to 1 + jitter."""
+    hue: float
+    """Turn of the colours about the grey axis, -hue to +hue, radians."""
+    noise: Range
+    """Standard deviation, in units of the full range."""
+    blur: float = 0.0
+    """Largest sigma, px."""
+    gray: float = 0.0
+    """Share of rows that lose their colour."""
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """(B, 3, H, W) to the same, not clamped."""
+        factor = (1 - self.jitter, 1 + self.jitter)
+        ranges = (
+            factor,
+            factor,
+            factor,
+            (-self.hue, self.hue),
+            (0, 1),
+            (0, 1),
+            (UNBLURRED, self.blur),
+            self.noise,
+        )
+        draws = _uniform(images, generator, *ranges)
+        brightness, contrast, saturation, hue, gray, sharp, sigma, level = draws
+        saturation = torch.where(gray < self.gray, 0.0, saturation)
+        changed = color_jitter(images, brightness, contrast, saturation, hue)
+        if self.blur:
+            changed = blur(changed, torch.where(sharp < SHARP, UNBLURRED, sigma), self.blur)
+        return changed + level * _noise(images, generator)
+
+
+@dataclass(frozen=True)
+class SensorNoise:
+    """Further noise as a sensor has it, of zero mean and stronger in the light."""
+
+    level: Range
+    """Standard deviation at full brightness."""
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """(B, C, H, W) to the same, not clamped."""
+        (level,) = _uniform(images, generator, self.level)
+        deviation = level * (READ_NOISE + (1 - READ_NOISE) * images).sqrt()
+        return images + deviation * _noise(images, generator)
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A darker or brighter shot of the same scene: x -> gain * x^gamma, and the noise of a dark shot."""
+
+    stops: float
+    """Of light, -stops to +stops, in images written with a gamma of 2.2."""
+    gamma: float
+    """The exponent is exp(-gamma) to exp(+gamma)."""
+    noise: Range
+    """Standard deviation at full brightness."""
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """(B, C, H, W) to the same, not clamped."""
+        stops, log_gamma = _uniform(images, generator, (-self.stops, self.stops), (-self.gamma, self.gamma))
+        exposed = ((stops / 2.2).exp2() * images.pow(log_gamma.exp())).clamp(0, 1)
+        return SensorNoise(self.noise)(exposed, generator)
+
+
+def color_jitter(
+    images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, hue: Tensor
+) -> Tensor:
+    """Contrast about the image's mean luma, saturation about each pixel's, hue as a turn about the grey axis.
+
+    Images (B, 3, H, W); factors, and the angle in radians, (B, 1, 1, 1). All of it is one 3 x 3 matrix and an
+    offset per row.
+    """
+    luma, axis = _moved(LUMA, images), _moved(GREY_AXIS, images)
+    unit = torch.eye(3, dtype=images.dtype, device=images.device)
+    brightness, contrast, saturation, hue = (
+        x.view(-1, 1, 1) for x in (brightness, contrast, saturation, hue)
+    )
+    # Rodrigues' formula.
+    rotation = hue.cos() * unit + (1 - hue.cos()) / 3 + hue.sin() * axis
+    matrix = brightness * contrast * ((saturation * unit + (1 - saturation) * luma) @ rotation)
+    pixels = images.flatten(2)
+    mean = (pixels.mean(2, keepdim=True) * luma.view(1, 3, 1)).sum(1, keepdim=True)
+    return torch.baddbmm(brightness * (1 - contrast) * mean, matrix, pixels).view_as(images)
+
+
+def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
+    """Gaussian blur of (B, C, H, W), sigma (B, 1, 1, 1) in px, up to `largest`; edges repeated."""
+    rows, channels = images.shape[:2]
+    radius = math.ceil(3 * largest)
+    offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
+    weights = torch.exp(-0.5 * (offsets / sigma.view(-1, 1)) ** 2)
+    weights = (weights / weights.sum(1, keepdim=True)).repeat_interleave(channels, 0)
+    # Every channel of every row as a group of its own: one convolution for the whole batch.
+    planes = F.pad(images.view(1, rows * channels, *images.shape[2:]), (radius,) * 4, mode="replicate")
+    planes = F.conv2d(planes, weights[:, None, :, None], groups=rows * channels)
+    return F.conv2d(planes, weights[:, None, None, :], groups=rows * channels).view_as(images)
+
+
+def _uniform(images: Tensor, generator: Generator, *ranges: Range) -> list[Tensor]:
+    """One uniform draw per row and range, (B, 1, 1, 1) each, where the images are."""
+    low, high = torch.tensor(ranges).unbind(1)
+    draws = low + (high - low) * torch.rand(len(images), len(ranges), generator=generator)
+    return [draw.view(-1, 1, 1, 1) for draw in _moved(draws, images).unbind(1)]
+
+
+def _noise(images: Tensor, generator: Generator) -> Tensor:
+    """Standard normal, in the shape of the images."""
+    return _moved(torch.randn(images.shape, generator=generator), images)
+
+
+def _moved(draws: Tensor, images: Tensor) -> Tensor:
+    """To the device and type of the images."""
+    if images.is_cuda:
+        # From pageable memory the copy would wait for the device.
+        draws = draws.pin_memory()
+    return draws.to(images.device, images.dtype, non_blocking=True)

@@ -1,0 +1,55 @@
+"""What the three tasks that predict an image share."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssl_bench.specs import Kind
+from ssl_bench.task import DenseTarget, Strength, Target, Task, masked_mean
+from ssl_bench_tasks.metrics.average import ImageAverage
+from ssl_bench_tasks.perturbations import Perturbation, perturb
+
+
+class ImageRegression(Task):
+    """Mean squared error of an image in [0, 1]; a task adds its channels, perturbations and metrics."""
+
+    kind: ClassVar[Kind] = "regression"
+    channels: ClassVar[int] = 3
+    perturbations: ClassVar[Mapping[Strength, Perturbation]]
+
+    @property
+    def out_channels(self) -> int:
+        """Of the predicted image."""
+        return self.channels
+
+    def loss(self, logits: Tensor, target: Target) -> Tensor:
+        """Squared error of T(x), the mean over valid pixels and channels."""
+        return masked_mean((self.activate(logits) - target.value).square(), target.valid)
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """The logits as they are, not clamped; float32, or float64 for float64 logits."""
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def encode(self, target: Target) -> DenseTarget:
+        """The label itself, zero where not valid."""
+        return DenseTarget(target.value.where(target.valid, 0.0), target.valid)
+
+    def decode(self, prediction: Tensor) -> Tensor:
+        """(B, O, H, W) clamped to [0, 1]."""
+        return prediction.clamp(0, 1)
+
+    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+        """What the task's class says its label does not depend on."""
+        return perturb(self.perturbations, images, generator, strength)
+
+    @abstractmethod
+    def metrics(self) -> ImageAverage:
+        """Means of scores per image."""
+
+    def picture(self, value: np.ndarray) -> np.ndarray:
+        """(H, W, O) uint8 as it is, a single channel repeated to grey."""
+        return value if value.shape[2] == 3 else value.repeat(3, axis=2)

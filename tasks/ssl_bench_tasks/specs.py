@@ -1,0 +1,175 @@
+"""The four tasks and where their images come from, as descriptions: nothing here imports torch."""
+
+from ssl_bench.recipe import OptimizerSettings, Recipe
+from ssl_bench.specs import DatasetSpec, Metric, TaskSpec
+
+PSNR = Metric(name="psnr", symbol="PSNR", unit="dB")
+IMAGE_METRICS = (
+    PSNR,
+    Metric(name="ssim", symbol="SSIM", digits=4),
+    Metric(name="mae", symbol="MAE", digits=4, higher_is_better=False),
+)
+
+SMALL = OptimizerSettings(name="adam", learning_rate=2e-3, schedule="polynomial")
+"""For the small networks of `smoke` and `lite`, trained from scratch."""
+FINE_TUNE = OptimizerSettings(name="adam", learning_rate=1e-4, schedule="polynomial")
+"""For the encoders of `paper`, which start from pretrained weights."""
+
+# VOC 2012 + SBD has 10,582 training images; at 1/8, 1,323 are labelled and 9,259 are not. The public code's
+# epoch there is a pass over the unlabelled stream at 4 GPUs x 2 rows: 9,259 / 8 = 1,157 iterations, 20 times.
+SEGMENTATION_ITERATIONS = 20 * (9259 // (4 * 2))
+
+# The paper gives no recipe for the other three, so what follows is chosen here: the same 8 + 8 rows, Adam, 40
+# passes over the unlabelled stream where a pass is long enough to mean something.
+# Matting: 3,850 unlabelled portraits / 8 rows = 481 iterations a pass.
+MATTING_ITERATIONS = 40 * (3850 // 8)
+# Night: 1,500 unlabelled photographs / 8 rows = 187 iterations a pass.
+NIGHT_ITERATIONS = 40 * (1500 // 8)
+# Denoising: SIDD Medium has 320 frames of 12 Mpx and more, so that a pass with one crop of each of the 280
+# unlabelled ones would last 35 iterations; a nominal epoch is 1,000 here.
+DENOISING_ITERATIONS = 40 * 1000
+
+SEGMENTATION = TaskSpec(
+    name="segmentation",
+    title="Semantic Segmentation",
+    kind="classification",
+    task="ssl_bench_tasks.segmentation:Segmentation",
+    metrics=(
+        Metric(name="miou", symbol="mIoU", unit="%"),
+        Metric(name="pixel_accuracy", symbol="Pixel accuracy", unit="%"),
+    ),
+    recipes={
+        "smoke": Recipe(iterations=40, epochs=20, optimizer=SMALL),
+        "lite": Recipe(iterations=600, epochs=20, optimizer=SMALL),
+        # As in the public code; its learning rate is 2.5e-4 per GPU, of which it had 4.
+        "paper": Recipe(
+            iterations=SEGMENTATION_ITERATIONS,
+            epochs=20,
+            labeled_rows=8,
+            unlabeled_rows=8,
+            crop=321,
+            scale=(0.5, 2.0),
+            evaluations=10,
+            optimizer=OptimizerSettings(
+                name="sgd",
+                learning_rate=4 * 2.5e-4,
+                momentum=0.9,
+                weight_decay=5e-4,
+                schedule="polynomial",
+                power=0.9,
+                head_multiplier=10,
+            ),
+        ),
+    },
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "deeplabv3plus/resnet101"},
+    position=1,
+)
+
+DENOISING = TaskSpec(
+    name="denoising",
+    title="Real Image Denoising",
+    kind="regression",
+    task="ssl_bench_tasks.denoising:Denoising",
+    metrics=IMAGE_METRICS,
+    recipes={
+        "smoke": Recipe(iterations=40, optimizer=SMALL),
+        "lite": Recipe(iterations=600, optimizer=SMALL),
+        # No rescaling: it would change the noise.
+        "paper": Recipe(
+            iterations=DENOISING_ITERATIONS,
+            labeled_rows=8,
+            unlabeled_rows=8,
+            crop=256,
+            evaluations=10,
+            optimizer=FINE_TUNE,
+        ),
+    },
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet34"},
+    position=2,
+)
+
+MATTING = TaskSpec(
+    name="matting",
+    title="Portrait Image Matting",
+    kind="regression",
+    task="ssl_bench_tasks.matting:Matting",
+    metrics=(
+        PSNR,
+        Metric(name="sad", symbol="SAD", digits=3, higher_is_better=False),
+        Metric(name="mse", symbol="MSE", digits=4, higher_is_better=False),
+        Metric(name="gradient", symbol="Gradient", digits=3, higher_is_better=False),
+        Metric(name="connectivity", symbol="Connectivity", digits=3, higher_is_better=False),
+    ),
+    recipes={
+        "smoke": Recipe(iterations=40, optimizer=SMALL),
+        "lite": Recipe(iterations=600, optimizer=SMALL),
+        "paper": Recipe(
+            iterations=MATTING_ITERATIONS,
+            labeled_rows=8,
+            unlabeled_rows=8,
+            crop=320,
+            scale=(0.75, 1.5),
+            evaluations=10,
+            optimizer=FINE_TUNE,
+        ),
+    },
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet50"},
+    position=3,
+)
+
+NIGHT = TaskSpec(
+    name="night",
+    title="Night Image Enhancement",
+    kind="regression",
+    task="ssl_bench_tasks.night:Night",
+    metrics=IMAGE_METRICS,
+    recipes={
+        "smoke": Recipe(iterations=40, optimizer=SMALL),
+        "lite": Recipe(iterations=600, optimizer=SMALL),
+        "paper": Recipe(
+            iterations=NIGHT_ITERATIONS,
+            labeled_rows=8,
+            unlabeled_rows=8,
+            crop=256,
+            evaluations=10,
+            optimizer=FINE_TUNE,
+        ),
+    },
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet34"},
+    position=4,
+)
+
+TASKS = (SEGMENTATION, DENOISING, MATTING, NIGHT)
+
+
+def _dataset(name: str, task: str, title: str, reference: str) -> DatasetSpec:
+    return DatasetSpec(
+        name=name,
+        task=task,
+        dataset=f"ssl_bench_tasks.{reference}",
+        title=title,
+        needs_path=name != "synthetic",
+    )
+
+
+DATASETS = (
+    _dataset(
+        "synthetic",
+        "segmentation",
+        "Textured objects over clutter",
+        "synthetic.segmentation:SyntheticSegmentation",
+    ),
+    _dataset(
+        "synthetic", "denoising", "Pictures with sensor noise", "synthetic.denoising:SyntheticDenoising"
+    ),
+    _dataset("synthetic", "matting", "Soft figures over backgrounds", "synthetic.matting:SyntheticMatting"),
+    _dataset("synthetic", "night", "Darkened pictures", "synthetic.night:SyntheticNight"),
+    _dataset("voc", "segmentation", "PASCAL VOC 2012, with or without SBD", "layouts.voc:Voc"),
+    _dataset("sidd_small", "denoising", "SIDD Small", "layouts.sidd:SiddSmall"),
+    _dataset("p3m", "matting", "P3M-10k", "layouts.p3m:P3M"),
+    _dataset("lol", "night", "LOL", "layouts.lol:Lol"),
+    _dataset("pairs", "segmentation", "Your own images and masks", "layouts.pairs:SegmentationPairs"),
+    _dataset("pairs", "denoising", "Your own noisy and clean images", "layouts.pairs:ImagePairs"),
+    _dataset("pairs", "matting", "Your own images and mattes", "layouts.pairs:AlphaPairs"),
+    _dataset("pairs", "night", "Your own dark and well-lit images", "layouts.pairs:ImagePairs"),
+)

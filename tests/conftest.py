@@ -1,0 +1,49 @@
+"""What tests share."""
+
+import os
+
+# Before numpy and torch start their thread pools: two test processes share two cores.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.pop("SSL_BENCH_DATA", None)
+
+from collections.abc import Callable  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Run `ssl-bench ARGUMENTS` in this process."""
+    from ssl_bench.cli import main
+
+    def call(*arguments: object) -> Said:
+        monkeypatch.setattr("sys.argv", ["ssl-bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        said = capsys.readouterr()
+        return Said(exit_.value.code or 0, said.out, said.err)  # type: ignore[arg-type]
+
+    return call
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first; tests of a GPU are skipped where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+    items.sort(key=lambda item: "slow" in item.keywords)

@@ -1,0 +1,129 @@
+"""The training step: players, gradients from one state, learning rates, losses that are not finite."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from torch import nn
+
+from ssl_bench.errors import CellError, PluginError
+from ssl_bench.method import Batch, Losses, Method, Player, Progress
+from ssl_bench.recipe import OptimizerSettings, Recipe
+from ssl_bench.testing import ToyRegression, ToyStream
+from ssl_bench.toolbox.schedules import learning_rate_factor, ramp_up
+from ssl_bench.trainer import Trainer, make_optimizer
+
+SGD = OptimizerSettings(name="sgd", learning_rate=0.5, momentum=0.0, schedule="constant")
+RECIPE = Recipe(iterations=4, epochs=2, optimizer=SGD)
+
+
+class Game(Method):
+    """Two scalars whose losses depend on both: each must move by its own loss's gradient at the shared state."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(ToyRegression(), config, lambda *a, **k: None)  # type: ignore[arg-type,return-value]
+        self.first = nn.Linear(1, 1, bias=False)
+        self.second = nn.Linear(1, 1, bias=False)
+        for module, value in ((self.first, 2.0), (self.second, 3.0)):
+            nn.init.constant_(module.weight, value)
+
+    @property
+    def deployed(self) -> nn.Module:
+        return self.first
+
+    def players(self) -> Mapping[str, Player]:
+        return {"first": Player(self.first), "second": Player(self.second)}
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        product = (self.first.weight * self.second.weight).sum()
+        yield {"first": {"product": product}, "second": {"product": product, "square": product**2}}
+
+
+def trainer(method: Method, recipe: Recipe = RECIPE) -> Trainer:
+    return Trainer(method, recipe, ToyStream("regression"), seed=0)
+
+
+def test_players_step_together_from_one_state() -> None:
+    game = Game()
+    terms = trainer(game).step(0)
+    # d(ab)/da = 3; d(ab + (ab)^2)/db = 2 + 2 * 6 * 2 = 26, both at a = 2, b = 3.
+    assert game.first.weight.item() == pytest.approx(2 - 0.5 * 3)
+    assert game.second.weight.item() == pytest.approx(3 - 0.5 * 26)
+    assert terms == {"first/product": 6.0, "second/product": 6.0, "second/square": 36.0}
+
+
+def test_each_yield_is_a_step_from_the_state_it_finds() -> None:
+    class Turns(Game):
+        def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+            yield {"first": {"one": (self.first.weight * self.second.weight).sum()}}
+            yield {"second": {"two": (self.first.weight * self.second.weight).sum()}}
+
+    game = Turns()
+    trainer(game).step(0)
+    assert game.first.weight.item() == pytest.approx(0.5)
+    assert game.second.weight.item() == pytest.approx(3 - 0.5 * 0.5)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step() -> None:
+    class Broken(Game):
+        def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+            yield {"first": {"fine": self.first.weight.sum(), "odd": self.first.weight.sum() * math.nan}}
+
+    game = Broken()
+    with pytest.raises(CellError, match="loss 'first/odd' is nan at step 3"):
+        trainer(game).step(3)
+    assert game.first.weight.item() == 2.0
+
+
+def test_every_parameter_has_exactly_one_player() -> None:
+    class Orphan(Game):
+        def players(self) -> Mapping[str, Player]:
+            return {"first": Player(self.first)}
+
+    class Shared(Game):
+        def players(self) -> Mapping[str, Player]:
+            return {"first": Player(self.first), "second": Player(self.second), "third": Player(self.first)}
+
+    with pytest.raises(PluginError, match=r"'second.weight' requires grad but belongs to no player"):
+        trainer(Orphan())
+    with pytest.raises(PluginError, match="'first' and 'third' share"):
+        trainer(Shared())
+
+
+def test_yielding_nothing_is_an_error() -> None:
+    class Idle(Game):
+        def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+            yield from ()
+
+    with pytest.raises(PluginError, match="yielded nothing"):
+        trainer(Idle()).step(0)
+
+
+def test_learning_rate_is_a_function_of_the_step() -> None:
+    polynomial = OptimizerSettings(schedule="polynomial", power=0.9)
+    assert learning_rate_factor(polynomial, 0, 100) == 1
+    assert learning_rate_factor(polynomial, 50, 100) == pytest.approx(0.5**0.9)
+    assert learning_rate_factor(OptimizerSettings(schedule="cosine"), 50, 100) == pytest.approx(0.5)
+    recipe = RECIPE.model_copy(update={"optimizer": SGD.model_copy(update={"schedule": "polynomial"})})
+    late = Game()
+    trainer(late, recipe).step(2)
+    assert late.first.weight.item() == pytest.approx(2 - 0.5 * 0.5**0.9 * 3)
+
+
+def test_ramp_up() -> None:
+    assert ramp_up(0, 10) == pytest.approx(math.exp(-5))
+    assert ramp_up(5, 10) == pytest.approx(math.exp(-1.25))
+    assert ramp_up(10, 10) == ramp_up(99, 10) == ramp_up(0, 0) == 1
+
+
+def test_the_head_learns_at_its_own_rate() -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = nn.Module()
+            self.network.body, self.network.head = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    settings = OptimizerSettings(name="sgd", head_multiplier=10)
+    groups = make_optimizer(Player(Network()), settings).param_groups
+    assert [(len(group["params"]), group["multiplier"]) for group in groups] == [(2, 1.0), (2, 10.0)]
