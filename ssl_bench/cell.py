@@ -98,11 +98,12 @@ class Cell:
 
 def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
     """What tables print about a task and a method, so that a record can be shown without its plugins."""
-    symbols = {
-        name: info.json_schema_extra["symbol"]
+    # Pairs, and not a mapping: records are written with sorted keys, and tables show fields in their own order.
+    symbols = [
+        [name, info.json_schema_extra["symbol"]]
         for name, info in method.config.model_fields.items()
         if isinstance(info.json_schema_extra, dict) and "symbol" in info.json_schema_extra
-    }
+    ]
     return {
         "task": {
             "title": task.title,

@@ -1,0 +1,177 @@
+"""Which scores may stand beside each other: runs to columns, columns to tables."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from ssl_bench.leaderboard.entries import Entry, canonical
+from ssl_bench.recipe import TIERS
+
+T = TypeVar("T")
+Key = tuple[Any, ...]
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
+
+
+@dataclass(frozen=True)
+class Column:
+    """Runs that agree in task, data, split, backbone, recipe, tier, threads and versions.
+
+    Methods that train on every label there is (upper bounds) have a split of their own, and so belong to the
+    column of each split that agrees in the rest.
+    """
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def head(self) -> Entry:
+        """A run that speaks for the column, by its split where it can."""
+        return min(
+            self.entries,
+            key=lambda entry: (entry.uses_all_labels, _labels_key(entry.source), entry.split_seed),
+        )
+
+    @property
+    def order(self) -> Key:
+        """Where the column stands."""
+        return (self.head.task_position, self.head.task_title, self.head.task, canonical(self.head.setting))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of different tasks under one title, which no other table has."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+
+_TRAITS: tuple[Callable[[Entry], str], ...] = (
+    lambda head: f"split seed {head.split_seed}",
+    lambda head: head.dataset,
+    lambda head: head.backbone,
+    lambda head: f"{head.iterations} iterations",
+    lambda head: f"{head.threads} threads",
+    lambda head: ", ".join(sorted({version for _, version in head.versions})),
+    lambda head: f"recipe {head.recipe}",
+    lambda head: f"data {head.data}",
+    lambda head: f"split {head.split}",
+)
+"""What may tell apart two tables of one tier and labels, the most telling first."""
+
+
+def make_tables(entries: Sequence[Entry]) -> list[Table]:
+    """As few tables as the settings allow, each with one column per task at most.
+
+    One table per tier, split seed and labels as asked for; a single one where every task of a tier has one
+    setting alone (perhaps with labels of its own). Further settings of a task (another data set, backbone,
+    recipe) go to further tables, beside those of other tasks that agree with them the most.
+    """
+    groups: list[list[Column]] = []
+    for _, columns in _grouped(_columns(entries), lambda column: (_tier_key(column), column.head.split_seed)):
+        if len({column.head.task for column in columns}) == len(columns):
+            groups.append(columns)
+        else:
+            for _, same in _grouped(columns, lambda column: _labels_key(column.head.source)):
+                groups.extend(_spread(same))
+    # Within a tier by labels, so that a table's neighbour differs by its split seed and the like alone.
+    groups.sort(key=lambda columns: (_tier_key(columns[0]), _labels_key(columns[0].head.source)))
+    ordered = [tuple(sorted(columns, key=lambda column: column.order)) for columns in groups]
+    return [Table(title, columns) for title, columns in zip(_titles(ordered), ordered, strict=True)]
+
+
+def _columns(entries: Iterable[Entry]) -> list[Column]:
+    by_split: dict[Key, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    all_labels: dict[Key, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.uses_all_labels:
+            all_labels[entry.setting].append(entry)
+        else:
+            by_split[entry.setting][entry.split].append(entry)
+    columns = [
+        Column((*own, *all_labels.get(setting, ())))
+        for setting, splits in by_split.items()
+        for own in splits.values()
+    ]
+    columns += [Column(tuple(own)) for setting, own in all_labels.items() if setting not in by_split]
+    return sorted(columns, key=lambda column: (column.order, column.head.split))
+
+
+def _spread(columns: Sequence[Column]) -> list[list[Column]]:
+    """Columns of one tier and labels to as many tables as the task with the most settings needs."""
+    # The fullest first, so that where nothing else decides they meet in one table.
+    by_task = [
+        sorted(same, key=lambda column: -len(column.entries))
+        for _, same in _grouped(columns, lambda column: column.head.task)
+    ]
+    by_task.sort(key=len, reverse=True)
+    tables = [[column] for column in by_task[0]]
+    for same in by_task[1:]:
+        pairs = sorted(
+            (-_agreement(column, table), number, index)
+            for number, table in enumerate(tables)
+            for index, column in enumerate(same)
+        )
+        taken: dict[int, int] = {}
+        for _, number, index in pairs:
+            if number not in taken and index not in taken.values():
+                taken[number] = index
+        for number, index in taken.items():
+            tables[number].append(same[index])
+    return tables
+
+
+def _agreement(column: Column, table: Iterable[Column]) -> int:
+    return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:6])
+
+
+def _titles(tables: Sequence[Sequence[Column]]) -> list[str]:
+    titles = [_title(columns) for columns in tables]
+    for trait in _TRAITS:
+        for same in _clashes(titles):
+            texts = {number: _words(trait(column.head) for column in tables[number]) for number in same}
+            if len(set(texts.values())) > 1:
+                for number, text in texts.items():
+                    titles[number] += f", {text}"
+    for same in _clashes(titles):
+        for count, number in enumerate(same, 1):
+            titles[number] += f", table {count}"
+    return titles
+
+
+def _title(columns: Sequence[Column]) -> str:
+    sources = sorted({column.head.source for column in columns}, key=_labels_key)
+    return f"Tier {columns[0].head.tier}, labels {_words(sources)}"
+
+
+def _words(texts: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(texts))
+
+
+def _clashes(titles: Sequence[str]) -> list[list[int]]:
+    same: dict[str, list[int]] = defaultdict(list)
+    for number, title in enumerate(titles):
+        same[title].append(number)
+    return [numbers for numbers in same.values() if len(numbers) > 1]
+
+
+def _tier_key(column: Column) -> Key:
+    """The tier that says most comes first."""
+    tier = column.head.tier
+    return (-TIERS.index(tier), "") if tier in TIERS else (1, tier)
+
+
+def _labels_key(source: str) -> Key:
+    """Fractions by size, then counts by size, then lists by name, then all."""
+    if not _NUMBER.fullmatch(source):
+        return (3 if source == "all" else 2, 0, source)
+    value = Fraction(source)
+    return (0 if value < 1 or "/" in source or "." in source else 1, value, source)
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], Key | str]) -> list[tuple[Any, list[T]]]:
+    groups: dict[Any, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return sorted(groups.items(), key=lambda group: group[0])

@@ -1,0 +1,82 @@
+"""Scores of a table: mean and spread over seeds, difference to the baseline, the best of a column."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.grouping import Table
+from ssl_bench.leaderboard.rows import Row
+
+
+@dataclass(frozen=True)
+class Score:
+    """One cell of the table."""
+
+    mean: str
+    std: str
+    """Sample standard deviation; empty for a single seed."""
+    n: int
+    difference: str
+    """To the baseline over the seeds that both have; empty for the baseline itself and where there is none."""
+    paired: int
+    """How many seeds both have."""
+    best: bool
+
+
+def make_scores(table: Table, rows: Sequence[Row]) -> list[list[Score | None]]:
+    """Row by column; None where a method has no score."""
+    columns = [_column(table, rows, number) for number in range(len(table.columns))]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def baseline_of(rows: Sequence[Row], column: int) -> Row | None:
+    """The row that differences of a column refer to: the first baseline with a score there."""
+    return next((row for row in rows if row.head.role == "baseline" and _by_seed(row.cells[column])), None)
+
+
+def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None]:
+    head = table.columns[number].head
+    scores = [_by_seed(row.cells[number]) for row in rows]
+    baseline = baseline_of(rows, number)
+    reference = _by_seed(baseline.cells[number]) if baseline else {}
+    # Rounded as shown: what looks equal is equally good.
+    means = [_shown(statistics.fmean(score.values()), head.digits) if score else None for score in scores]
+    competing = [
+        mean
+        for row, mean in zip(rows, means, strict=True)
+        if mean is not None and row.head.role != "upper_bound"
+    ]
+    # One alone is not the best of anything.
+    best = (max if head.higher_is_better else min)(competing) if len(competing) > 1 else None
+    cells: list[Score | None] = []
+    for row, score, mean in zip(rows, scores, means, strict=True):
+        if mean is None:
+            cells.append(None)
+            continue
+        both = sorted(set(score) & set(reference)) if row is not baseline else []
+        gain = (
+            statistics.fmean(score[s] for s in both) - statistics.fmean(reference[s] for s in both)
+            if both
+            else 0.0
+        )
+        cells.append(
+            Score(
+                mean=f"{mean:.{head.digits}f}",
+                std=f"{statistics.stdev(score.values()):.{head.digits}f}" if len(score) > 1 else "",
+                n=len(score),
+                difference=f"{_shown(gain, head.digits):+.{head.digits}f}" if both else "",
+                paired=len(both),
+                best=mean == best and row.head.role != "upper_bound",
+            )
+        )
+    return cells
+
+
+def _by_seed(entries: Sequence[Entry]) -> dict[str, float]:
+    return {entry.seed: entry.score for entry in entries if entry.score is not None}
+
+
+def _shown(value: float, digits: int) -> float:
+    # Adding 0.0 turns -0.0 into 0.0.
+    return round(value, digits) + 0.0

@@ -1,0 +1,147 @@
+"""A cell in its folder: records, resumes, failures. In this process, on a few steps of real tasks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssl_bench.cell import Cell
+from ssl_bench.files import read_json, write_json
+from ssl_bench.plan import Request, make_plan
+from ssl_bench.registry import load_registry
+from ssl_bench.results import ResultStore, same
+from ssl_bench.worker import Interrupted, run_cell
+
+REGISTRY = load_registry()
+CPU = torch.device("cpu")
+STEPS = 6
+
+
+def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -> tuple[Cell, ...]:
+    settings = [
+        f"{task}.{field}" for task in tasks.split(",") for field in (f"iterations={STEPS}", "crop=32")
+    ]
+    arguments = {"tasks": tasks, "methods": methods, "settings": settings, **request}
+    return make_plan(REGISTRY, Request(**arguments)).cells  # type: ignore[arg-type]
+
+
+def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: False) -> dict:
+    """Run a cell, stopping after each step for which `stop` says so, until it is finished."""
+    store = ResultStore(root)
+    folder = store.stage(cell)
+    for _ in range(STEPS + 1):
+        signals = Countdown(stop)
+        try:
+            run_cell(folder, CPU, REGISTRY, signals)
+            break
+        except Interrupted:
+            continue
+    record = store.finished(cell)
+    assert record is not None
+    return dict(record)
+
+
+class Countdown(list):
+    """A list of signals that looks filled at the end of the steps chosen."""
+
+    step = 0
+
+    def __init__(self, stop: Callable[[int], bool]) -> None:
+        super().__init__()
+        self.stop = stop
+
+    def __bool__(self) -> bool:
+        Countdown.step += 1
+        return self.stop(Countdown.step)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "night"])
+def test_interruptions_do_not_change_the_record(tmp_path: Path, task: str) -> None:
+    (cell,) = cells(task)
+    straight = finish(cell, tmp_path / "straight")
+    broken = finish(cell, tmp_path / "broken", stop=lambda step: step % 3 == 0)
+    assert same(straight, broken)
+    assert straight["provenance"]["resumed_at"] == []
+    assert len(broken["provenance"]["resumed_at"]) >= 1
+    assert same(straight, finish(cell, tmp_path / "again"))
+
+
+def test_what_a_record_holds(tmp_path: Path) -> None:
+    (cell,) = cells()
+    record = finish(cell, tmp_path)
+    assert record["cell"]["id"] == cell.id
+    assert record["cell"]["split"]["hash"] == cell.split.hash
+    assert 0 < record["metrics"]["miou"] < 100
+    assert set(record["beside"]) == {"student"}
+    assert set(record["curves"]) == {"student/task", "student/consistency"}
+    assert len(record["per_image"]["ids"]) == len(record["per_image"]["miou"]) == 40
+    assert record["evaluations"][-1] == {"step": STEPS, "metrics": record["metrics"]}
+    assert record["cost"]["images_seen"] == STEPS * 8
+    assert record["cost"]["parameters"] == record["cost"]["parameters_trained"] > 300_000
+    assert record["config"]["method"]["eta_mt"] == 3
+    assert record["config"]["recipe"]["crop"] == 32
+    folder = ResultStore(tmp_path).folder(cell)
+    assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json"]
+
+
+def test_a_truncated_checkpoint_starts_over(tmp_path: Path) -> None:
+    (cell,) = cells()
+    straight = finish(cell, tmp_path / "straight")
+    folder = ResultStore(tmp_path / "broken").stage(cell)
+    (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    run_cell(folder, CPU, REGISTRY)
+    assert same(straight, json.loads((folder / "result.json").read_text()))
+
+
+def test_the_same_seed_gives_every_method_the_same_start(tmp_path: Path) -> None:
+    from ssl_bench.worker import build_method
+
+    supervised, mt, other = (
+        build_method(cell, REGISTRY, ("a", "b"))
+        for cell in (*cells(methods="supervised,mt"), *cells(methods="mt", seeds=(1,)))
+    )
+    for first, second, third in zip(
+        supervised.deployed.parameters(), mt.deployed.parameters(), other.deployed.parameters(), strict=True
+    ):
+        assert torch.equal(first, second)
+        assert first.dim() == 1 or not torch.equal(first, third)
+
+
+def test_folder_names_are_safe_and_identity_is_by_content() -> None:
+    (cell,), (again,) = cells(), cells()
+    assert cell.id == again.id
+    assert cell == Cell.from_json(json.loads(json.dumps(cell.to_json())))
+    ids = {
+        cell.id,
+        *(c.id for c in cells(methods="supervised")),
+        *(c.id for c in cells(seeds=(1,))),
+        *(c.id for c in cells(labels=("1/4",))),
+        *(c.id for c in cells(split_seed=1)),
+        *(c.id for c in cells(threads=2)),
+        *(c.id for c in cells(settings=["mt.alpha_mt=0.5"])),
+        *(c.id for c in cells(backbones="unet/resnet18")),
+        *(c.id for c in cells("night")),
+    }
+    assert len(ids) == 9
+    assert not any(set(name) & set('/\\ :*?"<>|') or name.startswith(".") for name in ids)
+
+
+def test_the_upper_bound_is_one_cell_for_all_splits() -> None:
+    both = cells(methods="full", labels=("1/8,1/4",))
+    assert len(both) == 1
+    assert len(both[0].split.labeled) == 128
+    assert both[0].split.source == "all"
+
+
+def test_json_files_are_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"b": 1, "a": [1.5, None]})
+    assert path.read_text() == '{\n "a": [\n  1.5,\n  null\n ],\n "b": 1\n}\n'
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": float("nan")})
+    assert read_json(path) == {"a": [1.5, None], "b": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
+    path.write_text('{"a": ')
+    assert read_json(path) is None
