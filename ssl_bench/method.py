@@ -1,9 +1,9 @@
 """How to learn from labelled and unlabelled images: the interface of a method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +82,15 @@ class Player:
         return [p for p in head.parameters() if p.requires_grad] if isinstance(head, nn.Module) else []
 
 
+class Panel(NamedTuple):
+    """One picture of what a method sees in an image."""
+
+    title: str
+    values: Tensor
+    """A map (1, 1, H, W) in [0, 1], or a prediction T(x) (1, O, H, W) in the space of the task."""
+    is_prediction: bool = False
+
+
 class Method(nn.Module, ABC):
     """A way to learn. Modules assigned in `__init__` are saved and restored with the cell.
 
@@ -121,3 +130,8 @@ class Method(nn.Module, ABC):
     def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """Further predictors whose metrics are recorded beside the ranked ones (a second network, a student)."""
         return {}
+
+    def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
+        """What `ssl-bench show` draws beside input, label and prediction of one image (1, C, H, W): the maps and
+        pseudo targets that the method learns by. Called in evaluation mode, without gradient."""
+        return []

@@ -15,7 +15,7 @@ from ssl_bench.errors import UsageError, suggestion, unknown
 from ssl_bench.folders import recognise
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
-from ssl_bench.specs import DatasetSpec, MethodSpec, TaskSpec, module_of, resolve
+from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of, resolve
 from ssl_bench.splits import LabelSplit, check_labels, make_split
 
 
@@ -103,6 +103,9 @@ def make_plan(registry: Registry, request: Request) -> Plan:
         for task in tasks
         for method in methods
     }
+    for config in configs.values():
+        for name in config.backbones():
+            registry.check_backbone(name)
     sources = open_sources(registry, request, tasks)
 
     cells: dict[str, Cell] = {}
@@ -157,7 +160,7 @@ def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Reci
         raise UsageError(f"--set {task.name}.{_first(error)}") from error
 
 
-def config_for(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any]) -> BaseModel:
+def config_for(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any]) -> MethodConfig:
     """The method's settings for a task with `--set METHOD.FIELD` applied."""
     try:
         return resolve_config(task, method, overrides)

@@ -115,6 +115,10 @@ class MethodConfig(Settings):
     task_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     kind_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
+    def backbones(self) -> list[str]:
+        """Names of backbones that the settings ask for besides the cell's own; they are checked with the plan."""
+        return []
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec(Spec):

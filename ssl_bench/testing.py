@@ -3,15 +3,15 @@
     from ssl_bench.testing import check_method
     assert not check_method(SPEC)          # a list of sentences, empty where all is well
 
-Methods are checked on two toy tasks, one of each kind, with small networks that hold no normalisation layer and a
-perturbation that changes nothing: so nothing but the method itself can carry information from unlabelled images.
+Methods are checked on two toy tasks, one of each kind, with small networks that hold no normalisation layer and
+perturbations that are the same in every run: nothing but the method itself can carry what unlabelled images tell.
 """
 
 import copy
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +28,9 @@ from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
 from ssl_bench.trainer import Trainer, check_players
 
-STEPS, LABELED, UNLABELED, HEIGHT, WIDTH = 8, 2, 3, 16, 24
+STEPS, LABELED, UNLABELED = 8, 2, 3
+HEIGHT, WIDTH = 40, 72
+"""Not square, and large enough that a detector or critic of stride 32 has a map and not a single number."""
 RECIPE = Recipe(
     iterations=STEPS,
     epochs=STEPS,
@@ -63,8 +65,8 @@ class ToyClassification(Task):
         return prediction.argmax(1)
 
     def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
-        """Held fixed, so that it cannot make a difference."""
-        return images
+        """Noise that is the same in every run, as the generator is: it cannot make a difference between two."""
+        return (images + 0.2 * torch.rand(images.shape, generator=generator)).clamp(0, 1)
 
     def metrics(self) -> Metrics:
         """Mean error, enough for a check."""
@@ -170,11 +172,10 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
 
 def train_toy(
     spec: MethodSpec, kind: Kind, *, unlabeled_seed: int = 0, resume_at: int | None = None
-) -> tuple[Method, list[dict[str, float]]]:
+) -> Method:
     """Train on the toy task; with `resume_at`, through a saved state and a freshly built method."""
     stream: Any = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
     trainer = Trainer(build_toy(spec, kind), RECIPE, stream, seed=0)
-    terms = []
     for step in range(STEPS):
         if step == resume_at:
             buffer = io.BytesIO()
@@ -182,34 +183,60 @@ def train_toy(
             buffer.seek(0)
             trainer = Trainer(build_toy(spec, kind, seed=1), RECIPE, stream, seed=0)
             trainer.load_state_dict(torch.load(buffer, weights_only=True))
-        terms.append(trainer.step(step))
-    return trainer.method, terms
+        trainer.step(step)
+    return trainer.method
 
 
-def _every_parameter_has_one_player(spec: MethodSpec, kind: Kind) -> str | None:
-    method = build_toy(spec, kind)
-    check_players(method, method.players())
+class Trial:
+    """The runs that the checks of one method on one kind of task look at, each made once."""
+
+    def __init__(self, spec: MethodSpec, kind: Kind) -> None:
+        self.spec, self.kind = spec, kind
+
+    @cached_property
+    def fresh(self) -> Method:
+        """Untrained."""
+        return build_toy(self.spec, self.kind)
+
+    @cached_property
+    def trained(self) -> Method:
+        """Trained from first to last step."""
+        return train_toy(self.spec, self.kind)
+
+    @cached_property
+    def resumed(self) -> Method:
+        """Trained with a resume half-way."""
+        return train_toy(self.spec, self.kind, resume_at=STEPS // 2)
+
+    @cached_property
+    def elsewhere(self) -> Method:
+        """Trained on other unlabelled images."""
+        return train_toy(self.spec, self.kind, unlabeled_seed=1)
+
+
+def _every_parameter_has_one_player(trial: Trial) -> str | None:
+    check_players(trial.fresh, trial.fresh.players())
     return None
 
 
-def _every_player_moves(spec: MethodSpec, kind: Kind) -> str | None:
-    before = {name: copy.deepcopy(p.parameters()) for name, p in build_toy(spec, kind).players().items()}
-    after = {name: p.parameters() for name, p in train_toy(spec, kind)[0].players().items()}
-    for name, parameters in before.items():
-        if all(torch.equal(old, new) for old, new in zip(parameters, after[name], strict=True)):
+def _every_term_is_finite(trial: Trial) -> str | None:
+    _ = trial.trained  # The trainer raises, naming the term.
+    return None
+
+
+def _every_player_moves(trial: Trial) -> str | None:
+    after = trial.trained.players()
+    for name, player in trial.fresh.players().items():
+        pairs = zip(player.parameters(), after[name].parameters(), strict=True)
+        if all(torch.equal(old, new) for old, new in pairs):
             return f"player '{name}' never moves: no term of `losses` reaches its parameters"
     return None
 
 
-def _terms_are_finite(spec: MethodSpec, kind: Kind) -> str | None:
-    train_toy(spec, kind)  # The trainer raises, naming the term.
-    return None
-
-
-def _resume_is_exact(spec: MethodSpec, kind: Kind) -> str | None:
-    straight, resumed = train_toy(spec, kind)[0], train_toy(spec, kind, resume_at=STEPS // 2)[0]
-    for name, value in straight.state_dict().items():
-        if not torch.equal(value, resumed.state_dict()[name]):
+def _a_resume_is_exact(trial: Trial) -> str | None:
+    resumed = trial.resumed.state_dict()
+    for name, value in trial.trained.state_dict().items():
+        if not torch.equal(value, resumed[name]):
             return (
                 f"'{name}' differs after a resume: state is kept outside modules and buffers, "
                 "or a draw comes from another generator than torch's or `progress.generator`"
@@ -217,15 +244,15 @@ def _resume_is_exact(spec: MethodSpec, kind: Kind) -> str | None:
     return None
 
 
-def _unlabeled_images_matter(spec: MethodSpec, kind: Kind) -> str | None:
-    if not spec.uses_unlabeled:
+def _unlabeled_images_matter(trial: Trial) -> str | None:
+    if not trial.spec.uses_unlabeled:
         return None
-    probe = ToyStream(kind).batch(STEPS).labeled_images
-    first, second = (train_toy(spec, kind, unlabeled_seed=seed)[0] for seed in (0, 1))
+    probe = ToyStream(trial.kind).batch(STEPS).labeled_images
+    fresh, trained, elsewhere = trial.fresh, trial.trained, trial.elsewhere
     with torch.no_grad():
-        start = build_toy(spec, kind).predict(probe)
-        moved = (first.predict(probe) - start).abs().max()
-        apart = (first.predict(probe) - second.predict(probe)).abs().max()
+        learnt = trained.predict(probe)
+        moved = (learnt - fresh.predict(probe)).abs().max()
+        apart = (learnt - elsewhere.predict(probe)).abs().max()
     if apart <= 1e-6 * moved:
         return (
             "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
@@ -234,8 +261,8 @@ def _unlabeled_images_matter(spec: MethodSpec, kind: Kind) -> str | None:
     return None
 
 
-def _predictions_have_the_right_shape(spec: MethodSpec, kind: Kind) -> str | None:
-    method = build_toy(spec, kind).eval()
+def _predictions_have_the_right_shape(trial: Trial) -> str | None:
+    method = build_toy(trial.spec, trial.kind).eval()
     images = torch.rand(1, 3, 19, 13)
     state = copy.deepcopy(method.state_dict())
     with torch.no_grad():
@@ -248,20 +275,20 @@ def _predictions_have_the_right_shape(spec: MethodSpec, kind: Kind) -> str | Non
     return None
 
 
-def _settings_can_be_written(spec: MethodSpec, kind: Kind) -> str | None:
-    config = resolve_config(toy_spec(kind), spec, {})
-    again = spec.config(**json.loads(json.dumps(config.model_dump(mode="json"))))
+def _settings_can_be_written(trial: Trial) -> str | None:
+    config = resolve_config(toy_spec(trial.kind), trial.spec, {})
+    again = trial.spec.config(**json.loads(json.dumps(config.model_dump(mode="json"))))
     return None if again == config else "the settings are not the same after a round trip through JSON"
 
 
-METHOD_CHECKS: tuple[Callable[[MethodSpec, Kind], str | None], ...] = (
-    _every_parameter_has_one_player,
-    _terms_are_finite,
-    _every_player_moves,
-    _resume_is_exact,
-    _unlabeled_images_matter,
-    _predictions_have_the_right_shape,
+METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
     _settings_can_be_written,
+    _predictions_have_the_right_shape,
+    _every_parameter_has_one_player,
+    _every_term_is_finite,
+    _every_player_moves,
+    _a_resume_is_exact,
+    _unlabeled_images_matter,
 )
 
 
@@ -269,7 +296,8 @@ def check_method(spec: MethodSpec, kind: Kind) -> list[str]:
     """What is wrong with a method on tasks of a kind: one sentence per fault, none where all is well."""
     if spec.unsupported(toy_spec(kind)) is not None:
         return []
-    return list(_findings((check.__name__, partial(check, spec, kind)) for check in METHOD_CHECKS))
+    trial = Trial(spec, kind)
+    return list(_findings((check.__name__, partial(check, trial)) for check in METHOD_CHECKS))
 
 
 def check_task(spec: TaskSpec) -> list[str]:
@@ -326,14 +354,15 @@ def check_task(spec: TaskSpec) -> list[str]:
     return list(_findings((check.__name__, check) for check in checks))
 
 
-def _findings(checks: Iterator[tuple[str, Callable[[], str | None]]]) -> Iterator[str]:
+def _findings(checks: Iterable[tuple[str, Callable[[], str | None]]]) -> Iterator[str]:
     for name, check in checks:
         title = name.strip("_").replace("_", " ")
         try:
             sentence = check()
-        except SslBenchError as error:
-            sentence = str(error)
         except Exception as error:
-            sentence = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            known = isinstance(error, SslBenchError)
+            sentence = str(error) if known else f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            yield f"{title}: {sentence}"
+            return  # What comes after would fail for the same reason.
         if sentence:
             yield f"{title}: {sentence}"

@@ -77,6 +77,7 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
     run = CellRun(cell, folder, device, registry)
     run.resume()
     run.train(stop)
+    save_checkpoint(folder / "weights.pt", run.method.state_dict())
     write_json(folder / "result.json", run.record())
     for leftover in ("checkpoint.pt", "progress.json"):
         (folder / leftover).unlink(missing_ok=True)

@@ -17,6 +17,13 @@ from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 PROGRESS = Progress(4, 100, 10.0, torch.Generator().manual_seed(0))
 
 
+class Still(ToyClassification):
+    """No perturbation, so that both views are the image itself."""
+
+    def perturb(self, images, generator, strength="weak"):  # type: ignore[no-untyped-def]
+        return images
+
+
 def method(**settings: object) -> MeanTeacher:
     def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
         torch.manual_seed(index)
@@ -25,7 +32,7 @@ def method(**settings: object) -> MeanTeacher:
         )
         return TaskNetwork(layers, in_channels=3, residual=False)
 
-    made = MeanTeacher(ToyClassification(), MeanTeacherConfig(**settings), build_network)
+    made = MeanTeacher(Still(), MeanTeacherConfig(**settings), build_network)
     with torch.no_grad():
         for parameter in made.teacher.parameters():
             parameter.mul_(1.1)

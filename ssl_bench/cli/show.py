@@ -1,0 +1,36 @@
+"""`ssl-bench show`: a finished cell in pictures."""
+
+from pathlib import Path
+
+import click
+
+from ssl_bench.errors import UsageError
+
+
+@click.command(short_help="Draw what a finished cell has learnt.")
+@click.argument("cell")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="PNG file to write.  [default: show.png beside the record]"
+)
+@click.option(
+    "--count", type=click.IntRange(1, 50), default=4, show_default=True, help="Test images to show."
+)
+def show(cell: str, runs: Path, out: Path | None, count: int) -> None:
+    """Draw input, label and prediction of a few fixed test images, and the maps that the method learns by.
+
+    CELL is the id of a finished cell, or the beginning of one.
+    """
+    from ssl_bench.registry import load_registry
+    from ssl_bench.show import find_cell, show_cell
+
+    folder = find_cell(runs, cell)
+    path = out or folder / "show.png"
+    sheet = show_cell(folder, load_registry(), count)
+    try:
+        sheet.save(path, format="PNG")
+    except OSError as error:
+        raise UsageError(f"--out {path}: cannot be written ({error.strerror or error})") from error
+    click.echo(f"wrote {path}")
