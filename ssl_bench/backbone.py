@@ -37,10 +37,19 @@ class TaskNetwork(nn.Module):
         self.network = network
         self.stride = int(getattr(network, "stride", 1))
         self.residual = residual
+        if residual:
+            self._start_at_identity()
         repeats = -(-in_channels // 3)
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             tensor = torch.tensor((values * repeats)[:in_channels]).view(1, -1, 1, 1)
             self.register_buffer(name, tensor, persistent=False)
+
+    def _start_at_identity(self) -> None:
+        """Zero the head: a residual network's first prediction is then its input, and not its input spoilt, which
+        hundreds of steps are spent on undoing. A network without a `head` starts as it is."""
+        head = getattr(self.network, "head", None)
+        for parameter in head.parameters() if isinstance(head, nn.Module) else ():
+            nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] to logits (B, O, H, W)."""
