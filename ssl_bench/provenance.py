@@ -21,7 +21,7 @@ def provenance(device: torch.device, resumed_at: Sequence[int]) -> dict[str, Any
         "ssl_bench": __version__,
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if cuda else processor_name(),
         "resumed_at": list(resumed_at),
     }

@@ -1,8 +1,7 @@
 """The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,20 +31,6 @@ class Display(Protocol):
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """One cell ended."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to."""
-
-    finished: int
-    outcomes: tuple[Outcome, ...]
-    tables: tuple[Path, ...]
-
-    @property
-    def failed(self) -> list[Outcome]:
-        """Outcomes of the cells that did not finish."""
-        return [outcome for outcome in self.outcomes if outcome.status != "finished"]
 
 
 def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
@@ -122,7 +107,7 @@ def _files(source: Source) -> int:
     return len(dataset.train) + len(dataset.unlabeled) + len(dataset.test) + len(source.targets)
 
 
-def _serial(display: Display):  # type: ignore[no-untyped-def]
+def _serial(display: Display) -> Callable[[], None]:
     """`display.checked`, one thread at a time: data sets read their files in several."""
     lock = threading.Lock()
 

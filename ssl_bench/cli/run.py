@@ -29,6 +29,7 @@ def run(
     """
     from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display
     from ssl_bench.devices import count_slots, find_devices
+    from ssl_bench.executor import Outcome
     from ssl_bench.plan import make_plan
     from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
@@ -44,18 +45,23 @@ def run(
     slots = count_slots(chosen, options["threads"], jobs)
     store = ResultStore(options["out"])
     store.prepare()
-    if not resume:
-        forget(plan.cells, store)
-    cells = unfinished(plan, store)
     show_plan(plan, store, brief=True)
+    cells = unfinished(plan, store) if resume else list(plan.cells)
+    outcomes: list[Outcome] = []
     with terminal_display() as display:
         check_data(plan, cells, display)
-        outcomes = []
+    if not resume:
+        forget(cells, store)
+    try:
         if cells:
             runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
-            outcomes = run_cells(plan, cells, store, runner, display)
-    tables = write_tables(store.records(), store.leaderboards)
-    show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
+            with terminal_display() as display:
+                outcomes = run_cells(plan, cells, store, runner, display)
+    finally:
+        # An interrupted run shows what it has, too.
+        if any(store.finished(cell) for cell in plan.cells):
+            tables = write_tables(store.records(), store.leaderboards)
+            show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:
         log = store.cells / outcome.cell / "log.txt"
