@@ -9,6 +9,9 @@ from typing import Literal
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
 
+REMOVED = 66
+"""Exit status of a worker whose folder is gone (EX_NOINPUT)."""
+
 
 @dataclass(frozen=True)
 class Job:

@@ -24,7 +24,7 @@ from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
-from ssl_bench.executor import INTERRUPTED
+from ssl_bench.executor import INTERRUPTED, REMOVED
 from ssl_bench.files import read_json, write_json
 from ssl_bench.method import Method
 from ssl_bench.provenance import provenance
@@ -46,6 +46,8 @@ class Interrupted(Exception):
 def main(folder: Path, device: str, registry: Registry | None = None) -> None:
     """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
     stop = _stop_on_signals()
+    if not folder.is_dir():
+        sys.exit(REMOVED)
     with _log_to(folder / "log.txt"), _locked(folder):
         try:
             run_cell(folder, torch.device(device), registry or load_registry(), stop)

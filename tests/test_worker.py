@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import Said
+from PIL import Image
 
 from ssl_bench.cell import Cell
 from ssl_bench.files import read_json, write_json
@@ -23,7 +25,7 @@ def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -
     settings = [
         f"{task}.{field}" for task in tasks.split(",") for field in (f"iterations={STEPS}", "crop=32")
     ]
-    arguments = {"tasks": tasks, "methods": methods, "settings": settings, **request}
+    arguments = {"tasks": tasks, "methods": methods, "settings": settings} | request
     return make_plan(REGISTRY, Request(**arguments)).cells  # type: ignore[arg-type]
 
 
@@ -83,7 +85,7 @@ def test_what_a_record_holds(tmp_path: Path) -> None:
     assert record["config"]["method"]["eta_mt"] == 3
     assert record["config"]["recipe"]["crop"] == 32
     folder = ResultStore(tmp_path).folder(cell)
-    assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json", "weights.pt"]
 
 
 def test_a_truncated_checkpoint_starts_over(tmp_path: Path) -> None:
@@ -145,3 +147,30 @@ def test_json_files_are_whole_or_absent(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
     path.write_text('{"a": ')
     assert read_json(path) is None
+
+
+def test_show_draws_a_finished_cell(tmp_path: Path, command: Callable[..., Said]) -> None:
+    (cell,) = cells(
+        "segmentation", methods="gct", settings=["segmentation.iterations=2", "segmentation.crop=32"]
+    )
+    finish(cell, tmp_path)
+    said = command("show", cell.id[:20], "--runs", tmp_path, "--out", tmp_path / "x.png", "--count", 2)
+    assert (said.status, said.err) == (0, "")
+    with Image.open(tmp_path / "x.png") as sheet:
+        assert sheet.width > 10 * 192  # input, label, prediction and GCT's eight maps
+    missing = command("show", "night", "--runs", tmp_path)
+    assert missing.status == 2
+    assert missing.err.startswith("ssl-bench: no finished cell 'night'")
+
+
+def test_data_root_of_the_environment(
+    tmp_path: Path, command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("input", "target"):
+        (tmp_path / "night" / name).mkdir(parents=True)
+        for index in range(8):
+            Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / "night" / name / f"{index}.png")
+    monkeypatch.setenv("SSL_BENCH_DATA", str(tmp_path))
+    said = command("plan", "--tasks", "night,matting", "--methods", "full", "--out", tmp_path / "out")
+    assert f"night: 1 cells (0 finished), pairs ({tmp_path / 'night'})" in said.out
+    assert "matting: 1 cells (0 finished), synthetic (made in memory)" in said.out

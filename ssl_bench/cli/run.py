@@ -1,5 +1,6 @@
 """`ssl-bench run`: the cross product, its records and its tables."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ def run(
     from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
     from ssl_bench.specs import resolve
 
+    # Being told to end is as good as Ctrl-C: cells save where they stand.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     registry = load_registry()
     for plugin, why in registry.failures.items():
         click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)

@@ -39,7 +39,7 @@ SEGMENTATION = TaskSpec(
         Metric(name="pixel_accuracy", symbol="Pixel accuracy", unit="%"),
     ),
     recipes={
-        "smoke": Recipe(iterations=100, epochs=20, optimizer=SMALL),
+        "smoke": Recipe(iterations=80, epochs=20, optimizer=SMALL),
         "lite": Recipe(iterations=400, epochs=20, crop=72, optimizer=SMALL),
         # As in the public code; its learning rate is 2.5e-4 per GPU, of which it had 4.
         "paper": Recipe(
@@ -72,7 +72,7 @@ DENOISING = TaskSpec(
     task="ssl_bench_tasks.denoising:Denoising",
     metrics=IMAGE_METRICS,
     recipes={
-        "smoke": Recipe(iterations=100, optimizer=SMALL),
+        "smoke": Recipe(iterations=80, optimizer=SMALL),
         "lite": Recipe(iterations=400, crop=72, optimizer=SMALL),
         # No rescaling: it would change the noise.
         "paper": Recipe(
@@ -101,7 +101,7 @@ MATTING = TaskSpec(
         Metric(name="connectivity", symbol="Connectivity", digits=3, higher_is_better=False),
     ),
     recipes={
-        "smoke": Recipe(iterations=100, optimizer=SMALL),
+        "smoke": Recipe(iterations=80, optimizer=SMALL),
         "lite": Recipe(iterations=400, crop=72, optimizer=SMALL),
         "paper": Recipe(
             iterations=MATTING_ITERATIONS,
@@ -124,7 +124,7 @@ NIGHT = TaskSpec(
     task="ssl_bench_tasks.night:Night",
     metrics=IMAGE_METRICS,
     recipes={
-        "smoke": Recipe(iterations=100, optimizer=SMALL),
+        "smoke": Recipe(iterations=80, optimizer=SMALL),
         "lite": Recipe(iterations=400, crop=72, optimizer=SMALL),
         "paper": Recipe(
             iterations=NIGHT_ITERATIONS,

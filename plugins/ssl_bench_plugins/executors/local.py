@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ssl_bench.executor import INTERRUPTED, Executor, Job, Outcome
+from ssl_bench.executor import INTERRUPTED, REMOVED, Executor, Job, Outcome
 from ssl_bench.files import read_json
 
 TICK = 0.2
@@ -87,6 +87,8 @@ def outcome_of(one: Running) -> Outcome:
         return Outcome(one.job.cell, "finished", seconds=seconds)
     if code == INTERRUPTED:
         return Outcome(one.job.cell, "interrupted", "told to stop", seconds)
+    if code == REMOVED:
+        return Outcome(one.job.cell, "failed", f"its folder {one.job.folder} was removed", seconds)
     failure = read_json(one.job.folder / "failure.json")
     if failure is not None:
         message = str(failure.get("message"))
