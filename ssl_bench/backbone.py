@@ -35,7 +35,9 @@ class TaskNetwork(nn.Module):
     def __init__(self, network: nn.Module, *, in_channels: int, residual: bool) -> None:
         super().__init__()
         self.network = network
-        self.stride = int(getattr(network, "stride", 1))
+        stride = getattr(network, "stride", 1)
+        # A bare convolution has a stride of another meaning, a tuple.
+        self.stride = stride if isinstance(stride, int) else 1
         self.residual = residual
         if residual:
             self._start_at_identity()

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.specs import MethodSpec
 from ssl_bench_plugins.methods.configs import METHODS
+from ssl_bench_plugins.methods.paper_configs import PAPER_METHODS
 
 
 @hookimpl
 def provide_methods() -> Iterable[MethodSpec]:
     """Supervised baselines and the methods of the GCT paper."""
-    return METHODS
+    return [*METHODS, *PAPER_METHODS]

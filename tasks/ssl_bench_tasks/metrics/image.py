@@ -3,9 +3,10 @@
 import math
 from typing import ClassVar
 
+import numpy as np
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from ssl_bench.task import Scores, Target
 from ssl_bench_tasks.metrics.average import ImageAverage
@@ -47,13 +48,26 @@ def ssim(prediction: Tensor, value: Tensor, valid: Tensor) -> float | None:
     whole = -F.max_pool2d(-valid[0].double(), WINDOW, stride=1) > 0.5
     if not whole.any():
         return None
-    # torchmetrics' own mean counts windows that hang over the border; the map is cropped to those that do not.
-    _, similarity = structural_similarity_index_measure(
-        prediction.double(), value.double(), sigma=1.5, data_range=1.0, return_full_image=True
+    inside = np.s_[WINDOW // 2 : -(WINDOW // 2), WINDOW // 2 : -(WINDOW // 2)]
+    pairs = zip(prediction[0].double().cpu().numpy(), value[0].double().cpu().numpy(), strict=True)
+    # Channel by channel, so that a photograph of many megapixels fits into memory.
+    chosen = whole[0].cpu().numpy()
+    return float(np.mean([_ssim_map(x, y)[inside][chosen].mean() for x, y in pairs]))
+
+
+def _ssim_map(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Two (H, W) float64 to (H, W); windows that hang over the border are to be cut off.
+
+    torchmetrics counts those in its mean, takes 14 times as long in float64, and is off by 3e-5 in float32.
+    """
+    c1, c2 = 0.01**2, 0.03**2
+    mean_x, mean_y, square_x, square_y, product = (
+        gaussian_filter(image, sigma=1.5, radius=WINDOW // 2) for image in (x, y, x * x, y * y, x * y)
     )
-    edge = WINDOW // 2
-    inside = similarity[0, :, edge:-edge, edge:-edge]
-    return float(inside[whole.expand_as(inside)].mean())
+    variances = (square_x - mean_x**2) + (square_y - mean_y**2)
+    covariance = product - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return luminance * (2 * covariance + c2) / (variances + c2)
 
 
 def _mean(values: Tensor, region: Tensor) -> float | None:

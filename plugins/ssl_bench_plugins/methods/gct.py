@@ -1,0 +1,162 @@
+"""Guided Collaborative Training.
+
+Ke, Qiu, Li, Yan and Lau, Guided Collaborative Training for Pixel-wise Semi-Supervised Learning, ECCV 2020,
+https://arxiv.org/abs/2008.05258, with its supplement.
+
+    L_Tk = task(T_k(x_l), y) + r(t) lambda_dc MSE(T_k(x), target_k) + lambda_fc mean(M F(T_k(x), x)^2)
+    L_F  = mean over k of MSE(F(T_k(x_l), x_l), C(T_k(x_l), y))
+
+Deviations, each giving the paper's gradients at less cost: one forward pass of each network and one of F per network
+serve all terms, since a player's gradient is taken for its own parameters alone. Networks with dropout or
+stochastic depth would then be compared with their own draw, so targets and masks get a forward pass of their own.
+Without dynamic consistency (`mode="fc"`) M is 1, since nothing else corrects what one network alone has wrong.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ssl_bench.backbone import NetworkFactory
+from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
+from ssl_bench.task import Target, Task, masked_mean
+from ssl_bench.toolbox.layers import draws_at_random
+from ssl_bench.toolbox.schedules import ramp_up
+from ssl_bench_plugins.methods.flaw_detector import FlawDetector
+from ssl_bench_plugins.methods.flaw_maps import both_flawed, exchange, readable
+from ssl_bench_plugins.methods.paper_configs import CRITIC_OPTIMIZER, GCTConfig
+from ssl_bench_plugins.methods.pipeline_c import flaw_target
+
+
+class View(NamedTuple):
+    """What one network makes of the whole batch: logits, T(x) zeroed at void, and F(T(x), x)."""
+
+    logits: Tensor
+    prediction: Tensor
+    flaws: Tensor
+
+
+class Guide(NamedTuple):
+    """What one network is to do on the whole batch: its pseudo target, and where to reduce its flaws."""
+
+    target: Tensor
+    mask: Tensor
+
+
+class GCT(Method):
+    """Two networks, of different initial weights, and a flaw detector between them."""
+
+    def __init__(self, task: Task, config: GCTConfig, build_network: NetworkFactory) -> None:
+        super().__init__(task, config, build_network)
+        self.config: GCTConfig = config
+        self.first = build_network(0)
+        self.second = build_network(1, config.second_backbone)
+        self.detector = FlawDetector(task.in_channels + task.out_channels, config.detector_norm)
+        self.mu = config.mu or 1 / task.out_channels
+        # Flaw correction alone has neither targets nor masks.
+        self.redraws = config.mode != "fc" and any(map(draws_at_random, (self.first, self.second)))
+
+    def players(self) -> Mapping[str, Player]:
+        """Both networks and F."""
+        detector = Player(self.detector, CRITIC_OPTIMIZER)
+        return {"first": Player(self.first), "second": Player(self.second), "detector": detector}
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        """Task loss, dynamic consistency and flaw correction of each network; the loss of F on labelled rows."""
+        valid = torch.cat([batch.targets.valid, batch.unlabeled_valid])
+        networks = {"first": self.first, "second": self.second}
+        if self.config.low_memory:
+            yield from self._one_by_one(networks, batch, valid, progress)
+            return
+        views = [self._view(network, batch, valid) for network in networks.values()]
+        guides = self._guides(self._draws(networks, batch, valid) if self.redraws else views, valid)
+        terms = [
+            self._terms(view, guide, batch, valid, progress)
+            for view, guide in zip(views, guides, strict=True)
+        ]
+        yield {**dict(zip(networks, terms, strict=True)), "detector": self._detector_terms(views, batch)}
+
+    def _one_by_one(
+        self, networks: Mapping[str, nn.Module], batch: Batch, valid: Tensor, progress: Progress
+    ) -> Iterator[Losses]:
+        """The same losses with one network's graph in memory at a time.
+
+        Targets and masks come from the state before any step, so without random layers all gradients are the default
+        mode's. Running statistics of BatchNorm differ: they see the batch once per forward pass.
+        """
+        draws = self._draws(networks, batch, valid)
+        guides = self._guides(draws, valid)
+        for (name, network), guide in zip(networks.items(), guides, strict=True):
+            yield {name: self._terms(self._view(network, batch, valid), guide, batch, valid, progress)}
+        again = [view._replace(flaws=self.detector(view.prediction, batch.images)) for view in draws]
+        yield {"detector": self._detector_terms(again, batch)}
+
+    def _view(self, network: nn.Module, batch: Batch, valid: Tensor) -> View:
+        logits = network(batch.images)
+        prediction = torch.where(valid, self.task.activate(logits), 0.0)
+        return View(logits, prediction, self.detector(prediction, batch.images))
+
+    @torch.no_grad()
+    def _draws(self, networks: Mapping[str, nn.Module], batch: Batch, valid: Tensor) -> list[View]:
+        return [self._view(network, batch, valid) for network in networks.values()]
+
+    @torch.no_grad()
+    def _guides(self, views: list[View], valid: Tensor) -> list[Guide]:
+        first, second = views
+        maps = readable(first.flaws, valid), readable(second.flaws, valid)
+        mask = both_flawed(maps, self.config.xi) if self.config.mode == "gct" else torch.ones_like(valid)
+        targets = exchange((first.prediction, second.prediction), maps, self.config.xi)
+        return [Guide(target, mask) for target in targets]
+
+    def _terms(
+        self, view: View, guide: Guide, batch: Batch, valid: Tensor, progress: Progress
+    ) -> Mapping[str, Tensor]:
+        config = self.config
+        terms = {"task": self.task.loss(view.logits[: batch.labeled], batch.targets)}
+        rows = slice(batch.labeled if config.constraints_on == "unlabeled" else 0, None)
+        if config.mode != "fc":
+            weight = config.lambda_dc * ramp_up(progress.step, config.eta_dc * progress.iterations_per_epoch)
+            error = (view.prediction[rows] - guide.target[rows]).square()
+            terms["consistency"] = weight * masked_mean(error, valid[rows])
+        if config.mode != "dc":
+            flaws = torch.where(guide.mask[rows], view.flaws[rows], 0.0).square()
+            terms["correction"] = config.lambda_fc * masked_mean(flaws, valid[rows])
+        return terms
+
+    def _detector_terms(self, views: list[View], batch: Batch) -> Mapping[str, Tensor]:
+        value, valid = self.task.encode(batch.targets)
+        labeled = slice(0, batch.labeled)
+        errors = []
+        for view in views:
+            truth = flaw_target(view.prediction[labeled], value, mu=self.mu, nu=self.config.nu, valid=valid)
+            errors.append(masked_mean((view.flaws[labeled] - truth).square(), valid))
+        return {"flaw": torch.stack(errors).mean()}
+
+    @property
+    def deployed(self) -> nn.Module:
+        """The first network."""
+        return self.first
+
+    def predict_beside(self) -> Mapping[str, nn.Module]:
+        """The second network."""
+        return {"second": self.second}
+
+    def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
+        """Of each network the flaw map as used, C's target and the pseudo target; and where both are flawed."""
+        views = [
+            View(logits, prediction := self.task.activate(logits), self.detector(prediction, images))
+            for logits in (self.first(images), self.second(images))
+        ]
+        everywhere = torch.ones_like(target.valid)
+        maps = readable(views[0].flaws, everywhere), readable(views[1].flaws, everywhere)
+        value, valid = self.task.encode(target)
+        panels = [Panel("prediction 2", views[1].prediction, is_prediction=True)]
+        for number, (view, guide, flaws) in enumerate(
+            zip(views, self._guides(views, everywhere), maps, strict=True), 1
+        ):
+            masked = torch.where(valid, view.prediction, 0.0)
+            truth = flaw_target(masked, value, mu=self.mu, nu=self.config.nu, valid=valid)
+            panels += [Panel(f"flaw map {number}", flaws), Panel(f"C's target {number}", truth)]
+            panels.append(Panel(f"pseudo target {number}", guide.target, is_prediction=True))
+        return [*panels, Panel("both flawed", both_flawed(maps, self.config.xi).float())]

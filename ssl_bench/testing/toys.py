@@ -1,0 +1,176 @@
+"""Toy tasks of both kinds, small enough to try a method on in seconds."""
+
+import io
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssl_bench.backbone import TaskNetwork
+from ssl_bench.cell import resolve_config
+from ssl_bench.method import Batch, Method
+from ssl_bench.recipe import OptimizerSettings, Recipe
+from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
+from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
+from ssl_bench.trainer import Trainer
+
+STEPS, LABELED, UNLABELED = 8, 2, 3
+HEIGHT, WIDTH = 40, 72
+"""Not square, and large enough that a detector or critic of stride 32 has a map and not a single number."""
+RECIPE = Recipe(
+    iterations=STEPS,
+    epochs=STEPS,
+    labeled_rows=LABELED,
+    unlabeled_rows=UNLABELED,
+    crop=16,
+    optimizer=OptimizerSettings(name="sgd", learning_rate=0.1, momentum=0.5),
+)
+
+
+class ToyClassification(Task):
+    """Three classes by brightness."""
+
+    kind: ClassVar[Kind] = "classification"
+    out_channels = 3
+
+    def loss(self, logits: Tensor, target: Target) -> Tensor:
+        """Cross-entropy over valid pixels."""
+        return masked_mean(F.cross_entropy(logits, target.value, reduction="none")[:, None], target.valid)
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Softmax."""
+        return logits.float().softmax(1)
+
+    def encode(self, target: Target) -> DenseTarget:
+        """One-hot."""
+        dense = F.one_hot(target.value, self.out_channels).movedim(-1, 1).float()
+        return DenseTarget(dense * target.valid, target.valid)
+
+    def decode(self, prediction: Tensor) -> Tensor:
+        """The likeliest class."""
+        return prediction.argmax(1)
+
+    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+        """Noise that is the same in every run, as the generator is: it cannot make a difference between two."""
+        return (images + 0.2 * torch.rand(images.shape, generator=generator)).clamp(0, 1)
+
+    def metrics(self) -> Metrics:
+        """Mean error, enough for a check."""
+        return _ToyMetrics(self)
+
+    def picture(self, value: np.ndarray) -> np.ndarray:
+        """Grey levels."""
+        return np.repeat(value.reshape(*value.shape[:2], 1), 3, 2).astype(np.uint8)
+
+
+class ToyRegression(ToyClassification):
+    """The mean of the channels."""
+
+    kind: ClassVar[Kind] = "regression"
+    out_channels = 1
+
+    def loss(self, logits: Tensor, target: Target) -> Tensor:
+        """Mean squared error over valid pixels."""
+        return masked_mean((logits - target.value) ** 2, target.valid)
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """The image as it is."""
+        return logits.float()
+
+    def encode(self, target: Target) -> DenseTarget:
+        """The image itself."""
+        return DenseTarget(target.value * target.valid, target.valid)
+
+    def decode(self, prediction: Tensor) -> Tensor:
+        """Clamped."""
+        return prediction.clamp(0, 1)
+
+
+class _ToyMetrics:
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.errors: list[float] = []
+
+    def update(
+        self, prediction: Tensor, target: Target, unknown: Tensor | None = None
+    ) -> Mapping[str, float | list[int] | None]:
+        self.errors.append((prediction - self.task.encode(target).value).abs().mean().item())
+        return {"error": self.errors[-1]}
+
+    def compute(self) -> Scores:
+        return {"error": sum(self.errors) / len(self.errors)}
+
+
+TOYS: Mapping[Kind, type[Task]] = {"classification": ToyClassification, "regression": ToyRegression}
+
+
+def toy_spec(kind: Kind) -> TaskSpec:
+    """The toy task of a kind as a plugin would describe it."""
+    return TaskSpec(
+        name=f"toy-{kind}",
+        title=f"Toy {kind}",
+        kind=kind,
+        task=TOYS[kind],
+        metrics=(Metric(name="error", symbol="error", higher_is_better=False),),
+        recipes={"smoke": RECIPE},
+        backbones={"smoke": "toy"},
+    )
+
+
+class ToyStream:
+    """Random batches as a function of the step; unlabelled images have a seed of their own."""
+
+    def __init__(self, kind: Kind, unlabeled_seed: int = 0, *, uses_unlabeled: bool = True) -> None:
+        self.kind, self.unlabeled_seed = kind, unlabeled_seed
+        self.unlabeled = UNLABELED if uses_unlabeled else 0
+
+    def batch(self, step: int) -> Batch:
+        """A batch with a void strip in every label."""
+        own = torch.Generator().manual_seed(1000 + step)
+        other = torch.Generator().manual_seed(self.unlabeled_seed * 7919 + step)
+        labeled = torch.rand(LABELED, 3, HEIGHT, WIDTH, generator=own)
+        unlabeled = torch.rand(self.unlabeled, 3, HEIGHT, WIDTH, generator=other)
+        mean = labeled.mean(1, keepdim=True)
+        valid = torch.ones(LABELED, 1, HEIGHT, WIDTH, dtype=torch.bool)
+        valid[:, :, :2] = False
+        ids = (mean[:, 0] * 3).long().clamp(0, 2) * valid[:, 0]
+        target = Target(ids if self.kind == "classification" else mean, valid)
+        images = torch.cat([labeled, unlabeled])
+        return Batch(images, torch.ones_like(images[:, :1], dtype=torch.bool), target)
+
+
+def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
+    """The method on the toy task of a kind."""
+    task = TOYS[kind]()
+
+    def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed * 101 + index)
+            network = nn.Sequential(
+                nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1)
+            )
+        return TaskNetwork(network, in_channels=3, residual=False)
+
+    torch.manual_seed(seed)
+    method: Method = resolve(spec.method)(task, resolve_config(toy_spec(kind), spec, {}), build_network)
+    return method.train()
+
+
+def train_toy(
+    spec: MethodSpec, kind: Kind, *, unlabeled_seed: int = 0, resume_at: int | None = None
+) -> Method:
+    """Train on the toy task; with `resume_at`, through a saved state and a freshly built method."""
+    stream: Any = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
+    trainer = Trainer(build_toy(spec, kind), RECIPE, stream, seed=0)
+    for step in range(STEPS):
+        if step == resume_at:
+            buffer = io.BytesIO()
+            torch.save(trainer.state_dict(), buffer)
+            buffer.seek(0)
+            trainer = Trainer(build_toy(spec, kind, seed=1), RECIPE, stream, seed=0)
+            trainer.load_state_dict(torch.load(buffer, weights_only=True))
+        trainer.step(step)
+    return trainer.method
