@@ -47,10 +47,11 @@ class TaskNetwork(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
     def _start_at_identity(self) -> None:
-        """Zero the head: a residual network's first prediction is then its input, and not its input spoilt, which
-        hundreds of steps are spent on undoing. A network without a `head` starts as it is."""
+        """Zero the head's last layer: a residual network's first prediction is then its input, and not its input
+        spoilt, which hundreds of steps are spent on undoing. A network without a `head` starts as it is."""
         head = getattr(self.network, "head", None)
-        for parameter in head.parameters() if isinstance(head, nn.Module) else ():
+        layers = [] if head is None else [m for m in head.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        for parameter in layers[-1].parameters() if layers else ():
             nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -33,6 +33,8 @@ class Cell:
     """Distribution and version behind task, data set, backbone and method: another version is another cell."""
     describe: Mapping[str, Any]
     """Titles, metrics and symbols that tables print. Not part of the identity."""
+    listing: str = ""
+    """Hash of the data set's ids, by which a worker sees that a folder has changed. Not part of the identity."""
     path: str | None = None
     """Where the data lies on this machine. Not part of the identity."""
     trackers: tuple[str, ...] = ()

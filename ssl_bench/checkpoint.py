@@ -1,7 +1,6 @@
 """Where a cell stands: weights, optimisers, curves. Written whole or not at all."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """The checkpoint's state, or None where there is none that is whole."""
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """The checkpoint's state, on the CPU, or None where there is none that is whole."""
     if not path.is_file():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile):
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # Torch raises a dozen kinds for a file that is not whole.
+        print(f"{path} cannot be read ({type(error).__name__}): starting over", flush=True)
         return None
     return state

@@ -71,6 +71,11 @@ class Dataset(ABC):
         return None
 
 
+def listing(dataset: Dataset) -> str:
+    """Hash of the ids and their roles: a quick look whether a folder is still what it was."""
+    return digest([list(dataset.train), list(dataset.unlabeled), list(dataset.test)])
+
+
 class GuardedDataset:
     """A data set as a cell may see it: reading the target of an image that is not labelled raises."""
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ssl_bench.batches import as_images, as_target
 from ssl_bench.dataset import GuardedDataset
+from ssl_bench.errors import CellError
 from ssl_bench.task import Scores, Task
 
 
@@ -28,7 +29,10 @@ def evaluate(
     names: Sequence[str],
     device: torch.device,
 ) -> Evaluation:
-    """Score `predict` (images to logits) on the test images named; nothing is resized or cropped."""
+    """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
+
+    Raises CellError for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
+    """
     metrics = task.metrics()
     rows: list[Mapping[str, Any]] = []
     for name in names:
@@ -38,6 +42,11 @@ def evaluate(
         target = as_target(stored[None].copy(), task.kind, device)
         region = data.unknown(name)
         unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
-        rows.append(metrics.update(task.activate(predict(image)), target, unknown))
+        prediction = task.activate(predict(image))
+        if not prediction.isfinite().all():
+            raise CellError(
+                f"the prediction for test image '{name}' is not finite; try a lower learning rate"
+            )
+        rows.append(metrics.update(prediction, target, unknown))
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return Evaluation(metrics.compute(), {key: [row.get(key) for row in rows] for key in keys})

@@ -1,10 +1,11 @@
 """Writing that survives a kill at any moment: a file is either the old one or the new one, whole."""
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -31,6 +32,15 @@ def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) 
     """As `write_bytes`, for JSON in one byte-for-byte form: sorted keys, two spaces, no NaN."""
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n", durable=durable)
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Take the lock of an open file, for as long as it is open; False where somebody else holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

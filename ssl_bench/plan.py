@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ssl_bench.cell import Cell, describe, resolve_config
-from ssl_bench.dataset import Dataset
+from ssl_bench.dataset import Dataset, digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
 from ssl_bench.folders import recognise
 from ssl_bench.recipe import Recipe, Tier
@@ -141,11 +141,13 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             threads=request.threads,
                             providers=providers_of(registry, task, source.spec, backbone, method),
                             describe=describe(task, method),
+                            listing=listing(source.dataset),
                             path=str(source.dataset.path) if source.dataset.path else None,
                             trackers=trackers,
                             checkpoint_seconds=request.checkpoint_seconds,
                         )
-                        cells.setdefault(cell.id, cell)
+                        # By content: 1/8 and the count that it comes to are one cell.
+                        cells.setdefault(digest(cell.identity), cell)
     return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)
 
 
@@ -210,6 +212,8 @@ def by_task(
             general += [part.strip() for part in entry.split(",") if part.strip()]
             continue
         registry.task(name)
+        if name not in {task.name for task in tasks}:
+            raise UsageError(f"{option} {entry}: task '{name}' is not part of this command")
         own.setdefault(name, []).extend(part.strip() for part in value.split(",") if part.strip())
     found = {task.name: own.get(task.name, general) for task in tasks}
     for name, chosen in found.items():
@@ -228,10 +232,20 @@ def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]
             if name not in wanted:
                 raise UsageError(f"{option} {name}=...: task '{name}' is not part of this command")
     root = os.environ.get("SSL_BENCH_DATA")
+    if root and not Path(root).is_dir():
+        raise UsageError(
+            f"SSL_BENCH_DATA={root}: no such folder; unset it, or name one with a folder per task"
+        )
     sources = {}
     for task in tasks:
         path = paths.get(task.name)
-        if path is None and root and (Path(root) / task.name).is_dir() and task.name not in names:
+        named = registry.dataset(task.name, names[task.name]) if task.name in names else None
+        if (
+            path is None
+            and root
+            and (Path(root) / task.name).is_dir()
+            and (named is None or named.needs_path)
+        ):
             path = Path(root) / task.name
         spec = _dataset_spec(registry, task, path, names.get(task.name))
         if path is None and spec.needs_path:

@@ -1,8 +1,12 @@
 """Where a record comes from: versions and hardware."""
 
 import contextlib
+import hashlib
 import platform
+import subprocess
+import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from typing import Any
 import torch
 
 from ssl_bench import __version__
+from ssl_bench.dataset import digest
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "torchmetrics", "numpy")
 
@@ -19,12 +24,46 @@ def provenance(device: torch.device, resumed_at: Sequence[int]) -> dict[str, Any
     cuda = device.type == "cuda"
     return {
         "ssl_bench": __version__,
+        "commit": commit(),
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if cuda else processor_name(),
         "resumed_at": list(resumed_at),
     }
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the checkout this package lies in, with `+` where files have changed; None outside of one."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no", ".."],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+@cache
+def code_version(packages: frozenset[str]) -> str:
+    """Hash of torch's version and of the sources of some imported packages: a checkpoint serves that code alone."""
+    parts = [f"torch {torch.__version__}"]
+    for name in sorted(packages):
+        module = sys.modules[name]
+        folders = [Path(folder) for folder in getattr(module, "__path__", ())]
+        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+        parts += [
+            hashlib.sha256(file.read_bytes()).hexdigest() for file in files or [Path(str(module.__file__))]
+        ]
+    return digest(parts)
 
 
 def processor_name() -> str:

@@ -1,11 +1,14 @@
 """A task's training budget: the same for every method. Torch-free."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Tier = Literal["smoke", "lite", "paper"]
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "paper")
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(BaseModel):
@@ -19,7 +22,7 @@ class OptimizerSettings(Settings):
 
     name: Literal["sgd", "adam", "adamw"] = "adam"
     learning_rate: float = Field(1e-3, gt=0, description="at step 0")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="adam and adamw only")
+    betas: tuple[Share, Share] = Field((0.9, 0.999), description="adam and adamw only")
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"

@@ -191,7 +191,7 @@ def _register(
         provider = Provider(name, provider.distribution, provider.version, provider.location)
     try:
         manager.register(plugin, name=name)
-    except pluggy.PluginValidationError as error:
+    except (pluggy.PluginValidationError, ValueError) as error:
         failures[name] = _first_line(error)
         return
     providers[name] = provider

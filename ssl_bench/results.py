@@ -64,9 +64,12 @@ class ResultStore:
     def stage(self, cell: Cell) -> Path:
         """Write what a worker needs into the cell's folder, and forget an earlier failure."""
         folder = self.folder(cell)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "cell.json", cell.to_json())
-        (folder / "failure.json").unlink(missing_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "cell.json", cell.to_json())
+            (folder / "failure.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another --out") from error
         return folder
 
     def records(self) -> list[Record]:

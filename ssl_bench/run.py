@@ -8,7 +8,7 @@ from typing import Protocol
 from ssl_bench.cell import Cell
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
-from ssl_bench.files import read_json, write_text
+from ssl_bench.files import read_json, try_lock, write_text
 from ssl_bench.leaderboard import render
 from ssl_bench.plan import Plan, Source
 from ssl_bench.results import Record, ResultStore
@@ -87,12 +87,20 @@ def write_tables(records: Sequence[Record], folder: Path) -> list[Path]:
 
 
 def forget(cells: Sequence[Cell], store: ResultStore) -> None:
-    """Make the cells run from their first step: checkpoints are dropped, records set aside, not deleted."""
+    """Make the cells run from their first step: checkpoints are dropped, records set aside, not deleted.
+
+    Raises UsageError, before anything is touched in its folder, for a cell that another command is running.
+    """
     for cell in cells:
         folder = store.folder(cell)
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
-        if (folder / "result.json").exists():
-            (folder / "result.json").replace(folder / "result.json.previous")
+        if not folder.is_dir():
+            continue
+        with (folder / "lock").open("w") as lock:
+            if not try_lock(lock):
+                raise UsageError(f"--no-resume: another command is running {cell.id}; wait for it to end")
+            (folder / "checkpoint.pt").unlink(missing_ok=True)
+            if (folder / "result.json").exists():
+                (folder / "result.json").replace(folder / "result.json.previous")
 
 
 def _work(cell: Cell) -> float:

@@ -36,7 +36,7 @@ def find_cell(root: Path, name: str) -> Path:
 @torch.inference_mode()
 def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
     """A row for each of the first `count` test images, at the cell's final weights."""
-    content, weights = read_json(folder / "cell.json"), load_checkpoint(folder / "weights.pt", CPU)
+    content, weights = read_json(folder / "cell.json"), load_checkpoint(folder / "weights.pt")
     if content is None or weights is None:
         raise DataError(
             f"{folder} has no readable cell.json and weights.pt; run the cell again with --no-resume"

@@ -1,5 +1,6 @@
 """Which images are labelled. A split is known by the hash of its content, never by a fraction alone."""
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
         labeled = ranked(pool, seed)[: _count(labels, len(pool), task)]
     else:
         labeled = list(read_labels(Path(labels), dataset))
+    # One order for one content: batches are drawn by position, and a list's order must not change them.
+    labeled = ranked(labeled, 0)
     chosen = set(labeled)
     unlabeled = [name for name in [*pool, *dataset.unlabeled] if name not in chosen]
     source = labels if _is_number(labels) or labels == "all" else Path(labels).name
@@ -70,8 +73,9 @@ def read_labels(path: Path, dataset: Dataset) -> tuple[str, ...]:
 
 def check_labels(text: str) -> str:
     """`text` if it can be the value of `--labels`; UsageError if it cannot, before any data is opened."""
-    if text == "all" or Path(text).is_file():
-        return text
+    with contextlib.suppress(OSError):
+        if text == "all" or Path(text).is_file():
+            return text
     if not _is_number(text):
         raise UsageError(f"--labels '{text}': give a fraction (1/8), a count (100), 'all' or a list file")
     value = Fraction(text)

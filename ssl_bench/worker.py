@@ -4,7 +4,6 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -21,15 +20,15 @@ from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell, recipe_of
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
 from ssl_bench.curves import Curves, best_of
-from ssl_bench.dataset import GuardedDataset
+from ssl_bench.dataset import GuardedDataset, listing
 from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.executor import INTERRUPTED, REMOVED
-from ssl_bench.files import read_json, write_json
+from ssl_bench.files import read_json, try_lock, write_json
 from ssl_bench.method import Method
-from ssl_bench.provenance import provenance
+from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
-from ssl_bench.results import SCHEMA
+from ssl_bench.results import SCHEMA, read_record
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Task
@@ -48,7 +47,7 @@ def main(folder: Path, device: str, registry: Registry | None = None) -> None:
     stop = _stop_on_signals()
     if not folder.is_dir():
         sys.exit(REMOVED)
-    with _log_to(folder / "log.txt"), _locked(folder):
+    with _log_to(folder / "log.txt"), _locked(folder, stop):
         try:
             run_cell(folder, torch.device(device), registry or load_registry(), stop)
         except Interrupted:
@@ -69,7 +68,7 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
 
     Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty.
     """
-    if (folder / "result.json").exists():
+    if read_record(folder / "result.json") is not None:
         return
     content = read_json(folder / "cell.json")
     if content is None:
@@ -106,6 +105,8 @@ class CellRun:
         self.spec: MethodSpec = registry.method(cell.method)
         dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
         self.dataset = dataset.open(Path(cell.path) if cell.path else None)
+        if listing(self.dataset) != cell.listing:
+            raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         self.data = GuardedDataset(self.dataset, cell.split.labeled)
         self.method = build_method(cell, registry, self.dataset.classes).to(device)
         self.task = self.method.task
@@ -120,6 +121,8 @@ class CellRun:
         )
         self.trainer = Trainer(self.method, self.recipe, stream, cell.seed)
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
+        parts = (self, self.method, self.task, self.dataset, self.method.deployed)
+        self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
         self.step = 0
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
         self.evaluations: list[dict[str, Any]] = []
@@ -130,7 +133,10 @@ class CellRun:
 
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
-        state = load_checkpoint(self.folder / "checkpoint.pt", self.device)
+        state = load_checkpoint(self.folder / "checkpoint.pt")
+        if state is not None and state.get("code") != self.code:
+            print("the checkpoint is of another version of the code: starting over", flush=True)
+            state = None
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
             self.step = state["step"]
@@ -170,6 +176,7 @@ class CellRun:
     def save(self) -> None:
         """Write a checkpoint."""
         state = {
+            "code": self.code,
             "trainer": self.trainer.state_dict(),
             "step": self.step,
             "curves": self.curves.state_dict(),
@@ -251,10 +258,15 @@ def _stop_on_signals() -> list[int]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the cell's folder: a second worker on it waits for the first one's end."""
+def _locked(folder: Path, stop: Sequence[int]) -> Iterator[None]:
+    """Hold the cell's folder: a second worker on it waits for the first one's end, or until it is told to stop."""
     with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while not try_lock(file):
+            if stop:
+                sys.exit(INTERRUPTED)
+            time.sleep(0.2)
+        for leftover in folder.glob(".*.[0-9]*"):  # of a worker that was killed while it wrote
+            leftover.unlink(missing_ok=True)
         yield
 
 

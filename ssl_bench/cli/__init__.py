@@ -46,7 +46,10 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # The reader of a pipe, such as head, has had enough.
         sys.stderr.close()
-        status = 0
+        status = 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        status = _complain(f"{place}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

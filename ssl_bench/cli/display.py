@@ -13,6 +13,7 @@ from ssl_bench.cell import Cell
 from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
 from ssl_bench.plan import Plan
+from ssl_bench.registry import Registry
 from ssl_bench.results import Record, ResultStore
 
 PLAIN_SECONDS = 10.0
@@ -43,6 +44,12 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     click.echo(f"{len(plan.cells)} cells: {waiting} to run, {len(plan.cells) - waiting} finished")
 
 
+def warn_of_failures(registry: Registry) -> None:
+    """A line for each plugin that could not be loaded."""
+    for plugin, why in registry.failures.items():
+        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+
+
 def show_leaderboard(records: Sequence[Record], tables: Sequence[Path]) -> None:
     """The main table, and where the files are."""
     if records:
@@ -60,7 +67,13 @@ def terminal_display() -> Iterator[Any]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("{task.description}", BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+    # Paths and names are text, never markup.
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, transient=True) as progress:
         yield LiveDisplay(progress)
 

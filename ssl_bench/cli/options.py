@@ -25,9 +25,10 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
         raise UsageError(f"suite {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"suite {path}: not valid TOML: {error}") from error
-    options = {
-        o.lstrip("-"): p.name or "" for p in context.command.params for o in p.opts if o.startswith("--")
-    }
+    from ssl_bench.cli.run import run
+
+    # One suite serves `run` and `plan`, which passes over what it has no use for.
+    options = {o.lstrip("-"): p.name or "" for p in run.params for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         name = options.get(key.replace("_", "-"))

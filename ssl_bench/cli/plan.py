@@ -12,9 +12,11 @@ from ssl_bench.cli.options import plan_options, request_from
 @plan_options
 def plan(suite: Path | None, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why."""
-    from ssl_bench.cli.display import show_plan
+    from ssl_bench.cli.display import show_plan, warn_of_failures
     from ssl_bench.plan import make_plan
     from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
 
-    show_plan(make_plan(load_registry(), request_from(options)), ResultStore(options["out"]))
+    registry = load_registry()
+    warn_of_failures(registry)
+    show_plan(make_plan(registry, request_from(options)), ResultStore(options["out"]))

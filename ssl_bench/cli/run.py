@@ -2,11 +2,15 @@
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.specs import TrackerSpec
 
 
 @click.command(short_help="Run tasks x methods and write leaderboards.")
@@ -28,7 +32,7 @@ def run(
     SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
-    from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display
+    from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
     from ssl_bench.devices import count_slots, find_devices
     from ssl_bench.executor import Outcome
     from ssl_bench.plan import make_plan
@@ -40,8 +44,9 @@ def run(
     # Being told to end is as good as Ctrl-C: cells save where they stand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     registry = load_registry()
-    for plugin, why in registry.failures.items():
-        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+    warn_of_failures(registry)
+    for name in options["trackers"].split(",") if options["trackers"] else ():
+        _require(registry.tracker(name.strip()))
     executor_class = resolve(registry.executor(executor).executor)
     plan = make_plan(registry, request_from(options))
     chosen = find_devices(devices)
@@ -72,3 +77,15 @@ def run(
     if failed:
         click.echo(f"ssl-bench: {len(failed)} of {len(plan.cells)} cells did not finish", err=True)
         raise click.exceptions.Exit(1)
+
+
+def _require(tracker: "TrackerSpec") -> None:
+    """Import a tracker now: what it needs may not be installed."""
+    from ssl_bench.specs import resolve
+
+    try:
+        resolve(tracker.tracker)
+    except ImportError as error:
+        raise UsageError(
+            f"tracker '{tracker.name}' needs a package that is not installed ({error})"
+        ) from error

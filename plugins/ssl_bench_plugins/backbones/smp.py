@@ -3,8 +3,12 @@
 Encoders of timm are found under their own name too (`unet/convnext_tiny` is `unet/tu-convnext_tiny`).
 """
 
+import math
+
 import segmentation_models_pytorch as smp
 import timm
+import torch
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ssl_bench.errors import UsageError, suggestion
@@ -25,17 +29,17 @@ DECODERS = {
 }
 
 STRIDE = 32
-"""A multiple that suits every decoder; inputs are padded to it and the output is cropped back."""
+"""A multiple that suits every decoder; inputs are padded to it, and to an encoder's patches, and cropped back."""
 
 
 class SmpNetwork(nn.Module):
     """A model of smp with the names that the engine looks for."""
 
-    stride = STRIDE
-
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
+        patches = [part.patch_size for part in model.modules() if isinstance(part, PatchEmbed)]
+        self.stride = math.lcm(STRIDE, *(side for patch in patches for side in patch))
 
     @property
     def head(self) -> nn.Module:
@@ -50,24 +54,33 @@ class SmpNetwork(nn.Module):
         return logits
 
 
-def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
+def build(name: str, in_channels: int, out_channels: int) -> SmpNetwork:
     """The network, freshly initialised, without pretrained weights."""
     decoder, encoder = name.split("/")
-    model = DECODERS[decoder](
-        encoder_name=encoder_name(decoder, encoder),
-        encoder_weights=None,
-        in_channels=in_channels,
-        classes=out_channels,
-    )
+    settings = {"encoder_weights": None, "in_channels": in_channels, "classes": out_channels}
+    make, wanted = DECODERS[decoder], encoder_name(decoder, encoder)
+    try:
+        # Vision transformers of timm take images of any size only when they are told to.
+        model = make(encoder_name=wanted, dynamic_img_size=True, **settings)
+    except TypeError:
+        model = make(encoder_name=wanted, **settings)
     return SmpNetwork(model)
 
 
 def validate(name: str) -> None:
-    """UsageError unless decoder and encoder exist."""
+    """UsageError unless decoder and encoder exist, fit each other and take images of any size."""
     decoder, encoder = name.split("/")
     if decoder not in DECODERS:
         raise UsageError(f"unknown decoder '{decoder}' in backbone '{name}'; {suggestion(decoder, DECODERS)}")
     encoder_name(decoder, encoder)
+    try:
+        network = build(name, 3, 2).eval()
+        side = 4 * network.stride
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            network(torch.zeros(1, 3, side, side + network.stride))
+    except Exception as error:
+        why = str(error).strip().partition("\n")[0]
+        raise UsageError(f"backbone '{name}' cannot be built: {why}") from error
 
 
 def encoder_name(decoder: str, encoder: str) -> str:

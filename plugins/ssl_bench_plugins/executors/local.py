@@ -49,7 +49,8 @@ class LocalExecutor(Executor):
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["ssl_bench.worker", *self.preload])
+        os.environ["SSL_BENCH_PRELOAD"] = ",".join(self.preload)
+        context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
         waiting = sorted(jobs, key=lambda job: -job.weight)
         free = [self.devices[slot % len(self.devices)] for slot in range(self.slots)]
         running = self.in_flight

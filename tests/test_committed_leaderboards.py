@@ -1,0 +1,25 @@
+"""The committed tables are what this code makes of the committed records, byte for byte."""
+
+from pathlib import Path
+
+from ssl_bench.leaderboard import render
+from ssl_bench.results import read_records
+
+FOLDER = Path(__file__).parent.parent / "leaderboards"
+
+
+def test_tables_come_from_the_records_beside_them() -> None:
+    records = list(read_records(FOLDER / "records"))
+    tables = render(records)
+    assert len(records) >= 24
+    assert {path.name for path in FOLDER.glob("*.md")} == set(tables)
+    for name, text in tables.items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, (
+            f"run `ssl-bench leaderboard leaderboards` ({name})"
+        )
+
+
+def test_records_tell_of_hardware_and_not_of_places() -> None:
+    for record in read_records(FOLDER / "records"):
+        assert record["provenance"]["device"]
+        assert "path" not in record["cell"]
