@@ -41,6 +41,8 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
         (["--labels", "9/8"], ["--labels 9/8"]),
         (["--labels", "lots"], ["--labels 'lots'", "a fraction (1/8), a count (100)"]),
         (["--labels", "129"], ["128 images with labels, fewer than 129"]),
+        (["--set", "night.optimizer.betas=[2, 3]"], ["night.optimizer.betas", "less than 1"]),
+        (["--tasks", "matting", "--labels", "night=1/8"], ["task 'night' is not part of this command"]),
         (["--labels", "nigth=1/8"], ["unknown task 'nigth'"]),
         (["--seeds", "a"], ["--seeds 'a'"]),
         (["--seeds", "-1"], ["0 or more"]),
@@ -159,6 +161,8 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     assert said.out.count("4 labels (4)") == 4
     assert said.out.count("1/4 labels (32)") == 4
     assert "2 cells: 2 to run" in command("plan", suite, "--tasks", "night", "--methods", "mt").out
+    suite.write_text('tasks = "night"\nmethods = "mt"\ndevices = "cpu"\njobs = 1\n')
+    assert "1 cells: 1 to run" in command("plan", suite).out
     suite.write_text("taskes = 'night'\n")
     assert_one_line(command("plan", suite), 2, "unknown key 'taskes'", "did you mean 'tasks'?")
     suite.write_text("tasks = \n")
@@ -169,6 +173,16 @@ def test_plan_says_what_is_skipped_and_why(command: Command) -> None:
     said = command("plan", "--labels", "1/8,1/4", "--tasks", "night", "--methods", "supervised,full")
     # The upper bound trains on all labels, whatever the split: one cell serves both.
     assert "3 cells: 3 to run" in said.out
+
+
+def test_one_split_under_two_spellings_is_one_cell(command: Command) -> None:
+    said = command("plan", "--labels", "1/8,16,0.125", "--tasks", "night", "--methods", "supervised")
+    assert "1 cells: 1 to run" in said.out
+
+
+def test_a_data_root_that_is_not_there(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_BENCH_DATA", "/no/such/root")
+    assert_one_line(command("plan"), 2, "SSL_BENCH_DATA=/no/such/root")
 
 
 def test_list_names_the_provider(command: Command) -> None:

@@ -102,7 +102,9 @@ def test_pick_keeps_the_order_of_tables() -> None:
 def test_backbones_answer_to_decoder_and_encoder() -> None:
     registry = load_registry()
     registry.check_backbone("unet/resnet18")
-    registry.check_backbone("unet/convnext_tiny")
+    registry.check_backbone("dpt/vit_tiny_patch16_224")
+    with pytest.raises(SslBenchError, match="'unet/vit_tiny_patch16_224' cannot be built"):
+        registry.check_backbone("unet/vit_tiny_patch16_224")
     with pytest.raises(SslBenchError, match="did you mean 'resnet18'"):
         registry.check_backbone("unet/resnet81")
     with pytest.raises(SslBenchError, match=r"unknown decoder 'unett'.*did you mean 'unet'"):

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
+from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import CellError, PluginError
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
@@ -127,3 +129,23 @@ def test_the_head_learns_at_its_own_rate() -> None:
     settings = OptimizerSettings(name="sgd", head_multiplier=10)
     groups = make_optimizer(Player(Network()), settings).param_groups
     assert [(len(group["params"]), group["multiplier"]) for group in groups] == [(2, 1.0), (2, 10.0)]
+
+
+def test_residual_networks_start_at_the_identity_and_still_learn() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1))
+    body = nn.Conv2d(3, 3, 1)
+
+    class Headed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = body, layers
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.head(self.body(images))
+
+    network = TaskNetwork(Headed(), in_channels=3, residual=True)
+    images = torch.rand(2, 3, 8, 8)
+    assert torch.equal(network(images), images)
+    network(images).sum().backward()
+    assert layers[2].weight.grad.abs().sum() > 0
+    assert layers[0].weight.abs().sum() > 0

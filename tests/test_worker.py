@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from conftest import Said
 from PIL import Image
 
 from ssl_bench.cell import Cell
-from ssl_bench.files import read_json, write_json
+from ssl_bench.errors import CellError, UsageError
+from ssl_bench.files import read_json, try_lock, write_json
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, same
+from ssl_bench.run import forget
 from ssl_bench.worker import Interrupted, run_cell
 
 REGISTRY = load_registry()
@@ -59,7 +62,7 @@ class Countdown(list):
         return self.stop(Countdown.step)
 
 
-@pytest.mark.parametrize("task", ["segmentation", "night"])
+@pytest.mark.parametrize("task", ["segmentation", "matting"])
 def test_interruptions_do_not_change_the_record(tmp_path: Path, task: str) -> None:
     (cell,) = cells(task)
     straight = finish(cell, tmp_path / "straight")
@@ -174,3 +177,40 @@ def test_data_root_of_the_environment(
     said = command("plan", "--tasks", "night,matting", "--methods", "full", "--out", tmp_path / "out")
     assert f"night: 1 cells (0 finished), pairs ({tmp_path / 'night'})" in said.out
     assert "matting: 1 cells (0 finished), synthetic (made in memory)" in said.out
+
+
+def test_predictions_that_are_not_finite_are_no_score(tmp_path: Path) -> None:
+    settings = ["segmentation.iterations=1", "segmentation.optimizer.name=sgd"]
+    (cell,) = cells(methods="supervised", settings=[*settings, "segmentation.optimizer.learning_rate=1e38"])
+    with pytest.raises(CellError, match="the prediction for test image 'test-0000' is not finite"):
+        run_cell(ResultStore(tmp_path).stage(cell), CPU, REGISTRY)
+
+
+def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
+    (cell,) = cells(methods="supervised", settings=["segmentation.iterations=1"])
+    store = ResultStore(tmp_path)
+    folder = store.stage(cell)
+    (folder / "result.json").write_text('{"schema": 1, "cell"')
+    assert store.finished(cell) is None
+    run_cell(folder, CPU, REGISTRY)
+    assert store.finished(cell) is not None
+
+
+def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
+    (cell,) = cells(methods="supervised")
+    store = ResultStore(tmp_path)
+    folder = store.stage(cell)
+    (folder / "checkpoint.pt").write_bytes(b"kept")
+    with (folder / "lock").open("w") as lock:
+        assert try_lock(lock)
+        with pytest.raises(UsageError, match="another command is running"):
+            forget([cell], store)
+        assert (folder / "checkpoint.pt").exists()
+    forget([cell], store)
+    assert not (folder / "checkpoint.pt").exists()
+
+
+def test_data_that_changed_after_the_plan_are_refused(tmp_path: Path) -> None:
+    (cell,) = cells(methods="supervised")
+    with pytest.raises(CellError, match="has changed since the run was planned"):
+        run_cell(ResultStore(tmp_path).stage(replace(cell, listing="another")), CPU, REGISTRY)
