@@ -23,12 +23,17 @@ class MeanTeacherConfig(MethodConfig):
     alpha_mt: float = Field(
         0.99, ge=0, lt=1, description="decay of the average", json_schema_extra={"symbol": r"\alpha_{MT}"}
     )
-    space: Literal["probabilities", "logits"] = Field("probabilities", description="where predictions agree")
+    space: Literal["probabilities", "logits"] = Field(
+        "probabilities",
+        description="where predictions agree; the logits of a matte have no bound, nor has their error",
+    )
     noise: Literal["none", "weak", "strong"] = Field(
         "weak", description="strength of the task's own perturbation of both views"
     )
 
-    kind_defaults: ClassVar = {"classification": {"eta_mt": 3}}
+    # Classes survive strong colour changes, and weak ones leave little to be consistent about. A restored image does
+    # not: a strongly perturbed input makes the teacher's target noisier.
+    kind_defaults: ClassVar = {"classification": {"eta_mt": 3, "noise": "strong"}}
 
 
 METHODS = (

@@ -50,7 +50,7 @@ class MeanTeacher(Method):
         with torch.no_grad():
             teacher_logits = self.teacher(teacher_view)
 
-        into = task.activate if config.space == "probabilities" else Tensor.float
+        into = task.activate if config.space == "probabilities" else in_full_precision
         error = F.mse_loss(into(unlabeled_logits), into(teacher_logits), reduction="none")
         weight = ramp_up(progress.step, config.eta_mt * progress.iterations_per_epoch) * config.lambda_mt
         yield {
@@ -73,6 +73,11 @@ class MeanTeacher(Method):
     def predict_beside(self) -> Mapping[str, nn.Module]:
         """The student."""
         return {"student": self.student}
+
+
+def in_full_precision(logits: Tensor) -> Tensor:
+    """Logits as float32 at least, also under autocast."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def keep_running_statistics(network: nn.Module) -> None:
