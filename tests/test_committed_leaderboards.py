@@ -23,3 +23,11 @@ def test_records_tell_of_hardware_and_not_of_places() -> None:
     for record in read_records(FOLDER / "records"):
         assert record["provenance"]["device"]
         assert "path" not in record["cell"]
+
+
+def test_the_readme_shows_the_committed_table() -> None:
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in readme if line.startswith(("| Methods", "| SupOnly", "| MT", "| Full"))]
+    committed = (FOLDER / "leaderboard.md").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 4
+    assert all(row in committed for row in rows)

@@ -31,7 +31,15 @@ ARGUMENTS = [
 def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "ssl_bench", "run", *ARGUMENTS, *arguments, "--out", str(out)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    # A parent in the background may pass SIGINT on as ignored, and Ctrl-C is part of what is tested.
+    return subprocess.Popen(
+        line,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
