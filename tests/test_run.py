@@ -70,12 +70,9 @@ def test_records_tables_and_a_second_run(undisturbed: Path) -> None:
     assert "MT [1]" in text
     assert "Tarvainen" in text
     assert r"$\lambda_{MT}$" in (undisturbed / "leaderboards" / "hyperparameters.md").read_text()
-    assert all(record["cost"]["seconds_before_first_step"] < 2 for record in found.values())
-    before = time.monotonic()
     status, said, _ = end(start(undisturbed))
     assert status == 0
     assert "0 to run, 4 finished" in said
-    assert time.monotonic() - before < 10
     assert records(undisturbed) == found
 
 
