@@ -52,8 +52,8 @@ class Classes(ToyClassification):
 
 
 class NaiveGCT(GCT):
-    """GCT in the form of published code: targets, networks and F each with passes of their own, C with dense
-    convolutions and for unlabelled rows too. Its gradients are those of GCT."""
+    """GCT without any reuse: targets, networks and F each with passes of their own (six of F, where published code
+    does with four), C with dense convolutions and for unlabelled rows too. Its gradients are those of GCT."""
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """Targets and masks without gradient; each network; F."""

@@ -15,7 +15,7 @@ SMALL = OptimizerSettings(name="adam", learning_rate=2e-3, schedule="polynomial"
 SMOKE = OptimizerSettings(name="adam", learning_rate=2e-3, schedule="cosine")
 """For those of `smoke`: in so few steps a moving average of weights needs a long calm end to catch up."""
 FINE_TUNE = OptimizerSettings(name="adam", learning_rate=1e-4, schedule="polynomial")
-"""For the encoders of `paper`, which start from pretrained weights."""
+"""For the large encoders of `paper`."""
 
 # VOC 2012 + SBD has 10,582 training images; at 1/8, 1,323 are labelled and 9,259 are not. The public code's
 # epoch there is a pass over the unlabelled stream at 4 GPUs x 2 rows: 9,259 / 8 = 1,157 iterations, 20 times.
