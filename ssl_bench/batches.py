@@ -148,6 +148,17 @@ def as_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target:
     return Target(value, torch.ones_like(value[:, :1], dtype=torch.bool))
 
 
+def whole_image(image: np.ndarray, device: torch.device) -> torch.Tensor:
+    """A stored image (H, W, C) uint8 as a batch of one, uncropped."""
+    return as_images(image.transpose(2, 0, 1)[None].copy(), device)
+
+
+def whole_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target:
+    """A stored label, (H, W) ids or (H, W, O) image, as a batch of one, uncropped."""
+    planes = target if kind == "classification" else target.transpose(2, 0, 1)
+    return as_target(planes[None].copy(), kind, device)
+
+
 def _resize(
     array: np.ndarray, size: tuple[int, int], box: tuple[float, ...], resampling: Image.Resampling
 ) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssl_bench.batches import as_images, as_target
+from ssl_bench.batches import whole_image, whole_target
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import CellError
 from ssl_bench.task import Scores, Task
@@ -36,10 +36,8 @@ def evaluate(
     metrics = task.metrics()
     rows: list[Mapping[str, Any]] = []
     for name in names:
-        image = as_images(data.image(name).transpose(2, 0, 1)[None].copy(), device)
-        stored = data.target(name)
-        stored = stored if task.kind == "classification" else stored.transpose(2, 0, 1)
-        target = as_target(stored[None].copy(), task.kind, device)
+        image = whole_image(data.image(name), device)
+        target = whole_target(data.target(name), task.kind, device)
         region = data.unknown(name)
         unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
         prediction = task.activate(predict(image))

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ssl_bench.batches import as_images, as_target
+from ssl_bench.batches import whole_image, whole_target
 from ssl_bench.cell import Cell
 from ssl_bench.checkpoint import load_checkpoint
 from ssl_bench.contact_sheet import draw_sheet, eight_bit, heat
@@ -51,9 +51,7 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
     task, rows = method.task, []
     for name in dataset.test[:count]:
         picture, stored = dataset.image(name), dataset.target(name)
-        image = as_images(picture.transpose(2, 0, 1)[None].copy(), CPU)
-        planes = stored if task.kind == "classification" else stored.transpose(2, 0, 1)
-        target = as_target(planes[None].copy(), task.kind, CPU)
+        image, target = whole_image(picture, CPU), whole_target(stored, task.kind, CPU)
         row = [
             (name, picture[..., :3]),
             ("label", task.picture(eight_bit(stored))),
