@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ssl_bench.dataset import GuardedDataset
+from ssl_bench.dataset import VOID, GuardedDataset
 from ssl_bench.method import Batch
 from ssl_bench.recipe import Recipe
 from ssl_bench.seeds import generator_for
 from ssl_bench.specs import Kind
 from ssl_bench.splits import LabelSplit
-from ssl_bench.task import VOID, Target
+from ssl_bench.task import Target
 
 PADDING = (124, 116, 104)
 """ImageNet's mean colour: about 0 after a network's normalisation."""

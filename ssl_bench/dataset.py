@@ -11,6 +11,9 @@ import numpy as np
 
 from ssl_bench.errors import DataError
 
+VOID = 255
+"""Class id of a pixel without a label, in files and in arrays."""
+
 
 class Dataset(ABC):
     """Images of one task by id. Image and target are read apart, so a target is read only where it is due."""

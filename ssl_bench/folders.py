@@ -16,10 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Self
 
-from ssl_bench.dataset import Dataset
+from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
-from ssl_bench.pictures import VOID
 from ssl_bench.reader import THREADS, FileDataset
 from ssl_bench.records import Files, Record, collect
 from ssl_bench.scan import DEPTH, find_roots, require_folder, require_inside

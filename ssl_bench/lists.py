@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 
+from ssl_bench.dataset import VOID
 from ssl_bench.errors import DataError
-from ssl_bench.pictures import VOID, read_bytes, without_extension
+from ssl_bench.pictures import read_bytes, without_extension
 
 _SHOWN = 5
 

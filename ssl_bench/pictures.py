@@ -15,13 +15,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
+from ssl_bench.dataset import VOID
 from ssl_bench.errors import DataError
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 """Of files that count as pictures, in lower case; names are compared without regard to case."""
-
-VOID = 255
-"""Class id of a pixel without a label."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 _ORIENTATION = 0x0112

@@ -10,9 +10,6 @@ from torch import Tensor
 
 from ssl_bench.specs import Kind
 
-VOID = 255
-"""Class id of a pixel without a label, in files and in arrays."""
-
 Strength = Literal["none", "weak", "strong"]
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
+from ssl_bench.dataset import VOID
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
 from ssl_bench_tasks.synthetic.textures import Array, Rng
 
-VOID = 255
 SIZES = (12.0, 24.0)
 """Radius of an object, px."""
 OBJECTS = (4, 6)
