@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ssl_bench.leaderboard.entries import MISSING, Entry, read_entries
+from ssl_bench.leaderboard.gaps import bound_of
 from ssl_bench.leaderboard.grouping import Table, make_tables
 from ssl_bench.leaderboard.markdown import escape
 from ssl_bench.leaderboard.rows import Row, make_rows
@@ -10,6 +11,7 @@ from ssl_bench.leaderboard.scores import baseline_of
 from ssl_bench.leaderboard.tables import (
     Numbers,
     cost_table,
+    gap_table,
     hyperparameters,
     numbered,
     score_table,
@@ -49,6 +51,8 @@ def main_table(records: Iterable[Record]) -> str:
     parts = []
     for table in tables:
         parts += [f"## {escape(table.title)}", score_table(table, numbers)]
+        if gaps := gap_table(table, numbers):
+            parts += [f"Share of the gap{_ends(table)} that is closed without the labels:", gaps]
         parts += ["Settings:", settings_table(table)]
         parts += ["Cost, as mean time of a run and size of the deployed network:", cost_table(table, numbers)]
     parts += ["## Notes", "\n".join(f"- {note}" for note in _notes(entries, repeated, tables, rows))]
@@ -106,6 +110,16 @@ def _notes(
     notes.append(f"Hardware: {_listed(entry.device for entry in entries)}.")
     notes.append(f"Versions: {_listed(versions)}.")
     return notes
+
+
+def _ends(table: Table) -> str:
+    rows = make_rows(table)
+    ends = {
+        (escape(low.title), escape(high.title))
+        for number in range(len(table.columns))
+        if (low := baseline_of(rows, number)) and (high := bound_of(rows, number))
+    }
+    return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
 
 
 def _left_out(repeated: int) -> str:

@@ -32,14 +32,14 @@ def make_scores(table: Table, rows: Sequence[Row]) -> list[list[Score | None]]:
 
 def baseline_of(rows: Sequence[Row], column: int) -> Row | None:
     """The row that differences of a column refer to: the first baseline with a score there."""
-    return next((row for row in rows if row.head.role == "baseline" and _by_seed(row.cells[column])), None)
+    return next((row for row in rows if row.head.role == "baseline" and by_seed(row.cells[column])), None)
 
 
 def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None]:
     head = table.columns[number].head
-    scores = [_by_seed(row.cells[number]) for row in rows]
+    scores = [by_seed(row.cells[number]) for row in rows]
     baseline = baseline_of(rows, number)
-    reference = _by_seed(baseline.cells[number]) if baseline else {}
+    reference = by_seed(baseline.cells[number]) if baseline else {}
     # Rounded as shown: what looks equal is equally good.
     means = [_shown(statistics.fmean(score.values()), head.digits) if score else None for score in scores]
     competing = [
@@ -73,7 +73,8 @@ def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None
     return cells
 
 
-def _by_seed(entries: Sequence[Entry]) -> dict[str, float]:
+def by_seed(entries: Sequence[Entry]) -> dict[str, float]:
+    """Seed to score, without runs that have none."""
     return {entry.seed: entry.score for entry in entries if entry.score is not None}
 
 

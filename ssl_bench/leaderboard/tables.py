@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ssl_bench.leaderboard.entries import MISSING, Entry
+from ssl_bench.leaderboard.gaps import make_shares
 from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.markdown import code, escape, formula, to_markdown
 from ssl_bench.leaderboard.rows import Row, column_titles, make_rows, setting_text
@@ -34,6 +35,17 @@ def score_table(table: Table, numbers: Numbers) -> str:
         for row, scores in zip(rows, make_scores(table, rows), strict=True)
     ]
     return to_markdown(_header(table), cells)
+
+
+def gap_table(table: Table, numbers: Numbers) -> str:
+    """Shares of the gap in per cent; empty where no column has both ends of one."""
+    rows = make_rows(table)
+    cells = [
+        [_name(row, numbers), "share of the gap", *map(_share_text, shares)]
+        for row, shares in zip(rows, make_shares(table, rows), strict=True)
+        if any(share is not None for share in shares)
+    ]
+    return to_markdown(_header(table), cells) if cells else ""
 
 
 def hyperparameters(table: Table, numbers: Numbers) -> str:
@@ -127,6 +139,10 @@ def _score_text(score: Score | None) -> str:
     if difference and score.paired < score.n:
         difference += f" at n={score.paired}"
     return f"{f'**{figure}**' if score.best else figure} (n={score.n}{difference})"
+
+
+def _share_text(share: float | None) -> str:
+    return MISSING if share is None else f"{round(100 * share):+d} %"
 
 
 def _cost_text(entries: Sequence[Entry]) -> str:
