@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import interleaved, peak_memory, table
 from benchmarks.pipeline_c import dense_blur, max_pool, with_parts
 from ssl_bench.backbone import TaskNetwork
+from ssl_bench.heap import keep_heap
 from ssl_bench.method import Batch, Losses, Method, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.task import Target, Task, masked_mean
@@ -125,6 +126,7 @@ def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
 def run() -> str:
     """A table per side."""
     torch.set_num_threads(1)
+    keep_heap()
     notes = (
         f"{BACKBONE}, {ROWS} rows, half of them labelled (all of them for the supervised step), {CLASSES} classes,\n"
         "float32. F: a forward pass of the task network; D: of the flaw detector or critic. Ideal: the counted\n"

@@ -25,6 +25,7 @@ from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.executor import INTERRUPTED, REMOVED
 from ssl_bench.files import read_json, try_lock, write_json
+from ssl_bench.heap import keep_heap
 from ssl_bench.method import Method
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
@@ -244,6 +245,7 @@ class CellRun:
 
 
 def _prepare_torch(threads: int) -> None:
+    keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
