@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.measure import absent, interleaved, peak_memory, table
+from ssl_bench.heap import keep_heap
 from ssl_bench.toolbox.images import odd_size
 from ssl_bench_plugins.methods.pipeline_c import flaw_target
 
@@ -116,6 +117,7 @@ def with_opencv() -> Callable[[Tensor, Tensor, int], Tensor]:
 def run() -> str:
     """Tables of times, ratios, errors and memory."""
     torch.set_num_threads(1)
+    keep_heap()  # As workers do; all variants gain.
     peers = {"dense": with_parts(dense_blur, max_pool), "separable": with_parts(separable_blur, max_pool)}
     for name, module, make in (
         ("kornia", "kornia", with_kornia),

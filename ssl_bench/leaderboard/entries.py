@@ -86,7 +86,7 @@ def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
     """
     runs: dict[tuple[Any, ...], Entry] = {}
     repeated = 0
-    for entry in sorted((_entry(record) for record in records), key=lambda entry: canonical(asdict(entry))):
+    for entry in sorted(map(_entry, records), key=_regardless_of_score):
         repeated += entry.run in runs
         runs.setdefault(entry.run, entry)
     return list(runs.values()), repeated
@@ -95,6 +95,11 @@ def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
 def canonical(value: Any) -> str:
     """One text per content, to compare and to sort by."""
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _regardless_of_score(entry: Entry) -> tuple[str, str]:
+    """A sort key in which the score decides only between records that are equal in all else."""
+    return canonical({**asdict(entry), "score": None}), canonical(entry.score)
 
 
 def _entry(record: Record) -> Entry:

@@ -143,20 +143,23 @@ class GCT(Method):
         return {"second": self.second}
 
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
-        """Of each network the flaw map as used, C's target and the pseudo target; and where both are flawed."""
-        views = [
-            View(logits, prediction := self.task.activate(logits), self.detector(prediction, images))
-            for logits in (self.first(images), self.second(images))
-        ]
-        everywhere = torch.ones_like(target.valid)
-        maps = readable(views[0].flaws, everywhere), readable(views[1].flaws, everywhere)
+        """Of each network the flaw map as used, C's target and the pseudo target; and where both are flawed.
+
+        As for labelled rows in training, zeroed at void; but with running statistics, as in evaluation.
+        """
         value, valid = self.task.encode(target)
-        panels = [Panel("prediction 2", views[1].prediction, is_prediction=True)]
+        logits = [self.first(images), self.second(images)]
+        predictions = [torch.where(valid, self.task.activate(each), 0.0) for each in logits]
+        views = [
+            View(each, prediction, self.detector(prediction, images))
+            for each, prediction in zip(logits, predictions, strict=True)
+        ]
+        maps = readable(views[0].flaws, valid), readable(views[1].flaws, valid)
+        panels = [Panel("prediction 2", self.task.activate(logits[1]), is_prediction=True)]
         for number, (view, guide, flaws) in enumerate(
-            zip(views, self._guides(views, everywhere), maps, strict=True), 1
+            zip(views, self._guides(views, valid), maps, strict=True), 1
         ):
-            masked = torch.where(valid, view.prediction, 0.0)
-            truth = flaw_target(masked, value, mu=self.mu, nu=self.config.nu, valid=valid)
+            truth = flaw_target(view.prediction, value, mu=self.mu, nu=self.config.nu, valid=valid)
             panels += [Panel(f"flaw map {number}", flaws), Panel(f"C's target {number}", truth)]
             panels.append(Panel(f"pseudo target {number}", guide.target, is_prediction=True))
         return [*panels, Panel("both flawed", both_flawed(maps, self.config.xi).float())]
