@@ -102,9 +102,9 @@ def make_optimizer(player: Player, settings: OptimizerSettings) -> torch.optim.O
         ]
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.name == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay)
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(groups, lr=rate, betas=settings.betas, weight_decay=decay)
+    return kind(groups, lr=rate, betas=settings.betas, weight_decay=decay, fused=True)
 
 
 def check_players(method: Method, players: Mapping[str, Player]) -> None:
