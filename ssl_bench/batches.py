@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,17 @@ from ssl_bench.task import Target
 
 PADDING = (124, 116, 104)
 """ImageNet's mean colour: about 0 after a network's normalisation."""
+
+
+class StoredBatch(NamedTuple):
+    """A batch as it is stored, on the host: bytes travel to the device, and floats are made there."""
+
+    images: torch.Tensor
+    """(L + U, C, h, w) uint8."""
+    valid: torch.Tensor
+    """(L + U, 1, h, w) bool."""
+    targets: torch.Tensor
+    """Ids (L, h, w) or images (L, O, h, w) of any depth."""
 
 
 class BatchStream:
@@ -50,21 +62,35 @@ class BatchStream:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the stream's device."""
+        return self.place(self.load(step))
+
+    def load(self, step: int) -> StoredBatch:
+        """The batch of a step on the host, in pinned memory where a GPU waits for it. Safe to call in threads."""
         crops, valids, targets = [], [], []
         for row, name in enumerate(self._names("labeled", self.labeled, step, self.recipe.labeled_rows)):
-            window = self._window(name, "labeled", step, row)
-            crop, crop_valid = window.cut_image(self.data.image(name))
+            image = self.data.image(name)
+            window = self._window(image, "labeled", step, row)
+            crop, crop_valid = window.cut_image(image)
             crops.append(crop)
             valids.append(crop_valid)
             targets.append(window.cut_target(self.data.target(name), self.kind))
         for row, name in enumerate(self._names("unlabeled", self.unlabeled, step, self.unlabeled_rows)):
-            crop, crop_valid = self._window(name, "unlabeled", step, row).cut_image(self.data.image(name))
+            image = self.data.image(name)
+            crop, crop_valid = self._window(image, "unlabeled", step, row).cut_image(image)
             crops.append(crop)
             valids.append(crop_valid)
-        valid = torch.from_numpy(np.stack(valids)).to(self.device, non_blocking=True)
-        target = as_target(np.stack(targets), self.kind, self.device)
-        padded = Target(target.value, target.valid & valid[: len(targets)])
-        return Batch(as_images(np.stack(crops), self.device), valid, padded)
+        batch = StoredBatch(*(torch.from_numpy(np.stack(arrays)) for arrays in (crops, valids, targets)))
+        if self.device.type == "cuda":
+            # From pageable memory a copy would wait for the device.
+            return StoredBatch(*(tensor.pin_memory() for tensor in batch))
+        return batch
+
+    def place(self, stored: StoredBatch) -> Batch:
+        """A stored batch on the stream's device, images in [0, 1]."""
+        valid = stored.valid.to(self.device, non_blocking=True)
+        target = as_target(stored.targets, self.kind, self.device)
+        padded = Target(target.value, target.valid & valid[: len(stored.targets)])
+        return Batch(as_images(stored.images, self.device), valid, padded)
 
     def _names(self, stream: str, pool: Sequence[str], step: int, rows: int) -> list[str]:
         places = range(step * rows, (step + 1) * rows)
@@ -75,8 +101,8 @@ class BatchStream:
     def _shuffled(self, stream: str, size: int, epoch: int) -> np.ndarray:
         return generator_for("order", self.seed, stream, epoch).permutation(size)
 
-    def _window(self, name: str, stream: str, step: int, row: int) -> "Window":
-        height, width = self.data.image(name).shape[:2]
+    def _window(self, image: np.ndarray, stream: str, step: int, row: int) -> "Window":
+        height, width = image.shape[:2]
         return Window(self.recipe, height, width, generator_for("crop", self.seed, stream, step, row))
 
 
@@ -132,31 +158,31 @@ class Window:
         return (out[:, ::-1], valid[:, ::-1]) if self.flip else (out, valid)
 
 
-def as_images(images: np.ndarray, device: torch.device) -> torch.Tensor:
-    """(B, C, H, W) uint8 to float32 in [0, 1] on the device; bytes travel, floats are made there."""
-    return torch.from_numpy(images).to(device, non_blocking=True).float().div_(255.0)
+def as_images(images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """(B, C, H, W) uint8 to float32 in [0, 1] on the device."""
+    return images.to(device, non_blocking=True).float().div_(255.0)
 
 
-def as_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target:
-    """Stored labels, (B, H, W) ids or (B, O, H, W) images of any dtype, as a Target on the device."""
+def as_target(target: torch.Tensor, kind: Kind, device: torch.device) -> Target:
+    """Stored labels, (B, H, W) ids or (B, O, H, W) images of any depth, as a Target on the device."""
+    target = target.to(device, non_blocking=True)
     if kind == "classification":
-        ids = torch.from_numpy(target).to(device, non_blocking=True).long()
-        valid = ids != VOID
-        return Target(torch.where(valid, ids, 0), valid[:, None])
-    scale = 1.0 if target.dtype.kind == "f" else float(np.iinfo(target.dtype).max)
-    value = torch.from_numpy(target.astype(np.float32)).to(device, non_blocking=True) / scale
+        valid = target != VOID
+        return Target(torch.where(valid, target, 0).long(), valid[:, None])
+    scale = 1.0 if target.dtype.is_floating_point else float(torch.iinfo(target.dtype).max)
+    value = target.float() / scale
     return Target(value, torch.ones_like(value[:, :1], dtype=torch.bool))
 
 
 def whole_image(image: np.ndarray, device: torch.device) -> torch.Tensor:
     """A stored image (H, W, C) uint8 as a batch of one, uncropped."""
-    return as_images(image.transpose(2, 0, 1)[None].copy(), device)
+    return as_images(torch.from_numpy(image.transpose(2, 0, 1)[None].copy()), device)
 
 
 def whole_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target:
     """A stored label, (H, W) ids or (H, W, O) image, as a batch of one, uncropped."""
     planes = target if kind == "classification" else target.transpose(2, 0, 1)
-    return as_target(planes[None].copy(), kind, device)
+    return as_target(torch.from_numpy(planes[None].copy()), kind, device)
 
 
 def _resize(

@@ -1,20 +1,29 @@
 """Decoded arrays kept in memory, up to a limit."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Hashable
 from threading import Lock
 
 import numpy as np
 
-LIMIT = 1 << 30
-"""Bytes."""
+GIB = 1 << 30
+
+
+def default_limit() -> int:
+    """A sixteenth of the machine's memory, and at least 1 GiB, in bytes: eight cells at a time leave half of it."""
+    try:
+        return max(GIB, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 16)
+    except (AttributeError, ValueError, OSError):
+        return GIB
 
 
 class ArrayCache:
     """Arrays by key; the least recently used go first. Safe to share between threads."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | None = None) -> None:
+        """`limit`: bytes; `default_limit()` where none is given."""
+        self._limit = default_limit() if limit is None else limit
         self._bytes = 0
         self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._lock = Lock()

@@ -46,6 +46,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def loader_threads() -> int:
+    """Threads that load batches for one GPU: up to 4, and no more than its share of the cores."""
+    import torch
+
+    return max(1, min(4, cores() // max(1, torch.cuda.device_count())))
+
+
 def _may_have_gpu() -> bool:
     """Without importing torch, which costs seconds: whether a GPU driver is there at all."""
     return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))

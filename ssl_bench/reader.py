@@ -37,7 +37,7 @@ _READERS: Mapping[TargetKind, Reader] = MappingProxyType(
 class FileDataset(Dataset):
     """A data set whose images, targets and trimaps are files, one each.
 
-    Decoded arrays are kept, up to 1 GiB, the least recently used going first, and are read-only.
+    Decoded arrays are kept, up to a sixteenth of the memory, the least recently used going first, and are read-only.
     """
 
     targets_are: ClassVar[TargetKind]

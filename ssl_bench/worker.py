@@ -21,12 +21,14 @@ from ssl_bench.cell import Cell, recipe_of
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import GuardedDataset, listing
+from ssl_bench.devices import loader_threads
 from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.executor import INTERRUPTED, REMOVED
 from ssl_bench.files import read_json, try_lock, write_json
 from ssl_bench.heap import keep_heap
 from ssl_bench.method import Method
+from ssl_bench.prefetch import Prefetcher
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import SCHEMA, read_record
@@ -76,9 +78,9 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
         raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
     cell = Cell.from_json(content)
     _prepare_torch(cell.threads)
-    run = CellRun(cell, folder, device, registry)
-    run.resume()
-    run.train(stop)
+    with contextlib.closing(CellRun(cell, folder, device, registry)) as run:
+        run.resume()
+        run.train(stop)
     save_checkpoint(folder / "weights.pt", run.method.state_dict())
     write_json(folder / "result.json", run.record())
     for leftover in ("checkpoint.pt", "progress.json"):
@@ -120,7 +122,10 @@ class CellRun:
             uses_unlabeled=self.spec.uses_unlabeled,
             device=device,
         )
-        self.trainer = Trainer(self.method, self.recipe, stream, cell.seed)
+        # On a CPU a thread that decodes would take the core from the one that trains.
+        workers = loader_threads() if device.type == "cuda" else 0
+        self.prefetcher = Prefetcher(stream, self.recipe.iterations, workers) if workers else None
+        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or stream, cell.seed)
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
@@ -209,6 +214,11 @@ class CellRun:
         }
         self.trackers.end(record)
         return record
+
+    def close(self) -> None:
+        """End the threads that load batches."""
+        if self.prefetcher:
+            self.prefetcher.close()
 
     def _evaluate(self) -> None:
         self.last = self._score(self.method.predict)

@@ -129,12 +129,12 @@ def test_rescaled_crops_keep_image_label_and_mask_together(
 
 
 def test_targets_of_every_depth() -> None:
-    eight = as_target(np.full((1, 1, 2, 2), 255, np.uint8), "regression", CPU)
-    sixteen = as_target(np.full((1, 1, 2, 2), 65535, np.uint16), "regression", CPU)
-    floats = as_target(np.full((1, 1, 2, 2), 0.5, np.float32), "regression", CPU)
+    eight = as_target(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), "regression", CPU)
+    sixteen = as_target(torch.full((1, 1, 2, 2), 65535, dtype=torch.uint16), "regression", CPU)
+    floats = as_target(torch.full((1, 1, 2, 2), 0.5), "regression", CPU)
     assert eight.value.unique().tolist() == sixteen.value.unique().tolist() == [1.0]
     assert floats.value.unique().tolist() == [0.5]
-    ids = as_target(np.array([[[3, 255]]], np.uint8), "classification", CPU)
+    ids = as_target(torch.tensor([[[3, 255]]], dtype=torch.uint8), "classification", CPU)
     assert ids.value.tolist() == [[[3, 0]]]
     assert ids.valid.tolist() == [[[[True, False]]]]
 
