@@ -71,6 +71,5 @@ def test_an_error_arrives_at_its_step(folder: Path, tmp_path: Path) -> None:
     broken = ahead._stream.labeled[0]
     ahead._stream.data._dataset._records[broken].image.rename(tmp_path / "away.png")  # type: ignore[attr-defined]
     with pytest.raises(DataError, match=broken):
-        for step in range(STEPS):
-            ahead.batch(step)
+        _ = [ahead.batch(step) for step in range(STEPS)]
     ahead.close()
