@@ -62,6 +62,14 @@ class Dataset(ABC):
         """Id to the paths by which a list file may call the image, besides its id."""
         return dict.fromkeys((*self.train, *self.unlabeled, *self.test), ())
 
+    def know_classes(self, names: tuple[str, ...]) -> None:
+        """Be told what `classes` gave before; for a data set that would have to read masks to find out."""
+        return None
+
+    def protocol(self, labeled: Collection[str]) -> str:
+        """Name and share of the public protocol whose lists look like these labelled images; empty for none."""
+        return ""
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of the content: equal exactly where ids, images and targets are."""

@@ -17,6 +17,7 @@ from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of, resolve
 from ssl_bench.splits import LabelSplit, check_labels, make_split
+from ssl_bench.unlabeled import open_data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class Request:
     """`TASK=PATH`."""
     dataset: Sequence[str] = ()
     """`TASK=NAME`."""
+    unlabeled: Sequence[str] = ()
+    """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
     settings: Sequence[str] = ()
     """`METHOD.FIELD=VALUE` or `TASK.FIELD=VALUE`."""
     threads: int = 1
@@ -57,6 +60,10 @@ class Source:
 
     spec: DatasetSpec
     dataset: Dataset
+    path: Path | None = None
+    """The folder given; None for data made in memory."""
+    unlabeled: tuple[Path, ...] = ()
+    """Folders of further unlabelled images."""
     targets: set[str] = field(default_factory=set)
 
 
@@ -142,7 +149,9 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             providers=providers_of(registry, task, source.spec, backbone, method),
                             describe=describe(task, method),
                             listing=listing(source.dataset),
-                            path=str(source.dataset.path) if source.dataset.path else None,
+                            path=str(source.path) if source.path else None,
+                            unlabeled=tuple(map(str, source.unlabeled)),
+                            classes=source.dataset.classes,
                             trackers=trackers,
                             checkpoint_seconds=request.checkpoint_seconds,
                         )
@@ -226,6 +235,7 @@ def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]
     """Open the data of each task: `--data`, then a folder of the task's name in $SSL_BENCH_DATA, then its default."""
     paths = {name: Path(value) for name, value in _pairs(registry, "--data", "PATH", request.data)}
     names = dict(_pairs(registry, "--dataset", "NAME", request.dataset))
+    unlabeled = _folders(registry, request.unlabeled, tasks)
     wanted = {task.name for task in tasks}
     for option, given in (("--data", paths), ("--dataset", names)):
         for name in given:
@@ -250,7 +260,8 @@ def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]
         spec = _dataset_spec(registry, task, path, names.get(task.name))
         if path is None and spec.needs_path:
             raise UsageError(f"dataset '{spec.name}' needs a folder; add --data {task.name}=PATH")
-        sources[task.name] = Source(spec, resolve(spec.dataset).open(path))
+        extra = tuple(unlabeled.get(task.name, ()))
+        sources[task.name] = Source(spec, open_data(resolve(spec.dataset), path, extra), path, extra)
         sources[task.name].targets.update(sources[task.name].dataset.test)
     return sources
 
@@ -290,6 +301,24 @@ def _pairs(registry: Registry, option: str, what: str, values: Sequence[str]) ->
             raise UsageError(f"{option} is given twice for task '{name}'")
         seen.add(name)
         yield name, value
+
+
+def _folders(registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpec]) -> dict[str, list[Path]]:
+    """Folders of further unlabelled images, by task."""
+    found: dict[str, list[Path]] = {}
+    wanted = [task.name for task in tasks]
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        if not equals or (name not in registry.entries["tasks"] and Path(entry).exists()):
+            if len(wanted) > 1:
+                raise UsageError(f"--unlabeled '{entry}': write TASK=FOLDER, since there are several tasks")
+            name, value = wanted[0], entry
+        registry.task(name)
+        if name not in wanted or not value:
+            why = f"task '{name}' is not part of this command" if value else "write TASK=FOLDER"
+            raise UsageError(f"--unlabeled {entry}: {why}")
+        found.setdefault(name, []).append(Path(value))
+    return found
 
 
 def _field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

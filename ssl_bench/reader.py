@@ -58,14 +58,14 @@ class FileDataset(Dataset):
         self._fingerprint = ""
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """As `Dataset.classes`; where nothing names them they are counted, once, unless somebody sets them first."""
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """As `Dataset.classes`; where nothing names them they are counted, once."""
         if self._classes is None:
             self._classes = self.count_classes()
         return self._classes
 
-    @classes.setter
-    def classes(self, names: tuple[str, ...]) -> None:
+    def know_classes(self, names: tuple[str, ...]) -> None:
+        """As `Dataset.know_classes`."""
         self._classes = names
 
     def count_classes(self) -> tuple[str, ...]:
@@ -102,6 +102,7 @@ class FileDataset(Dataset):
             paths = list(dict.fromkeys(path for record in self._records.values() for path in record.paths()))
             with ThreadPoolExecutor(THREADS) as pool:
                 digests = dict(zip(paths, pool.map(self._digest, paths), strict=True))
+            self._digests.update(digests)
             content: list[object] = [self.targets_are, self.classes]
             for role, names in (("train", self.train), ("unlabeled", self.unlabeled), ("test", self.test)):
                 for name in names:
@@ -111,6 +112,12 @@ class FileDataset(Dataset):
                     content.append([role, name, *(path and digests[path] for path in files)])
             self._fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return self._fingerprint
+
+    def image_digests(self, names: Collection[str]) -> dict[Path, str]:
+        """Image files of the ids, and sha256 of their bytes."""
+        paths = [self._record(name).image for name in names]
+        with ThreadPoolExecutor(THREADS) as pool:
+            return dict(zip(paths, pool.map(self._digest, paths), strict=True))
 
     def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
         """As `Dataset.check`; of several faults, the first in the order of training, unlabelled and test ids."""
