@@ -74,6 +74,16 @@ class Dataset(ABC):
     def fingerprint(self) -> str:
         """Hash of the content: equal exactly where ids, images and targets are."""
 
+    def check_image(self, name: str, *, with_target: bool) -> int:
+        """Read an image, and its target and trimap if so asked, and return how many files these are.
+
+        Raises DataError where one cannot be read or the sizes differ.
+        """
+        image = self.image(name)
+        if with_target and self.target(name).shape[:2] != image.shape[:2]:
+            raise DataError(f"image '{name}' and its target differ in size")
+        return 1 + with_target
+
     def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
         """Read every image, and the targets named, and raise DataError, naming the file, at the first fault.
 

@@ -227,8 +227,15 @@ class FolderDataset(FileDataset):
             yield place
 
 
-def recognise(path: Path, candidates: Iterable[tuple[str, type[Dataset]]]) -> str:
-    """The name of the one layout that lies in a folder. Raises DataError where none does, or several do."""
+def recognise(
+    path: Path,
+    candidates: Iterable[tuple[str, type[Dataset]]],
+    cure: str = "say which with `--dataset TASK=NAME`",
+) -> str:
+    """The name of the one layout that lies in a folder.
+
+    Raises DataError where none does, or several do; `cure` says what can be done then.
+    """
     require_folder(path)
     offered = list(candidates)
     found = [(name, dataset) for name, dataset in offered if dataset.recognises(path)]
@@ -237,7 +244,7 @@ def recognise(path: Path, candidates: Iterable[tuple[str, type[Dataset]]]) -> st
         return found[0][0]
     if found:
         names = " and ".join(f"'{name}'" for name, _ in found)
-        raise DataError(f"{path} could be read as {names}; say which with `--dataset TASK=NAME`")
+        raise DataError(f"{path} could be read as {names}; {cure}")
     sought = "; ".join(f"'{name}': {dataset.layout}" for name, dataset in offered)
     raise DataError(f"{path} holds no known layout, looked {DEPTH} levels down for {sought}")
 

@@ -75,6 +75,11 @@ class WithUnlabeled(Dataset):
         """Of the data set's fingerprint and of the further images' ids and bytes."""
         return digest([self._base.fingerprint(), self._extra.fingerprint()], length=64)
 
+    def check_image(self, name: str, *, with_target: bool) -> int:
+        """As `Dataset.check_image`."""
+        part = self._extra if name in self._names else self._base
+        return part.check_image(name, with_target=with_target)
+
     def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
         """As `Dataset.check`; also raises DataError for a file that is a test image of the data set, too."""
         if isinstance(self._base, FileDataset):

@@ -1,9 +1,12 @@
-"""`ssl-bench data`: look at the data of a task."""
+"""`ssl-bench data`: look at the data of a task, and prepare them."""
 
 from pathlib import Path
 
 import click
 
+from ssl_bench.cli.data_check import check
+from ssl_bench.cli.data_list import list_layouts
+from ssl_bench.cli.data_split import split as split_lists
 from ssl_bench.errors import UsageError
 
 
@@ -43,3 +46,7 @@ def show(task: str, out: Path, path: Path | None, dataset: str | None, count: in
     click.echo(
         f"{out}: {len(names)} of {len(opened.train if split == 'train' else opened.test)} {split} pairs"
     )
+
+
+for command in (list_layouts, check, split_lists):
+    data.add_command(command)
