@@ -5,8 +5,6 @@ byte, because Pillow has no deeper colour mode.
 """
 
 import io
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -180,7 +178,7 @@ def _load(data: bytes, path: Path) -> Image.Image:
         raise DataError(
             f"{path} has more pixels than are decoded (over {limit}); crop or shrink it"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except Exception as error:  # Damaged files end in errors of many kinds, TypeError among them.
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is cut short or damaged ({reason}); fetch it again or take it out") from None
     return picture if turn is None else picture.transpose(turn)

@@ -122,7 +122,7 @@ class FileDataset(Dataset):
     def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
         """As `Dataset.check`; of several faults, the first in the order of training, unlabelled and test ids."""
         wanted = frozenset(targets)
-        self.classes  # noqa: B018  (where they are counted: the masks have been read then, and are not read again)
+        _ = self.classes  # Where they are counted, masks have been read then, and are not read again.
         for name in sorted(wanted):
             self._target_path(name)
 

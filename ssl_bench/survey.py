@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -23,12 +23,16 @@ class Values:
     total: float = 0.0
     count: int = 0
 
-    def add(self, array: np.ndarray) -> None:
-        """Take the values of an array in."""
-        self.low = min(self.low, float(array.min()))
-        self.high = max(self.high, float(array.max()))
-        self.total += float(array.sum(dtype=np.float64))
-        self.count += array.size
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Values":
+        """Those of an array."""
+        return cls(float(array.min()), float(array.max()), float(array.sum(dtype=np.float64)), array.size)
+
+    def add(self, other: "Values") -> None:
+        """Take others in."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.total += other.total
+        self.count += other.count
 
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}, mean {self.total / max(1, self.count):.4g}"
@@ -57,10 +61,16 @@ class Survey:
 
 @dataclass(frozen=True)
 class _Seen:
+    """What is kept of one image."""
+
     name: str
     fault: str = ""
     content: bytes = b""
     size: tuple[int, int] = (0, 0)
+    values: Values = field(default_factory=Values)
+    depth: str = ""
+    target: Values | np.ndarray | None = None
+    """Pixels of each class id, or the values of a picture; None where there is no target."""
 
 
 def survey(dataset: Dataset, kind: Kind, report: Callable[[], None] = lambda: None) -> Survey:
@@ -69,52 +79,50 @@ def survey(dataset: Dataset, kind: Kind, report: Callable[[], None] = lambda: No
     train, unlabeled, test = map(tuple, (dataset.train, dataset.unlabeled, dataset.test))
     without = frozenset(unlabeled)
 
-    def read(name: str) -> tuple[_Seen, np.ndarray | None, np.ndarray | None]:
-        try:
-            dataset.check_image(name, with_target=name not in without)
-            image = dataset.image(name)
-            target = None if name in without else dataset.target(name)
-        except DataError as error:
-            return _Seen(name, fault=str(error)), None, None
-        content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
-        return _Seen(name, content=content, size=(image.shape[1], image.shape[0])), image, target
+    def read(name: str) -> _Seen:
+        return _see(dataset, name, kind, with_target=name not in without)
 
     seen: dict[str, _Seen] = {}
     with ThreadPoolExecutor(THREADS) as pool:
-        for one, image, target in _in_turn(pool, read, (*train, *unlabeled, *test)):
+        for one in pool.map(read, (*train, *unlabeled, *test)):
             seen[one.name] = one
-            if image is None:
-                found.errors.append(one.fault)
-            else:
-                found.sizes[one.size] += 1
-                found.images.add(image)
-            if target is not None:
-                _add_target(found, target, kind)
+            _add(found, one)
             report()
     _compare(found, [seen[name] for name in (*train, *unlabeled)], [seen[name] for name in test])
     _judge(found, dataset, kind)
     return found
 
 
-def _in_turn(
-    pool: ThreadPoolExecutor,
-    read: Callable[[str], tuple[_Seen, np.ndarray | None, np.ndarray | None]],
-    names: Sequence[str],
-) -> Iterator[tuple[_Seen, np.ndarray | None, np.ndarray | None]]:
-    """As `pool.map`, but only a few results wait at a time: they hold whole images."""
-    step = 4 * THREADS
-    for start in range(0, len(names), step):
-        yield from pool.map(read, names[start : start + step])
+def _see(dataset: Dataset, name: str, kind: Kind, *, with_target: bool) -> _Seen:
+    try:
+        dataset.check_image(name, with_target=with_target)
+        image = dataset.image(name)
+        target = dataset.target(name) if with_target else None
+    except DataError as error:
+        return _Seen(name, fault=str(error))
+    counted: Values | np.ndarray | None = None
+    if target is not None:
+        is_ids = kind == "classification"
+        counted = np.bincount(target.ravel(), minlength=VOID + 1) if is_ids else Values.of(target)
+    content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
+    size = (image.shape[1], image.shape[0])
+    return _Seen(
+        name, "", content, size, Values.of(image), "" if target is None else str(target.dtype), counted
+    )
 
 
-def _add_target(found: Survey, target: np.ndarray, kind: Kind) -> None:
-    found.labeled += 1
-    if kind == "classification":
-        counts = np.bincount(target.ravel(), minlength=VOID + 1)
-        found.pixels += counts
-        found.holders += counts > 0
-    else:
-        found.targets.setdefault(str(target.dtype), Values()).add(target)
+def _add(found: Survey, one: _Seen) -> None:
+    if one.fault:
+        found.errors.append(one.fault)
+        return
+    found.sizes[one.size] += 1
+    found.images.add(one.values)
+    if isinstance(one.target, Values):
+        found.targets.setdefault(one.depth, Values()).add(one.target)
+    elif one.target is not None:
+        found.pixels += one.target
+        found.holders += one.target > 0
+    found.labeled += one.target is not None
 
 
 def _compare(found: Survey, train: Sequence[_Seen], test: Sequence[_Seen]) -> None:

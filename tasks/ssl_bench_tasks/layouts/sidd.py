@@ -90,9 +90,12 @@ class _Scenes(_Sidd):
 
     @classmethod
     def is_root(cls, folder: Path) -> bool:
-        """Whether folders named like instances of a scene lie right here, with files of this edition."""
+        """Whether folders named like instances of a scene, with files of this edition, lie here or in Data."""
+        places = (folder, folder / "Data", folder / "Data" / "Data")
         return any(
-            _INSTANCE.fullmatch(child.name) and cls._holds_frames(child) for child in subfolders(folder)
+            _INSTANCE.fullmatch(child.name) and cls._holds_frames(child)
+            for place in places
+            for child in subfolders(place)
         )
 
     @classmethod
