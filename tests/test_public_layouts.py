@@ -11,12 +11,10 @@ from trees import SIZE, mask, save, write
 
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset, recognise
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.plan import Request, open_sources
+from ssl_bench.folders import FolderDataset, recognise
 from ssl_bench.records import any_name
 from ssl_bench.registry import load_registry
-from ssl_bench.specs import DatasetSpec, resolve
+from ssl_bench.specs import resolve
 from ssl_bench_tasks.layouts.aim import Aim
 from ssl_bench_tasks.layouts.aisegment import AiSegment
 from ssl_bench_tasks.layouts.camvid import CamVid
@@ -516,27 +514,6 @@ def test_alphas_of_all_kinds_in_one_folder(tmp_path: Path) -> None:
     for name in (*data.train, *data.test):
         found = data.target(name)
         assert np.allclose(found[..., 0] / np.iinfo(found.dtype).max, grey / 255), name
-
-
-def test_a_layout_of_a_third_party(tmp_path: Path) -> None:
-    class Raindrops(FolderDataset):
-        layout = "raindrops: {wet,dry}"
-        targets_are = "picture"
-        marks = (("wet", "dry"),)
-        train_files = (Files(images="wet", targets=("dry",)),)
-        holds_out = True
-
-    class Plugin:
-        @hookimpl
-        def provide_datasets(self) -> list[DatasetSpec]:
-            return [DatasetSpec(name="raindrops", task="night", dataset=Raindrops, title="Raindrops")]
-
-    pairs(tmp_path, "wet/{}", "dry/{}", range(5))
-    registry = load_registry([Plugin()])
-    request = Request(data=(f"night={tmp_path}",))
-    source = open_sources(registry, request, [registry.task("night")])["night"]
-    assert source.spec.name == "raindrops"
-    assert len(source.dataset.train) == 4
 
 
 @pytest.mark.parametrize("task", ["segmentation", "denoising", "matting", "night"])
