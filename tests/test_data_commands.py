@@ -88,6 +88,10 @@ def test_check_of_folders_that_cannot_be_opened(command: Command, scenes: Path, 
     assert said.status == 2
     assert "say which with --task and --dataset" in said.err
     assert command("data", "check", tmp_path / "none").status == 2
+    assert command("data", "check", tmp_path / "none", "--task", "night", "--dataset", "lol").status == 2
+    said = command("data", "check", scenes, "--task", "night", "--dataset", "lol")
+    assert said.status == 1
+    assert f"{scenes} does not hold LOL: our485" in said.out
     assert "did you mean" in command("data", "check", scenes, "--task", "nigth").err
     assert "no such layout" in command("data", "check", scenes, "--dataset", "nothing").err
     (scenes / "test/target/17.png").unlink()

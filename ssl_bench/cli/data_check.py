@@ -29,10 +29,12 @@ def check(path: Path, task: str | None, dataset: str | None) -> None:
     """
     from ssl_bench.cli.display import terminal_display
     from ssl_bench.registry import load_registry
+    from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
     from ssl_bench.survey import survey
 
     registry = load_registry()
+    require_folder(path)
     spec = find_layout(registry, path, task, dataset)
     layout = resolve(spec.dataset)
     click.echo(f"{path}: {spec.title} (task {spec.task}, dataset {spec.name})")

@@ -23,7 +23,8 @@ class Distinctions(FolderDataset):
     """Each foreground over one background, cut from its middle to the foreground's size.
 
     Backgrounds are the pictures of a folder BG, background or backgrounds in the set or beside it. Which one a
-    foreground gets is drawn from the seed and its name; a fifth of them serves the test set alone.
+    foreground gets is drawn from the seed and its name; a fifth of them serves the test set alone. An image is made
+    with its matte, an unlabelled one too; no method sees that matte.
     """
 
     layout = "Distinctions-646: {Train,Test}/{FG,GT}, with backgrounds in a folder BG or backgrounds in it or beside it"
