@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from trees import save
 
-from ssl_bench.plan import Request, open_sources
+from ssl_bench.plan import Request
 from ssl_bench.registry import load_registry
+from ssl_bench.sources import open_sources
 from ssl_bench.testing import TOYS, check_method
 
 ROOT = Path(__file__).parent.parent

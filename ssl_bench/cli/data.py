@@ -27,8 +27,9 @@ def data() -> None:
 def show(task: str, out: Path, path: Path | None, dataset: str | None, count: int, split: str) -> None:
     """Write a contact sheet of TASK: each input beside its target."""
     from ssl_bench.contact_sheet import contact_sheet
-    from ssl_bench.plan import Request, open_sources
+    from ssl_bench.plan import Request
     from ssl_bench.registry import load_registry
+    from ssl_bench.sources import open_sources
     from ssl_bench.specs import resolve
 
     registry = load_registry()

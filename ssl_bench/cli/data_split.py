@@ -154,8 +154,9 @@ def export(
 
 
 def _open(task: str, data: Path | None, dataset: str | None) -> "tuple[TaskSpec, Dataset]":
-    from ssl_bench.plan import Request, open_sources
+    from ssl_bench.plan import Request
     from ssl_bench.registry import load_registry
+    from ssl_bench.sources import open_sources
 
     registry = load_registry()
     spec = registry.task(task)
