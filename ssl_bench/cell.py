@@ -37,6 +37,10 @@ class Cell:
     """Hash of the data set's ids, by which a worker sees that a folder has changed. Not part of the identity."""
     path: str | None = None
     """Where the data lies on this machine. Not part of the identity."""
+    unlabeled: tuple[str, ...] = ()
+    """Folders of further unlabelled images on this machine. Not part of the identity: `data` speaks for them."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
     checkpoint_seconds: float = 15.0
@@ -83,7 +87,8 @@ class Cell:
         stored = content["split"]
         labeled, unlabeled = tuple(stored["labeled"]), tuple(stored["unlabeled"])
         split = LabelSplit(stored["source"], stored["seed"], labeled, unlabeled)
-        return cls(**{**content, "split": split, "trackers": tuple(content["trackers"])})
+        lists = {name: tuple(content.get(name, ())) for name in ("unlabeled", "classes", "trackers")}
+        return cls(**{**content, **lists, "split": split})
 
     def coordinates(self) -> dict[str, Any]:
         """What a record says of the cell: the identity's scalars, and the split in words and numbers."""

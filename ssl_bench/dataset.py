@@ -62,9 +62,27 @@ class Dataset(ABC):
         """Id to the paths by which a list file may call the image, besides its id."""
         return dict.fromkeys((*self.train, *self.unlabeled, *self.test), ())
 
+    def know_classes(self, names: tuple[str, ...]) -> None:
+        """Be told what `classes` gave before; for a data set that would have to read masks to find out."""
+        return None
+
+    def protocol(self, labeled: Collection[str]) -> str:
+        """Name and share of the public protocol whose lists look like these labelled images; empty for none."""
+        return ""
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of the content: equal exactly where ids, images and targets are."""
+
+    def check_image(self, name: str, *, with_target: bool) -> int:
+        """Read an image, and its target and trimap if so asked, and return how many files these are.
+
+        Raises DataError where one cannot be read or the sizes differ.
+        """
+        image = self.image(name)
+        if with_target and self.target(name).shape[:2] != image.shape[:2]:
+            raise DataError(f"image '{name}' and its target differ in size")
+        return 1 + with_target
 
     def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
         """Read every image, and the targets named, and raise DataError, naming the file, at the first fault.

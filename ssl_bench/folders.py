@@ -21,7 +21,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
 from ssl_bench.reader import THREADS, FileDataset
 from ssl_bench.records import Files, Record, collect
-from ssl_bench.scan import DEPTH, find_roots, require_folder, require_inside
+from ssl_bench.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
 
 __all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
 
@@ -31,15 +31,18 @@ CLASSES = "classes.txt"
 class FolderDataset(FileDataset):
     """Images in folders. A layout is a subclass with `layout`, `targets_are`, `marks` and `train_files`.
 
-    The test set is, in this order: `test_files`, where one of their folders is there; the ids of list files; a
-    fifth of the training images, where `holds_out`. Training images without a target are unlabelled. Where a
-    folder holds an id of an earlier one, all its ids have the folder before them (`test/input/7`).
+    The test set is, in this order: `test_files`, where one of their folders is there, or else `validation_files`
+    likewise; the ids of list files; what `beside` finds; a fifth of the training images, where `holds_out`. What
+    is of one `group` is never torn. Training images without a target are unlabelled. Where a folder holds an id of
+    an earlier one, all its ids have the folder before them (`test/input/7`).
     """
 
     marks: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Alternatives, each a set of folders that must all be there: what tells the layout's root."""
     train_files: ClassVar[tuple[Files, ...]]
     test_files: ClassVar[tuple[Files, ...]] = ()
+    validation_files: ClassVar[tuple[Files, ...]] = ()
+    """The test set of whoever has no `test_files`; not used where those are there."""
     train_lists: ClassVar[tuple[str, ...]] = ()
     """List files of training ids; the first that exists counts."""
     test_lists: ClassVar[tuple[str, ...]] = ()
@@ -60,7 +63,7 @@ class FolderDataset(FileDataset):
         super().__init__(path, *self._parts())
         self._require_targets()
         if self.targets_are == "indices":
-            self.classes = self._find_classes()
+            self._classes = self.named_classes() or None
 
     @classmethod
     def open(cls, path: Path | None) -> Self:
@@ -83,7 +86,7 @@ class FolderDataset(FileDataset):
     @classmethod
     def is_root(cls, folder: Path) -> bool:
         """Whether the layout lies right here."""
-        return any(all((folder / name).is_dir() for name in names) for names in cls.marks)
+        return any(all(folder_at(folder, name).is_dir() for name in names) for names in cls.marks)
 
     @classmethod
     def group(cls, name: str) -> str:
@@ -95,32 +98,44 @@ class FolderDataset(FileDataset):
         """The groups for the test set: a fifth of them, and at least one, first by the hash of their names."""
         return set(sorted(groups, key=name_hash)[: max(1, round(len(groups) / 5))])
 
+    def beside(self) -> Mapping[str, Record]:
+        """Records of a test set that lies beside the folders in a form of its own."""
+        return {}
+
     def _parts(self) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
         """Records for training and for the test set."""
         lists = self._find(self.train_lists), self._find(self.test_lists)
         # Where lists say which images count, a folder of masks may well serve further lists.
         train = self._collect("training", self.train_files, lone_targets=any(lists))
-        if any(files.present(self.root) for files in self.test_files):
-            return train, self._collect("test", self.test_files, taken=train)
+        for parts in (self.test_files, self.validation_files):
+            if any(files.present(self.root) for files in parts):
+                return train, self._collect("test", parts, taken=train)
         if any(lists):
             return self._listed(train, *lists)
+        if beside := self.beside():
+            return train, beside
         if not self.holds_out:
-            sought = [files.images for files in self.test_files] or [
-                *self.train_lists[:1],
-                *self.test_lists[:1],
-            ]
+            folders = [files.images for files in (*self.test_files, *self.validation_files)]
+            sought = folders or [*self.train_lists[-1:], *self.test_lists[-1:]]
             raise DataError(f"{self.root} has no {' or '.join(sought)}; it should hold {self.layout}")
-        groups = sorted({self.group(name) for name, record in train.items() if record.target})
+        return self.hold_apart(train)
+
+    def hold_apart(self, records: Mapping[str, Record]) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
+        """Records for training, and those of the groups that are held out."""
+        groups = sorted({self.group(name) for name, record in records.items() if record.target})
         held = self.hold_out(groups) if len(groups) > 1 else set()
-        test = {name: record for name, record in train.items() if record.target and self.group(name) in held}
-        return {name: record for name, record in train.items() if self.group(name) not in held}, test
+        test = {
+            name: record for name, record in records.items() if record.target and self.group(name) in held
+        }
+        return {name: record for name, record in records.items() if self.group(name) not in held}, test
 
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
     ) -> dict[str, Record]:
         records = collect(parts, self.root, self._base, taken=taken, lone_targets=lone_targets)
         if not records:
-            places = " or ".join(str(self.root / files.images) for files in parts)
+            there = [files for files in parts if files.present(self.root)] or parts
+            places = " or ".join(str(folder_at(self.root, files.images)) for files in there)
             raise DataError(f"no {role} images in {places}; the folder should hold {self.layout}")
         return records
 
@@ -129,7 +144,7 @@ class FolderDataset(FileDataset):
     ) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
         train, test = lists
         if train is None or test is None:
-            absent = self.train_lists[0] if train is None else self.test_lists[0]
+            absent = self.train_lists[-1] if train is None else self.test_lists[-1]
             raise DataError(f"{self.root} has {train or test} but no {absent}; give both lists")
         names = NameList(self._aliases(records))
         listed = names.read(train), names.read(test)
@@ -137,6 +152,11 @@ class FolderDataset(FileDataset):
         if both:
             raise DataError(
                 f"{train} and {test} share {len(both)} ids, '{both[0]}' first; keep each in one of them"
+            )
+        groups = [{self.group(name) for name in ids} for ids in listed]
+        if torn := sorted(groups[0] & groups[1]):
+            raise DataError(
+                f"{train} and {test} share {len(torn)} scenes, '{torn[0]}' first; keep each in one of them"
             )
         return {name: records[name] for name in listed[0]}, {name: records[name] for name in listed[1]}
 
@@ -153,13 +173,15 @@ class FolderDataset(FileDataset):
         }
 
     def _require_targets(self) -> None:
-        folders = {
-            folder: None for files in (*self.train_files, *self.test_files) for folder in files.targets
-        }
-        places = " or ".join(str(self.root / folder) for folder in folders if (self.root / folder).is_dir())
+        parts = (*self.train_files, *self.test_files, *self.validation_files)
+        folders = {folder: folder_at(self.root, folder) for files in parts for folder in files.targets}
+        places = " or ".join(str(folder) for folder in folders.values() if folder.is_dir())
         places = places or f"{self.root} (no folder {' or '.join(folders)})"
         if not self.test:
-            raise DataError(f"{self.root} has too few images with a target to hold a test set out; add some")
+            raise DataError(
+                f"{self.root} has too few images with a target, or too few scenes of them, to hold a test set out; "
+                "add some"
+            )
         if not self.train:
             raise DataError(f"no training image in {self.root} has a target in {places}; add some")
         for name in self.test:
@@ -167,10 +189,13 @@ class FolderDataset(FileDataset):
                 image = self._records[name].image
                 raise DataError(f"test image {image} has no target in {places}; add it or take the image out")
 
-    def _find_classes(self) -> tuple[str, ...]:
+    def named_classes(self) -> tuple[str, ...]:
+        """Those of classes.txt, or else those of the layout; none where the masks are to tell."""
         path = self._find((CLASSES,))
-        if path is not None or self.class_names:
-            return self.class_names if path is None else read_classes(path)
+        return self.class_names if path is None else read_classes(path)
+
+    def count_classes(self) -> tuple[str, ...]:
+        """As many as the masks hold. Reads all of them."""
 
         def highest(name: str) -> int:
             ids = self.target(name)
@@ -202,8 +227,15 @@ class FolderDataset(FileDataset):
             yield place
 
 
-def recognise(path: Path, candidates: Iterable[tuple[str, type[Dataset]]]) -> str:
-    """The name of the one layout that lies in a folder. Raises DataError where none does, or several do."""
+def recognise(
+    path: Path,
+    candidates: Iterable[tuple[str, type[Dataset]]],
+    cure: str = "say which with `--dataset TASK=NAME`",
+) -> str:
+    """The name of the one layout that lies in a folder.
+
+    Raises DataError where none does, or several do; `cure` says what can be done then.
+    """
     require_folder(path)
     offered = list(candidates)
     found = [(name, dataset) for name, dataset in offered if dataset.recognises(path)]
@@ -212,7 +244,7 @@ def recognise(path: Path, candidates: Iterable[tuple[str, type[Dataset]]]) -> st
         return found[0][0]
     if found:
         names = " and ".join(f"'{name}'" for name, _ in found)
-        raise DataError(f"{path} could be read as {names}; say which with `--dataset TASK=NAME`")
+        raise DataError(f"{path} could be read as {names}; {cure}")
     sought = "; ".join(f"'{name}': {dataset.layout}" for name, dataset in offered)
     raise DataError(f"{path} holds no known layout, looked {DEPTH} levels down for {sought}")
 

@@ -1,8 +1,10 @@
 """List files: which images belong to a part of a data set, and what its classes are called."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path, PureWindowsPath
 
 from ssl_bench.dataset import VOID
@@ -91,6 +93,30 @@ class NameList:
             if len(names) == 1:
                 return names.pop()
         return None
+
+
+def read_prefixes(path: Path, names: Iterable[str], test: Iterable[str]) -> tuple[str, ...]:
+    """The ids whose last part begins as a line of the list file does, its extension left out; each once.
+
+    Raises DataError for a line that begins none, and for one that is a test image.
+    """
+    lasts = sorted((name.rpartition("/")[2], name) for name in names)
+    tested = {name.rpartition("/")[2] for name in test}
+    found: dict[str, None] = {}
+    for number, line in read_lines(path):
+        prefix = without_extension(line.split("\t")[0].split()[0]).rpartition("/")[2]
+        if prefix in tested:
+            raise DataError(f"{path}, line {number}: '{prefix}' is in the test set and cannot be labelled")
+        start = bisect_left(lasts, (prefix, ""))
+        matches = list(takewhile(lambda each: each[0].startswith(prefix), lasts[start:]))  # noqa: B023
+        if not prefix or not matches:
+            raise DataError(
+                f"{path}, line {number}: no training image begins with '{prefix}'; correct the list"
+            )
+        found.update((name, None) for _, name in matches)
+    if not found:
+        raise DataError(f"{path} lists nothing; write one name a line")
+    return tuple(found)
 
 
 def read_classes(path: Path) -> tuple[str, ...]:

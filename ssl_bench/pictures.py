@@ -5,8 +5,6 @@ byte, because Pillow has no deeper colour mode.
 """
 
 import io
-import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -94,6 +92,42 @@ def read_alpha(data: bytes, path: Path) -> np.ndarray:
     return opacity
 
 
+def read_opacity(data: bytes, path: Path) -> np.ndarray:
+    """A matte as (H, W, 1) uint8 from the alpha channel of a picture, whatever its colours are."""
+    bands = _bands(_load(data, path), path)
+    if bands.shape[2] != 4:
+        raise DataError(
+            f"{path} has no alpha channel, which is the matte here; fetch it again or take it out"
+        )
+    return bands[..., 3:]
+
+
+def read_colors(data: bytes, path: Path, colors: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Class ids (H, W) uint8 of a mask that shows each class in a colour of its own.
+
+    `colors` (N, 3) uint8 stand for the classes `ids` (N,) uint8. Raises DataError for any other colour.
+    """
+    pixels = read_picture(data, path).astype(np.uint32)
+    codes, keys = (
+        (array[..., 0] << 16) | (array[..., 1] << 8) | array[..., 2]
+        for array in (pixels, colors.astype(np.uint32))
+    )
+    order = np.argsort(keys)
+    places = order[np.searchsorted(keys, codes, sorter=order).clip(max=len(keys) - 1)]
+    if (wrong := keys[places] != codes).any():
+        red, green, blue = pixels[wrong][0]
+        raise DataError(
+            f"{path} has pixels of colour ({red}, {green}, {blue}), which stands for no class; correct the mask, or "
+            "add the colour to the list of classes"
+        )
+    return ids[places]
+
+
+def is_colored(data: bytes, path: Path) -> bool:
+    """Whether a picture has colours of its own, and not one channel or a palette."""
+    return _load(data, path).mode in ("RGB", "RGBA")
+
+
 def read_indices(data: bytes, path: Path) -> np.ndarray:
     """Class ids (H, W) uint8 as they stand in the file: never through a palette, never through luminance."""
     picture = _load(data, path)
@@ -144,7 +178,7 @@ def _load(data: bytes, path: Path) -> Image.Image:
         raise DataError(
             f"{path} has more pixels than are decoded (over {limit}); crop or shrink it"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except Exception as error:  # Damaged files end in errors of many kinds, TypeError among them.
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is cut short or damaged ({reason}); fetch it again or take it out") from None
     return picture if turn is None else picture.transpose(turn)
@@ -156,6 +190,8 @@ def _deep(picture: Image.Image, path: Path) -> np.ndarray | None:
         return None
     values = np.asarray(picture)
     kind, top = (np.float32, 1) if picture.mode.startswith("F") else (np.uint16, 65535)
+    if kind is np.float32 and not np.isfinite(values).all():
+        raise DataError(f"{path} has values that are no numbers (NaN or infinite); correct it or take it out")
     if not (values.min() >= 0 and values.max() <= top):
         raise DataError(f"{path} has values outside 0 to {top}; save it with 8 or 16 bits")
     return values.astype(kind)

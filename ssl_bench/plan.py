@@ -1,21 +1,19 @@
 """From names on the command line to a plan: the cells of one command, validated whole before any compute."""
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from ssl_bench.cell import Cell, describe, resolve_config
-from ssl_bench.dataset import Dataset, digest, listing
+from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
-from ssl_bench.folders import recognise
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
-from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of, resolve
+from ssl_bench.sources import Source, open_sources
+from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
 from ssl_bench.splits import LabelSplit, check_labels, make_split
 
 
@@ -36,6 +34,8 @@ class Request:
     """`TASK=PATH`."""
     dataset: Sequence[str] = ()
     """`TASK=NAME`."""
+    unlabeled: Sequence[str] = ()
+    """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
     settings: Sequence[str] = ()
     """`METHOD.FIELD=VALUE` or `TASK.FIELD=VALUE`."""
     threads: int = 1
@@ -49,15 +49,6 @@ class Skipped:
 
     title: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """An opened data set of the plan and the targets that its cells read."""
-
-    spec: DatasetSpec
-    dataset: Dataset
-    targets: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -142,7 +133,9 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             providers=providers_of(registry, task, source.spec, backbone, method),
                             describe=describe(task, method),
                             listing=listing(source.dataset),
-                            path=str(source.dataset.path) if source.dataset.path else None,
+                            path=str(source.path) if source.path else None,
+                            unlabeled=tuple(map(str, source.unlabeled)),
+                            classes=source.dataset.classes,
                             trackers=trackers,
                             checkpoint_seconds=request.checkpoint_seconds,
                         )
@@ -222,39 +215,6 @@ def by_task(
     return found
 
 
-def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]) -> dict[str, Source]:
-    """Open the data of each task: `--data`, then a folder of the task's name in $SSL_BENCH_DATA, then its default."""
-    paths = {name: Path(value) for name, value in _pairs(registry, "--data", "PATH", request.data)}
-    names = dict(_pairs(registry, "--dataset", "NAME", request.dataset))
-    wanted = {task.name for task in tasks}
-    for option, given in (("--data", paths), ("--dataset", names)):
-        for name in given:
-            if name not in wanted:
-                raise UsageError(f"{option} {name}=...: task '{name}' is not part of this command")
-    root = os.environ.get("SSL_BENCH_DATA")
-    if root and not Path(root).is_dir():
-        raise UsageError(
-            f"SSL_BENCH_DATA={root}: no such folder; unset it, or name one with a folder per task"
-        )
-    sources = {}
-    for task in tasks:
-        path = paths.get(task.name)
-        named = registry.dataset(task.name, names[task.name]) if task.name in names else None
-        if (
-            path is None
-            and root
-            and (Path(root) / task.name).is_dir()
-            and (named is None or named.needs_path)
-        ):
-            path = Path(root) / task.name
-        spec = _dataset_spec(registry, task, path, names.get(task.name))
-        if path is None and spec.needs_path:
-            raise UsageError(f"dataset '{spec.name}' needs a folder; add --data {task.name}=PATH")
-        sources[task.name] = Source(spec, resolve(spec.dataset).open(path))
-        sources[task.name].targets.update(sources[task.name].dataset.test)
-    return sources
-
-
 def providers_of(
     registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbone: str, method: MethodSpec
 ) -> dict[str, str]:
@@ -266,30 +226,6 @@ def providers_of(
         "method": ("methods", method.name),
     }
     return {part: str(registry.providers[key]) for part, key in keys.items()}
-
-
-def _dataset_spec(registry: Registry, task: TaskSpec, path: Path | None, name: str | None) -> DatasetSpec:
-    if name is not None:
-        return registry.dataset(task.name, name)
-    if path is None:
-        return registry.dataset(task.name, task.dataset)
-    candidates = [
-        (spec.name, resolve(spec.dataset)) for spec in registry.datasets_of(task.name) if spec.needs_path
-    ]
-    return registry.dataset(task.name, recognise(path, candidates))
-
-
-def _pairs(registry: Registry, option: str, what: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
-    seen = set()
-    for entry in values:
-        name, equals, value = entry.partition("=")
-        if not equals or not value:
-            raise UsageError(f"{option} '{entry}': write TASK={what}")
-        registry.task(name)
-        if name in seen:
-            raise UsageError(f"{option} is given twice for task '{name}'")
-        seen.add(name)
-        yield name, value
 
 
 def _field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

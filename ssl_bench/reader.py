@@ -52,8 +52,25 @@ class FileDataset(Dataset):
         self.unlabeled = tuple(name for name, record in train.items() if not record.target)
         self.test = tuple(test)
         self._cache = ArrayCache()
+        self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._classes: tuple[str, ...] | None = ()
         self._digests: dict[Path, str] = {}
         self._fingerprint = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """As `Dataset.classes`; where nothing names them they are counted, once."""
+        if self._classes is None:
+            self._classes = self.count_classes()
+        return self._classes
+
+    def know_classes(self, names: tuple[str, ...]) -> None:
+        """As `Dataset.know_classes`."""
+        self._classes = names
+
+    def count_classes(self) -> tuple[str, ...]:
+        """The classes of a set that has some and names none."""
+        return ()
 
     def image(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8. Raises DataError where the file cannot be read, as do `target` and `unknown`."""
@@ -61,64 +78,83 @@ class FileDataset(Dataset):
 
     def target(self, name: str) -> np.ndarray:
         """As `Dataset.target`. Raises DataError where there is none."""
-        return self._array("target", name, self._target_path(name), self.read_target)
+        return self._array("target", name, self._target_path(name), self._read_target)
 
     def unknown(self, name: str) -> np.ndarray | None:
         """As `Dataset.unknown`."""
         path = self._record(name).unknown
         return None if path is None else self._array("unknown", name, path, read_unknown)
 
-    def read_target(self, data: bytes, path: Path) -> np.ndarray:
+    def decode_target(self, data: bytes, path: Path) -> np.ndarray:
         """A target from its file's bytes, for layouts to override that store targets in a way of their own."""
-        target = _READERS[self.targets_are](data, path)
-        if self.classes:
-            require_classes(target, len(self.classes), path)
+        return _READERS[self.targets_are](data, path)
+
+    def _read_target(self, data: bytes, path: Path) -> np.ndarray:
+        target = self.decode_target(data, path)
+        if self._classes:
+            require_classes(target, len(self._classes), path)
         return target
 
     def fingerprint(self) -> str:
         """sha256 over ids, roles, class names and the bytes of all files, wherever the folder lies."""
         if not self._fingerprint:
-            paths = [path for record in self._records.values() for path in record.paths()]
+            # Several images may share a file.
+            paths = list(dict.fromkeys(path for record in self._records.values() for path in record.paths()))
             with ThreadPoolExecutor(THREADS) as pool:
                 digests = dict(zip(paths, pool.map(self._digest, paths), strict=True))
+            self._digests.update(digests)
             content: list[object] = [self.targets_are, self.classes]
             for role, names in (("train", self.train), ("unlabeled", self.unlabeled), ("test", self.test)):
                 for name in names:
                     record = self._records[name]
-                    files = (record.image, record.target, record.unknown)
+                    files = [record.image, record.target, record.unknown]
+                    files += [record.background] if record.background else []
                     content.append([role, name, *(path and digests[path] for path in files)])
             self._fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return self._fingerprint
 
+    def image_digests(self, names: Collection[str]) -> dict[Path, str]:
+        """Image files of the ids, and sha256 of their bytes."""
+        paths = [self._record(name).image for name in names]
+        with ThreadPoolExecutor(THREADS) as pool:
+            return dict(zip(paths, pool.map(self._digest, paths), strict=True))
+
     def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
         """As `Dataset.check`; of several faults, the first in the order of training, unlabelled and test ids."""
         wanted = frozenset(targets)
+        _ = self.classes  # Where they are counted, masks have been read then, and are not read again.
         for name in sorted(wanted):
             self._target_path(name)
 
         def read(name: str) -> int:
-            return self._check(name, with_target=name in wanted)
+            return self.check_image(name, with_target=name in wanted)
 
         with ThreadPoolExecutor(THREADS) as pool:
             for count in pool.map(read, (*self.train, *self.unlabeled, *self.test)):
                 for _ in range(count):
                     report()
 
-    def _check(self, name: str, *, with_target: bool) -> int:
-        record, image = self._record(name), self.image(name)
+    def check_image(self, name: str, *, with_target: bool) -> int:
+        """As `Dataset.check_image`; a difference in size names both files."""
+        record, size = self._record(name), self._size("image", name)
         if not with_target:
             return 1
-        others = [
-            ("target", record.target, self.target(name)),
-            ("trimap", record.unknown, self.unknown(name)),
-        ]
-        for what, path, array in others:
-            if array is not None and array.shape[:2] != image.shape[:2]:
+        others = {"target": record.target, "unknown": record.unknown}
+        for role, path in others.items():
+            if path is not None and (other := self._size(role, name)) != size:
+                what = "trimap" if role == "unknown" else role
                 raise DataError(
-                    f"sizes differ: image {record.image} is {_size(image)}, its {what} {path} is {_size(array)}; "
+                    f"sizes differ: image {record.image} is {_px(size)}, its {what} {path} is {_px(other)}; "
                     "make them equal or take both out"
                 )
-        return len(list(record.paths()))
+        return 1 + sum(path is not None for path in others.values())
+
+    def _size(self, role: str, name: str) -> tuple[int, ...]:
+        """Height and width of an image, target or trimap, which is read for it unless it was before."""
+        if (role, name) not in self._shapes:
+            array = getattr(self, role)(name)
+            self._shapes.setdefault((role, name), array.shape)
+        return self._shapes[role, name][:2]
 
     def _record(self, name: str) -> Record:
         if name not in self._records:
@@ -134,17 +170,21 @@ class FileDataset(Dataset):
     def _array(self, role: str, name: str, path: Path, reader: Reader) -> np.ndarray:
         array = self._cache.get((role, name))
         if array is None:
-            data = read_bytes(path)
-            if path not in self._digests:
-                self._digests[path] = hashlib.sha256(data).hexdigest()
-            # A view of some channels would keep the others in memory.
-            array = np.ascontiguousarray(reader(data, path))
+            array = self._decoded(path, reader)
             self._cache.put((role, name), array)
+            self._shapes[role, name] = array.shape
         return array
+
+    def _decoded(self, path: Path, reader: Reader) -> np.ndarray:
+        data = read_bytes(path)
+        if path not in self._digests:
+            self._digests[path] = hashlib.sha256(data).hexdigest()
+        # A view of some channels would keep the others in memory.
+        return np.ascontiguousarray(reader(data, path))
 
     def _digest(self, path: Path) -> str:
         return self._digests.get(path) or hashlib.sha256(read_bytes(path)).hexdigest()
 
 
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]} x {array.shape[0]} px"
+def _px(size: tuple[int, ...]) -> str:
+    return f"{size[1]} x {size[0]} px"

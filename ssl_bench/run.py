@@ -10,8 +10,9 @@ from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, try_lock, write_text
 from ssl_bench.leaderboard import render
-from ssl_bench.plan import Plan, Source
+from ssl_bench.plan import Plan
 from ssl_bench.results import Record, ResultStore
+from ssl_bench.sources import Source
 
 
 class Display(Protocol):

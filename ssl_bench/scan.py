@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 from ssl_bench.errors import DataError
 from ssl_bench.pictures import without_extension
@@ -27,6 +28,7 @@ def require_folder(path: Path) -> None:
 
 def find_roots(path: Path, is_root: Callable[[Path], bool]) -> list[Path]:
     """The nearest folders, all of one level, that `is_root` answers for; none past `DEPTH` or 1000 folders."""
+    subfolders.cache_clear()
     level, seen = [path], 0
     for _ in range(DEPTH + 1):
         level = level[: _MOST - seen]
@@ -45,13 +47,38 @@ def _holds(is_root: Callable[[Path], bool], folder: Path) -> bool:
         return False
 
 
-def subfolders(folder: Path) -> list[Path]:
+@lru_cache(maxsize=2 * _MOST)  # Several layouts ask for the same folders; kept until the next search.
+def subfolders(folder: Path) -> tuple[Path, ...]:
     """Folders in a folder, by name; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if _counts(entry.name) and entry.is_dir())
+            names = sorted(entry.name for entry in entries if _counts(entry.name) and entry.is_dir())
+    except OSError:
+        return ()
+    return tuple(folder / name for name in names)
+
+
+def file_stems(folder: Path) -> list[str]:
+    """Names of the picture files in a folder, without extension; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if _counts(entry.name)]
     except OSError:
         return []
+    return sorted(stem for name in names if (stem := without_extension(name)) != name)
+
+
+def folder_at(root: Path, name: str) -> Path:
+    """The folder `root / name`, or else the only one that is called so but for upper and lower case.
+
+    Where there is neither, `root / name` itself.
+    """
+    place = root
+    for part in PurePosixPath(name).parts:
+        near = [] if (place / part).is_dir() else subfolders(place)
+        alike = [child for child in near if child.name.lower() == part.lower()]
+        place = alike[0] if len(alike) == 1 else place / part
+    return place
 
 
 def require_inside(path: Path, base: Path) -> None:
@@ -67,8 +94,8 @@ def require_inside(path: Path, base: Path) -> None:
         )
 
 
-def picture_files(folder: Path, base: Path, *, nested: bool) -> Iterator[tuple[Path, str]]:
-    """Picture files in a folder, and in those below it if `nested`; nothing hidden.
+def picture_files(folder: Path, base: Path, *, nested: bool, ending: str = "") -> Iterator[tuple[Path, str]]:
+    """Picture files in a folder, or those of another `ending`; in those below it, too, if `nested`; nothing hidden.
 
     With each comes its path within `folder`, `/` between folders and without extension. Raises DataError for links
     that lead out of `base`, the resolved folder of the data.
@@ -91,10 +118,16 @@ def picture_files(folder: Path, base: Path, *, nested: bool) -> Iterator[tuple[P
                 if nested:
                     require_inside(path, base)
                     pending.append((path, f"{prefix}{entry.name}/"))
-            elif (stem := without_extension(entry.name)) != entry.name:
+            elif (stem := _stem(entry.name, ending)) != entry.name:
                 if entry.is_symlink():
                     require_inside(path, base)
                 yield path, prefix + stem
+
+
+def _stem(name: str, ending: str) -> str:
+    if not ending:
+        return without_extension(name)
+    return name[: -len(ending)] if name.lower().endswith(ending) else name
 
 
 def _counts(name: str) -> bool:

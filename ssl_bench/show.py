@@ -14,9 +14,8 @@ from ssl_bench.contact_sheet import draw_sheet, eight_bit, heat
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import read_json
 from ssl_bench.registry import Registry
-from ssl_bench.specs import resolve
 from ssl_bench.task import Task
-from ssl_bench.worker import build_method
+from ssl_bench.worker import build_method, open_cell_data
 
 CPU = torch.device("cpu")
 
@@ -42,9 +41,7 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
             f"{folder} has no readable cell.json and weights.pt; run the cell again with --no-resume"
         )
     cell = Cell.from_json(content)
-    dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset).open(
-        Path(cell.path) if cell.path else None
-    )
+    dataset = open_cell_data(cell, registry)
     method = build_method(cell, registry, dataset.classes)
     method.load_state_dict(weights)
     method.eval()

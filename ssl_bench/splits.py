@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.lists import NameList
+from ssl_bench.lists import NameList, read_prefixes
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,16 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
         labeled = ranked(pool, seed)[: _count(labels, len(pool), task)]
     else:
         labeled = list(read_labels(Path(labels), dataset))
-    # One order for one content: batches are drawn by position, and a list's order must not change them.
-    labeled = ranked(labeled, 0)
-    chosen = set(labeled)
-    unlabeled = [name for name in [*pool, *dataset.unlabeled] if name not in chosen]
     source = labels if _is_number(labels) or labels == "all" else Path(labels).name
-    return LabelSplit(source, seed, tuple(labeled), tuple(unlabeled))
+    return split_of(dataset, labeled, source, seed)
+
+
+def split_of(dataset: Dataset, labeled: Sequence[str], source: str, seed: int = 0) -> LabelSplit:
+    """The split of a data set in which these images are labelled and all others are not."""
+    chosen = set(labeled)
+    unlabeled = [name for name in [*dataset.train, *dataset.unlabeled] if name not in chosen]
+    # One order for one content: batches are drawn by position, and a list's order must not change them.
+    return LabelSplit(source, seed, tuple(ranked(labeled, 0)), tuple(unlabeled))
 
 
 def ranked(names: Sequence[str], seed: int) -> list[str]:
@@ -56,12 +60,17 @@ def ranked(names: Sequence[str], seed: int) -> list[str]:
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
 
 
-def read_labels(path: Path, dataset: Dataset) -> tuple[str, ...]:
+def read_labels(path: Path, dataset: Dataset, *, prefixes: bool = False) -> tuple[str, ...]:
     """Labelled ids from a list file, in its order; what a line may be is said in `NameList`.
 
-    Raises DataError for ids that are unknown, repeated, in the test set or without a target.
+    `prefixes`: a line means every training image whose name begins with it, as some public code has it; 1 then means
+    10 and 111, too. Raises DataError for ids that are unknown, repeated, in the test set or without a target.
     """
-    names = NameList(dataset.aliases()).read(path)
+    names = (
+        read_prefixes(path, dataset.train, dataset.test)
+        if prefixes
+        else NameList(dataset.aliases()).read(path)
+    )
     for what, others in (("in the test set", dataset.test), ("without a target", dataset.unlabeled)):
         wrong = sorted({*names} & {*others})
         if wrong:
@@ -69,6 +78,13 @@ def read_labels(path: Path, dataset: Dataset) -> tuple[str, ...]:
                 f"{path}: image '{wrong[0]}' ({len(wrong)} in all) is {what} and cannot be labelled"
             )
     return names
+
+
+def count_of(labels: str, dataset: Dataset, *, task: str) -> int:
+    """How many images a fraction, a count or `all` is of a data set. Raises UsageError for anything else."""
+    if labels != "all" and not _is_number(check_labels(labels)):
+        raise UsageError(f"--labels '{labels}': give a fraction (1/8), a count (100) or 'all'")
+    return len(dataset.train) if labels == "all" else _count(labels, len(dataset.train), task)
 
 
 def check_labels(text: str) -> str:

@@ -20,7 +20,7 @@ from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell, recipe_of
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
 from ssl_bench.curves import Curves, best_of
-from ssl_bench.dataset import GuardedDataset, listing
+from ssl_bench.dataset import Dataset, GuardedDataset, listing
 from ssl_bench.devices import loader_threads
 from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
@@ -37,6 +37,7 @@ from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Task
 from ssl_bench.tracker import Trackers
 from ssl_bench.trainer import Trainer
+from ssl_bench.unlabeled import open_data
 
 PROGRESS_SECONDS = 0.5
 
@@ -87,6 +88,13 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
         (folder / leftover).unlink(missing_ok=True)
 
 
+def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
+    """The data that a cell was planned on. Raises DataError where it cannot be opened any more."""
+    dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
+    path, unlabeled = Path(cell.path) if cell.path else None, [Path(folder) for folder in cell.unlabeled]
+    return open_data(dataset, path, unlabeled, cell.classes)
+
+
 def build_method(cell: Cell, registry: Registry, classes: tuple[str, ...]) -> Method:
     """The cell's method with its networks at their initial weights, on the CPU."""
     task: Task = resolve(registry.task(cell.task).task)(classes)
@@ -106,8 +114,7 @@ class CellRun:
         self.started = time.perf_counter()
         self.recipe = recipe_of(cell)
         self.spec: MethodSpec = registry.method(cell.method)
-        dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
-        self.dataset = dataset.open(Path(cell.path) if cell.path else None)
+        self.dataset = open_cell_data(cell, registry)
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         self.data = GuardedDataset(self.dataset, cell.split.labeled)

@@ -60,7 +60,9 @@ def test_no_module_grows_beyond_reason() -> None:
     assert lengths[-1] <= 360
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"], ["plan", "--tasks", "night"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["run", "--help"], ["plan", "--tasks", "night"], ["data", "list"]]
+)
 def test_torch_is_not_imported(arguments: list[str]) -> None:
     script = (
         "import sys; from ssl_bench.cli import cli\n"

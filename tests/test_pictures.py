@@ -166,6 +166,14 @@ def test_broken_files(tmp_path: Path) -> None:
         read_bytes(tmp_path / "gone.png")
 
 
+def test_a_tiff_whose_place_of_pixels_is_no_integer() -> None:
+    whole = bytearray(encode(Image.fromarray(np.ones((4, 5), np.float32)), "TIFF"))
+    entry = whole.index(struct.pack("<HH", 273, 4))
+    whole[entry : entry + 4] = struct.pack("<HH", 273, 5)  # A fraction: Pillow ends in a TypeError.
+    with pytest.raises(DataError, match=r"x\.png is cut short or damaged"):
+        read_alpha(bytes(whole), WHERE)
+
+
 def test_forbidden_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "no")

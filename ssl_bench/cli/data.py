@@ -1,9 +1,12 @@
-"""`ssl-bench data`: look at the data of a task."""
+"""`ssl-bench data`: look at the data of a task, and prepare them."""
 
 from pathlib import Path
 
 import click
 
+from ssl_bench.cli.data_check import check
+from ssl_bench.cli.data_list import list_layouts
+from ssl_bench.cli.data_split import split as split_lists
 from ssl_bench.errors import UsageError
 
 
@@ -24,8 +27,9 @@ def data() -> None:
 def show(task: str, out: Path, path: Path | None, dataset: str | None, count: int, split: str) -> None:
     """Write a contact sheet of TASK: each input beside its target."""
     from ssl_bench.contact_sheet import contact_sheet
-    from ssl_bench.plan import Request, open_sources
+    from ssl_bench.plan import Request
     from ssl_bench.registry import load_registry
+    from ssl_bench.sources import open_sources
     from ssl_bench.specs import resolve
 
     registry = load_registry()
@@ -43,3 +47,7 @@ def show(task: str, out: Path, path: Path | None, dataset: str | None, count: in
     click.echo(
         f"{out}: {len(names)} of {len(opened.train if split == 'train' else opened.test)} {split} pairs"
     )
+
+
+for command in (list_layouts, check, split_lists):
+    data.add_command(command)

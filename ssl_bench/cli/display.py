@@ -25,7 +25,7 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     done = {cell.id: store.finished(cell) is not None for cell in plan.cells}
     for task, source in plan.sources.items():
         cells = [cell for cell in plan.cells if cell.task == task]
-        where = source.dataset.path or "made in memory"
+        where = source.path or "made in memory"
         finished = sum(done[cell.id] for cell in cells)
         click.echo(
             f"{task}: {len(cells)} cells ({finished} finished), {source.spec.name} ({where}), "

@@ -11,7 +11,7 @@ from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "set")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set")
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -62,6 +62,12 @@ def plan_options(function: Function) -> Function:
         click.option("--data", multiple=True, metavar="TASK=PATH", help="A folder with a task's images."),
         click.option("--dataset", multiple=True, metavar="TASK=NAME", help="The layout of that folder."),
         click.option(
+            "--unlabeled",
+            multiple=True,
+            metavar="[TASK=]FOLDER",
+            help="A folder of further images without targets.",
+        ),
+        click.option(
             "--set",
             "settings",
             multiple=True,
@@ -106,6 +112,7 @@ def request_from(options: dict[str, Any]) -> Any:
         tier=options["tier"],
         data=options["data"],
         dataset=options["dataset"],
+        unlabeled=options["unlabeled"],
         settings=options["settings"],
         threads=options["threads"],
         trackers=options["trackers"],

@@ -1,16 +1,25 @@
-"""The user's own folders: `input/` and `target/`, paired by stem."""
+"""The user's own folders: `input/` and `target/`, paired by name."""
 
 from collections.abc import Sequence
 
 from ssl_bench.folders import Files, FolderDataset, name_hash
+from ssl_bench.records import any_name
+
+
+def _pairs(images: str, *targets: str) -> Files:
+    return Files(images=images, targets=targets, nested=True, rule=any_name)
 
 
 class _Pairs(FolderDataset):
     """Images of `input/` without a target, and all of `unlabeled/`, are unlabelled.
 
-    Without a `test/` folder about a fifth of the labelled pairs is held out. A pair's part depends on the hash
-    of its stem alone, on no file's content and no other pair: whatever is added later moves none that was there
-    (but the test set and the training set have at least one pair each, however few there are).
+    The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
+    `ssl_bench.records.TOKENS`), that of `input/7/2.png` also `target/7`: the first of these that is there.
+
+    Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a
+    fifth as a whole. A pair's part depends on the hash of its stem, or folder, alone, on no file's content and no
+    other pair: whatever is added later moves none that was there (but the test set and the training set have at
+    least one pair each, however few there are).
     """
 
     layout = (
@@ -19,18 +28,24 @@ class _Pairs(FolderDataset):
     )
     marks = (("input", "target"), ("train/input", "train/target"))
     train_files = (
-        Files(images="input", targets=("target",)),
-        Files(images="train/input", targets=("train/target",)),
-        Files(images="unlabeled"),
-        Files(images="train/unlabeled"),
+        _pairs("input", "target"),
+        _pairs("train/input", "train/target"),
+        _pairs("unlabeled"),
+        _pairs("train/unlabeled"),
     )
-    test_files = (Files(images="test/input", targets=("test/target",)),)
+    test_files = (_pairs("test/input", "test/target"),)
+    validation_files = (_pairs("val/input", "val/target"),)
     holds_out = True
     fallback = True
 
     @classmethod
+    def group(cls, name: str) -> str:
+        """The folder, or the name of an image that lies in none."""
+        return name.rpartition("/")[0] or name
+
+    @classmethod
     def hold_out(cls, groups: Sequence[str]) -> set[str]:
-        """The stems whose hash lies in the lowest fifth of its range."""
+        """The names whose hash lies in the lowest fifth of its range."""
         ranked = sorted(groups, key=name_hash)
         count = sum(name_hash(name)[0] < 256 / 5 for name in ranked)
         return set(ranked[: min(max(count, 1), len(ranked) - 1)])

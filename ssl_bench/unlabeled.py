@@ -1,0 +1,107 @@
+"""Further images without targets, from folders of their own: `--unlabeled TASK=FOLDER`."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ssl_bench.dataset import Dataset, digest
+from ssl_bench.errors import DataError
+from ssl_bench.reader import FileDataset
+from ssl_bench.records import Files, Record, collect
+from ssl_bench.scan import require_folder
+
+
+class _Extra(FileDataset):
+    targets_are = "picture"
+
+
+class WithUnlabeled(Dataset):
+    """A data set and the pictures of some folders, at any depth, as more unlabelled images.
+
+    Their ids begin with `extra/`, those of a second folder with `extra2/`, and so on: content, and not where a
+    folder lies, makes the fingerprint.
+    """
+
+    def __init__(self, base: Dataset, folders: Sequence[Path]) -> None:
+        """Raises DataError for a folder that is not there or holds no picture."""
+        records: dict[str, Record] = {}
+        for number, folder in enumerate(folders, start=1):
+            require_folder(folder)
+            found = collect((Files(images=".", nested=True),), folder, folder.resolve())
+            if not found:
+                raise DataError(f"no pictures in {folder}; give a folder of unlabelled images")
+            prefix = "extra" if number == 1 else f"extra{number}"
+            records |= {f"{prefix}/{name}": record for name, record in found.items()}
+        known = {*base.train, *base.unlabeled, *base.test}
+        if both := sorted(known & {*records}):
+            raise DataError(f"{base.path} has an image '{both[0]}', a name kept for --unlabeled; rename it")
+        self._base, self._extra = base, _Extra(folders[0], records, {})
+        self._names = frozenset(records)
+        self.path = base.path or folders[0]
+        self.train, self.test = base.train, base.test
+        self.unlabeled = (*base.unlabeled, *records)
+
+    @property
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of the data set."""
+        return self._base.classes
+
+    def know_classes(self, names: tuple[str, ...]) -> None:
+        """As `Dataset.know_classes`."""
+        self._base.know_classes(names)
+
+    def image(self, name: str) -> np.ndarray:
+        """As `Dataset.image`."""
+        return (self._extra if name in self._names else self._base).image(name)
+
+    def target(self, name: str) -> np.ndarray:
+        """As `Dataset.target`. Raises DataError for one of the further images."""
+        return (self._extra if name in self._names else self._base).target(name)
+
+    def unknown(self, name: str) -> np.ndarray | None:
+        """As `Dataset.unknown`."""
+        return (self._extra if name in self._names else self._base).unknown(name)
+
+    def aliases(self) -> Mapping[str, Sequence[str]]:
+        """As `Dataset.aliases`."""
+        return {**self._base.aliases(), **self._extra.aliases()}
+
+    def protocol(self, labeled: Collection[str]) -> str:
+        """As `Dataset.protocol`."""
+        return self._base.protocol(labeled)
+
+    def fingerprint(self) -> str:
+        """Of the data set's fingerprint and of the further images' ids and bytes."""
+        return digest([self._base.fingerprint(), self._extra.fingerprint()], length=64)
+
+    def check_image(self, name: str, *, with_target: bool) -> int:
+        """As `Dataset.check_image`."""
+        part = self._extra if name in self._names else self._base
+        return part.check_image(name, with_target=with_target)
+
+    def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
+        """As `Dataset.check`; also raises DataError for a file that is a test image of the data set, too."""
+        if isinstance(self._base, FileDataset):
+            test = {digest: path for path, digest in self._base.image_digests(self._base.test).items()}
+            for path, content in self._extra.image_digests(self._extra.unlabeled).items():
+                if content in test:
+                    raise DataError(
+                        f"{path} is the test image {test[content]}, which no method may train on; "
+                        "take it out of the folder of unlabelled images"
+                    )
+        self._base.check(targets, report)
+        self._extra.check((), report)
+
+
+def open_data(
+    dataset: type[Dataset], path: Path | None, unlabeled: Sequence[Path] = (), classes: tuple[str, ...] = ()
+) -> Dataset:
+    """The data set in a folder, or in memory, with further unlabelled images.
+
+    `classes`: what `classes` gave before, where that is known. Raises DataError as `Dataset.open`.
+    """
+    opened = dataset.open(path)
+    if classes:
+        opened.know_classes(classes)
+    return WithUnlabeled(opened, unlabeled) if unlabeled else opened

@@ -1,0 +1,16 @@
+"""AIM-500: photographs of many things and their mattes.
+
+Li, Zhang, Tao: Deep Automatic Natural Image Matting. IJCAI 2021.
+"""
+
+from ssl_bench.folders import Files, FolderDataset
+
+
+class Aim(FolderDataset):
+    """500 images with trimaps, of which a fifth is held out."""
+
+    layout = "AIM-500: {original,mask}, trimap and usr beside them or not"
+    targets_are = "alpha"
+    marks = (("original", "mask"),)
+    train_files = (Files(images="original", targets=("mask",), unknown="trimap"),)
+    holds_out = True
