@@ -11,6 +11,7 @@ from PIL import Image
 from ssl_bench.dataset import VOID, GuardedDataset
 from ssl_bench.method import Batch
 from ssl_bench.recipe import Recipe
+from ssl_bench.resize import resize
 from ssl_bench.seeds import generator_for
 from ssl_bench.specs import Kind
 from ssl_bench.splits import LabelSplit
@@ -153,7 +154,7 @@ class Window:
             out[rows, columns] = array[int(top) : int(bottom), int(left) : int(right)]
         else:
             size = (columns.stop - columns.start, rows.stop - rows.start)
-            out[rows, columns] = _resize(array, size, (left, top, right, bottom), resampling)
+            out[rows, columns] = resize(array, size, (left, top, right, bottom), resampling)
         valid[rows, columns] = True
         return (out[:, ::-1], valid[:, ::-1]) if self.flip else (out, valid)
 
@@ -183,18 +184,3 @@ def whole_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target
     """A stored label, (H, W) ids or (H, W, O) image, as a batch of one, uncropped."""
     planes = target if kind == "classification" else target.transpose(2, 0, 1)
     return as_target(torch.from_numpy(planes[None].copy()), kind, device)
-
-
-def _resize(
-    array: np.ndarray, size: tuple[int, int], box: tuple[float, ...], resampling: Image.Resampling
-) -> np.ndarray:
-    """Resize the box (left, top, right, bottom) of an array to (width, height)."""
-    if array.dtype == np.uint8 and (array.ndim == 2 or array.shape[2] in (3, 4)):
-        return np.asarray(Image.fromarray(array).resize(size, resampling, box=box))  # type: ignore[arg-type]
-    # Pillow resizes other depths and channel counts plane by plane, as floats.
-    planes = [
-        np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, resampling, box=box))  # type: ignore[arg-type]
-        for plane in np.moveaxis(np.atleast_3d(array), 2, 0)
-    ]
-    resized = np.stack(planes, 2).reshape(size[1], size[0], *array.shape[2:])
-    return resized if array.dtype.kind == "f" else np.rint(resized).astype(array.dtype)
