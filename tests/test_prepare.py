@@ -187,7 +187,7 @@ def test_an_interrupted_run_goes_on(command: Command, tmp_path: Path, decoded: l
         (["--crop", 32, "--out", "other"], "was not made by this command"),
         (["--crop", 32, "--out", "made"], "from other data or with other settings"),
         (["--crop", 32, "--task", "night"], "holds no known layout"),
-        (["--crop", 32, "--dataset", "sidd_small"], "--dataset goes with --task"),
+        (["--crop", 32, "--dataset", "sidd"], "no such layout; see `ssl-bench data list`"),
         (["--crop", 32, "--task", "nigth"], "did you mean 'night'?"),
     ],
 )
@@ -216,7 +216,7 @@ def test_pairs_of_a_persons_own_need_a_task_and_keep_their_names_apart(
             save(source / folder / f"{name}.png", np.full((20, 20, 3), len(folder), np.uint8))
     said = command("data", "prepare", source, "--out", tmp_path / "out", "--crop", 16)
     assert said.status == 2
-    assert "could be data of" in said.err
+    assert "say which with --task" in said.err
     said = command("data", "prepare", source, "--out", tmp_path / "out", "--crop", 16, "--task", "night")
     assert (said.status, said.err) == (0, "")
     made = opened("night", "pairs", tmp_path / "out")

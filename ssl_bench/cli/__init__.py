@@ -8,7 +8,6 @@ import click
 from ssl_bench import __version__
 from ssl_bench.cli.check import check
 from ssl_bench.cli.data import data
-from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
@@ -31,7 +30,6 @@ def cli() -> None:
 
 for command in (run, plan, list_, leaderboard, show, predict, export, data, check):
     cli.add_command(command)
-data.add_command(prepare)
 
 
 def main() -> NoReturn:

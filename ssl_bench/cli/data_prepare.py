@@ -1,15 +1,11 @@
 """`ssl-bench data prepare`: large pictures as crops or smaller copies, once, before training."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.data_check import find_layout
 from ssl_bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from ssl_bench.registry import Registry
-    from ssl_bench.specs import DatasetSpec
 
 
 @click.command(short_help="Make crops or smaller copies of a set of large pictures.")
@@ -38,6 +34,7 @@ def prepare(
     from ssl_bench.folders import recognise
     from ssl_bench.prepare import Cut, Preparation
     from ssl_bench.registry import load_registry
+    from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
 
     if (crop is None) == (resize is None):
@@ -48,8 +45,9 @@ def prepare(
         if inner.resolve().is_relative_to(outer.resolve()):
             raise UsageError(f"--out {out} and {source} lie in each other; name a folder outside the source")
     registry = load_registry()
-    spec = _layout(registry, source, task, dataset)
-    click.echo(f"{source}: '{spec.name}' of task '{spec.task}', reading")
+    require_folder(source)
+    spec = find_layout(registry, source, task, dataset)
+    click.echo(f"{source}: {spec.title} (task {spec.task}, dataset {spec.name})")
     opened = resolve(spec.dataset).open(source)
     to_file = resolve(registry.task(spec.task).task)(opened.classes).to_file
     cut = Cut(crop=crop, stride=stride, resize=resize)
@@ -67,24 +65,3 @@ def prepare(
         f"{out}: {len(made.train)} training images with labels, {len(made.unlabeled)} without, "
         f"{len(made.test)} test images; use --data {spec.task}={out}"
     )
-
-
-def _layout(registry: "Registry", source: Path, task: str | None, dataset: str | None) -> "DatasetSpec":
-    """The one layout, of the task named or of any, that lies in the source."""
-    from ssl_bench.folders import recognise
-    from ssl_bench.specs import resolve
-
-    tasks = [registry.task(task).name] if task else [spec.name for spec in registry.sorted("tasks")]
-    specs = [spec for name in tasks for spec in registry.datasets_of(name) if spec.needs_path]
-    if dataset is not None:
-        if task is None:
-            raise UsageError("--dataset goes with --task")
-        return registry.dataset(task, dataset)
-    found = [spec for spec in specs if resolve(spec.dataset).recognises(source)]
-    sure = [spec for spec in found if not getattr(resolve(spec.dataset), "fallback", False)] or found
-    if len({spec.task for spec in sure}) > 1:
-        names = ", ".join(dict.fromkeys(spec.task for spec in sure))
-        raise UsageError(f"{source} could be data of {names}; say which with --task")
-    candidates = {f"{spec.task}/{spec.name}": spec for spec in (sure or specs)}
-    offered = [(key, resolve(spec.dataset)) for key, spec in candidates.items()]
-    return candidates[recognise(source, offered)]
