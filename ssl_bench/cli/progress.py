@@ -39,3 +39,42 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], 
             click.echo(f"{title}: {done}/{total} {unit}")
 
     yield advance
+
+
+@contextmanager
+def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
+    """Shows how far each of several things is: call what it gives with title, amount, total (if known) and unit."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(),
+        )
+        bars: dict[str, TaskID] = {}
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+            def update(title: str, done: int, total: int | None, unit: str) -> None:
+                if title not in bars:
+                    bars[title] = progress.add_task(title, total=total, note="")
+                progress.update(bars[title], completed=done, total=total, note=_amount(done, total, unit))
+
+            yield update
+        return
+    shown = time.monotonic()
+
+    def say(title: str, done: int, total: int | None, unit: str) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= PLAIN_SECONDS:
+            shown = time.monotonic()
+            click.echo(f"{title}: {_amount(done, total, unit)}")
+
+    yield say
+
+
+def _amount(done: int, total: int | None, unit: str) -> str:
+    scale, unit = (1e6, "MB") if unit == "bytes" else (1, unit)
+    return f"{done / scale:.0f}" + (f"/{total / scale:.0f}" if total is not None else "") + f" {unit}"
