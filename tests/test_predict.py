@@ -221,6 +221,7 @@ def test_tasks_choose_their_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_picture_of_24_megapixels_in_bounded_memory(tmp_path: Path, small_cell: SmallCell) -> None:
     """Whole, 6000 x 4000 would take over 10 GB here. 6 megapixels take as much as 24: a tile is what costs."""
     script = (
@@ -237,4 +238,4 @@ def test_a_picture_of_24_megapixels_in_bounded_memory(tmp_path: Path, small_cell
     )
     with Image.open(tmp_path / "out" / "large.png") as mask:
         assert mask.size == (6000, 4000)
-    assert int(result.stdout.split()[-1]) < 2500  # MB, of which 800 are the libraries
+    assert int(result.stdout.split()[-1]) < 3000  # MB, of which 800 are the libraries

@@ -32,8 +32,10 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     import torch
 
+    from ssl_bench.heap import keep_heap
     from ssl_bench.trained import load
 
+    keep_heap()
     trained = load(folder, device=torch.device(find_devices("auto")[0]))
     waiting = [job for job in jobs if not is_done(job, trained.cell.id)]
     try:
