@@ -38,7 +38,7 @@ BACKBONE, CLASSES = "unet/resnet18", 21
 ROWS = 4
 """Half of them labelled; the plain supervised step has as many, all labelled."""
 SIDES = (128, 321)
-ROUNDS = {128: 7, 321: 2}
+ROUNDS = {128: 7, 321: 4}
 RECIPE = Recipe(
     iterations=10_000,
     optimizer=OptimizerSettings(name="sgd", learning_rate=1e-3, momentum=0.9, weight_decay=5e-4),
