@@ -279,7 +279,7 @@ def test_hyperparameter_table_equals_the_appendix() -> None:
         (0.999, r"\alpha", "0.999"),
         (0.0001, r"\lambda", "0.0001"),
         (None, r"\lambda", "-"),
-        ("soft|hard", r"\tau", r"soft\|hard"),
+        ("soft|hard", r"\tau", "soft|hard"),
         (True, r"\tau", "true"),
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, unknown
 
 
 @click.command(short_help="Make the tables again from records.")
@@ -12,13 +12,27 @@ from ssl_bench.errors import UsageError
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Where tables go.  [default: FOLDER/leaderboards]"
 )
-def leaderboard(folder: Path, to: Path | None) -> None:
+@click.option(
+    "--format",
+    "formats",
+    default="md",
+    show_default=True,
+    help="md, csv, tex (for booktabs), html (fragments), or several: md,tex.",
+)
+def leaderboard(folder: Path, to: Path | None, formats: str) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.display import show_leaderboard
+    from ssl_bench.leaderboard import FORMATS
     from ssl_bench.results import read_records
     from ssl_bench.run import write_tables
 
+    asked = [name.strip() for name in formats.split(",")]
+    if wrong := [name for name in asked if name not in FORMATS]:
+        raise unknown("--format", wrong[0], FORMATS)
     records = list(read_records(folder))
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
-    show_leaderboard(records, write_tables(records, to or folder / "leaderboards"))
+    show_leaderboard(
+        records,
+        write_tables(records, to or folder / "leaderboards", [form for form in FORMATS if form in asked]),
+    )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from ssl_bench.leaderboard.entries import Entry, canonical
+from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.fields import canonical
 from ssl_bench.recipe import TIERS
 
 T = TypeVar("T")

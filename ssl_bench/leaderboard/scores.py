@@ -22,6 +22,12 @@ class Score:
     paired: int
     """How many seeds both have."""
     best: bool
+    value: float
+    """The mean, not rounded."""
+    gain: float | None
+    """The difference, not rounded."""
+    spread: float | None
+    """The deviation, not rounded."""
 
 
 def make_scores(table: Table, rows: Sequence[Row]) -> list[list[Score | None]]:
@@ -41,7 +47,7 @@ def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None
     baseline = baseline_of(rows, number)
     reference = by_seed(baseline.cells[number]) if baseline else {}
     # Rounded as shown: what looks equal is equally good.
-    means = [_shown(statistics.fmean(score.values()), head.digits) if score else None for score in scores]
+    means = [shown(statistics.fmean(score.values()), head.digits) if score else None for score in scores]
     competing = [
         mean
         for row, mean in zip(rows, means, strict=True)
@@ -58,16 +64,20 @@ def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None
         gain = (
             statistics.fmean(score[s] for s in both) - statistics.fmean(reference[s] for s in both)
             if both
-            else 0.0
+            else None
         )
+        spread = statistics.stdev(score.values()) if len(score) > 1 else None
         cells.append(
             Score(
                 mean=f"{mean:.{head.digits}f}",
-                std=f"{statistics.stdev(score.values()):.{head.digits}f}" if len(score) > 1 else "",
+                std="" if spread is None else f"{spread:.{head.digits}f}",
                 n=len(score),
-                difference=f"{_shown(gain, head.digits):+.{head.digits}f}" if both else "",
+                difference="" if gain is None else f"{shown(gain, head.digits):+.{head.digits}f}",
                 paired=len(both),
                 best=mean == best and row.head.role != "upper_bound",
+                value=statistics.fmean(score.values()),
+                gain=gain,
+                spread=spread,
             )
         )
     return cells
@@ -78,6 +88,7 @@ def by_seed(entries: Sequence[Entry]) -> dict[str, float]:
     return {entry.seed: entry.score for entry in entries if entry.score is not None}
 
 
-def _shown(value: float, digits: int) -> float:
+def shown(value: float, digits: int) -> float:
+    """Rounded as in a table, without a negative zero."""
     # Adding 0.0 turns -0.0 into 0.0.
     return round(value, digits) + 0.0
