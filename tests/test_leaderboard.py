@@ -48,6 +48,9 @@ SYMBOLS = {
         ["xi", r"\xi"],
     ],
 }
+FILES = {
+    *("README.md", "leaderboard.md", "metrics.md", "efficiency.md", "cost.md", "hyperparameters.md"),
+}
 Change = dict[str, Any]
 
 
@@ -582,7 +585,7 @@ def test_records_with_missing_parts_show_dashes_and_never_raise() -> None:
     records.append(make("night", "mt", 0, 18.0, describe__method__role="referee"))
     for chosen in (records, *([record] for record in records), *itertools.pairwise(records)):
         texts = render(list(chosen))
-        assert set(texts) == {"README.md", "leaderboard.md", "hyperparameters.md"}
+        assert set(texts) == FILES
         assert terminal(list(chosen))
     assert scores(main_table([{}])) == [[["Methods", "", "-"], ["-", "-", "-"]]]
 

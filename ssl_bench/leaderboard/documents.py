@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ssl_bench.leaderboard.board import Board, Numbers, Section, numbered, read_board
+from ssl_bench.leaderboard.board import Board, Section, numbered, read_board
+from ssl_bench.leaderboard.cost import cost_document
+from ssl_bench.leaderboard.efficiency import efficiency_document
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.gaps import bound_of
 from ssl_bench.leaderboard.markdown import escape, render_markdown
+from ssl_bench.leaderboard.metrics import metrics_document
 from ssl_bench.leaderboard.model import (
     Block,
     Document,
@@ -22,6 +25,7 @@ from ssl_bench.leaderboard.tables import (
     cost_table,
     gap_table,
     hyperparameters,
+    references,
     score_table,
     settings_table,
     symbols_of,
@@ -35,12 +39,21 @@ def make_documents(board: Board) -> dict[str, Document]:
     """Name to document, in the order of the index."""
     return {
         "leaderboard": (Heading("Leaderboard", 1), *main_document(board)),
+        "metrics": (Heading("Metrics", 1), *(metrics_document(board) if board.sections else EMPTY)),
+        "efficiency": (
+            Heading("Label efficiency", 1),
+            *(efficiency_document(board) if board.sections else EMPTY),
+        ),
+        "cost": (Heading("Cost", 1), *(cost_document(board) if board.sections else EMPTY)),
         "hyperparameters": (Heading("Hyper-parameters", 1), *hyperparameter_document(board)),
     }
 
 
 ABOUT: Mapping[str, str] = {
     "leaderboard": "scores, settings and cost",
+    "metrics": "every metric of every task",
+    "efficiency": "scores against the number of labels, and the labels that a method saves",
+    "cost": "time, memory, images and parameters",
     "hyperparameters": "settings of the methods",
 }
 
@@ -104,12 +117,6 @@ def main_table(records: Iterable[Record]) -> str:
 def hyperparameter_table(records: Iterable[Record]) -> str:
     """The document of hyper-parameters in Markdown, without its title."""
     return render_markdown(hyperparameter_document(read_board(records)))
-
-
-def references(numbers: Numbers) -> list[Block]:
-    """The list that `[1]` points into."""
-    items = [(Span(reference),) for reference in numbers]
-    return [Heading("References"), Listing(items, numbered=True)] if items else []
 
 
 def _notes(board: Board) -> list[tuple[Span, ...]]:

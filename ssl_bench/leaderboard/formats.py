@@ -10,7 +10,7 @@ from ssl_bench.leaderboard.documents import make_documents, make_index
 from ssl_bench.leaderboard.html import render_html
 from ssl_bench.leaderboard.latex import render_latex
 from ssl_bench.leaderboard.markdown import render_markdown
-from ssl_bench.leaderboard.model import Document, Grid, Heading
+from ssl_bench.leaderboard.model import Document, Grid, walk
 from ssl_bench.results import Record
 
 Format = Literal["md", "csv", "tex", "html"]
@@ -40,12 +40,9 @@ def render(records: Iterable[Record], formats: Sequence[Format] = ("md",)) -> di
 
 def _tables(document: Document) -> dict[str, str]:
     files: dict[str, str] = {}
-    section = ""
-    for block in document:
-        if isinstance(block, Heading):
-            section = block.text
-        elif isinstance(block, Grid):
-            stem = _slug(f"{section} {block.name}")
+    for titles, block in walk(document):
+        if isinstance(block, Grid):
+            stem = _slug(f"{titles} {block.name}")
             name, count = stem, 2
             while f"{name}.csv" in files:
                 name, count = f"{stem}-{count}", count + 1

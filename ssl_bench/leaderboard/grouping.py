@@ -79,7 +79,10 @@ def make_tables(entries: Sequence[Entry]) -> list[Table]:
     # Within a tier by labels, so that a table's neighbour differs by its split seed and the like alone.
     groups.sort(key=lambda columns: (_tier_key(columns[0]), _labels_key(columns[0].head.source)))
     ordered = [tuple(sorted(columns, key=lambda column: column.order)) for columns in groups]
-    return [Table(title, columns) for title, columns in zip(_titles(ordered), ordered, strict=True)]
+    return [
+        Table(title, columns)
+        for title, columns in zip(distinct_titles(ordered, _title), ordered, strict=True)
+    ]
 
 
 def _columns(entries: Iterable[Entry]) -> list[Column]:
@@ -127,8 +130,11 @@ def _agreement(column: Column, table: Iterable[Column]) -> int:
     return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:6])
 
 
-def _titles(tables: Sequence[Sequence[Column]]) -> list[str]:
-    titles = [_title(columns) for columns in tables]
+def distinct_titles(
+    tables: Sequence[Sequence[Column]], title: Callable[[Sequence[Column]], str]
+) -> list[str]:
+    """A title of its own for every table: those that clash are told apart by what differs."""
+    titles = [title(columns) for columns in tables]
     for trait in _TRAITS:
         for same in _clashes(titles):
             texts = {number: _words(trait(column.head) for column in tables[number]) for number in same}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ssl_bench.leaderboard.html import GREEK
 from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span
+from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span, walk
 
 PREAMBLE = "% Needs \\usepackage{booktabs,graphicx,xcolor}.\n"
 _SPECIAL = {
@@ -51,12 +51,7 @@ _COMMANDS = {
 
 def render_latex(document: Document) -> str:
     """The whole document: tables, each captioned by its section, and the lists below them."""
-    section, parts = "", []
-    for block in document:
-        if isinstance(block, Heading) and block.level > 1:
-            section = block.text
-        parts.append(_block(block, section))
-    return PREAMBLE + "\n" + "\n\n".join(parts) + "\n"
+    return PREAMBLE + "\n" + "\n\n".join(_block(block, titles) for titles, block in walk(document)) + "\n"
 
 
 def escape_latex(text: str) -> str:
@@ -74,10 +69,10 @@ def formula_latex(latex: str) -> str:
     return escape_latex(latex)
 
 
-def _block(block: Block, section: str) -> str:
+def _block(block: Block, titles: str) -> str:
     match block:
         case Heading(text, level):
-            return f"\\{'section' if level == 1 else 'subsection'}*{{{escape_latex(text)}}}"
+            return f"\\{'sub' * (level - 1)}section*{{{escape_latex(text)}}}"
         case Paragraph(spans):
             return _spans(spans)
         case Listing(items, numbered):
@@ -85,13 +80,13 @@ def _block(block: Block, section: str) -> str:
             lines = "\n".join(f"\\item {{}}{_spans(item)}" for item in items)
             return f"\\begin{{{kind}}}\n{lines}\n\\end{{{kind}}}"
         case Grid():
-            return _table(block, section)
+            return _table(block, titles)
 
 
-def _table(grid: Grid, section: str) -> str:
+def _table(grid: Grid, titles: str) -> str:
     start = len(grid.header) if grid.numbers_from is None else grid.numbers_from
     columns = "".join("l" if number < start else "r" for number in range(len(grid.header)))
-    caption = ". ".join(escape_latex(text) for text in (section, grid.caption) if text)
+    caption = ". ".join(escape_latex(text) for text in (titles, grid.caption) if text)
     lines = [
         r"\begin{table}[htbp]",
         r"\centering",

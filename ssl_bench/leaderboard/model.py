@@ -1,6 +1,6 @@
 """What a document of tables is made of, before any format: typed spans, cells, grids and blocks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,7 +46,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of a document (level 1) or a section (level 2)."""
+    """The title of a document (level 1), a section (2) or a part of one (3)."""
 
     text: str
     level: int = 2
@@ -69,6 +69,16 @@ class Listing:
 
 Block = Heading | Paragraph | Listing | Grid
 Document = Sequence[Block]
+
+
+def walk(document: Document) -> Iterator[tuple[str, Block]]:
+    """Every block with the titles above it, that of the document left out."""
+    titles: dict[int, str] = {}
+    for block in document:
+        if isinstance(block, Heading) and block.level > 1:
+            titles = {level: text for level, text in titles.items() if level < block.level}
+            titles[block.level] = block.text
+        yield ". ".join(titles.values()), block
 
 
 def cell(content: str, style: Style = "text", **values: Value) -> Cell:

@@ -9,7 +9,19 @@ from ssl_bench.leaderboard.entries import Entry
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.gaps import make_shares
 from ssl_bench.leaderboard.grouping import Table
-from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, joined, missing, words
+from ssl_bench.leaderboard.model import (
+    Block,
+    Cell,
+    Grid,
+    Heading,
+    Listing,
+    Span,
+    cell,
+    figure,
+    joined,
+    missing,
+    words,
+)
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
 from ssl_bench.leaderboard.scores import Score, make_scores
 
@@ -18,7 +30,7 @@ def score_table(section: Section, numbers: Numbers) -> Grid:
     """Mean and spread over seeds, the best in bold, with differences to the baseline."""
     metrics = _metrics(section.table)
     rows = [
-        [name_cell(row, numbers), metrics, *map(_score, scores)]
+        [name_cell(row, numbers), metrics, *map(score_cell, scores)]
         for row, scores in zip(section.rows, make_scores(section.table, section.rows), strict=True)
     ]
     return Grid("scores", header(section.table), rows)
@@ -114,6 +126,12 @@ def name_cell(row: Row, numbers: Numbers) -> Cell:
     return Cell(shown.spans, {"method": shown.text})
 
 
+def references(numbers: Numbers) -> list[Block]:
+    """The list that `[1]` points into."""
+    items = [(Span(reference),) for reference in numbers]
+    return [Heading("References"), Listing(items, numbered=True)] if items else []
+
+
 def mean_cell(values: Sequence[float], digits: int) -> Cell:
     """Mean ± sample standard deviation (n); one value has none, and is marked by n=1."""
     if not values:
@@ -129,7 +147,8 @@ def _metrics(table: Table) -> Cell:
     return Cell(joined(list(dict.fromkeys(column.head.metric for column in table.columns)), " / "))
 
 
-def _score(score: Score | None) -> Cell:
+def score_cell(score: Score | None) -> Cell:
+    """Mean and spread, bold for the best, then seeds and the difference to the baseline."""
     if score is None:
         return missing()
     shown = f"{score.mean} ± {score.std}" if score.std else score.mean
