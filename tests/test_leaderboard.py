@@ -49,7 +49,15 @@ SYMBOLS = {
     ],
 }
 FILES = {
-    *("README.md", "leaderboard.md", "metrics.md", "efficiency.md", "cost.md", "hyperparameters.md"),
+    *(
+        "README.md",
+        "leaderboard.md",
+        "comparison.md",
+        "metrics.md",
+        "efficiency.md",
+        "cost.md",
+        "hyperparameters.md",
+    ),
 }
 Change = dict[str, Any]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ssl_bench.leaderboard.board import Board, Section, numbered, read_board
+from ssl_bench.leaderboard.comparison import comparison_document
 from ssl_bench.leaderboard.cost import cost_document
 from ssl_bench.leaderboard.efficiency import efficiency_document
 from ssl_bench.leaderboard.fields import MISSING
@@ -20,7 +21,7 @@ from ssl_bench.leaderboard.model import (
     paragraph,
     words,
 )
-from ssl_bench.leaderboard.scores import baseline_of
+from ssl_bench.leaderboard.scores import baseline_of, by_seed
 from ssl_bench.leaderboard.tables import (
     cost_table,
     gap_table,
@@ -37,20 +38,23 @@ EMPTY: Document = (paragraph("No finished runs yet."),)
 
 def make_documents(board: Board) -> dict[str, Document]:
     """Name to document, in the order of the index."""
+    found = bool(board.sections)
     return {
         "leaderboard": (Heading("Leaderboard", 1), *main_document(board)),
-        "metrics": (Heading("Metrics", 1), *(metrics_document(board) if board.sections else EMPTY)),
+        "comparison": (Heading("Comparison", 1), *(comparison_document(board) if found else EMPTY)),
+        "metrics": (Heading("Metrics", 1), *(metrics_document(board) if found else EMPTY)),
         "efficiency": (
             Heading("Label efficiency", 1),
-            *(efficiency_document(board) if board.sections else EMPTY),
+            *(efficiency_document(board) if found else EMPTY),
         ),
-        "cost": (Heading("Cost", 1), *(cost_document(board) if board.sections else EMPTY)),
+        "cost": (Heading("Cost", 1), *(cost_document(board) if found else EMPTY)),
         "hyperparameters": (Heading("Hyper-parameters", 1), *hyperparameter_document(board)),
     }
 
 
 ABOUT: Mapping[str, str] = {
     "leaderboard": "scores, settings and cost",
+    "comparison": "which differences stand: ranks, intervals, further seeds",
     "metrics": "every metric of every task",
     "efficiency": "scores against the number of labels, and the labels that a method saves",
     "cost": "time, memory, images and parameters",
@@ -137,6 +141,8 @@ def _notes(board: Board) -> list[tuple[Span, ...]]:
     if baselines:
         names = joined(list(baselines), " or ")
         notes.append(words("Signed figures: difference to ", *names, ", over the seeds that both have."))
+    if any(len(by_seed(cells)) == 1 for row in rows for cells in row.cells):
+        notes.append(words("n=1: a single run, which tells nothing of its spread."))
     if bounds:
         names = joined(list(bounds), " and ")
         notes.append(words(*names, ": an upper bound, which does not compete for bold."))
