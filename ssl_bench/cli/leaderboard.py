@@ -19,10 +19,16 @@ from ssl_bench.errors import UsageError, unknown
     show_default=True,
     help="md, csv, tex (for booktabs), html (fragments), or several: md,tex.",
 )
-def leaderboard(folder: Path, to: Path | None, formats: str) -> None:
+@click.option(
+    "--one-table", is_flag=True, help="Stop, naming what differs, where records do not fit into one table."
+)
+@click.option(
+    "--oracle", is_flag=True, help="Also show, greyed, the best evaluation on test data, which never ranks."
+)
+def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, oracle: bool) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.display import show_leaderboard
-    from ssl_bench.leaderboard import FORMATS
+    from ssl_bench.leaderboard import FORMATS, check_one_table, render
     from ssl_bench.results import read_records
     from ssl_bench.run import write_tables
 
@@ -32,7 +38,8 @@ def leaderboard(folder: Path, to: Path | None, formats: str) -> None:
     records = list(read_records(folder))
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
-    show_leaderboard(
-        records,
-        write_tables(records, to or folder / "leaderboards", [form for form in FORMATS if form in asked]),
-    )
+    if one_table:
+        check_one_table(records)
+    chosen = [form for form in FORMATS if form in asked]
+    files = render(records, chosen, oracle=oracle)
+    show_leaderboard(records, write_tables(files, to or folder / "leaderboards"))

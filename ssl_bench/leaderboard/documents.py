@@ -26,6 +26,7 @@ from ssl_bench.leaderboard.tables import (
     cost_table,
     gap_table,
     hyperparameters,
+    oracle_table,
     references,
     score_table,
     settings_table,
@@ -36,11 +37,11 @@ from ssl_bench.results import Record
 EMPTY: Document = (paragraph("No finished runs yet."),)
 
 
-def make_documents(board: Board) -> dict[str, Document]:
-    """Name to document, in the order of the index."""
+def make_documents(board: Board, *, oracle: bool = False) -> dict[str, Document]:
+    """Name to document, in the order of the index. `oracle`: as of `main_document`."""
     found = bool(board.sections)
     return {
-        "leaderboard": (Heading("Leaderboard", 1), *main_document(board)),
+        "leaderboard": (Heading("Leaderboard", 1), *main_document(board, oracle=oracle)),
         "comparison": (Heading("Comparison", 1), *(comparison_document(board) if found else EMPTY)),
         "metrics": (Heading("Metrics", 1), *(metrics_document(board) if found else EMPTY)),
         "efficiency": (
@@ -76,8 +77,11 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
     return index
 
 
-def main_document(board: Board) -> Document:
-    """Every table of scores with its settings and cost, then notes and references."""
+def main_document(board: Board, *, oracle: bool = False) -> Document:
+    """Every table of scores with its settings and cost, then notes and references.
+
+    `oracle`: also what the best evaluation on test data would have scored, greyed.
+    """
     if not board.sections:
         return EMPTY
     numbers = numbered(board.rows)
@@ -86,7 +90,14 @@ def main_document(board: Board) -> Document:
         gaps = gap_table(
             section, numbers, f"Share of the gap{_ends(section)} that is closed without the labels"
         )
-        parts = (score_table(section, numbers), gaps, settings_table(section), cost_table(section, numbers))
+        best = oracle_table(section, numbers) if oracle else None
+        parts = (
+            score_table(section, numbers),
+            best,
+            gaps,
+            settings_table(section),
+            cost_table(section, numbers),
+        )
         blocks += [Heading(section.table.title), *(grid for grid in parts if grid is not None)]
     return [*blocks, Heading("Notes"), Listing(_notes(board)), *references(numbers)]
 

@@ -44,21 +44,20 @@ def make_series(entries: Iterable[Entry]) -> list[Series]:
 
     What trains on every label there is has its place at that number alone.
     """
-    entries = list(entries)
-    groups: dict[tuple[Any, ...], dict[int, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[Any, ...], dict[tuple[int, str], list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    everywhere: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
-        if not entry.uses_all_labels and _GENERATED.fullmatch(entry.source) and entry.labels is not None:
-            groups[entry.setting, entry.split_seed][entry.labels].append(entry)
-    for (setting, _), by_count in groups.items():
-        for entry in entries:
-            if entry.uses_all_labels and entry.setting == setting and entry.labels is not None:
-                by_count[entry.labels].append(entry)
-    tables = [
-        [Column(tuple(by_count[count])) for count in sorted(by_count)]
-        for by_count in groups.values()
-        if len({entry.labels for same in by_count.values() for entry in same if not entry.uses_all_labels})
-        > 1
-    ]
+        if entry.labels is None:
+            continue
+        if entry.uses_all_labels:
+            everywhere[entry.setting].append(entry)
+        elif _GENERATED.fullmatch(entry.source):
+            groups[entry.setting, entry.split_seed][entry.labels, entry.split].append(entry)
+    groups = {key: by_split for key, by_split in groups.items() if len({count for count, _ in by_split}) > 1}
+    for (setting, _), by_split in groups.items():
+        for entry in everywhere[setting]:
+            by_split[entry.labels or 0, entry.split].append(entry)
+    tables = [[Column(tuple(by_split[key])) for key in sorted(by_split)] for by_split in groups.values()]
     tables.sort(key=lambda columns: (columns[0].order, columns[0].head.split_seed))
     return [
         _series(title, columns)

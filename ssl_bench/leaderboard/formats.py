@@ -7,6 +7,8 @@ from typing import Literal, get_args
 from ssl_bench.leaderboard.board import read_board
 from ssl_bench.leaderboard.csv import render_csv
 from ssl_bench.leaderboard.documents import make_documents, make_index
+from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.grouping import require_one_table
 from ssl_bench.leaderboard.html import render_html
 from ssl_bench.leaderboard.latex import render_latex
 from ssl_bench.leaderboard.markdown import render_markdown
@@ -18,14 +20,16 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 _RENDER = {"md": render_markdown, "tex": render_latex, "html": render_html}
 
 
-def render(records: Iterable[Record], formats: Sequence[Format] = ("md",)) -> dict[str, str]:
+def render(
+    records: Iterable[Record], formats: Sequence[Format] = ("md",), *, oracle: bool = False
+) -> dict[str, str]:
     """File name to text, the same bytes whatever the order of the records.
 
     Markdown: an index, README.md, and a file a document. LaTeX and HTML: a fragment a document. CSV: a file a
-    table, in the folder of its document.
+    table, in the folder of its document. `oracle`: show, greyed, what a choice on test data would have scored.
     """
     board = read_board(records)
-    documents = make_documents(board)
+    documents = make_documents(board, oracle=oracle)
     files: dict[str, str] = {}
     if "md" in formats:
         files["README.md"] = make_index(board, documents)
@@ -36,6 +40,11 @@ def render(records: Iterable[Record], formats: Sequence[Format] = ("md",)) -> di
         if "csv" in formats:
             files |= {f"{name}/{path}": text for path, text in _tables(document).items()}
     return files
+
+
+def check_one_table(records: Iterable[Record]) -> None:
+    """UsageError, naming what differs, unless all records fit into one table of scores."""
+    require_one_table(read_entries(records)[0])
 
 
 def _tables(document: Document) -> dict[str, str]:

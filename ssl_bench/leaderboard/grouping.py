@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.entries import Entry
 from ssl_bench.leaderboard.fields import canonical
 from ssl_bench.recipe import TIERS
@@ -25,6 +26,11 @@ class Column:
     """
 
     entries: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        """UsageError, naming what differs, for runs that may not stand in one column."""
+        if difference := differing(self.entries):
+            raise UsageError(f"records that differ in {difference} cannot share a column")
 
     @property
     def head(self) -> Entry:
@@ -46,6 +52,48 @@ class Table:
 
     title: str
     columns: tuple[Column, ...]
+
+
+_ALIKE: tuple[tuple[str, Callable[[Entry], str]], ...] = (
+    ("tier", lambda entry: entry.tier),
+    ("task", lambda entry: entry.task),
+    ("data set", lambda entry: entry.dataset),
+    ("data", lambda entry: entry.data),
+    ("network", lambda entry: entry.backbone),
+    ("recipe", lambda entry: f"{entry.iterations} iterations, {entry.recipe}"),
+    ("threads", lambda entry: entry.threads),
+    ("versions", lambda entry: ", ".join(f"{kind} {version}" for kind, version in entry.versions)),
+)
+"""What the runs of a column must agree in, besides the split."""
+
+
+def differing(entries: Sequence[Entry]) -> str:
+    """The first thing that runs which would share a column differ in, with two of its values; empty for none."""
+    for name, get in _ALIKE:
+        if len(values := sorted(set(map(get, entries)))) > 1:
+            return f"{name}: {values[0]} and {values[1]}"
+    splits = {entry.split: entry for entry in entries if not entry.uses_all_labels}
+    if len(splits) > 1:
+        first, second = (splits[name] for name in sorted(splits)[:2])
+        return f"split: {first.split} ({first.source}) and {second.split} ({second.source})"
+    return ""
+
+
+def require_one_table(entries: Sequence[Entry]) -> None:
+    """UsageError, naming the task and what differs, unless all runs fit into one table."""
+    if len(make_tables(entries)) < 2:
+        return
+    for task, same in _grouped(entries, lambda entry: entry.task):
+        if difference := differing(same):
+            raise UsageError(
+                f"--one-table: records of task '{task}' differ in {difference}; name a folder with one of them"
+            )
+    tiers = sorted({entry.tier for entry in entries})
+    seeds = sorted({entry.split_seed for entry in entries})
+    name, values = ("tier", tiers) if len(tiers) > 1 else ("seed of the split", seeds)
+    raise UsageError(
+        f"--one-table: tasks differ in {name}: {', '.join(values)}; name a folder with one of them"
+    )
 
 
 _TRAITS: tuple[Callable[[Entry], str], ...] = (

@@ -23,7 +23,7 @@ from ssl_bench.leaderboard.model import (
     words,
 )
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
-from ssl_bench.leaderboard.scores import Score, make_scores
+from ssl_bench.leaderboard.scores import Score, make_scores, shown
 
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
@@ -34,6 +34,21 @@ def score_table(section: Section, numbers: Numbers) -> Grid:
         for row, scores in zip(section.rows, make_scores(section.table, section.rows), strict=True)
     ]
     return Grid("scores", header(section.table), rows)
+
+
+def oracle_table(section: Section, numbers: Numbers) -> Grid:
+    """What the best evaluation of each run would have scored, and how much better than the last one. Greyed."""
+    rows = []
+    for row in section.rows:
+        cells = [
+            _oracle(entries, column.head.digits)
+            for entries, column in zip(row.cells, section.table.columns, strict=True)
+        ]
+        rows.append([name_cell(row, numbers), figure("best on test data"), *cells])
+    caption = (
+        "No result, for it is chosen on test data: the best evaluation of each run, and its gap to the last"
+    )
+    return Grid("oracle", header(section.table), rows, caption)
 
 
 def gap_table(section: Section, numbers: Numbers, caption: str) -> Grid | None:
@@ -122,8 +137,8 @@ def name_cell(row: Row, numbers: Numbers) -> Cell:
     """The method, its reference, and what tells its settings from others."""
     cited = [Span(str(numbers[row.head.reference]), "cite")] if row.head.reference in numbers else []
     label: Iterable[Span] = words(" (", Span(row.label), ")") if row.label else ()
-    shown = Cell((Span(row.title), *cited, *label))
-    return Cell(shown.spans, {"method": shown.text})
+    named = Cell((Span(row.title), *cited, *label))
+    return Cell(named.spans, {"method": named.text})
 
 
 def references(numbers: Numbers) -> list[Block]:
@@ -151,15 +166,27 @@ def score_cell(score: Score | None) -> Cell:
     """Mean and spread, bold for the best, then seeds and the difference to the baseline."""
     if score is None:
         return missing()
-    shown = f"{score.mean} ± {score.std}" if score.std else score.mean
+    mean = f"{score.mean} ± {score.std}" if score.std else score.mean
     difference = f", {score.difference}" if score.difference else ""
     if difference and score.paired < score.n:
         difference += f" at n={score.paired}"
     values = {"mean": score.value, "std": score.spread, "n": score.n, "difference": score.gain}
     return Cell(
-        (Span(shown, "strong" if score.best else "figure"), Span(f" (n={score.n}{difference})", "figure")),
+        (Span(mean, "strong" if score.best else "figure"), Span(f" (n={score.n}{difference})", "figure")),
         {name: value for name, value in values.items() if value is not None},
     )
+
+
+def _oracle(entries: Sequence[Entry], digits: int) -> Cell:
+    found = [
+        (entry.best, entry.best - entry.score)
+        for entry in entries
+        if entry.best is not None and entry.score is not None
+    ]
+    if not found:
+        return missing()
+    best, gap = (statistics.fmean(values) for values in zip(*found, strict=True))
+    return cell(f"{best:.{digits}f} ({shown(gap, digits):+.{digits}f})", "faint", best=best, gap=gap)
 
 
 def _share(share: float | None) -> Cell:
