@@ -56,6 +56,7 @@ FILES = {
         "metrics.md",
         "efficiency.md",
         "cost.md",
+        "reported.md",
         "hyperparameters.md",
     ),
 }

@@ -29,6 +29,7 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.display import show_leaderboard
     from ssl_bench.leaderboard import FORMATS, check_one_table, render
+    from ssl_bench.registry import load_registry
     from ssl_bench.results import read_records
     from ssl_bench.run import write_tables
 
@@ -41,5 +42,5 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
     if one_table:
         check_one_table(records)
     chosen = [form for form in FORMATS if form in asked]
-    files = render(records, chosen, oracle=oracle)
+    files = render(records, chosen, oracle=oracle, claims=load_registry().claims)
     show_leaderboard(records, write_tables(files, to or folder / "leaderboards"))

@@ -69,7 +69,7 @@ def run(
     finally:
         # An interrupted run shows what it has, too.
         if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records()), store.leaderboards)
+            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:

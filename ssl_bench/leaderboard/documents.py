@@ -21,6 +21,7 @@ from ssl_bench.leaderboard.model import (
     paragraph,
     words,
 )
+from ssl_bench.leaderboard.reported import reported_document
 from ssl_bench.leaderboard.scores import baseline_of, by_seed
 from ssl_bench.leaderboard.tables import (
     cost_table,
@@ -33,11 +34,14 @@ from ssl_bench.leaderboard.tables import (
     symbols_of,
 )
 from ssl_bench.results import Record
+from ssl_bench.specs import ClaimSpec
 
 EMPTY: Document = (paragraph("No finished runs yet."),)
 
 
-def make_documents(board: Board, *, oracle: bool = False) -> dict[str, Document]:
+def make_documents(
+    board: Board, *, oracle: bool = False, claims: Sequence[ClaimSpec] = ()
+) -> dict[str, Document]:
     """Name to document, in the order of the index. `oracle`: as of `main_document`."""
     found = bool(board.sections)
     return {
@@ -49,6 +53,7 @@ def make_documents(board: Board, *, oracle: bool = False) -> dict[str, Document]
             *(efficiency_document(board) if found else EMPTY),
         ),
         "cost": (Heading("Cost", 1), *(cost_document(board) if found else EMPTY)),
+        "reported": (Heading("Reported", 1), *(reported_document(board, claims) if found else EMPTY)),
         "hyperparameters": (Heading("Hyper-parameters", 1), *hyperparameter_document(board)),
     }
 
@@ -59,6 +64,7 @@ ABOUT: Mapping[str, str] = {
     "metrics": "every metric of every task",
     "efficiency": "scores against the number of labels, and the labels that a method saves",
     "cost": "time, memory, images and parameters",
+    "reported": "published numbers beside measured ones",
     "hyperparameters": "settings of the methods",
 }
 

@@ -14,6 +14,7 @@ from ssl_bench.leaderboard.latex import render_latex
 from ssl_bench.leaderboard.markdown import render_markdown
 from ssl_bench.leaderboard.model import Document, Grid, walk
 from ssl_bench.results import Record
+from ssl_bench.specs import ClaimSpec
 
 Format = Literal["md", "csv", "tex", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -21,15 +22,20 @@ _RENDER = {"md": render_markdown, "tex": render_latex, "html": render_html}
 
 
 def render(
-    records: Iterable[Record], formats: Sequence[Format] = ("md",), *, oracle: bool = False
+    records: Iterable[Record],
+    formats: Sequence[Format] = ("md",),
+    *,
+    oracle: bool = False,
+    claims: Sequence[ClaimSpec] = (),
 ) -> dict[str, str]:
     """File name to text, the same bytes whatever the order of the records.
 
     Markdown: an index, README.md, and a file a document. LaTeX and HTML: a fragment a document. CSV: a file a
     table, in the folder of its document. `oracle`: show, greyed, what a choice on test data would have scored.
+    `claims`: published numbers, for a document of their own.
     """
     board = read_board(records)
-    documents = make_documents(board, oracle=oracle)
+    documents = make_documents(board, oracle=oracle, claims=claims)
     files: dict[str, str] = {}
     if "md" in formats:
         files["README.md"] = make_index(board, documents)
