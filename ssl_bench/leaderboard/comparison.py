@@ -37,8 +37,9 @@ _NOTES = (
     "share seeds and test images; the interval speaks for other seeds and other images of the same kind. "
     "'Seeds alone': scores of single images are not known, so it speaks for other seeds only.",
     "A single run has no spread, and so no interval and no rank of its own.",
-    "Further seeds: how many more of each method would tell the two apart in four of five repetitions, if the "
-    "difference and its spread stayed as they are. 'More images': too few test images for any number of seeds.",
+    "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
+    "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images for any "
+    "number of seeds.",
 )
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ssl_bench.errors import UsageError
@@ -32,7 +33,7 @@ class Column:
         if difference := differing(self.entries):
             raise UsageError(f"records that differ in {difference} cannot share a column")
 
-    @property
+    @cached_property
     def head(self) -> Entry:
         """A run that speaks for the column, by its split where it can."""
         return min(

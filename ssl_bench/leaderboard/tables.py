@@ -25,6 +25,8 @@ from ssl_bench.leaderboard.model import (
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
 from ssl_bench.leaderboard.scores import Score, make_scores, shown
 
+REFERENCES = "References"
+
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
     """Mean and spread over seeds, the best in bold, with differences to the baseline."""
@@ -144,7 +146,7 @@ def name_cell(row: Row, numbers: Numbers) -> Cell:
 def references(numbers: Numbers) -> list[Block]:
     """The list that `[1]` points into."""
     items = [(Span(reference),) for reference in numbers]
-    return [Heading("References"), Listing(items, numbered=True)] if items else []
+    return [Heading(REFERENCES), Listing(items, numbered=True)] if items else []
 
 
 def mean_cell(values: Sequence[float], digits: int) -> Cell:
