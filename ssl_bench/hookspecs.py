@@ -13,6 +13,7 @@ import pluggy
 
 from ssl_bench.specs import (
     BackboneSpec,
+    ClaimSpec,
     DatasetSpec,
     DownloadSpec,
     ExecutorSpec,
@@ -59,3 +60,8 @@ def provide_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
 @hookspec
 def provide_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
     """What follows a cell while it runs."""
+
+
+@hookspec
+def provide_claims() -> Iterable[ClaimSpec]:  # type: ignore[empty-body]
+    """Published numbers, to be shown beside measured ones."""

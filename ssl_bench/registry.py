@@ -15,6 +15,7 @@ from ssl_bench.errors import PluginError, UsageError, unknown
 from ssl_bench.specs import (
     NAME,
     BackboneSpec,
+    ClaimSpec,
     DatasetSpec,
     DownloadSpec,
     ExecutorSpec,
@@ -36,6 +37,7 @@ KINDS: Mapping[str, type] = {
     "methods": MethodSpec,
     "executors": ExecutorSpec,
     "trackers": TrackerSpec,
+    "claims": ClaimSpec,
 }
 
 
@@ -89,6 +91,11 @@ class Registry:
         families = [spec.title for spec in specs if spec.matches is not None]
         plain = [spec.name for spec in specs if spec.matches is None]
         raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
+
+    @property
+    def claims(self) -> list[ClaimSpec]:
+        """Published numbers, in the order of tables."""
+        return self._all("claims", ClaimSpec)
 
     def check_backbone(self, name: str) -> None:
         """Raise UsageError unless a backbone of that name can be built."""

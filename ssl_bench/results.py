@@ -103,6 +103,11 @@ def read_record(path: Path) -> Record | None:
 
 def read_records(folder: Path) -> Iterator[Record]:
     """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path."""
+    return (record for _, record in record_files(folder))
+
+
+def record_files(folder: Path) -> Iterator[tuple[Path, Record]]:
+    """As `read_records`, each with its file."""
     if not folder.is_dir():
         return
     for path in sorted(folder.rglob("*.json")):
@@ -110,4 +115,4 @@ def read_records(folder: Path) -> Iterator[Record]:
             continue
         record = read_record(path)
         if record is not None:
-            yield record
+            yield path, record

@@ -1,7 +1,7 @@
 """The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +9,6 @@ from ssl_bench.cell import Cell
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, try_lock, write_text
-from ssl_bench.leaderboard import render
 from ssl_bench.plan import Plan
 from ssl_bench.results import Record, ResultStore
 from ssl_bench.sources import Source
@@ -74,12 +73,13 @@ def run_cells(
     return outcomes
 
 
-def write_tables(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the leaderboards of some records into a folder."""
+def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write what `render` gave into a folder. UsageError where it cannot be written."""
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in render(records).items():
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)
             written.append(folder / name)
     except OSError as error:

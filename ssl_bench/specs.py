@@ -134,6 +134,34 @@ class DownloadSpec(Spec):
     """What to do by hand then; `{folder}` stands for the folder to unpack into."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClaimSpec(Spec):
+    """A published table of scores of one network. It is shown beside what is measured, and never among it."""
+
+    title: str
+    """The network, as its authors call it."""
+    task: str
+    metric: str
+    """The task's metric of that name."""
+    dataset: str
+    """Our name of the data set."""
+    scores: Mapping[str, Mapping[str, float]]
+    """Method as published, to labels as published, to score."""
+    labeled: Mapping[str, int]
+    """Labels as published to how many images they are."""
+    source: str
+    split: str
+    """How the labelled images were chosen."""
+    selection: str
+    """Which evaluation of a run is reported."""
+    notes: str = ""
+    """What else a comparison should know."""
+    backbone: str = ""
+    """Our name of the very same network; empty where there is none, and so nothing to compare with."""
+    methods: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Method as published to our name of it."""
+
+
 class MethodConfig(Settings):
     """Settings of a method, with defaults per task.
 

@@ -13,6 +13,7 @@ from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
+from ssl_bench.cli.report import report
 from ssl_bench.cli.run import run
 from ssl_bench.cli.show import show
 from ssl_bench.errors import SslBenchError
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, show, predict, export, data, check):
+for command in (run, plan, list_, leaderboard, report, show, predict, export, data, check):
     cli.add_command(command)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, unknown
 
 
 @click.command(short_help="Make the tables again from records.")
@@ -12,13 +12,35 @@ from ssl_bench.errors import UsageError
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Where tables go.  [default: FOLDER/leaderboards]"
 )
-def leaderboard(folder: Path, to: Path | None) -> None:
+@click.option(
+    "--format",
+    "formats",
+    default="md",
+    show_default=True,
+    help="md, csv, tex (for booktabs), html (fragments), or several: md,tex.",
+)
+@click.option(
+    "--one-table", is_flag=True, help="Stop, naming what differs, where records do not fit into one table."
+)
+@click.option(
+    "--oracle", is_flag=True, help="Also show, greyed, the best evaluation on test data, which never ranks."
+)
+def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, oracle: bool) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.display import show_leaderboard
+    from ssl_bench.leaderboard import FORMATS, check_one_table, render
+    from ssl_bench.registry import load_registry
     from ssl_bench.results import read_records
     from ssl_bench.run import write_tables
 
+    asked = [name.strip() for name in formats.split(",")]
+    if wrong := [name for name in asked if name not in FORMATS]:
+        raise unknown("--format", wrong[0], FORMATS)
     records = list(read_records(folder))
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
-    show_leaderboard(records, write_tables(records, to or folder / "leaderboards"))
+    if one_table:
+        check_one_table(records)
+    chosen = [form for form in FORMATS if form in asked]
+    files = render(records, chosen, oracle=oracle, claims=load_registry().claims)
+    show_leaderboard(records, write_tables(files, to or folder / "leaderboards"))

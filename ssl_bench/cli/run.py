@@ -35,6 +35,7 @@ def run(
     from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
     from ssl_bench.devices import count_slots, find_devices
     from ssl_bench.executor import Outcome
+    from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
     from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
@@ -68,7 +69,7 @@ def run(
     finally:
         # An interrupted run shows what it has, too.
         if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(store.records(), store.leaderboards)
+            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:

@@ -1,139 +1,196 @@
-"""The files of a leaderboard."""
+"""The documents of a leaderboard: which there are, and the main ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ssl_bench.leaderboard.entries import MISSING, Entry, read_entries
+from ssl_bench.leaderboard.board import Board, Section, numbered, read_board
+from ssl_bench.leaderboard.comparison import comparison_document
+from ssl_bench.leaderboard.cost import cost_document
+from ssl_bench.leaderboard.efficiency import efficiency_document
+from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.gaps import bound_of
-from ssl_bench.leaderboard.grouping import Table, make_tables
-from ssl_bench.leaderboard.markdown import escape
-from ssl_bench.leaderboard.rows import Row, make_rows
-from ssl_bench.leaderboard.scores import baseline_of
+from ssl_bench.leaderboard.markdown import escape, render_markdown
+from ssl_bench.leaderboard.metrics import metrics_document
+from ssl_bench.leaderboard.model import (
+    Block,
+    Document,
+    Grid,
+    Heading,
+    Listing,
+    Span,
+    joined,
+    paragraph,
+    words,
+)
+from ssl_bench.leaderboard.reported import reported_document
+from ssl_bench.leaderboard.scores import baseline_of, by_seed
 from ssl_bench.leaderboard.tables import (
-    Numbers,
     cost_table,
     gap_table,
     hyperparameters,
-    numbered,
+    oracle_table,
+    references,
     score_table,
     settings_table,
     symbols_of,
 )
 from ssl_bench.results import Record
+from ssl_bench.specs import ClaimSpec
 
-EMPTY = "No finished runs yet.\n"
+EMPTY: Document = (paragraph("No finished runs yet."),)
 
 
-def render(records: Iterable[Record]) -> dict[str, str]:
-    """File name to text: `README.md`, `leaderboard.md` and `hyperparameters.md`."""
-    records = list(records)
-    entries, _ = read_entries(records)
-    tables = "\n".join(f"  - {escape(table.title)}" for table in make_tables(entries))
-    index = f"# Leaderboards\n\nMade by `ssl-bench leaderboard` from {_count(len(entries), 'record')}.\n\n"
-    index += "- [Leaderboard](leaderboard.md): scores, settings and cost\n" + (
-        f"{tables}\n" if tables else ""
-    )
-    index += "- [Hyper-parameters](hyperparameters.md): settings of the methods\n"
+def make_documents(
+    board: Board, *, oracle: bool = False, claims: Sequence[ClaimSpec] = ()
+) -> dict[str, Document]:
+    """Name to document, in the order of the index. `oracle`: as of `main_document`."""
+    found = bool(board.sections)
     return {
-        "README.md": index,
-        "leaderboard.md": f"# Leaderboard\n\n{main_table(records)}",
-        "hyperparameters.md": f"# Hyper-parameters\n\n{hyperparameter_table(records)}",
+        "leaderboard": (Heading("Leaderboard", 1), *main_document(board, oracle=oracle)),
+        "comparison": (Heading("Comparison", 1), *(comparison_document(board) if found else EMPTY)),
+        "metrics": (Heading("Metrics", 1), *(metrics_document(board) if found else EMPTY)),
+        "efficiency": (
+            Heading("Label efficiency", 1),
+            *(efficiency_document(board) if found else EMPTY),
+        ),
+        "cost": (Heading("Cost", 1), *(cost_document(board) if found else EMPTY)),
+        "reported": (Heading("Reported", 1), *(reported_document(board, claims) if found else EMPTY)),
+        "hyperparameters": (Heading("Hyper-parameters", 1), *hyperparameter_document(board)),
     }
+
+
+ABOUT: Mapping[str, str] = {
+    "leaderboard": "scores, settings and cost",
+    "comparison": "which differences stand: ranks, intervals, further seeds",
+    "metrics": "every metric of every task",
+    "efficiency": "scores against the number of labels, and the labels that a method saves",
+    "cost": "time, memory, images and parameters",
+    "reported": "published numbers beside measured ones",
+    "hyperparameters": "settings of the methods",
+}
+
+
+def make_index(board: Board, documents: Mapping[str, Document]) -> str:
+    """A page of links to the documents, in Markdown."""
+    tables = "".join(f"  - {escape(section.table.title)}\n" for section in board.sections)
+    index = (
+        f"# Leaderboards\n\nMade by `ssl-bench leaderboard` from {_count(len(board.entries), 'record')}.\n\n"
+    )
+    for name, document in documents.items():
+        title = document[0]
+        assert isinstance(title, Heading)
+        index += f"- [{title.text}]({name}.md): {ABOUT[name]}\n"
+        index += tables if name == "leaderboard" else ""
+    return index
+
+
+def main_document(board: Board, *, oracle: bool = False) -> Document:
+    """Every table of scores with its settings and cost, then notes and references.
+
+    `oracle`: also what the best evaluation on test data would have scored, greyed.
+    """
+    if not board.sections:
+        return EMPTY
+    numbers = numbered(board.rows)
+    blocks: list[Block] = []
+    for section in board.sections:
+        gaps = gap_table(
+            section, numbers, f"Share of the gap{_ends(section)} that is closed without the labels"
+        )
+        best = oracle_table(section, numbers) if oracle else None
+        parts = (
+            score_table(section, numbers),
+            best,
+            gaps,
+            settings_table(section),
+            cost_table(section, numbers),
+        )
+        blocks += [Heading(section.table.title), *(grid for grid in parts if grid is not None)]
+    return [*blocks, Heading("Notes"), Listing(_notes(board)), *references(numbers)]
+
+
+def hyperparameter_document(board: Board) -> Document:
+    """The hyper-parameters of every table of scores; those that have the same ones share a table."""
+    if not board.sections:
+        return EMPTY
+    numbers = numbered(row for row in board.rows if symbols_of(row))
+    shared: list[tuple[Grid | None, list[str]]] = []
+    for section in board.sections:
+        grid = hyperparameters(section, numbers)
+        titles = next((titles for other, titles in shared if other == grid), None)
+        if titles is None:
+            shared.append((grid, [section.table.title]))
+        else:
+            titles.append(section.table.title)
+    blocks: list[Block] = []
+    for grid, (first, *others) in shared:
+        blocks.append(Heading(first))
+        if others:
+            blocks.append(paragraph("The same for: ", *joined(others, "; "), "."))
+        blocks.append(grid or paragraph("No method here has hyper-parameters of its own."))
+    return [*blocks, *references(numbers)]
 
 
 def main_table(records: Iterable[Record]) -> str:
-    """Every table of scores with its settings and cost, then notes and references. Markdown."""
-    entries, repeated = read_entries(records)
-    tables = make_tables(entries)
-    if not tables:
-        return EMPTY
-    rows = [row for table in tables for row in make_rows(table)]
-    numbers = numbered(rows)
-    parts = []
-    for table in tables:
-        parts += [f"## {escape(table.title)}", score_table(table, numbers)]
-        if gaps := gap_table(table, numbers):
-            parts += [f"Share of the gap{_ends(table)} that is closed without the labels:", gaps]
-        parts += ["Settings:", settings_table(table)]
-        parts += ["Cost, as mean time of a run and size of the deployed network:", cost_table(table, numbers)]
-    parts += ["## Notes", "\n".join(f"- {note}" for note in _notes(entries, repeated, tables, rows))]
-    return "\n\n".join([*parts, *_references(numbers)]) + "\n"
+    """The main document in Markdown, without its title."""
+    return render_markdown(main_document(read_board(records)))
 
 
 def hyperparameter_table(records: Iterable[Record]) -> str:
-    """The hyper-parameters of every table of scores; those that have the same ones share a table. Markdown."""
-    tables = make_tables(read_entries(records)[0])
-    if not tables:
-        return EMPTY
-    rows = [row for table in tables for row in make_rows(table) if symbols_of(row)]
-    numbers = numbered(rows)
-    shared: dict[str, list[str]] = {}
-    for table in tables:
-        shared.setdefault(hyperparameters(table, numbers), []).append(escape(table.title))
-    parts = []
-    for text, titles in shared.items():
-        parts.append(f"## {titles[0]}")
-        if len(titles) > 1:
-            parts.append(f"The same for: {'; '.join(titles[1:])}.")
-        parts.append(text or "No method here has hyper-parameters of its own.")
-    return "\n\n".join([*parts, *_references(numbers)]) + "\n"
+    """The document of hyper-parameters in Markdown, without its title."""
+    return render_markdown(hyperparameter_document(read_board(records)))
 
 
-def _notes(
-    entries: Sequence[Entry], repeated: int, tables: Sequence[Table], rows: Sequence[Row]
-) -> list[str]:
+def _notes(board: Board) -> list[tuple[Span, ...]]:
+    rows = board.rows
     baselines = {
-        escape(row.title): None
-        for table in tables
-        for number in range(len(table.columns))
-        if (row := baseline_of(make_rows(table), number))
+        row.title: None
+        for section in board.sections
+        for number in range(len(section.table.columns))
+        if (row := baseline_of(section.rows, number))
     }
-    bounds = dict.fromkeys(escape(row.title) for row in rows if row.head.role == "upper_bound")
-    everywhere = dict.fromkeys(escape(row.title) for row in rows if row.head.uses_all_labels)
-    versions = {version for entry in entries for _, version in entry.versions}
-    versions |= {entry.provider for entry in entries}
-    notes = ["Scores: mean ± sample standard deviation over n seeds. The best mean of a column is in bold."]
+    bounds = dict.fromkeys(row.title for row in rows if row.head.role == "upper_bound")
+    everywhere = dict.fromkeys(row.title for row in rows if row.head.uses_all_labels)
+    versions = {version for entry in board.entries for _, version in entry.versions}
+    versions |= {entry.provider for entry in board.entries}
+    notes = [
+        words("Scores: mean ± sample standard deviation over n seeds. The best mean of a column is in bold.")
+    ]
     if baselines:
-        notes.append(
-            f"Signed figures: difference to {' or '.join(baselines)}, over the seeds that both have."
-        )
+        names = joined(list(baselines), " or ")
+        notes.append(words("Signed figures: difference to ", *names, ", over the seeds that both have."))
+    if any(len(by_seed(cells)) == 1 for row in rows for cells in row.cells):
+        notes.append(words("n=1: a single run, which tells nothing of its spread."))
     if bounds:
-        notes.append(f"{' and '.join(bounds)}: an upper bound, which does not compete for bold.")
+        names = joined(list(bounds), " and ")
+        notes.append(words(*names, ": an upper bound, which does not compete for bold."))
     if everywhere:
-        notes.append(
-            f"{' and '.join(everywhere)}: trained on every label of the training set, whatever the split."
-        )
+        names = joined(list(everywhere), " and ")
+        notes.append(words(*names, ": trained on every label of the training set, whatever the split."))
     notes.append(
-        "What ranks is the score after the last iteration, never the best one of a run, "
-        "which would be a choice made on test data."
+        words(
+            "What ranks is the score after the last iteration, never the best one of a run, "
+            "which would be a choice made on test data."
+        )
     )
-    notes.append(f"Made from {_count(len(entries), 'record')}.{_left_out(repeated)}")
-    notes.append(f"Hardware: {_listed(entry.device for entry in entries)}.")
-    notes.append(f"Versions: {_listed(versions)}.")
+    left_out = f" {_count(board.repeated, 'more')} repeat a run and are left out." if board.repeated else ""
+    notes.append(words(f"Made from {_count(len(board.entries), 'record')}.{left_out}"))
+    notes.append(words("Hardware: ", *_listed(entry.device for entry in board.entries), "."))
+    notes.append(words("Versions: ", *_listed(versions), "."))
     return notes
 
 
-def _ends(table: Table) -> str:
-    rows = make_rows(table)
+def _ends(section: Section) -> str:
     ends = {
-        (escape(low.title), escape(high.title))
-        for number in range(len(table.columns))
-        if (low := baseline_of(rows, number)) and (high := bound_of(rows, number))
+        (low.title, high.title)
+        for number in range(len(section.table.columns))
+        if (low := baseline_of(section.rows, number)) and (high := bound_of(section.rows, number))
     }
     return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
-
-
-def _left_out(repeated: int) -> str:
-    return f" {_count(repeated, 'more')} repeat a run and are left out." if repeated else ""
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 or word == "more" else f"{number} {word}s"
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(escape(name) for name in sorted(set(names) - {MISSING})) or "not recorded"
-
-
-def _references(numbers: Numbers) -> list[str]:
-    lines = [f"{number}. {escape(reference)}" for reference, number in numbers.items()]
-    return ["## References", "\n".join(lines)] if lines else []
+def _listed(names: Iterable[str]) -> Sequence[Span]:
+    return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")

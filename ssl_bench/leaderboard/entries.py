@@ -2,31 +2,42 @@
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, number, pairs, text
 from ssl_bench.results import Record
 from ssl_bench.specs import LAST
 
-MISSING = "-"
 PROVIDER = "provided by"
 TRAINED_ON = "trained on split"
 """Settings of a run outside its method's config, whose field names hold no space."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric of a task."""
+
+    name: str
+    label: str
+    """Symbol, unit and arrow."""
+    higher_is_better: bool
+    digits: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One finished run."""
 
+    id: str
     task: str
     task_title: str
     task_position: float
-    metric: str
-    """Symbol, unit and arrow of the task's primary metric."""
-    higher_is_better: bool
-    digits: int
+    measures: tuple[Measure, ...]
+    """The first is the primary one, which ranks."""
     dataset: str
     data: str
     """Fingerprint of the data."""
@@ -56,10 +67,45 @@ class Entry:
     """(field of the method's config, LaTeX), in the order of the table."""
     config: Mapping[str, Any]
     seed: str
-    score: float | None
-    seconds: float | None
-    parameters: float | None
     device: str
+    cost: Mapping[str, float]
+    """What was measured of `seconds`, `parameters`, `images_seen` and others."""
+    scores: Mapping[str, float] = field(metadata={"outcome": True})
+    """What there is of the metrics, those beyond the task's `measures` included."""
+    best: float | None = field(metadata={"outcome": True})
+    """The best primary score on the way, chosen on test data: it never ranks."""
+    per_image: Mapping[str, Any] = field(metadata={"outcome": True})
+    curves: Mapping[str, Any] = field(metadata={"outcome": True})
+
+    @property
+    def primary(self) -> Measure:
+        """What ranks."""
+        return self.measures[0]
+
+    @property
+    def metric(self) -> str:
+        """Symbol, unit and arrow of what ranks."""
+        return self.primary.label
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Of what ranks."""
+        return self.primary.higher_is_better
+
+    @property
+    def digits(self) -> int:
+        """Decimals of what ranks."""
+        return self.primary.digits
+
+    @property
+    def score(self) -> float | None:
+        """What ranks, after the last iteration."""
+        return self.scores.get(self.primary.name)
+
+    @property
+    def labels(self) -> int | None:
+        """How many images are labelled, as a number."""
+        return int(self.labeled) if self.labeled.isdecimal() and len(self.labeled) < 10 else None
 
     @property
     def setting(self) -> tuple[Any, ...]:
@@ -79,6 +125,10 @@ class Entry:
         return (self.setting, self.split, self.method, canonical(self.method_settings), self.seed)
 
 
+_OUTCOME = [item.name for item in fields(Entry) if item.metadata.get("outcome")]
+_REST = [item.name for item in fields(Entry) if not item.metadata.get("outcome")]
+
+
 def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
     """One entry per run, in an order of their own, and how many records repeat another's run.
 
@@ -86,103 +136,90 @@ def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
     """
     runs: dict[tuple[Any, ...], Entry] = {}
     repeated = 0
-    for entry in sorted(map(_entry, records), key=_regardless_of_score):
+    for entry in _ordered(map(entry_of, records)):
         repeated += entry.run in runs
         runs.setdefault(entry.run, entry)
     return list(runs.values()), repeated
 
 
-def canonical(value: Any) -> str:
-    """One text per content, to compare and to sort by."""
-    return json.dumps(value, sort_keys=True, default=str)
+def _ordered(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """By all but the outcome, which decides only between records that are equal in all else."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[canonical([getattr(entry, name) for name in _REST])].append(entry)
+    for _, same in sorted(groups.items()):
+        if len(same) > 1:
+            same.sort(key=lambda entry: canonical([getattr(entry, name) for name in _OUTCOME]))
+        yield from same
 
 
-def _regardless_of_score(entry: Entry) -> tuple[str, str]:
-    """A sort key in which the score decides only between records that are equal in all else."""
-    return canonical({**asdict(entry), "score": None}), canonical(entry.score)
-
-
-def _entry(record: Record) -> Entry:
-    cell, config, describe = (_mapping(record.get(key)) for key in ("cell", "config", "describe"))
-    cost, split, recipe = (
-        _mapping(record.get("cost")),
-        _mapping(cell.get("split")),
-        _mapping(config.get("recipe")),
-    )
-    task, method = _mapping(describe.get("task")), _mapping(describe.get("method"))
-    metrics = task.get("metrics")
-    metric = _mapping(metrics[0]) if isinstance(metrics, list | tuple) and metrics else {}
-    providers = {str(kind): _text(name) for kind, name in _mapping(record.get("providers")).items()}
-    higher_is_better = metric.get("higher_is_better") is not False
+def entry_of(record: Record) -> Entry:
+    """The entry of one record."""
+    cell, config, describe = (mapping(record.get(key)) for key in ("cell", "config", "describe"))
+    split, recipe = mapping(cell.get("split")), mapping(config.get("recipe"))
+    task, method = mapping(describe.get("task")), mapping(describe.get("method"))
+    providers = {str(kind): text(name) for kind, name in mapping(record.get("providers")).items()}
+    measures = _measures(task.get("metrics"))
+    best = mapping(mapping(record.get("best")).get("metrics"))
     return Entry(
-        task=_text(cell.get("task")),
-        task_title=_text(task.get("title") or cell.get("task")),
+        id=text(cell.get("id")),
+        task=text(cell.get("task")),
+        task_title=text(task.get("title") or cell.get("task")),
         task_position=_position(task),
-        metric=_metric(metric, higher_is_better),
-        higher_is_better=higher_is_better,
-        digits=int(_number(metric.get("digits"), 0, 9, 2)),
-        dataset=_text(cell.get("dataset")),
-        data=_text(cell.get("data")),
-        backbone=_text(cell.get("backbone")),
-        tier=_text(cell.get("tier")),
-        threads=_text(cell.get("threads")),
-        iterations=_text(recipe.get("iterations")),
+        measures=measures,
+        dataset=text(cell.get("dataset")),
+        data=text(cell.get("data")),
+        backbone=text(cell.get("backbone")),
+        tier=text(cell.get("tier")),
+        threads=text(cell.get("threads")),
+        iterations=text(recipe.get("iterations")),
         recipe=digest(json.loads(canonical(recipe)), 6),
         versions=tuple(sorted((kind, name) for kind, name in providers.items() if kind != "method")),
         provider=providers.get("method", MISSING),
-        source=_text(split.get("source")),
-        split_seed=_text(split.get("seed")),
-        split=_text(split.get("hash")),
-        labeled=_text(split.get("labeled")),
-        unlabeled=_text(split.get("unlabeled")),
-        method=_text(cell.get("method")),
-        method_title=_text(method.get("title") or cell.get("method")),
+        source=text(split.get("source")),
+        split_seed=text(split.get("seed")),
+        split=text(split.get("hash")),
+        labeled=text(split.get("labeled")),
+        unlabeled=text(split.get("unlabeled")),
+        method=text(cell.get("method")),
+        method_title=text(method.get("title") or cell.get("method")),
         method_position=_position(method),
-        role=_text(method.get("role")),
+        role=text(method.get("role")),
         uses_all_labels=method.get("labels") == "all",
         reference=str(method.get("reference") or ""),
-        symbols=_pairs(method.get("symbols")),
-        config=_mapping(config.get("method")),
-        seed=_text(cell.get("seed")),
-        score=_finite(_mapping(record.get("metrics")).get(str(metric.get("name")))),
-        seconds=_finite(cost.get("seconds")),
-        parameters=_finite(cost.get("parameters")),
-        device=_text(_mapping(record.get("provenance")).get("device")),
+        symbols=pairs(method.get("symbols")),
+        config=mapping(config.get("method")),
+        seed=text(cell.get("seed")),
+        device=text(mapping(record.get("provenance")).get("device")),
+        cost=_numbers(record.get("cost")),
+        scores=_numbers(record.get("metrics")),
+        best=finite(best.get(measures[0].name)),
+        per_image=mapping(record.get("per_image")),
+        curves=mapping(record.get("curves")),
     )
 
 
-def _metric(metric: Mapping[str, Any], higher_is_better: bool) -> str:
-    if not metric.get("symbol"):
-        return MISSING
+def _numbers(value: Any) -> dict[str, float]:
+    found = {str(name): finite(item) for name, item in mapping(value).items()}
+    return {name: item for name, item in found.items() if item is not None}
+
+
+def _measures(metrics: Any) -> tuple[Measure, ...]:
+    described = metrics if isinstance(metrics, list | tuple) else []
+    measures = [_measure(mapping(metric)) for metric in described]
+    return tuple(measures) or (_measure({}),)
+
+
+def _measure(metric: Mapping[str, Any]) -> Measure:
+    higher_is_better = metric.get("higher_is_better") is not False
     unit = f" ({metric['unit']})" if metric.get("unit") else ""
-    return f"{metric['symbol']}{unit} {'↑' if higher_is_better else '↓'}"
-
-
-def _pairs(symbols: Any) -> tuple[tuple[str, str], ...]:
-    """A list of pairs keeps its order in a record; a mapping is as it comes."""
-    pairs = symbols.items() if isinstance(symbols, Mapping) else symbols
-    if not isinstance(symbols, Mapping | list | tuple):
-        return ()
-    return tuple((str(p[0]), str(p[1])) for p in pairs if isinstance(p, list | tuple) and len(p) == 2)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float) and value != "" else MISSING
-
-
-def _finite(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) else None
-
-
-def _number(value: Any, low: float, high: float, default: float) -> float:
-    number = _finite(value)
-    return number if number is not None and low <= number <= high else default
+    label = (
+        f"{metric['symbol']}{unit} {'↑' if higher_is_better else '↓'}" if metric.get("symbol") else MISSING
+    )
+    return Measure(
+        str(metric.get("name")), label, higher_is_better, int(number(metric.get("digits"), 0, 9, 2))
+    )
 
 
 def _position(description: Mapping[str, Any]) -> float:
-    return _number(description.get("position"), -math.inf, math.inf, LAST)
+    return number(description.get("position"), -math.inf, math.inf, LAST)

@@ -5,9 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, TypeVar
 
-from ssl_bench.leaderboard.entries import Entry, canonical
+from ssl_bench.errors import UsageError
+from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.fields import canonical
 from ssl_bench.recipe import TIERS
 
 T = TypeVar("T")
@@ -25,7 +28,12 @@ class Column:
 
     entries: tuple[Entry, ...]
 
-    @property
+    def __post_init__(self) -> None:
+        """UsageError, naming what differs, for runs that may not stand in one column."""
+        if difference := differing(self.entries):
+            raise UsageError(f"records that differ in {difference} cannot share a column")
+
+    @cached_property
     def head(self) -> Entry:
         """A run that speaks for the column, by its split where it can."""
         return min(
@@ -45,6 +53,48 @@ class Table:
 
     title: str
     columns: tuple[Column, ...]
+
+
+_ALIKE: tuple[tuple[str, Callable[[Entry], str]], ...] = (
+    ("tier", lambda entry: entry.tier),
+    ("task", lambda entry: entry.task),
+    ("data set", lambda entry: entry.dataset),
+    ("data", lambda entry: entry.data),
+    ("network", lambda entry: entry.backbone),
+    ("recipe", lambda entry: f"{entry.iterations} iterations, {entry.recipe}"),
+    ("threads", lambda entry: entry.threads),
+    ("versions", lambda entry: ", ".join(f"{kind} {version}" for kind, version in entry.versions)),
+)
+"""What the runs of a column must agree in, besides the split."""
+
+
+def differing(entries: Sequence[Entry]) -> str:
+    """The first thing that runs which would share a column differ in, with two of its values; empty for none."""
+    for name, get in _ALIKE:
+        if len(values := sorted(set(map(get, entries)))) > 1:
+            return f"{name}: {values[0]} and {values[1]}"
+    splits = {entry.split: entry for entry in entries if not entry.uses_all_labels}
+    if len(splits) > 1:
+        first, second = (splits[name] for name in sorted(splits)[:2])
+        return f"split: {first.split} ({first.source}) and {second.split} ({second.source})"
+    return ""
+
+
+def require_one_table(entries: Sequence[Entry]) -> None:
+    """UsageError, naming the task and what differs, unless all runs fit into one table."""
+    if len(make_tables(entries)) < 2:
+        return
+    for task, same in _grouped(entries, lambda entry: entry.task):
+        if difference := differing(same):
+            raise UsageError(
+                f"--one-table: records of task '{task}' differ in {difference}; name a folder with one of them"
+            )
+    tiers = sorted({entry.tier for entry in entries})
+    seeds = sorted({entry.split_seed for entry in entries})
+    name, values = ("tier", tiers) if len(tiers) > 1 else ("seed of the split", seeds)
+    raise UsageError(
+        f"--one-table: tasks differ in {name}: {', '.join(values)}; name a folder with one of them"
+    )
 
 
 _TRAITS: tuple[Callable[[Entry], str], ...] = (
@@ -78,7 +128,10 @@ def make_tables(entries: Sequence[Entry]) -> list[Table]:
     # Within a tier by labels, so that a table's neighbour differs by its split seed and the like alone.
     groups.sort(key=lambda columns: (_tier_key(columns[0]), _labels_key(columns[0].head.source)))
     ordered = [tuple(sorted(columns, key=lambda column: column.order)) for columns in groups]
-    return [Table(title, columns) for title, columns in zip(_titles(ordered), ordered, strict=True)]
+    return [
+        Table(title, columns)
+        for title, columns in zip(distinct_titles(ordered, _title), ordered, strict=True)
+    ]
 
 
 def _columns(entries: Iterable[Entry]) -> list[Column]:
@@ -126,8 +179,11 @@ def _agreement(column: Column, table: Iterable[Column]) -> int:
     return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:6])
 
 
-def _titles(tables: Sequence[Sequence[Column]]) -> list[str]:
-    titles = [_title(columns) for columns in tables]
+def distinct_titles(
+    tables: Sequence[Sequence[Column]], title: Callable[[Sequence[Column]], str]
+) -> list[str]:
+    """A title of its own for every table: those that clash are told apart by what differs."""
+    titles = [title(columns) for columns in tables]
     for trait in _TRAITS:
         for same in _clashes(titles):
             texts = {number: _words(trait(column.head) for column in tables[number]) for number in same}

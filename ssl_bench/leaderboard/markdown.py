@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.entries import MISSING
+from ssl_bench.leaderboard.fields import MISSING
+from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span
 
 # An underscore between letters is no emphasis and reads better bare.
 _SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -48,15 +49,54 @@ def formula(latex: str) -> str:
     return f"${text}$" if text else MISSING
 
 
-def to_markdown(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int | None = None
-) -> str:
-    """A Markdown table of cells that are Markdown already; columns of numbers from `numbers_from` on."""
+def render_markdown(document: Document) -> str:
+    """The whole document."""
+    return "\n\n".join(map(_block, document)) + "\n"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"{'#' * level} {escape(text)}"
+        case Paragraph(spans):
+            return _spans(spans)
+        case Listing(items, numbered):
+            marks = (f"{number}." if numbered else "-" for number in range(1, len(items) + 1))
+            return "\n".join(f"{mark} {_spans(item)}" for mark, item in zip(marks, items, strict=True))
+        case Grid():
+            caption = f"{escape(block.caption)}:\n\n" if block.caption else ""
+            return caption + _table(block.header, block.rows, numbers_from=block.numbers_from)
+
+
+def _spans(spans: Sequence[Span]) -> str:
+    return "".join(map(_span, spans))
+
+
+def _span(span: Span) -> str:
+    match span.style:
+        case "text":
+            return escape(span.text)
+        case "code":
+            return code(span.text)
+        case "formula":
+            return formula(span.text)
+        case "strong":
+            return f"**{span.text}**"
+        case "faint":
+            return f"*{span.text}*"
+        case "cite":
+            return f" [{span.text}]"
+        case "figure":
+            return span.text
+
+
+def _table(header: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, numbers_from: int | None) -> str:
     import pandas
     import tabulate
 
     aligned = ["left" if numbers_from is None or i < numbers_from else "right" for i in range(len(header))]
-    frame = pandas.DataFrame([list(row) for row in rows], columns=list(header))
+    cells = [[_spans(cell.spans) for cell in row] for row in rows]
+    frame = pandas.DataFrame(cells, columns=[_spans(cell.spans) for cell in header])
     # Else the padding, and so the bytes, would depend on whether some package has brought `wcwidth` along.
     wide, tabulate.WIDE_CHARS_MODE = tabulate.WIDE_CHARS_MODE, False
     try:

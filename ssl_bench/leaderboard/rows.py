@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_bench.leaderboard.entries import MISSING, PROVIDER, TRAINED_ON, Entry, canonical
+from ssl_bench.leaderboard.entries import PROVIDER, TRAINED_ON, Entry
+from ssl_bench.leaderboard.fields import MISSING, canonical
 from ssl_bench.leaderboard.grouping import Column, Table
 
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.entries import Entry, Measure
 from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.rows import Row
 
@@ -22,11 +22,17 @@ class Score:
     paired: int
     """How many seeds both have."""
     best: bool
+    value: float
+    """The mean, not rounded."""
+    gain: float | None
+    """The difference, not rounded."""
+    spread: float | None
+    """The deviation, not rounded."""
 
 
 def make_scores(table: Table, rows: Sequence[Row]) -> list[list[Score | None]]:
     """Row by column; None where a method has no score."""
-    columns = [_column(table, rows, number) for number in range(len(table.columns))]
+    columns = [score_column(rows, number, column.head.primary) for number, column in enumerate(table.columns)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -35,20 +41,20 @@ def baseline_of(rows: Sequence[Row], column: int) -> Row | None:
     return next((row for row in rows if row.head.role == "baseline" and by_seed(row.cells[column])), None)
 
 
-def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None]:
-    head = table.columns[number].head
-    scores = [by_seed(row.cells[number]) for row in rows]
+def score_column(rows: Sequence[Row], number: int, measure: Measure) -> list[Score | None]:
+    """Scores of the rows in one column by one of the task's metrics."""
+    scores = [by_seed(row.cells[number], measure.name) for row in rows]
     baseline = baseline_of(rows, number)
-    reference = by_seed(baseline.cells[number]) if baseline else {}
+    reference = by_seed(baseline.cells[number], measure.name) if baseline else {}
     # Rounded as shown: what looks equal is equally good.
-    means = [_shown(statistics.fmean(score.values()), head.digits) if score else None for score in scores]
+    means = [shown(statistics.fmean(score.values()), measure.digits) if score else None for score in scores]
     competing = [
         mean
         for row, mean in zip(rows, means, strict=True)
         if mean is not None and row.head.role != "upper_bound"
     ]
     # One alone is not the best of anything.
-    best = (max if head.higher_is_better else min)(competing) if len(competing) > 1 else None
+    best = (max if measure.higher_is_better else min)(competing) if len(competing) > 1 else None
     cells: list[Score | None] = []
     for row, score, mean in zip(rows, scores, means, strict=True):
         if mean is None:
@@ -58,26 +64,32 @@ def _column(table: Table, rows: Sequence[Row], number: int) -> list[Score | None
         gain = (
             statistics.fmean(score[s] for s in both) - statistics.fmean(reference[s] for s in both)
             if both
-            else 0.0
+            else None
         )
+        spread = statistics.stdev(score.values()) if len(score) > 1 else None
         cells.append(
             Score(
-                mean=f"{mean:.{head.digits}f}",
-                std=f"{statistics.stdev(score.values()):.{head.digits}f}" if len(score) > 1 else "",
+                mean=f"{mean:.{measure.digits}f}",
+                std="" if spread is None else f"{spread:.{measure.digits}f}",
                 n=len(score),
-                difference=f"{_shown(gain, head.digits):+.{head.digits}f}" if both else "",
+                difference="" if gain is None else f"{shown(gain, measure.digits):+.{measure.digits}f}",
                 paired=len(both),
                 best=mean == best and row.head.role != "upper_bound",
+                value=statistics.fmean(score.values()),
+                gain=gain,
+                spread=spread,
             )
         )
     return cells
 
 
-def by_seed(entries: Sequence[Entry]) -> dict[str, float]:
-    """Seed to score, without runs that have none."""
-    return {entry.seed: entry.score for entry in entries if entry.score is not None}
+def by_seed(entries: Sequence[Entry], metric: str | None = None) -> dict[str, float]:
+    """Seed to score by a metric, the primary one unless named, without runs that have none."""
+    found = ((entry.seed, entry.scores.get(metric or entry.primary.name)) for entry in entries)
+    return {seed: score for seed, score in found if score is not None}
 
 
-def _shown(value: float, digits: int) -> float:
+def shown(value: float, digits: int) -> float:
+    """Rounded as in a table, without a negative zero."""
     # Adding 0.0 turns -0.0 into 0.0.
     return round(value, digits) + 0.0

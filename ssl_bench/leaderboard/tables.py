@@ -1,63 +1,78 @@
-"""The views of a table in Markdown: scores, hyper-parameters, cost, and what it was made with."""
+"""The views of a table: scores, hyper-parameters, cost in brief, and what it was made with."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ssl_bench.leaderboard.entries import MISSING, Entry
+from ssl_bench.leaderboard.board import Numbers, Section
+from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.gaps import make_shares
 from ssl_bench.leaderboard.grouping import Table
-from ssl_bench.leaderboard.markdown import code, escape, formula, to_markdown
-from ssl_bench.leaderboard.rows import Row, column_titles, make_rows, setting_text
-from ssl_bench.leaderboard.scores import Score, make_scores
+from ssl_bench.leaderboard.model import (
+    Block,
+    Cell,
+    Grid,
+    Heading,
+    Listing,
+    Span,
+    cell,
+    figure,
+    joined,
+    missing,
+    words,
+)
+from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
+from ssl_bench.leaderboard.scores import Score, make_scores, shown
 
-Numbers = Mapping[str, int]
-"""Reference to its number in the list below the tables."""
+REFERENCES = "References"
 
 
-def numbered(rows: Iterable[Row]) -> Numbers:
-    """References in the order in which the rows first cite them, from 1."""
-    references = dict.fromkeys(row.head.reference for row in rows if row.head.reference)
-    return {reference: number for number, reference in enumerate(references, 1)}
-
-
-def metric_names(table: Table) -> str:
-    """The primary metrics of the columns with their directions, each once."""
-    return " / ".join(dict.fromkeys(escape(column.head.metric) for column in table.columns))
-
-
-def score_table(table: Table, numbers: Numbers) -> str:
+def score_table(section: Section, numbers: Numbers) -> Grid:
     """Mean and spread over seeds, the best in bold, with differences to the baseline."""
-    rows = make_rows(table)
-    metrics = metric_names(table)
-    cells = [
-        [_name(row, numbers), metrics, *map(_score_text, scores)]
-        for row, scores in zip(rows, make_scores(table, rows), strict=True)
+    metrics = _metrics(section.table)
+    rows = [
+        [name_cell(row, numbers), metrics, *map(score_cell, scores)]
+        for row, scores in zip(section.rows, make_scores(section.table, section.rows), strict=True)
     ]
-    return to_markdown(_header(table), cells)
+    return Grid("scores", header(section.table), rows)
 
 
-def gap_table(table: Table, numbers: Numbers) -> str:
-    """Shares of the gap in per cent; empty where no column has both ends of one."""
-    rows = make_rows(table)
-    cells = [
-        [_name(row, numbers), "share of the gap", *map(_share_text, shares)]
-        for row, shares in zip(rows, make_shares(table, rows), strict=True)
+def oracle_table(section: Section, numbers: Numbers) -> Grid:
+    """What the best evaluation of each run would have scored, and how much better than the last one. Greyed."""
+    rows = []
+    for row in section.rows:
+        cells = [
+            _oracle(entries, column.head.digits)
+            for entries, column in zip(row.cells, section.table.columns, strict=True)
+        ]
+        rows.append([name_cell(row, numbers), figure("best on test data"), *cells])
+    caption = (
+        "No result, for it is chosen on test data: the best evaluation of each run, and its gap to the last"
+    )
+    return Grid("oracle", header(section.table), rows, caption)
+
+
+def gap_table(section: Section, numbers: Numbers, caption: str) -> Grid | None:
+    """Shares of the gap in per cent; None where no column has both ends of one."""
+    rows = [
+        [name_cell(row, numbers), figure("share of the gap"), *map(_share, shares)]
+        for row, shares in zip(section.rows, make_shares(section.table, section.rows), strict=True)
         if any(share is not None for share in shares)
     ]
-    return to_markdown(_header(table), cells) if cells else ""
+    return Grid("gap", header(section.table), rows, caption) if rows else None
 
 
-def hyperparameters(table: Table, numbers: Numbers) -> str:
-    """A row per symbol, in the order of the config's fields; empty where no method has any."""
-    cells = []
-    for row in make_rows(table):
-        name = _name(row, numbers)
+def hyperparameters(section: Section, numbers: Numbers) -> Grid | None:
+    """A row per symbol, in the order of the config's fields; None where no method has any."""
+    rows = []
+    for row in section.rows:
+        name = name_cell(row, numbers)
         for field, latex in symbols_of(row).items():
-            values = [_value(entries, field, latex) for entries in row.cells]
-            cells.append([name, formula(latex), *values])
-            name = ""
-    return to_markdown(_header(table), cells, numbers_from=2) if cells else ""
+            values = [_setting(entries, field, latex) for entries in row.cells]
+            rows.append([name, cell(latex, "formula"), *values])
+            name = Cell((), name.values)
+    return Grid("hyperparameters", header(section.table), rows, numbers_from=2) if rows else None
 
 
 def symbols_of(row: Row) -> dict[str, str]:
@@ -65,46 +80,40 @@ def symbols_of(row: Row) -> dict[str, str]:
     return {field: latex for entries in row.cells for entry in entries for field, latex in entry.symbols}
 
 
-def cost_table(table: Table, numbers: Numbers) -> str:
+def cost_table(section: Section, numbers: Numbers) -> Grid:
     """Mean seconds of a run, and the parameters of the network that it deploys."""
-    cells = [
-        [_name(row, numbers), "time, parameters", *map(_cost_text, row.cells)] for row in make_rows(table)
+    rows = [
+        [name_cell(row, numbers), figure("time, parameters"), *map(_cost, row.cells)] for row in section.rows
     ]
-    return to_markdown(_header(table), cells)
+    caption = "Cost, as mean time of a run and size of the deployed network"
+    return Grid("cost", header(section.table), rows, caption)
 
 
-def settings_table(table: Table) -> str:
+_SETTINGS = (
+    *("Task", "Metric", "Data", "Labels", "Labelled", "Unlabelled", "Split", "Network", "Recipe", "Threads"),
+)
+
+
+def settings_table(section: Section) -> Grid:
     """A line per task: what its column was made with."""
-    header = [
-        "Task",
-        "Metric",
-        "Data",
-        "Labels",
-        "Labelled",
-        "Unlabelled",
-        "Split",
-        "Network",
-        "Recipe",
-        "Threads",
-    ]
-    cells = []
-    for title, column in zip(column_titles(table), table.columns, strict=True):
+    rows = []
+    for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
         head = column.head
-        cells.append(
+        rows.append(
             [
-                escape(title),
-                escape(head.metric),
-                f"{escape(head.dataset)} {code(head.data)}",
-                escape(head.source),
-                escape(head.labeled),
-                escape(head.unlabeled),
-                f"{code(head.split)}, seed {escape(head.split_seed)}",
-                code(head.backbone),
-                f"{escape(head.iterations)} iterations {code(head.recipe)}",
-                escape(head.threads),
+                cell(title),
+                cell(head.metric),
+                Cell(words(Span(head.dataset), " ", Span(head.data, "code"))),
+                cell(head.source),
+                cell(head.labeled),
+                cell(head.unlabeled),
+                Cell(words(Span(head.split, "code"), ", seed ", Span(head.split_seed))),
+                cell(head.backbone, "code"),
+                Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"))),
+                cell(head.threads),
             ]
         )
-    return to_markdown(header, cells)
+    return Grid("settings", [figure(name) for name in _SETTINGS], rows, "Settings")
 
 
 def value_text(value: Any, latex: str = "") -> str:
@@ -112,7 +121,7 @@ def value_text(value: Any, latex: str = "") -> str:
     others with two; what the rule would turn into a 0 or 1 (a decay of 0.999) or a whole epoch keeps its digits.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return escape(setting_text(value))
+        return setting_text(value)
     if abs(value) >= 100 or (latex.startswith(r"\eta") and float(value).is_integer()):
         decimals = 0
     else:
@@ -121,38 +130,93 @@ def value_text(value: Any, latex: str = "") -> str:
     return f"{value:g}" if abs(float(text)) in (0, 1) and float(text) != value else text
 
 
-def _header(table: Table) -> list[str]:
-    return ["Methods", "", *map(escape, column_titles(table))]
+def header(table: Table) -> list[Cell]:
+    """Methods, a column for what a row shows, and the tasks."""
+    return [figure("Methods"), figure(""), *map(cell, column_titles(table))]
 
 
-def _name(row: Row, numbers: Numbers) -> str:
-    cited = f" [{numbers[row.head.reference]}]" if row.head.reference in numbers else ""
-    label = f" ({escape(row.label)})" if row.label else ""
-    return f"{escape(row.title)}{cited}{label}"
+def name_cell(row: Row, numbers: Numbers) -> Cell:
+    """The method, its reference, and what tells its settings from others."""
+    cited = [Span(str(numbers[row.head.reference]), "cite")] if row.head.reference in numbers else []
+    label: Iterable[Span] = words(" (", Span(row.label), ")") if row.label else ()
+    named = Cell((Span(row.title), *cited, *label))
+    return Cell(named.spans, {"method": named.text})
 
 
-def _score_text(score: Score | None) -> str:
+def references(numbers: Numbers) -> list[Block]:
+    """The list that `[1]` points into."""
+    items = [(Span(reference),) for reference in numbers]
+    return [Heading(REFERENCES), Listing(items, numbered=True)] if items else []
+
+
+def mean_cell(values: Sequence[float], digits: int) -> Cell:
+    """Mean ± sample standard deviation (n); one value has none, and is marked by n=1."""
+    if not values:
+        return missing()
+    mean = statistics.fmean(values)
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    deviation = "" if spread is None else f" ± {spread:.{digits}f}"
+    found = {"mean": mean} if spread is None else {"mean": mean, "std": spread}
+    return figure(f"{mean:.{digits}f}{deviation} (n={len(values)})", **found, n=len(values))
+
+
+def _metrics(table: Table) -> Cell:
+    return Cell(joined(list(dict.fromkeys(column.head.metric for column in table.columns)), " / "))
+
+
+def score_cell(score: Score | None) -> Cell:
+    """Mean and spread, bold for the best, then seeds and the difference to the baseline."""
     if score is None:
-        return MISSING
-    figure = f"{score.mean} ± {score.std}" if score.std else score.mean
+        return missing()
+    mean = f"{score.mean} ± {score.std}" if score.std else score.mean
     difference = f", {score.difference}" if score.difference else ""
     if difference and score.paired < score.n:
         difference += f" at n={score.paired}"
-    return f"{f'**{figure}**' if score.best else figure} (n={score.n}{difference})"
+    values = {"mean": score.value, "std": score.spread, "n": score.n, "difference": score.gain}
+    return Cell(
+        (Span(mean, "strong" if score.best else "figure"), Span(f" (n={score.n}{difference})", "figure")),
+        {name: value for name, value in values.items() if value is not None},
+    )
 
 
-def _share_text(share: float | None) -> str:
-    return MISSING if share is None else f"{round(100 * share):+d} %"
+def _oracle(entries: Sequence[Entry], digits: int) -> Cell:
+    found = [
+        (entry.best, entry.best - entry.score)
+        for entry in entries
+        if entry.best is not None and entry.score is not None
+    ]
+    if not found:
+        return missing()
+    best, gap = (statistics.fmean(values) for values in zip(*found, strict=True))
+    return cell(f"{best:.{digits}f} ({shown(gap, digits):+.{digits}f})", "faint", best=best, gap=gap)
 
 
-def _cost_text(entries: Sequence[Entry]) -> str:
-    seconds = [entry.seconds for entry in entries if entry.seconds is not None]
-    parameters = [entry.parameters for entry in entries if entry.parameters is not None]
-    time = f"{statistics.fmean(seconds):.1f} s" if seconds else MISSING
-    size = f"{statistics.fmean(parameters) / 1e6:.2f} M" if parameters else MISSING
-    return f"{time}, {size}" if seconds or parameters else MISSING
+def _share(share: float | None) -> Cell:
+    return missing() if share is None else figure(f"{round(100 * share):+d} %", share=share)
 
 
-def _value(entries: Sequence[Entry], field: str, latex: str) -> str:
+def _cost(entries: Sequence[Entry]) -> Cell:
+    seconds = mean_of(entries, "seconds")
+    parameters = mean_of(entries, "parameters")
+    if seconds is None and parameters is None:
+        return missing()
+    time = f"{seconds:.1f} s" if seconds is not None else MISSING
+    size = f"{parameters / 1e6:.2f} M" if parameters is not None else MISSING
+    values = {"seconds": seconds, "parameters": parameters}
+    return figure(f"{time}, {size}", **{name: value for name, value in values.items() if value is not None})
+
+
+def mean_of(entries: Sequence[Entry], name: str) -> float | None:
+    """Mean of one kind of cost over the runs that have it."""
+    values = [entry.cost[name] for entry in entries if name in entry.cost]
+    return statistics.fmean(values) if values else None
+
+
+def _setting(entries: Sequence[Entry], field: str, latex: str) -> Cell:
     values = [entry.config[field] for entry in entries if field in entry.config]
-    return value_text(values[0], latex) if values else MISSING
+    if not values or values[0] is None:
+        return missing()
+    value = values[0]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return cell(setting_text(value))
+    return figure(value_text(value, latex), value=value)

@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Iterable
 
-from ssl_bench.leaderboard.entries import MISSING, read_entries
+from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.grouping import Table, make_tables
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import column_titles, make_rows

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import DatasetSpec, DownloadSpec, TaskSpec
+from ssl_bench.specs import ClaimSpec, DatasetSpec, DownloadSpec, TaskSpec
+from ssl_bench_tasks.claims import CLAIMS
 from ssl_bench_tasks.downloads import DOWNLOADS
 from ssl_bench_tasks.specs import DATASETS, TASKS
 
@@ -24,3 +25,9 @@ def provide_datasets() -> Iterable[DatasetSpec]:
 def provide_downloads() -> Iterable[DownloadSpec]:
     """The public data sets whose layouts are read."""
     return DOWNLOADS
+
+
+@hookimpl
+def provide_claims() -> Iterable[ClaimSpec]:
+    """Published scores of semi-supervised segmentation."""
+    return CLAIMS

@@ -1,0 +1,39 @@
+"""`ssl-bench report`: one page of all records, to look at in a browser."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from ssl_bench.errors import UsageError
+
+
+@click.command(short_help="Make one HTML page of all records.")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@click.option("--to", type=click.Path(path_type=Path), help="The page.  [default: FOLDER/report.html]")
+@click.option("--oracle", is_flag=True, help="As of `ssl-bench leaderboard`.")
+def report(folder: Path, to: Path | None, oracle: bool) -> None:
+    """Read every record below FOLDER (default: runs) and write one page that needs no network."""
+    from ssl_bench.files import write_text
+    from ssl_bench.registry import load_registry
+    from ssl_bench.report import make_report
+    from ssl_bench.results import record_files
+
+    page = to or folder / "report.html"
+    found = list(record_files(folder))
+    if not found:
+        raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
+    if not page.parent.is_dir() or page.is_dir():
+        raise UsageError(f"--to {page}: must be a file in a folder that exists")
+    linked = [(link(path, page.parent), record) for path, record in found]
+    write_text(page, make_report(linked, oracle=oracle, claims=load_registry().claims))
+    click.echo(f"wrote {page}")
+
+
+def link(path: Path, folder: Path) -> str:
+    """The address of a file as seen from a page in a folder, whatever characters its name has."""
+    parts, base = path.resolve().parts, folder.resolve().parts
+    common = 0
+    while common < min(len(parts), len(base)) and parts[common] == base[common]:
+        common += 1
+    return "/".join([".."] * (len(base) - common) + [quote(part, safe="") for part in parts[common:]])

@@ -1,0 +1,53 @@
+"""Records read once: what every document is made from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ssl_bench.leaderboard.entries import Entry, read_entries
+from ssl_bench.leaderboard.grouping import Table, make_tables
+from ssl_bench.leaderboard.rows import Row, make_rows
+from ssl_bench.results import Record
+
+Numbers = Mapping[str, int]
+"""Reference to its number in the list below the tables."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table and its rows."""
+
+    table: Table
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """Every run and every table."""
+
+    entries: tuple[Entry, ...]
+    repeated: int
+    """How many records repeat another's run and are left out."""
+    sections: tuple[Section, ...]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those of all tables."""
+        return [row for section in self.sections for row in section.rows]
+
+
+def read_board(records: Iterable[Record]) -> Board:
+    """The board of some records, in whatever order they come."""
+    entries, repeated = read_entries(records)
+    tables = make_tables(entries)
+    return Board(tuple(entries), repeated, tuple(section_of(table) for table in tables))
+
+
+def section_of(table: Table) -> Section:
+    """A table with its rows."""
+    return Section(table, tuple(make_rows(table)))
+
+
+def numbered(rows: Iterable[Row]) -> Numbers:
+    """References in the order in which the rows first cite them, from 1."""
+    references = dict.fromkeys(row.head.reference for row in rows if row.head.reference)
+    return {reference: number for number, reference in enumerate(references, 1)}

@@ -1,0 +1,85 @@
+"""What the scores cost: time, memory, images and parameters. What was not measured is shown as missing."""
+
+from collections.abc import Callable, Sequence
+
+from ssl_bench.leaderboard.board import Board, Numbers, numbered
+from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.fields import MISSING
+from ssl_bench.leaderboard.model import (
+    Block,
+    Cell,
+    Document,
+    Grid,
+    Heading,
+    figure,
+    joined,
+    missing,
+    paragraph,
+)
+from ssl_bench.leaderboard.rows import Row, column_titles
+from ssl_bench.leaderboard.tables import mean_of, name_cell, references
+
+_HEADER = (
+    "Methods",
+    "Runs",
+    "Time of a run",
+    "Hours in all",
+    "Peak memory",
+    "Images seen",
+    "Parameters",
+    "Trained",
+    "Hardware",
+)
+
+
+def cost_document(board: Board) -> Document:
+    """A table a task, by table of the leaderboard."""
+    numbers = numbered(board.rows)
+    blocks: list[Block] = [
+        paragraph(
+            "Means over the runs of a cell, but for the hours in all. Parameters: of the network that is deployed; "
+            "trained: of all networks that are stepped. Memory is that of a GPU. A dash: not measured."
+        )
+    ]
+    for section in board.sections:
+        blocks.append(Heading(section.table.title))
+        for number, title in enumerate(column_titles(section.table)):
+            blocks += [Heading(title, 3), _table(section.rows, number, numbers)]
+    return [*blocks, *references(numbers)]
+
+
+def _table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
+    lines = [[name_cell(row, numbers), *_line(row.cells[number])] for row in rows if row.cells[number]]
+    return Grid("cost", [figure(name) for name in _HEADER], lines)
+
+
+def _line(entries: Sequence[Entry]) -> list[Cell]:
+    seconds = [entry.cost["seconds"] for entry in entries if "seconds" in entry.cost]
+    # A sum over some of the runs would look like one over all.
+    hours = sum(seconds) / 3600 if len(seconds) == len(entries) else None
+    devices = sorted({entry.device for entry in entries} - {MISSING})
+    return [
+        figure(str(len(entries)), runs=len(entries)),
+        _cell(mean_of(entries, "seconds"), duration, "seconds"),
+        _cell(hours, lambda value: f"{value:.3g}", "hours"),
+        _cell(mean_of(entries, "peak_memory_bytes"), lambda value: f"{value / 2**30:.2f} GiB", "bytes"),
+        _cell(mean_of(entries, "images_seen"), lambda value: f"{value:,.0f}", "images"),
+        _cell(mean_of(entries, "parameters"), _millions, "parameters"),
+        _cell(mean_of(entries, "parameters_trained"), _millions, "trained"),
+        Cell(joined(devices, ", ")) if devices else missing(),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """In the unit that fits."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _millions(value: float) -> str:
+    return f"{value / 1e6:.2f} M"
+
+
+def _cell(value: float | None, shown: Callable[[float], str], name: str) -> Cell:
+    return missing() if value is None else figure(shown(value), **{name: value})

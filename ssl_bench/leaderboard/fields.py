@@ -1,0 +1,43 @@
+"""Reading a record that may be of any shape: a field that is missing or of a strange type is a dash or None."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "-"
+
+
+def canonical(value: Any) -> str:
+    """One text per content, to compare and to sort by."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The mapping, or an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def text(value: Any) -> str:
+    """The value as text, or a dash."""
+    return str(value) if isinstance(value, str | int | float) and value != "" else MISSING
+
+
+def finite(value: Any) -> float | None:
+    """The number, or None for anything but a finite one."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and math.isfinite(value) else None
+
+
+def number(value: Any, low: float, high: float, default: float) -> float:
+    """The number within a range, or the default."""
+    found = finite(value)
+    return found if found is not None and low <= found <= high else default
+
+
+def pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    """A list of pairs keeps its order in a record; a mapping is as it comes."""
+    items = value.items() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping | list | tuple):
+        return ()
+    return tuple((str(p[0]), str(p[1])) for p in items if isinstance(p, list | tuple) and len(p) == 2)

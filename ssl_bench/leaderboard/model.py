@@ -1,0 +1,115 @@
+"""What a document of tables is made of, before any format: typed spans, cells, grids and blocks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ssl_bench.leaderboard.fields import MISSING
+
+Style = Literal["text", "code", "formula", "figure", "strong", "faint", "cite"]
+"""`text` may hold anything and is escaped; `formula` is LaTeX; the others are made here, of numbers and words."""
+Value = float | int | str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a cell or a paragraph, in one style."""
+
+    text: str
+    style: Style = "text"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a person reads, and the same as named values for a machine."""
+
+    spans: tuple[Span, ...]
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The spans without their styles, and without references."""
+        return "".join(span.text for span in self.spans if span.style != "cite")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table. `name` is fit for a file's name."""
+
+    name: str
+    header: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    numbers_from: int | None = None
+    """Columns of bare numbers begin here."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The title of a document (level 1), a section (2) or a part of one (3)."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text."""
+
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of items, numbered from 1 or with bullets."""
+
+    items: Sequence[tuple[Span, ...]]
+    numbered: bool = False
+
+
+Block = Heading | Paragraph | Listing | Grid
+Document = Sequence[Block]
+
+
+def walk(document: Document) -> Iterator[tuple[str, Block]]:
+    """Every block with the titles above it, that of the document left out."""
+    titles: dict[int, str] = {}
+    for block in document:
+        if isinstance(block, Heading) and block.level > 1:
+            titles = {level: text for level, text in titles.items() if level < block.level}
+            titles[block.level] = block.text
+        yield ". ".join(titles.values()), block
+
+
+def cell(content: str, style: Style = "text", **values: Value) -> Cell:
+    """A cell of one span."""
+    return Cell((Span(content, style),), values)
+
+
+def figure(content: str, **values: Value) -> Cell:
+    """A cell of numbers and words made here."""
+    return cell(content, "figure", **values)
+
+
+def missing() -> Cell:
+    """What was not measured."""
+    return figure(MISSING)
+
+
+def words(*parts: str | Span) -> tuple[Span, ...]:
+    """Spans of a sentence: strings are our own words, names come as spans."""
+    return tuple(Span(part, "figure") if isinstance(part, str) else part for part in parts)
+
+
+def paragraph(*parts: str | Span) -> Paragraph:
+    """A paragraph of our own words and of names."""
+    return Paragraph(words(*parts))
+
+
+def joined(names: Sequence[str], separator: str) -> tuple[Span, ...]:
+    """Names with our own words between them."""
+    spans: list[Span] = []
+    for name in names:
+        spans += [Span(separator, "figure")] if spans else []
+        spans.append(Span(name))
+    return tuple(spans)

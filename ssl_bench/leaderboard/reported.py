@@ -1,0 +1,131 @@
+"""Published numbers, in tables of their own, and beside them what was measured in the same setting."""
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+
+from ssl_bench.leaderboard.board import Board
+from ssl_bench.leaderboard.entries import Entry, Measure
+from ssl_bench.leaderboard.model import (
+    Block,
+    Cell,
+    Document,
+    Grid,
+    Heading,
+    Listing,
+    Span,
+    cell,
+    figure,
+    missing,
+    paragraph,
+    words,
+)
+from ssl_bench.leaderboard.scores import by_seed
+from ssl_bench.leaderboard.tables import mean_cell
+from ssl_bench.specs import ClaimSpec
+from ssl_bench.statistics.comparison import LEVEL, quantile
+
+_HEADER = ("Methods", "Labels", "Tier", "Reported", "Measured", "Verdict")
+
+
+def reported_document(board: Board, claims: Sequence[ClaimSpec]) -> Document:
+    """The claims of every task that was run. They are never ranked with, nor averaged into, measured scores."""
+    tasks = {entry.task for entry in board.entries}
+    blocks: list[Block] = []
+    for claim in claims:
+        if claim.task in tasks:
+            blocks += _claim(board, claim)
+    if not blocks:
+        return [paragraph("No published numbers are known for the tasks that were run.")]
+    return [
+        paragraph(
+            "Numbers that others published, as they published them. Nothing here was measured, unless it is called "
+            "so, and nothing here takes part in any rank, mean or difference."
+        ),
+        *blocks,
+    ]
+
+
+def _claim(board: Board, claim: ClaimSpec) -> list[Block]:
+    head = next(entry for entry in board.entries if entry.task == claim.task)
+    named = (measure for measure in head.measures if measure.name == claim.metric)
+    measure = next(named, Measure(claim.metric, claim.metric, True, 2))
+    facts = {
+        "Metric": measure.label,
+        "Data": claim.dataset,
+        "Source": claim.source,
+        "Split": claim.split,
+        "Which evaluation": claim.selection,
+        "To know": claim.notes,
+    }
+    listed = Listing([words(f"{name}: ", Span(text)) for name, text in facts.items() if text])
+    found = list(_beside(board, claim, measure))
+    blocks: list[Block] = [
+        Heading(f"{head.task_title}: {claim.title}"),
+        _published(claim, measure.digits),
+        listed,
+    ]
+    if found:
+        header = [figure(name) for name in _HEADER]
+        return [
+            *blocks,
+            Grid("measured", header, found, "Measured with the same data set, network and number of labels"),
+        ]
+    return [*blocks, paragraph("No run here has the same data set, network and number of labels.")]
+
+
+def _published(claim: ClaimSpec, digits: int) -> Grid:
+    labels = list(claim.labeled)
+    rows = [
+        [
+            cell(method),
+            *(
+                figure(f"{scores[name]:.{digits}f}", reported=scores[name]) if name in scores else missing()
+                for name in labels
+            ),
+        ]
+        for method, scores in claim.scores.items()
+    ]
+    header = [figure("Methods"), *(Cell(words(Span(name), f" ({claim.labeled[name]})")) for name in labels)]
+    return Grid("reported", header, rows, "Reported, by labels (and how many images they are)")
+
+
+def _beside(board: Board, claim: ClaimSpec, measure: Measure) -> Iterator[list[Cell]]:
+    for section in board.sections:
+        for number, column in enumerate(section.table.columns):
+            head = column.head
+            if (head.task, head.dataset, head.backbone) != (claim.task, claim.dataset, claim.backbone):
+                continue
+            for row in section.rows:
+                for method, scores in claim.scores.items():
+                    if claim.methods.get(method) == row.head.method:
+                        for label, reported in scores.items():
+                            entries = [e for e in row.cells[number] if e.labels == claim.labeled.get(label)]
+                            yield from _line(row.title, head, label, reported, entries, measure)
+
+
+def _line(
+    title: str, head: Entry, label: str, reported: float, entries: Sequence[Entry], measure: Measure
+) -> Iterator[list[Cell]]:
+    measured = list(by_seed(entries, measure.name).values())
+    if measured:
+        yield [
+            cell(title),
+            cell(label),
+            cell(head.tier),
+            figure(f"{reported:.{measure.digits}f}", reported=reported),
+            mean_cell(measured, measure.digits),
+            figure(verdict(reported, measured, measure.digits)),
+        ]
+
+
+def verdict(reported: float, measured: Sequence[float], digits: int) -> str:
+    """Whether a reported score lies within the 95 % interval of the mean of the measured ones."""
+    difference = statistics.fmean(measured) - reported
+    apart = f"measured {abs(difference):.{digits}f} {'above' if difference > 0 else 'below'} reported"
+    if len(measured) < 2:
+        return f"a single run, {apart}"
+    width = (
+        quantile(0.5 + LEVEL / 2, len(measured) - 1) * statistics.stdev(measured) / math.sqrt(len(measured))
+    )
+    return "agrees: within the 95 % interval" if abs(difference) <= width else f"differs: {apart}"

@@ -1,0 +1,123 @@
+"""Records to one HTML file, with style, script and figures inside."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from ssl_bench.leaderboard.board import Board, read_board
+from ssl_bench.leaderboard.documents import make_documents
+from ssl_bench.leaderboard.entries import entry_of
+from ssl_bench.leaderboard.html import block_html
+from ssl_bench.leaderboard.markdown import plain
+from ssl_bench.leaderboard.model import Document, Grid, Heading
+from ssl_bench.leaderboard.tables import REFERENCES
+from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, styles_of
+from ssl_bench.report.curves import curve_charts
+from ssl_bench.report.runs import runs_json
+from ssl_bench.report.svg import swatch
+from ssl_bench.results import Record
+from ssl_bench.specs import ClaimSpec
+
+MOST_TABLES = 40
+"""Tables of the leaderboard with charts of their own, so that a page of ten thousand settings can be opened."""
+_UNSORTED = ("hyperparameters",)
+"""Tables in which a row belongs to the one above it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page: blocks of HTML, then charts under titles of their own."""
+
+    id: str
+    title: str
+    body: Any
+    charts: Sequence[tuple[str, Sequence[Chart]]] = ()
+    references: Any = ""
+
+
+def make_report(
+    records: Iterable[tuple[str, Record]], *, oracle: bool = False, claims: Sequence[ClaimSpec] = ()
+) -> str:
+    """The page. `records`: a link to each, relative to the page (empty for none), and the record.
+
+    The same bytes for the same records in any order. `oracle`, `claims`: as of `leaderboard.render`.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    records = list(records)
+    board = read_board(record for _, record in records)
+    folder = files(__package__)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # All of these were escaped where they were made, or are files of our own.
+    environment.globals["swatch"] = lambda style: Markup(swatch(style))
+    environment.filters["made"] = Markup
+    template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        parts=_parts(board, make_documents(board, oracle=oracle, claims=claims)),
+        count=len(board.entries),
+        tables=len(board.sections),
+        style=(folder / "page.css").read_text(encoding="utf-8"),
+        script=(folder / "page.js").read_text(encoding="utf-8"),
+        runs=runs_json((link, entry_of(record)) for link, record in records),
+    )
+
+
+def _parts(board: Board, documents: dict[str, Document]) -> list[Part]:
+    styles = styles_of(board)
+    sections = board.sections[:MOST_TABLES]
+    charts = {
+        "cost": [
+            (
+                f"Score against time. {plain(section.table.title)}",
+                list(cost_charts(section, styles, f"cost-{number}")),
+            )
+            for number, section in enumerate(sections)
+        ],
+        "efficiency": [
+            ("Score against labels", list(efficiency_charts(board, styles, "efficiency"))[:MOST_TABLES])
+        ],
+    }
+    curves = [
+        (plain(section.table.title), list(curve_charts(section, styles, f"curves-{number}")))
+        for number, section in enumerate(sections)
+    ]
+    parts = []
+    for name, document in documents.items():
+        title = document[0]
+        assert isinstance(title, Heading)
+        drawn = [(text, found) for text, found in charts.get(name, ()) if found]
+        body, cited = _split(document[1:])
+        parts.append(Part(name, title.text, _body(body, name), drawn, _body(cited, name)))
+    drawn = [(text, found) for text, found in curves if found]
+    parts.append(Part("curves", "Curves", "" if drawn else "<p>No curves were recorded.</p>", drawn))
+    return parts
+
+
+def _split(document: Document) -> tuple[Document, Document]:
+    """What comes before the list of references, and the list without its title."""
+    titles = [block.text if isinstance(block, Heading) else "" for block in document]
+    place = titles.index(REFERENCES) if REFERENCES in titles else len(document)
+    return document[:place], document[place + 1 :]
+
+
+def _body(document: Document, name: str) -> str:
+    """Headings a level lower, tables in regions that scroll by themselves."""
+    parts = []
+    for number, block in enumerate(document):
+        if isinstance(block, Heading):
+            parts.append(block_html(Heading(block.text, block.level + 1)))
+        elif isinstance(block, Grid):
+            label = re.sub(r"[^a-z]+", " ", f"{name} {block.name}")
+            sortable = "" if block.name in _UNSORTED else " data-sortable"
+            parts.append(
+                f'<div class="scroll" role="region" tabindex="0" aria-label="{label} {number}"{sortable}>'
+                f"{block_html(block)}</div>"
+            )
+        else:
+            parts.append(block_html(block))
+    return "\n".join(parts)

@@ -1,0 +1,1 @@
+"""What scores can tell: paired comparisons, ranks of groups, further seeds, and ranks across tasks."""

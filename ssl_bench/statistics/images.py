@@ -1,0 +1,80 @@
+"""Scores of a run on resampled test images."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+DRAWS = 1000
+"""Resamplings: the standard error of an interval's half width is then 2 %."""
+_CHUNK = 100
+"""Resamplings held in memory at a time."""
+_TOLERANCE = 1e-6
+
+
+def resampled(ids: Sequence[str], draws: int = DRAWS) -> Iterator[np.ndarray]:
+    """How often each image is drawn, (up to 100, len(ids)) int64 a time, `draws` rows in all.
+
+    Drawn with replacement by a generator seeded from the ids: the same images are drawn for every run, so that
+    differences are paired, and on every machine (the stream of `RandomState` is frozen, NEP 19).
+    """
+    seed = int.from_bytes(hashlib.sha256("\0".join(ids).encode()).digest()[:4], "little")
+    random, size = np.random.RandomState(seed), len(ids)
+    for start in range(0, draws, _CHUNK):
+        rows = min(_CHUNK, draws - start)
+        drawn = random.randint(0, size, (rows, size)) + np.arange(rows)[:, None] * size
+        yield np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
+
+
+class ImageScores:
+    """The score of a set of images as a function of how often each one counts.
+
+    Two kinds are known: the mean over the images that have a score, and the mean over classes of intersection over
+    union, both summed over images, in per cent. Which one a metric is shows in the record: it gives back the score.
+    """
+
+    def __init__(self, part: np.ndarray, whole: np.ndarray, scale: float) -> None:
+        self.part, self.whole, self.scale = part, whole, scale
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """(draws,) float64 from (draws, images); NaN where nothing drawn has a score."""
+        part, whole = counts @ self.part, counts @ self.whole
+        ratio = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+        # The plain mean over the classes that occur.
+        there = np.isfinite(ratio).sum(1)
+        total = np.nansum(ratio, axis=1)
+        return self.scale * np.divide(total, there, out=np.full(total.shape, np.nan), where=there > 0)
+
+
+def image_scores(per_image: Mapping[str, Any], metric: str, score: float) -> ImageScores | None:
+    """How a record's per-image figures make up its score; None where they do not."""
+    candidates = (
+        _mean_of(per_image.get(metric)),
+        _overlap_of(per_image.get("intersection"), per_image.get("union")),
+    )
+    for candidate in candidates:
+        if candidate is not None:
+            value = candidate(np.ones((1, len(candidate.part))))[0]
+            if abs(value - score) <= _TOLERANCE * max(1.0, abs(score)):
+                return candidate
+    return None
+
+
+def _mean_of(values: Any) -> ImageScores | None:
+    if not isinstance(values, list | tuple) or not values:
+        return None
+    numbers = [value if isinstance(value, int | float) else None for value in values]
+    there = np.array([[value is not None] for value in numbers], dtype=np.float64)
+    part = np.array([[value or 0.0] for value in numbers], dtype=np.float64)
+    return ImageScores(part, there, 1.0) if np.isfinite(part).all() else None
+
+
+def _overlap_of(intersection: Any, union: Any) -> ImageScores | None:
+    try:
+        part, whole = np.array(intersection, dtype=np.float64), np.array(union, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if part.ndim != 2 or part.shape != whole.shape or not part.size:
+        return None
+    return ImageScores(part, whole, 100.0) if np.isfinite(part).all() and np.isfinite(whole).all() else None
