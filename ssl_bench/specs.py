@@ -148,6 +148,10 @@ class BackboneSpec(Spec):
     validate: Callable[[str], None] | str | None = None
     """Raises UsageError for a matching name that cannot be built; may import what it needs."""
 
+    def answers_to(self, name: str) -> bool:
+        """Whether it builds the network of that name."""
+        return self.name == name if self.matches is None else self.matches(name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec(Spec):

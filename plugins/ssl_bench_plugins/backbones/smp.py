@@ -6,12 +6,11 @@ Encoders of timm are found under their own name too (`unet/convnext_tiny` is `un
 import math
 
 import segmentation_models_pytorch as smp
-import timm
-import torch
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
 
 DECODERS = {
     "deeplabv3": smp.DeepLabV3,
@@ -58,7 +57,8 @@ def build(name: str, in_channels: int, out_channels: int) -> SmpNetwork:
     """The network, freshly initialised, without pretrained weights."""
     decoder, encoder = name.split("/")
     settings = {"encoder_weights": None, "in_channels": in_channels, "classes": out_channels}
-    make, wanted = DECODERS[decoder], encoder_name(decoder, encoder)
+    # DPT takes timm's vision transformers only.
+    make, wanted = DECODERS[decoder], encoder_name(encoder, name, timm_only=decoder == "dpt")
     try:
         # Vision transformers of timm take images of any size only when they are told to.
         model = make(encoder_name=wanted, dynamic_img_size=True, **settings)
@@ -69,29 +69,7 @@ def build(name: str, in_channels: int, out_channels: int) -> SmpNetwork:
 
 def validate(name: str) -> None:
     """UsageError unless decoder and encoder exist, fit each other and take images of any size."""
-    decoder, encoder = name.split("/")
+    decoder = name.partition("/")[0]
     if decoder not in DECODERS:
         raise UsageError(f"unknown decoder '{decoder}' in backbone '{name}'; {suggestion(decoder, DECODERS)}")
-    encoder_name(decoder, encoder)
-    try:
-        network = build(name, 3, 2).eval()
-        side = 4 * network.stride
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            network(torch.zeros(1, 3, side, side + network.stride))
-    except Exception as error:
-        why = str(error).strip().partition("\n")[0]
-        raise UsageError(f"backbone '{name}' cannot be built: {why}") from error
-
-
-def encoder_name(decoder: str, encoder: str) -> str:
-    """The encoder's name as smp wants it; UsageError with a suggestion where there is none."""
-    plain = encoder.removeprefix("tu-")
-    # DPT takes timm's vision transformers only.
-    if decoder != "dpt" and encoder in smp.encoders.get_encoder_names():
-        return encoder
-    if timm.is_model(plain):
-        return f"tu-{plain}"
-    known = {*smp.encoders.get_encoder_names(), *timm.list_models()}
-    raise UsageError(
-        f"unknown encoder '{encoder}' in backbone '{decoder}/{encoder}'; {suggestion(encoder, known)}"
-    )
+    try_out(name, build)
