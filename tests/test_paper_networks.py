@@ -53,6 +53,16 @@ def test_registered_by_name() -> None:
             registry.check_backbone(name)
 
 
+def test_tier_paper_uses_them() -> None:
+    registry = load_registry()
+    assert [registry.task(spec.name).backbones["paper"] for spec in registry.sorted("tasks")] == [
+        "deeplabv2",
+        "dhdn",
+        "unet/resnet50",
+        "hdrnet",
+    ]
+
+
 # DeepLab-v2
 
 
