@@ -119,7 +119,7 @@ MATTING = TaskSpec(
             optimizer=FINE_TUNE,
         ),
     },
-    # "A U-Net with a ResNet-50 encoder" is all that the paper says; smp's it is.
+    # A U-Net with a ResNet-50 encoder is all that is known of the published network; smp's it is.
     backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet50"},
     position=3,
 )
