@@ -31,6 +31,8 @@ class Entry:
     data: str
     """Fingerprint of the data."""
     backbone: str
+    pretrained: str
+    """Which weights the network started from; `-` for none."""
     tier: str
     threads: str
     iterations: str
@@ -65,7 +67,7 @@ class Entry:
     def setting(self) -> tuple[Any, ...]:
         """All but the split that must agree for two scores to stand in one column."""
         data = (self.task, self.dataset, self.data)
-        return (*data, self.backbone, self.tier, self.recipe, self.threads, self.versions)
+        return (*data, self.backbone, self.pretrained, self.tier, self.recipe, self.threads, self.versions)
 
     @property
     def method_settings(self) -> dict[str, Any]:
@@ -124,6 +126,7 @@ def _entry(record: Record) -> Entry:
         dataset=_text(cell.get("dataset")),
         data=_text(cell.get("data")),
         backbone=_text(cell.get("backbone")),
+        pretrained=_text(cell.get("pretrained")),
         tier=_text(cell.get("tier")),
         threads=_text(cell.get("threads")),
         iterations=_text(recipe.get("iterations")),

@@ -99,7 +99,7 @@ def settings_table(table: Table) -> str:
                 escape(head.labeled),
                 escape(head.unlabeled),
                 f"{code(head.split)}, seed {escape(head.split_seed)}",
-                code(head.backbone),
+                code(head.backbone) + _weights_text(head),
                 f"{escape(head.iterations)} iterations {code(head.recipe)}",
                 escape(head.threads),
             ]
@@ -151,6 +151,10 @@ def _cost_text(entries: Sequence[Entry]) -> str:
     time = f"{statistics.fmean(seconds):.1f} s" if seconds else MISSING
     size = f"{statistics.fmean(parameters) / 1e6:.2f} M" if parameters else MISSING
     return f"{time}, {size}" if seconds or parameters else MISSING
+
+
+def _weights_text(head: Entry) -> str:
+    return "" if head.pretrained == MISSING else f", weights {escape(head.pretrained)}"
 
 
 def _value(entries: Sequence[Entry], field: str, latex: str) -> str:

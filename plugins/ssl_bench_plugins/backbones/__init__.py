@@ -26,6 +26,8 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             backbone=f"{_HERE}.deeplabv2:build",
             matches=lambda name: name.count("/") < 2 and name.partition("/")[0] in DEEPLAB_STRIDES,
             validate=f"{_HERE}.deeplabv2:validate",
+            find_weights=f"{_HERE}.deeplabv2:find_weights",
+            load_weights=f"{_HERE}.encoder_weights:load",
         ),
         BackboneSpec(
             name="dhdn",
@@ -45,5 +47,7 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             backbone=f"{_HERE}.smp:build",
             matches=lambda name: name.count("/") == 1,
             validate=f"{_HERE}.smp:validate",
+            find_weights=f"{_HERE}.smp:find_weights",
+            load_weights=f"{_HERE}.encoder_weights:load",
         ),
     ]

@@ -15,12 +15,14 @@ CRFs, PAMI 2018, https://arxiv.org/abs/1606.00915. Deviations:
 """
 
 from collections import defaultdict
+from pathlib import Path
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_bench_plugins.backbones import DEEPLAB_STRIDES
+from ssl_bench_plugins.backbones.encoder_weights import download
 from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
 
 RATES = (6, 12, 18, 24)
@@ -34,7 +36,7 @@ class DeepLabV2(nn.Module):
 
     def __init__(self, encoder: str, in_channels: int, out_channels: int, output_stride: int = 16) -> None:
         super().__init__()
-        self.output_stride = output_stride
+        self.encoder_name, self.in_channels, self.output_stride = encoder, in_channels, output_stride
         self.encoder = smp.encoders.get_encoder(
             encoder, in_channels=in_channels, depth=5, weights=None, output_stride=output_stride
         )
@@ -105,9 +107,17 @@ def cuts_patches(encoder: nn.Module) -> bool:
 
 def build(name: str, in_channels: int, out_channels: int) -> DeepLabV2:
     """The network, freshly initialised."""
-    family, _, encoder = name.partition("/")
-    wanted = encoder_name(encoder or DEFAULT_ENCODER, name)
-    return DeepLabV2(wanted, in_channels, out_channels, DEEPLAB_STRIDES[family])
+    return DeepLabV2(encoder_of(name), in_channels, out_channels, DEEPLAB_STRIDES[name.partition("/")[0]])
+
+
+def encoder_of(name: str) -> str:
+    """The encoder of a backbone, as smp names it."""
+    return encoder_name(name.partition("/")[2] or DEFAULT_ENCODER, name)
+
+
+def find_weights(name: str) -> Path:
+    """The file of the encoder's published weights."""
+    return download(encoder_of(name))
 
 
 def validate(name: str) -> None:

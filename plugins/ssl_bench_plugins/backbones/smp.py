@@ -4,12 +4,14 @@ Encoders of timm are found under their own name too (`unet/convnext_tiny` is `un
 """
 
 import math
+from pathlib import Path
 
 import segmentation_models_pytorch as smp
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench_plugins.backbones.encoder_weights import download
 from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
 
 DECODERS = {
@@ -34,11 +36,19 @@ STRIDE = 32
 class SmpNetwork(nn.Module):
     """A model of smp with the names that the engine looks for."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, encoder: str, in_channels: int) -> None:
         super().__init__()
         self.model = model
+        self.encoder_name, self.in_channels = encoder, in_channels
         patches = [part.patch_size for part in model.modules() if isinstance(part, PatchEmbed)]
         self.stride = math.lcm(STRIDE, *(side for patch in patches for side in patch))
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What pretrained weights are for."""
+        encoder = self.model.encoder
+        assert isinstance(encoder, nn.Module)
+        return encoder
 
     @property
     def head(self) -> nn.Module:
@@ -55,16 +65,27 @@ class SmpNetwork(nn.Module):
 
 def build(name: str, in_channels: int, out_channels: int) -> SmpNetwork:
     """The network, freshly initialised, without pretrained weights."""
-    decoder, encoder = name.split("/")
+    decoder = name.partition("/")[0]
     settings = {"encoder_weights": None, "in_channels": in_channels, "classes": out_channels}
-    # DPT takes timm's vision transformers only.
-    make, wanted = DECODERS[decoder], encoder_name(encoder, name, timm_only=decoder == "dpt")
+    make, wanted = DECODERS[decoder], encoder_of(name)
     try:
         # Vision transformers of timm take images of any size only when they are told to.
         model = make(encoder_name=wanted, dynamic_img_size=True, **settings)
     except TypeError:
         model = make(encoder_name=wanted, **settings)
-    return SmpNetwork(model)
+    return SmpNetwork(model, wanted, in_channels)
+
+
+def encoder_of(name: str) -> str:
+    """The encoder of a backbone, as smp names it."""
+    decoder, _, encoder = name.partition("/")
+    # DPT takes timm's vision transformers only.
+    return encoder_name(encoder, name, timm_only=decoder == "dpt")
+
+
+def find_weights(name: str) -> Path:
+    """The file of the encoder's published weights."""
+    return download(encoder_of(name))
 
 
 def validate(name: str) -> None:
