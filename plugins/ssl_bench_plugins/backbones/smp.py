@@ -11,13 +11,14 @@ from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench_plugins.backbones.dpt import DPT
 from ssl_bench_plugins.backbones.encoder_weights import download
 from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
 
 DECODERS = {
     "deeplabv3": smp.DeepLabV3,
     "deeplabv3plus": smp.DeepLabV3Plus,
-    "dpt": smp.DPT,
+    "dpt": DPT,
     "fpn": smp.FPN,
     "linknet": smp.Linknet,
     "manet": smp.MAnet,
@@ -41,7 +42,9 @@ class SmpNetwork(nn.Module):
         self.model = model
         self.encoder_name, self.in_channels = encoder, in_channels
         patches = [part.patch_size for part in model.modules() if isinstance(part, PatchEmbed)]
-        self.stride = math.lcm(STRIDE, *(side for patch in patches for side in patch))
+        sides = [side for patch in patches for side in patch]
+        own = getattr(model, "stride", None)
+        self.stride = own if isinstance(own, int) else math.lcm(STRIDE, *sides)
 
     @property
     def encoder(self) -> nn.Module:
