@@ -60,7 +60,8 @@ class TaskNetwork(nn.Module):
         height, width = images.shape[-2:]
         down, right = -height % self.stride, -width % self.stride
         inputs = (images - self.mean) / self.std
-        if down or right:
+        # A graph that is exported serves every size: in it, even no padding is padding.
+        if torch.compiler.is_exporting() or torch.jit.is_tracing() or down or right:
             # Repeating the edge, and not zeros, keeps the last rows of the output free of a seam.
             inputs = F.pad(inputs, (0, right, 0, down), mode="replicate")
         logits: Tensor = self.network(inputs)[..., :height, :width]

@@ -1,12 +1,14 @@
 """Batch t of a cell as a pure function of (seed, t): which images, which crop, which way round."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from ssl_bench.dataset import VOID, GuardedDataset
 from ssl_bench.method import Batch
@@ -16,8 +18,14 @@ from ssl_bench.specs import Kind
 from ssl_bench.splits import LabelSplit
 from ssl_bench.task import Target
 
+# Decoded images are read-only, since they serve every reader; nothing here writes to them.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+
 PADDING = (124, 116, 104)
 """ImageNet's mean colour: about 0 after a network's normalisation."""
+
+
+Resize = Callable[[torch.Tensor, tuple[int, int]], torch.Tensor]
 
 
 class StoredBatch(NamedTuple):
@@ -28,7 +36,7 @@ class StoredBatch(NamedTuple):
     valid: torch.Tensor
     """(L + U, 1, h, w) bool."""
     targets: torch.Tensor
-    """Ids (L, h, w) or images (L, O, h, w) of any depth."""
+    """Ids (L, 1, h, w) or images (L, O, h, w) of any depth."""
 
 
 class BatchStream:
@@ -70,16 +78,15 @@ class BatchStream:
         for row, name in enumerate(self._names("labeled", self.labeled, step, self.recipe.labeled_rows)):
             image = self.data.image(name)
             window = self._window(image, "labeled", step, row)
-            crop, crop_valid = window.cut_image(image)
-            crops.append(crop)
-            valids.append(crop_valid)
+            crops.append(window.cut_image(image))
+            valids.append(window.valid())
             targets.append(window.cut_target(self.data.target(name), self.kind))
         for row, name in enumerate(self._names("unlabeled", self.unlabeled, step, self.unlabeled_rows)):
             image = self.data.image(name)
-            crop, crop_valid = self._window(image, "unlabeled", step, row).cut_image(image)
-            crops.append(crop)
-            valids.append(crop_valid)
-        batch = StoredBatch(*(torch.from_numpy(np.stack(arrays)) for arrays in (crops, valids, targets)))
+            window = self._window(image, "unlabeled", step, row)
+            crops.append(window.cut_image(image))
+            valids.append(window.valid())
+        batch = StoredBatch(torch.stack(crops), torch.stack(valids), torch.stack(_of_one_depth(targets)))
         if self.device.type == "cuda":
             # From pageable memory a copy would wait for the device.
             return StoredBatch(*(tensor.pin_memory() for tensor in batch))
@@ -107,55 +114,55 @@ class BatchStream:
 
 
 class Window:
-    """One random crop: a box of the source, rescaled to `crop` x `crop`, perhaps mirrored."""
+    """One random crop: a square of whole pixels of the source, rescaled to `crop` x `crop`, perhaps mirrored."""
 
     def __init__(self, recipe: Recipe, height: int, width: int, generator: np.random.Generator) -> None:
         self.crop = recipe.crop
-        self.scale = float(np.exp(generator.uniform(*np.log(recipe.scale))))
+        scale = float(np.exp(generator.uniform(*np.log(recipe.scale))))
         self.flip = recipe.flip and bool(generator.integers(2))
-        side = self.crop / self.scale
-        self.top = self._place(height, side, generator)
-        self.left = self._place(width, side, generator)
-        self.side = side
-        self.height = height
-        self.width = width
-
-    def cut_image(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(H, W, C) uint8 to the crop (C, crop, crop) uint8 and its valid mask (1, crop, crop) bool."""
-        fill = np.resize(np.array(PADDING, np.uint8), image.shape[2])
-        cut, valid = self._cut(image, fill, Image.Resampling.BILINEAR)
-        return np.ascontiguousarray(cut.transpose(2, 0, 1)), np.ascontiguousarray(valid[None])
-
-    def cut_target(self, target: np.ndarray, kind: Kind) -> np.ndarray:
-        """Class ids (H, W) to (crop, crop), void on padding; an image (H, W, O) to (O, crop, crop)."""
-        if kind == "classification":
-            return np.ascontiguousarray(self._cut(target, np.array(VOID), Image.Resampling.NEAREST)[0])
-        cut, _ = self._cut(target, np.zeros(target.shape[2]), Image.Resampling.BILINEAR)
-        return np.ascontiguousarray(cut.transpose(2, 0, 1))
-
-    def _place(self, size: int, side: float, generator: np.random.Generator) -> float:
-        start = generator.uniform(min(0.0, size - side), max(0.0, size - side))
-        # Without rescaling pixels are taken as they are: interpolating would blur noise and labels.
-        return float(round(start)) if self.scale == 1 else start
-
-    def _cut(
-        self, array: np.ndarray, fill: np.ndarray, resampling: Image.Resampling
-    ) -> tuple[np.ndarray, np.ndarray]:
-        out = np.empty((self.crop, self.crop, *array.shape[2:]), array.dtype)
-        out[...] = fill
-        valid = np.zeros((self.crop, self.crop), bool)
+        self.side = max(1, round(self.crop / scale))
+        top, left = (self._place(size, generator) for size in (height, width))
         # The visible part of the source, and where it lands in the crop.
-        top, left = max(self.top, 0.0), max(self.left, 0.0)
-        bottom, right = min(self.top + self.side, self.height), min(self.left + self.side, self.width)
-        rows = slice(round((top - self.top) * self.scale), round((bottom - self.top) * self.scale))
-        columns = slice(round((left - self.left) * self.scale), round((right - self.left) * self.scale))
-        if self.scale == 1:
-            out[rows, columns] = array[int(top) : int(bottom), int(left) : int(right)]
-        else:
-            size = (columns.stop - columns.start, rows.stop - rows.start)
-            out[rows, columns] = _resize(array, size, (left, top, right, bottom), resampling)
-        valid[rows, columns] = True
-        return (out[:, ::-1], valid[:, ::-1]) if self.flip else (out, valid)
+        visible = [
+            (max(start, 0), min(start + self.side, size)) for start, size in ((top, height), (left, width))
+        ]
+        self.box = tuple(slice(*ends) for ends in visible)
+        self.rows, self.columns = (
+            slice(*(round((end - start) * self.crop / self.side) for end in ends))
+            for ends, start in zip(visible, (top, left), strict=True)
+        )
+
+    def cut_image(self, image: np.ndarray) -> torch.Tensor:
+        """(H, W, C) uint8 to (C, crop, crop) uint8, padded with a neutral colour."""
+        fill = torch.from_numpy(np.resize(np.array(PADDING, np.uint8), image.shape[2]))
+        return self._cut(torch.from_numpy(image[self.box]).permute(2, 0, 1), fill, bilinear)
+
+    def cut_target(self, target: np.ndarray, kind: Kind) -> torch.Tensor:
+        """Class ids (H, W) to (1, crop, crop), void on padding; an image (H, W, O) to (O, crop, crop)."""
+        visible = torch.from_numpy(target[self.box])
+        if kind == "classification":
+            return self._cut(visible[None], visible.new_tensor([VOID]), nearest)
+        return self._cut(visible.permute(2, 0, 1), visible.new_zeros(target.shape[2]), bilinear)
+
+    def valid(self) -> torch.Tensor:
+        """(1, crop, crop) bool: where the window lies inside the image."""
+        valid = torch.zeros(1, self.crop, self.crop, dtype=torch.bool)
+        valid[:, self.rows, self.columns] = True
+        return valid.flip(2) if self.flip else valid
+
+    def _place(self, size: int, generator: np.random.Generator) -> int:
+        return round(generator.uniform(min(0, size - self.side), max(0, size - self.side)))
+
+    def _cut(self, visible: torch.Tensor, fill: torch.Tensor, resize: Resize) -> torch.Tensor:
+        """The visible part (C, h, w), resized and in its place."""
+        size = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+        # Without rescaling pixels are taken as they are: interpolating would blur noise and labels.
+        cut = visible if self.side == self.crop else resize(visible, size)
+        if size != (self.crop, self.crop):
+            crop = fill.view(-1, 1, 1).repeat(1, self.crop, self.crop)
+            crop[:, self.rows, self.columns] = cut
+            cut = crop
+        return cut.flip(2) if self.flip else cut.contiguous()
 
 
 def as_images(images: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -164,13 +171,12 @@ def as_images(images: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def as_target(target: torch.Tensor, kind: Kind, device: torch.device) -> Target:
-    """Stored labels, (B, H, W) ids or (B, O, H, W) images of any depth, as a Target on the device."""
+    """Stored labels, ids (B, 1, H, W) or images (B, O, H, W) of any depth, as a Target on the device."""
     target = target.to(device, non_blocking=True)
     if kind == "classification":
         valid = target != VOID
-        return Target(torch.where(valid, target, 0).long(), valid[:, None])
-    scale = 1.0 if target.dtype.is_floating_point else float(torch.iinfo(target.dtype).max)
-    value = target.float() / scale
+        return Target(torch.where(valid, target, 0)[:, 0].long(), valid)
+    value = target.float() / _full_range(target)
     return Target(value, torch.ones_like(value[:, :1], dtype=torch.bool))
 
 
@@ -181,20 +187,30 @@ def whole_image(image: np.ndarray, device: torch.device) -> torch.Tensor:
 
 def whole_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target:
     """A stored label, (H, W) ids or (H, W, O) image, as a batch of one, uncropped."""
-    planes = target if kind == "classification" else target.transpose(2, 0, 1)
+    planes = target[None] if kind == "classification" else target.transpose(2, 0, 1)
     return as_target(torch.from_numpy(planes[None].copy()), kind, device)
 
 
-def _resize(
-    array: np.ndarray, size: tuple[int, int], box: tuple[float, ...], resampling: Image.Resampling
-) -> np.ndarray:
-    """Resize the box (left, top, right, bottom) of an array to (width, height)."""
-    if array.dtype == np.uint8 and (array.ndim == 2 or array.shape[2] in (3, 4)):
-        return np.asarray(Image.fromarray(array).resize(size, resampling, box=box))  # type: ignore[arg-type]
-    # Pillow resizes other depths and channel counts plane by plane, as floats.
-    planes = [
-        np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, resampling, box=box))  # type: ignore[arg-type]
-        for plane in np.moveaxis(np.atleast_3d(array), 2, 0)
-    ]
-    resized = np.stack(planes, 2).reshape(size[1], size[0], *array.shape[2:])
-    return resized if array.dtype.kind == "f" else np.rint(resized).astype(array.dtype)
+def _of_one_depth(targets: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Targets as they are, or as floats in [0, 1] where their depths differ."""
+    if len({target.dtype for target in targets}) == 1:
+        return targets
+    return [target.float() / _full_range(target) for target in targets]
+
+
+def _full_range(target: torch.Tensor) -> float:
+    return 1.0 if target.dtype.is_floating_point else float(torch.iinfo(target.dtype).max)
+
+
+def bilinear(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """(C, h, w) of any depth to (C, *size), without aliasing where that is smaller."""
+    # 8 bits have a fast path of their own; other integers go through floats.
+    exact = image if image.dtype == torch.uint8 else image.float()
+    resized = F.interpolate(exact[None], size, mode="bilinear", antialias=True)[0]
+    return resized if exact is image or image.dtype.is_floating_point else resized.round().to(image.dtype)
+
+
+def nearest(ids: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """(1, h, w) uint8 to (1, *size), each the pixel under its centre."""
+    picture = Image.fromarray(ids[0].numpy())
+    return torch.from_numpy(np.array(picture.resize(size[::-1], Image.Resampling.NEAREST)))[None]

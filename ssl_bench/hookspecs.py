@@ -11,7 +11,15 @@ from collections.abc import Iterable
 
 import pluggy
 
-from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, MethodSpec, TaskSpec, TrackerSpec
+from ssl_bench.specs import (
+    BackboneSpec,
+    DatasetSpec,
+    DownloadSpec,
+    ExecutorSpec,
+    MethodSpec,
+    TaskSpec,
+    TrackerSpec,
+)
 
 GROUP = "ssl_bench"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -26,6 +34,11 @@ def provide_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
 @hookspec
 def provide_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
     """Where the images of a task come from."""
+
+
+@hookspec
+def provide_downloads() -> Iterable[DownloadSpec]:  # type: ignore[empty-body]
+    """Where public data sets are to be had, and on which terms."""
 
 
 @hookspec

@@ -143,9 +143,9 @@ def read_indices(data: bytes, path: Path) -> np.ndarray:
             f"{path} is a picture of mode {picture.mode}, not a mask of class ids; save it with one channel "
             "(mode P or L) whose values are the ids, 255 for void"
         )
-    ids = np.asarray(picture).astype(np.uint8)
-    is_grey_png = data.startswith(b"\x89PNG") and data[25] == 0
-    return ids // _SHALLOW_STEP.get(data[24], 1) if is_grey_png else ids
+    ids = np.asarray(picture).astype(np.uint8, copy=False)
+    is_shallow = data.startswith(b"\x89PNG") and data[25] == 0 and data[24] in _SHALLOW_STEP
+    return ids // _SHALLOW_STEP[data[24]] if is_shallow else ids
 
 
 def read_unknown(data: bytes, path: Path) -> np.ndarray:
@@ -156,10 +156,11 @@ def read_unknown(data: bytes, path: Path) -> np.ndarray:
 
 def require_classes(ids: np.ndarray, count: int, path: Path) -> None:
     """Raise DataError where (H, W) uint8 holds an id that is neither below `count` nor void."""
-    wrong = np.flatnonzero(np.bincount(ids.ravel(), minlength=VOID + 1)[count:VOID])
-    if wrong.size:
+    # Void wraps round to 0, so that one maximum tells; a count of each id would take five times as long.
+    if int((ids + np.uint8(1)).max(initial=0)) > count:
+        wrong = ids[(ids >= count) & (ids != VOID)].min()
         raise DataError(
-            f"{path} holds class {count + wrong[0]}, but there are {count} classes (0 to {count - 1}, 255 void); "
+            f"{path} holds class {wrong}, but there are {count} classes (0 to {count - 1}, 255 void); "
             "correct the mask, or name all classes in classes.txt"
         )
 
@@ -200,7 +201,8 @@ def _deep(picture: Image.Image, path: Path) -> np.ndarray | None:
 def _bands(picture: Image.Image, path: Path) -> np.ndarray:
     """(H, W, 3) or, with an alpha channel, (H, W, 4) uint8."""
     transparent = "transparency" in picture.info or picture.mode in ("LA", "PA", "La", "RGBA", "RGBa")
+    mode = "RGBA" if transparent else "RGB"
     try:
-        return np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+        return np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except ValueError:
         raise DataError(f"{path} has colour mode {picture.mode}, which is not read; save it as RGB") from None

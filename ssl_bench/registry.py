@@ -16,6 +16,7 @@ from ssl_bench.specs import (
     NAME,
     BackboneSpec,
     DatasetSpec,
+    DownloadSpec,
     ExecutorSpec,
     MethodSpec,
     Provider,
@@ -30,6 +31,7 @@ T = TypeVar("T")
 KINDS: Mapping[str, type] = {
     "tasks": TaskSpec,
     "datasets": DatasetSpec,
+    "downloads": DownloadSpec,
     "backbones": BackboneSpec,
     "methods": MethodSpec,
     "executors": ExecutorSpec,
@@ -62,6 +64,10 @@ class Registry:
     def tracker(self, name: str) -> TrackerSpec:
         """The tracker of that name."""
         return cast(TrackerSpec, self._get("trackers", name))
+
+    def download(self, name: str) -> DownloadSpec:
+        """The public data set of that name."""
+        return cast(DownloadSpec, self._get("downloads", name))
 
     def dataset(self, task: str, name: str) -> DatasetSpec:
         """The data set of that name for a task."""

@@ -4,6 +4,7 @@ OUT/cells/CELL/cell.json        what to run
 OUT/cells/CELL/checkpoint.pt    where it stands
 OUT/cells/CELL/log.txt          what it said
 OUT/cells/CELL/failure.json     why it ended early; never taken for a result
+OUT/cells/CELL/weights.pt       what it learnt
 OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
 OUT/leaderboards/*.md           tables made from the records
 """
@@ -71,6 +72,23 @@ class ResultStore:
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another --out") from error
         return folder
+
+    def find(self, name: str) -> Path:
+        """Folder of a finished cell: `name` is its id, what its id alone begins with, or the folder itself.
+
+        Raises UsageError where there is no one such cell.
+        """
+        if (Path(name) / "result.json").is_file():
+            return Path(name)
+        names = [path.parent.name for path in self.cells.glob("*/result.json")]
+        found = sorted(other for other in names if other.startswith(name))
+        if len(found) == 1 or (found and found[0] == name):
+            return self.cells / found[0]
+        if not found:
+            raise UsageError(
+                f"no finished cell '{name}' in {self.root}; see `ssl-bench plan --out {self.root}` for ids"
+            )
+        raise UsageError(f"{len(found)} cells begin with '{name}', '{found[0]}' first; give more of the id")
 
     def records(self) -> list[Record]:
         """All finished records, in the order of their ids."""

@@ -8,43 +8,18 @@ from PIL import Image
 from torch import Tensor
 
 from ssl_bench.batches import whole_image, whole_target
-from ssl_bench.cell import Cell
-from ssl_bench.checkpoint import load_checkpoint
 from ssl_bench.contact_sheet import draw_sheet, eight_bit, heat
-from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import read_json
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
-from ssl_bench.worker import build_method, open_cell_data
-
-CPU = torch.device("cpu")
-
-
-def find_cell(root: Path, name: str) -> Path:
-    """Folder of the finished cell whose id is, or alone begins with, `name`. UsageError where there is no one such."""
-    found = sorted(
-        path.parent for path in root.glob("cells/*/result.json") if path.parent.name.startswith(name)
-    )
-    if len(found) == 1 or (found and found[0].name == name):
-        return found[0]
-    if not found:
-        raise UsageError(f"no finished cell '{name}' in {root}; see `ssl-bench plan --out {root}` for ids")
-    raise UsageError(f"{len(found)} cells begin with '{name}', '{found[0].name}' first; give more of the id")
+from ssl_bench.trained import CPU, load
+from ssl_bench.worker import open_cell_data
 
 
 @torch.inference_mode()
 def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
     """A row for each of the first `count` test images, at the cell's final weights."""
-    content, weights = read_json(folder / "cell.json"), load_checkpoint(folder / "weights.pt")
-    if content is None or weights is None:
-        raise DataError(
-            f"{folder} has no readable cell.json and weights.pt; run the cell again with --no-resume"
-        )
-    cell = Cell.from_json(content)
-    dataset = open_cell_data(cell, registry)
-    method = build_method(cell, registry, dataset.classes)
-    method.load_state_dict(weights)
-    method.eval()
+    trained = load(folder, registry)
+    method, dataset = trained.method, open_cell_data(trained.cell, registry)
     task, rows = method.task, []
     for name in dataset.test[:count]:
         picture, stored = dataset.image(name), dataset.target(name)
@@ -64,7 +39,4 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
 
 
 def _drawn(task: Task, prediction: Tensor) -> np.ndarray:
-    label = task.decode(prediction)[0]
-    if task.kind == "classification":
-        return task.picture(label.numpy().astype(np.uint8))
-    return task.picture(np.rint(label.permute(1, 2, 0).numpy() * 255).astype(np.uint8))
+    return task.picture(eight_bit(task.stored(prediction)))

@@ -106,6 +106,36 @@ class DatasetSpec(Spec):
         return f"{self.task}/{self.name}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RemoteFile:
+    """A file of a public data set on its own server. What is not known for sure is left out."""
+
+    url: str
+    """http or https."""
+    name: str
+    """Of the file on disk."""
+    size: int | None = None
+    """Bytes."""
+    checksum: str = ""
+    """`md5:...` or `sha256:...`, in hexadecimal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadSpec(Spec):
+    """How to come by a public data set, and on which terms."""
+
+    title: str
+    task: str
+    page: str
+    """The set's own page."""
+    licence: str
+    citation: str
+    files: tuple[RemoteFile, ...] = ()
+    """Archives (tar or zip), unpacked side by side. None: the set is given out by hand only."""
+    steps: str = ""
+    """What to do by hand then; `{folder}` stands for the folder to unpack into."""
+
+
 class MethodConfig(Settings):
     """Settings of a method, with defaults per task.
 

@@ -6,8 +6,11 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from ssl_bench.dataset import VOID
+from ssl_bench.errors import UsageError
 from ssl_bench.specs import Kind
 
 Strength = Literal["none", "weak", "strong"]
@@ -101,6 +104,34 @@ class Task(ABC):
     @abstractmethod
     def picture(self, value: np.ndarray) -> np.ndarray:
         """A label for the eye: class ids (H, W) or image (H, W, O) uint8, to (H, W, 3) uint8."""
+
+    def stored(self, prediction: Tensor) -> np.ndarray:
+        """T(x) of one image (1, O, H, W) as data sets store labels: ids (H, W) or an image (H, W, O), uint8.
+
+        A task that needs finer steps may give uint16. Large images come in bands of whole rows.
+        """
+        label = self.decode(prediction)[0].cpu().numpy()
+        if self.kind == "classification":
+            return label.astype(np.uint8)
+        return np.rint(label.transpose(1, 2, 0) * 255).astype(np.uint8)
+
+    def to_file(self, stored: np.ndarray) -> Image.Image:
+        """What is written to a PNG file for a stored label: ids as they are, in the colours of `picture`; one
+        channel as grey of 8 or 16 bits, three as RGB. UsageError for other images."""
+        if self.kind == "classification":
+            ids = np.array([*range(self.out_channels), VOID], np.uint8)
+            palette = np.zeros((VOID + 1, 3), np.uint8)
+            palette[ids] = self.picture(ids[None])[0]
+            mask = Image.fromarray(stored)
+            mask.putpalette(palette.tobytes())
+            return mask
+        if stored.shape[2] == 1:
+            return Image.fromarray(stored[..., 0])
+        if stored.shape[2] == 3 and stored.dtype == np.uint8:
+            return Image.fromarray(stored)
+        raise UsageError(
+            f"{stored.shape[2]} channels of {stored.dtype} are no PNG; override {type(self).__name__}.to_file"
+        )
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ os.environ.pop("SSL_BENCH_DATA", None)
 
 from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
+from functools import cache  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -38,6 +40,27 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Said(exit_.value.code or 0, said.out, said.err)  # type: ignore[arg-type]
 
     return call
+
+
+@pytest.fixture(scope="session")
+def small_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a cell of a task, trained for a few steps on the embedded data, once for all tests."""
+    from ssl_bench.plan import Request, make_plan
+    from ssl_bench.registry import load_registry
+    from ssl_bench.results import ResultStore
+    from ssl_bench.worker import run_cell
+
+    registry, root = load_registry(), tmp_path_factory.mktemp("cells")
+
+    @cache
+    def train(task: str, backbone: str = "unet-small") -> Path:
+        settings = [f"{task}.{field}" for field in ("iterations=6", "crop=32")]
+        request = Request(tasks=task, methods="supervised", settings=settings, backbones=backbone)
+        folder = ResultStore(root).stage(make_plan(registry, request).cells[0])
+        run_cell(folder, torch.device("cpu"), registry)
+        return folder
+
+    return train
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

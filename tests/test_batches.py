@@ -115,17 +115,34 @@ def test_rescaled_crops_keep_image_label_and_mask_together(
     recipe = Recipe(iterations=1, crop=crop, scale=(0.5, 2.0))
     window = Window(recipe, height, width, generator_for("test", seed))
     rows = np.mgrid[:height, :width][0].astype(np.uint8)
-    image, valid = window.cut_image(np.repeat(rows[..., None], 3, 2))
-    label = window.cut_target(rows, "classification")
+    image, valid = window.cut_image(np.repeat(rows[..., None], 3, 2)), window.valid()[0]
+    label = window.cut_target(rows, "classification")[0].int()
     alpha = window.cut_target(rows[..., None].astype(np.float32), "regression")
+    deep = window.cut_target(rows[..., None].astype(np.uint16) * 256, "regression")
     assert image.shape == (3, crop, crop)
     assert alpha.shape == (1, crop, crop)
     assert valid.any()
-    assert ((label == 255) == ~valid[0]).all()
+    assert ((label == 255) == ~valid).all()
+    assert (image[:, ~valid] == torch.tensor(PADDING)[:, None]).all()
     # Bilinear and nearest sampling of a ramp differ by at most a pixel's step, plus rounding.
-    step = 1 / window.scale + 1.5
-    assert np.abs(image[0].astype(int) - label)[valid[0]].max() <= step
-    assert np.abs(alpha[0] - label)[valid[0]].max() <= step
+    step = window.side / crop + 1.5
+    assert (image[0].int() - label).abs()[valid].max() <= step
+    assert (alpha[0] - label).abs()[valid].max() <= step
+    assert (deep[0].float() / 256 - alpha[0]).abs()[valid].max() <= 1 / 256
+
+
+def test_targets_of_different_depths_meet_in_one_batch() -> None:
+    class Mixed(Positions):
+        def target(self, name: str) -> np.ndarray:
+            dtype = (np.uint8, np.uint16, np.float32)[int(name) % 3]
+            full = 1.0 if dtype == np.float32 else np.iinfo(dtype).max
+            return np.full((self.height, self.width, 1), 0.2 * full, dtype)
+
+    data = GuardedDataset(Mixed(NAMES), SPLIT.labeled)
+    recipe = Recipe(iterations=1, labeled_rows=4, crop=16)
+    batches = BatchStream(data, SPLIT, recipe, "regression", seed=0, uses_unlabeled=False, device=CPU)
+    value = batches.batch(0).targets.value
+    assert torch.allclose(value, torch.full_like(value, 0.2), atol=1e-6)
 
 
 def test_targets_of_every_depth() -> None:
@@ -134,7 +151,7 @@ def test_targets_of_every_depth() -> None:
     floats = as_target(torch.full((1, 1, 2, 2), 0.5), "regression", CPU)
     assert eight.value.unique().tolist() == sixteen.value.unique().tolist() == [1.0]
     assert floats.value.unique().tolist() == [0.5]
-    ids = as_target(torch.tensor([[[3, 255]]], dtype=torch.uint8), "classification", CPU)
+    ids = as_target(torch.tensor([[[3, 255]]], dtype=torch.uint8)[None], "classification", CPU)
     assert ids.value.tolist() == [[[3, 0]]]
     assert ids.valid.tolist() == [[[[True, False]]]]
 

@@ -8,9 +8,11 @@ import click
 from ssl_bench import __version__
 from ssl_bench.cli.check import check
 from ssl_bench.cli.data import data
+from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.plan import plan
+from ssl_bench.cli.predict import predict
 from ssl_bench.cli.run import run
 from ssl_bench.cli.show import show
 from ssl_bench.errors import SslBenchError
@@ -26,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, show, data, check):
+for command in (run, plan, list_, leaderboard, show, predict, export, data, check):
     cli.add_command(command)
 
 

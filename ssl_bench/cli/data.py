@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from ssl_bench.cli.data_check import check
+from ssl_bench.cli.data_fetch import fetch
 from ssl_bench.cli.data_list import list_layouts
+from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
 from ssl_bench.errors import UsageError
 
@@ -49,5 +51,5 @@ def show(task: str, out: Path, path: Path | None, dataset: str | None, count: in
     )
 
 
-for command in (list_layouts, check, split_lists):
+for command in (list_layouts, check, split_lists, prepare, fetch):
     data.add_command(command)

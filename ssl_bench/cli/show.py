@@ -21,12 +21,15 @@ from ssl_bench.errors import UsageError
 def show(cell: str, runs: Path, out: Path | None, count: int) -> None:
     """Draw input, label and prediction of a few fixed test images, and the maps that the method learns by.
 
-    CELL is the id of a finished cell, or the beginning of one.
+    CELL is the id of a finished cell, the beginning of one, or its folder.
     """
     from ssl_bench.registry import load_registry
-    from ssl_bench.show import find_cell, show_cell
+    from ssl_bench.results import ResultStore
 
-    folder = find_cell(runs, cell)
+    folder = ResultStore(runs).find(cell)
+
+    from ssl_bench.show import show_cell
+
     path = out or folder / "show.png"
     sheet = show_cell(folder, load_registry(), count)
     try:

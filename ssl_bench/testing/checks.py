@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 
+import numpy as np
 import torch
 
 from ssl_bench.cell import resolve_config
@@ -179,7 +180,15 @@ def check_task(spec: TaskSpec) -> list[str]:
         missing = [metric.name for metric in spec.metrics if metric.name not in metrics.compute()]
         return f"metrics are declared but not computed: {', '.join(missing)}" if missing else None
 
-    checks = (shapes, void_is_inert, perturbation, scores)
+    def files() -> str | None:
+        stored = task.stored(task.activate(logits[:1]))
+        if stored.shape[:2] != (HEIGHT, WIDTH) or task.to_file(stored).size != (WIDTH, HEIGHT):
+            return f"a prediction of {HEIGHT} rows of {WIDTH} pixels is not stored as such: {stored.shape}"
+        if spec.kind == "classification" and not np.array_equal(np.asarray(task.to_file(stored)), stored):
+            return "the file of a mask does not hold its class ids"
+        return None
+
+    checks = (shapes, void_is_inert, perturbation, scores, files)
     return list(_findings((check.__name__, check) for check in checks))
 
 

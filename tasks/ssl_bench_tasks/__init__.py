@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import DatasetSpec, TaskSpec
+from ssl_bench.specs import DatasetSpec, DownloadSpec, TaskSpec
+from ssl_bench_tasks.downloads import DOWNLOADS
 from ssl_bench_tasks.specs import DATASETS, TASKS
 
 
@@ -17,3 +18,9 @@ def provide_tasks() -> Iterable[TaskSpec]:
 def provide_datasets() -> Iterable[DatasetSpec]:
     """A synthetic set for each task, public data sets in their own layouts, and the user's own folders."""
     return DATASETS
+
+
+@hookimpl
+def provide_downloads() -> Iterable[DownloadSpec]:
+    """The public data sets whose layouts are read."""
+    return DOWNLOADS

@@ -6,8 +6,8 @@ from ssl_bench.folders import Files, FolderDataset, name_hash
 from ssl_bench.records import any_name
 
 
-def _pairs(images: str, *targets: str) -> Files:
-    return Files(images=images, targets=targets, nested=True, rule=any_name)
+def _pairs(images: str, *targets: str, unknown: str = "") -> Files:
+    return Files(images=images, targets=targets, unknown=unknown, nested=True, rule=any_name)
 
 
 class _Pairs(FolderDataset):
@@ -19,7 +19,7 @@ class _Pairs(FolderDataset):
     Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a
     fifth as a whole. A pair's part depends on the hash of its stem, or folder, alone, on no file's content and no
     other pair: whatever is added later moves none that was there (but the test set and the training set have at
-    least one pair each, however few there are).
+    least one pair each, however few there are). Trimaps of test images may lie in `test/trimap`.
     """
 
     layout = (
@@ -33,7 +33,7 @@ class _Pairs(FolderDataset):
         _pairs("unlabeled"),
         _pairs("train/unlabeled"),
     )
-    test_files = (_pairs("test/input", "test/target"),)
+    test_files = (_pairs("test/input", "test/target", unknown="test/trimap"),)
     validation_files = (_pairs("val/input", "val/target"),)
     holds_out = True
     fallback = True

@@ -1,0 +1,43 @@
+"""`ssl-bench export`: a finished cell's network as a file for other programs."""
+
+from pathlib import Path
+
+import click
+
+from ssl_bench.errors import UsageError
+
+
+@click.command(short_help="Write a finished cell's network for other programs.")
+@click.argument("cell")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "torchscript", "weights"]),
+    required=True,
+    help="Kind of file.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write or replace.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
+)
+def export(cell: str, form: str, out: Path, runs: Path) -> None:
+    """Write the network that a finished cell deploys.
+
+    CELL is the id of a finished cell, the beginning of one, or its folder. The file takes float32 images (batch, 3,
+    height, width) in [0, 1], RGB, of any size, and gives what evaluation scores; normalisation, padding and
+    activation are inside. It is compared with the cell on images of odd sizes, and left only where they agree to
+    1e-4. `weights` is a safetensors file, with FILE.json beside it that says how to rebuild the network.
+    """
+    from ssl_bench.results import ResultStore
+
+    folder = ResultStore(runs).find(cell)
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: name a file in a folder that exists")
+
+    from ssl_bench.export import export as write
+    from ssl_bench.export import require_packages
+    from ssl_bench.trained import load
+
+    require_packages(form)
+    difference = write(load(folder), form, out)
+    click.echo(f"wrote {out}: differs from the cell by at most {difference:.1e}")

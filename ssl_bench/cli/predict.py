@@ -1,0 +1,59 @@
+"""`ssl-bench predict`: a finished cell on pictures of one's own."""
+
+from pathlib import Path
+
+import click
+
+from ssl_bench.errors import SslBenchError, UsageError
+
+
+@click.command(short_help="Apply a finished cell to pictures.")
+@click.argument("cell")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
+)
+def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
+    """Write what a finished cell predicts for IMAGES, picture files and folders of them.
+
+    CELL is the id of a finished cell, the beginning of one, or its folder. A prediction is a PNG of its picture's
+    name and size (upright, where the camera was turned): a mask of class ids under a palette, with classes.json
+    beside it, a grey matte, or a restored picture. Predictions of this cell that are there already are kept; any
+    other file in the way ends the command before it starts.
+    """
+    from ssl_bench.cli.progress import progress_bar
+    from ssl_bench.devices import find_devices
+    from ssl_bench.predict import find_jobs, is_done, write_legend, write_prediction
+    from ssl_bench.results import ResultStore
+
+    folder = ResultStore(runs).find(cell)
+    jobs = find_jobs(images, out)
+
+    import torch
+
+    from ssl_bench.heap import keep_heap
+    from ssl_bench.trained import load
+
+    keep_heap()
+    trained = load(folder, device=torch.device(find_devices("auto")[0]))
+    waiting = [job for job in jobs if not is_done(job, trained.cell.id)]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror}); name another") from error
+    legend = write_legend(trained, out)
+    failed = 0
+    with progress_bar("predicting", len(waiting), "pictures") as advance:
+        for job in waiting:
+            try:
+                write_prediction(trained, job)
+            except SslBenchError as error:
+                failed += 1
+                click.echo(f"ssl-bench: {error}", err=True)
+            advance(1)
+    counts = {"written": len(waiting) - failed, "there already": len(jobs) - len(waiting), "failed": failed}
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "written")
+    click.echo(f"{out}: predictions {said}" + (f"; classes in {legend}" if legend else ""))
+    if failed:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,111 @@
+"""Picture files through a finished cell, to files of the same names. Which goes where is settled before any compute."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ssl_bench.errors import UsageError
+from ssl_bench.files import read_json, write_bytes, write_json
+from ssl_bench.pictures import read_bytes, read_picture, without_extension
+from ssl_bench.scan import picture_files
+
+if TYPE_CHECKING:
+    from ssl_bench.trained import Trained
+
+LEGEND = "classes.json"
+"""Beside masks: what their ids mean and which colours they have."""
+_CELL, _SOURCE = "ssl-bench cell", "ssl-bench source"
+"""Text chunks of a written PNG: the cell's id, and the sha256 of the input file."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture file and where its prediction goes."""
+
+    source: Path
+    output: Path
+
+
+def find_jobs(images: Sequence[Path], out: Path) -> list[Job]:
+    """A job for each picture file given, and for each in the folders given and below them, as `out`/NAME.png.
+
+    Subfolders of a folder given are kept. Raises UsageError where there is none, where two would be written to one
+    file, or where a file would be replaced by its own prediction; DataError as `picture_files`.
+    """
+    jobs: dict[Path, Job] = {}
+    for source, name in _sources(images, out):
+        job = Job(source, out / f"{name}.png")
+        other = jobs.setdefault(job.output, job)
+        if other.source.resolve() != source.resolve():
+            raise UsageError(
+                f"{other.source} and {source} would both be written to {job.output}; predict them apart"
+            )
+    if not jobs:
+        raise UsageError(f"no picture files in {', '.join(map(str, images))}; give files or folders of them")
+    return list(jobs.values())
+
+
+def is_done(job: Job, cell: str) -> bool:
+    """Whether the output is there, made by this cell from this very file. UsageError for any other file there."""
+    if not job.output.exists():
+        return False
+    try:
+        with Image.open(job.output) as picture:
+            made = picture.info
+    except (OSError, ValueError, SyntaxError):
+        made = {}
+    if made.get(_CELL) == cell and made.get(_SOURCE) == hashlib.sha256(read_bytes(job.source)).hexdigest():
+        return True
+    raise UsageError(
+        f"{job.output} is there and is no prediction of this cell for {job.source}; name another --out"
+    )
+
+
+def write_prediction(trained: "Trained", job: Job) -> None:
+    """Predict one file. Raises DataError where it cannot be read, CellError where the prediction is not finite."""
+    data = read_bytes(job.source)
+    stored = trained.predict(read_picture(data, job.source))
+    about = PngInfo()
+    about.add_text(_CELL, trained.cell.id)
+    about.add_text(_SOURCE, hashlib.sha256(data).hexdigest())
+    buffer = io.BytesIO()
+    trained.task.to_file(stored).save(buffer, format="PNG", pnginfo=about)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(job.output, buffer.getvalue(), durable=False)
+
+
+def write_legend(trained: "Trained", out: Path) -> Path | None:
+    """Write names and colours of the classes, where the task has classes. UsageError where another legend is there."""
+    classes = trained.task.classes
+    if not classes:
+        return None
+    colors = trained.task.picture(np.arange(len(classes), dtype=np.uint8)[None])[0].tolist()
+    rows: list[dict[str, Any]] = [
+        {"id": number, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
+        for number, (name, color) in enumerate(zip(classes, colors, strict=True))
+    ]
+    path = out / LEGEND
+    if path.exists() and read_json(path) != {"classes": rows}:
+        raise UsageError(f"{path} is there and names other classes; name another --out")
+    write_json(path, {"classes": rows})
+    return path
+
+
+def _sources(images: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
+    for path in images:
+        if path.is_file():
+            yield path, without_extension(path.name)
+        elif path.is_dir():
+            for picture, name in picture_files(path, path.resolve(), nested=True):
+                # Predictions of an earlier run, where --out lies within the folder.
+                if not picture.resolve().is_relative_to(out.resolve()) or out.resolve() == path.resolve():
+                    yield picture, name
+        else:
+            raise UsageError(f"{path}: no such file or folder; check the path")

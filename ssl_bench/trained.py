@@ -1,0 +1,87 @@
+"""A finished cell and its network, rebuilt from the cell's folder.
+
+from ssl_bench.trained import load
+trained = load(Path("runs/cells/ID"))
+mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssl_bench.cell import Cell
+from ssl_bench.checkpoint import load_checkpoint
+from ssl_bench.errors import CellError, DataError, UsageError
+from ssl_bench.files import read_json
+from ssl_bench.method import Method
+from ssl_bench.registry import Registry, load_registry
+from ssl_bench.task import Task
+from ssl_bench.tiles import prediction_bands
+from ssl_bench.worker import build_method, open_cell_data
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A cell at its final weights, in evaluation mode."""
+
+    folder: Path
+    cell: Cell
+    method: Method
+    device: torch.device
+
+    @property
+    def task(self) -> Task:
+        """The task, with the class names that the network was trained for."""
+        return self.method.task
+
+    @torch.inference_mode()
+    def activations(self, images: Tensor) -> Tensor:
+        """T(x) of images (B, C, H, W) in [0, 1], as evaluation takes it: (B, O, H, W) float32."""
+        return self.task.activate(self.method.predict(images.to(self.device)))
+
+    def bands(self, image: np.ndarray) -> Iterator[Tensor]:
+        """T(x) of an image (H, W, C) uint8, in bands of whole rows from the top; one band where it is small.
+
+        Each is (1, O, rows, W), and to be used before the next is asked for. CellError where it is not finite.
+        """
+        if image.shape[2] != self.task.in_channels:
+            raise UsageError(
+                f"'{self.cell.task}' takes images of {self.task.in_channels} channels, not {image.shape[2]}"
+            )
+        stride = getattr(self.method.deployed, "stride", 1)
+        for band in prediction_bands(self.activations, image, stride, self.device):
+            if not band.isfinite().all():
+                raise CellError(f"the prediction of cell {self.cell.id} is not finite; train it again")
+            yield band
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """The label of an image (H, W, C) uint8 as the task stores it (`Task.stored`)."""
+        return np.concatenate([self.task.stored(band) for band in self.bands(image)])
+
+
+def load(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
+    """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
+    registry = registry or load_registry()
+    content, weights = read_json(folder / "cell.json"), load_checkpoint(folder / "weights.pt")
+    if content is None or weights is None:
+        raise DataError(
+            f"{folder} has no readable cell.json and weights.pt; run the cell again with --no-resume"
+        )
+    cell = Cell.from_json(content)
+    # The data may be gone; cells that do not hold their classes are older than that.
+    classes = cell.classes if "classes" in content else open_cell_data(cell, registry).classes
+    method = build_method(cell, registry, classes)
+    try:
+        method.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
+            "are installed now; run the cell again with --no-resume"
+        ) from error
+    return Trained(folder, cell, method.to(device).eval(), device)
