@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import BackboneSpec, resolve
 from ssl_bench.task import Task
+from ssl_bench.weights import SCRATCH, Weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -73,16 +74,23 @@ weights for every method at one seed; `backbone` replaces the cell's own for a n
 
 
 def network_factory(
-    backbones: Callable[[str], BackboneSpec], task: Task, backbone: str, seed: int
+    backbones: Callable[[str], BackboneSpec],
+    task: Task,
+    backbone: str,
+    seed: int,
+    weights: Weights = SCRATCH,
 ) -> NetworkFactory:
-    """The factory that a method gets. `backbones` finds the spec that answers to a backbone's name."""
+    """The factory that a method gets. `backbones` finds the spec that answers to a backbone's name; networks that
+    take pretrained weights start from `weights`, and the rest of them as the seed has it."""
     default = backbone
 
     def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
         name = backbone or default
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for("network", seed, name, index))
-            network = resolve(backbones(name).backbone)(name, task.in_channels, task.out_channels)
+            spec = backbones(name)
+            network = resolve(spec.backbone)(name, task.in_channels, task.out_channels)
+            weights.load(spec, network, name)
         return TaskNetwork(network, in_channels=task.in_channels, residual=task.residual)
 
     return build_network

@@ -35,6 +35,10 @@ class Cell:
     """Titles, metrics and symbols that tables print. Not part of the identity."""
     listing: str = ""
     """Hash of the data set's ids, by which a worker sees that a folder has changed. Not part of the identity."""
+    pretrained: str = ""
+    """Which weights the networks start from (`ssl_bench.weights`); empty: from scratch."""
+    weights: str | None = None
+    """A local file of such weights. Not part of the identity: `pretrained` holds its hash."""
     path: str | None = None
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
@@ -62,6 +66,8 @@ class Cell:
             "config": dict(self.config),
             "threads": self.threads,
             "providers": dict(self.providers),
+            # Left out where there are none: such cells keep the name that they had before there was a choice.
+            **({"pretrained": self.pretrained} if self.pretrained else {}),
         }
 
     @cached_property
@@ -92,7 +98,7 @@ class Cell:
 
     def coordinates(self) -> dict[str, Any]:
         """What a record says of the cell: the identity's scalars, and the split in words and numbers."""
-        keep = ("task", "dataset", "data", "backbone", "method", "seed", "tier", "threads")
+        keep = ("task", "dataset", "data", "backbone", "method", "seed", "tier", "threads", "pretrained")
         split = {
             "source": self.split.source,
             "seed": self.split.seed,

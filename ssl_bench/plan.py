@@ -15,6 +15,7 @@ from ssl_bench.registry import Registry, pick
 from ssl_bench.sources import Source, open_sources
 from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
 from ssl_bench.splits import LabelSplit, check_labels, make_split
+from ssl_bench.weights import check_asked, wanted_weights, weights_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,10 @@ class Request:
     settings: Sequence[str] = ()
     """`METHOD.FIELD=VALUE` or `TASK.FIELD=VALUE`."""
     threads: int = 1
+    pretrained: bool | None = None
+    """Start networks that take them from pretrained weights; None: as the tier has it."""
+    weights: str = ""
+    """A local file of such weights; empty: the published ones."""
     trackers: str = ""
     checkpoint_seconds: float = 15.0
 
@@ -97,6 +102,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
     for config in configs.values():
         for name in config.backbones():
             registry.check_backbone(name)
+    weights = wanted_weights(request.pretrained, request.weights, request.tier)
     sources = open_sources(registry, request, tasks)
 
     cells: dict[str, Cell] = {}
@@ -117,6 +123,8 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         continue
                     used = everything if method.labels == "all" else split
                     source.targets.update(used.labeled)
+                    names = [backbone, *configs[task.name, method.name].backbones()]
+                    start = weights_for(weights, registry, names)
                     for seed in request.seeds:
                         cell = Cell(
                             task=task.name,
@@ -132,6 +140,8 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             threads=request.threads,
                             providers=providers_of(registry, task, source.spec, backbone, method),
                             describe=describe(task, method),
+                            pretrained=start.identity,
+                            weights=start.path,
                             listing=listing(source.dataset),
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
@@ -141,6 +151,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         )
                         # By content: 1/8 and the count that it comes to are one cell.
                         cells.setdefault(digest(cell.identity), cell)
+    check_asked(bool(request.pretrained or request.weights), cells.values())
     return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)
 
 

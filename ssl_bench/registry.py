@@ -86,10 +86,10 @@ class Registry:
         """The backbone that answers to a name, plain or `DECODER/ENCODER`."""
         specs = self._all("backbones", BackboneSpec)
         for spec in specs:
-            if spec.matches(name) if spec.matches is not None else spec.name == name:
+            if spec.answers_to(name):
                 return spec
         families = [spec.title for spec in specs if spec.matches is not None]
-        plain = [spec.name for spec in specs if spec.matches is None]
+        plain = [spec.name for spec in specs if spec.answers_to(spec.name)]
         raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
 
     @property

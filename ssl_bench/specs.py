@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ssl_bench.recipe import Recipe, Settings, Tier
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ssl_bench.backbone import Backbone
     from ssl_bench.dataset import Dataset
     from ssl_bench.executor import Executor
@@ -205,6 +207,16 @@ class BackboneSpec(Spec):
     """For families such as DECODER/ENCODER; None: the plain name alone."""
     validate: Callable[[str], None] | str | None = None
     """Raises UsageError for a matching name that cannot be built; may import what it needs."""
+    find_weights: Callable[[str], Path] | str | None = None
+    """Name to the file of its published pretrained weights, which is downloaded where need be. Raises UsageError where
+    that cannot be done: which weights, from where, and what to do instead."""
+    load_weights: "Callable[[nn.Module, Path], None] | str | None" = None
+    """Loads such a file into a freshly built network. Raises UsageError where it does not fit. None: networks of this
+    family start from scratch."""
+
+    def answers_to(self, name: str) -> bool:
+        """Whether it builds the network of that name."""
+        return self.name == name if self.matches is None else self.matches(name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ from ssl_bench.task import Task
 from ssl_bench.tracker import Trackers
 from ssl_bench.trainer import Trainer
 from ssl_bench.unlabeled import open_data
+from ssl_bench.weights import SCRATCH, Weights
 
 PROGRESS_SECONDS = 0.5
 
@@ -95,11 +96,13 @@ def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
     return open_data(dataset, path, unlabeled, cell.classes)
 
 
-def build_method(cell: Cell, registry: Registry, classes: tuple[str, ...]) -> Method:
-    """The cell's method with its networks at their initial weights, on the CPU."""
+def build_method(
+    cell: Cell, registry: Registry, classes: tuple[str, ...], weights: Weights = SCRATCH
+) -> Method:
+    """The cell's method with its networks at their initial weights, on the CPU; `weights` are what they start from."""
     task: Task = resolve(registry.task(cell.task).task)(classes)
     spec = registry.method(cell.method)
-    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed)
+    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for("method", cell.seed, cell.method))
         method: Method = resolve(spec.method)(task, spec.config(**cell.config), factory)
@@ -118,7 +121,9 @@ class CellRun:
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         self.data = GuardedDataset(self.dataset, cell.split.labeled)
-        self.method = build_method(cell, registry, self.dataset.classes).to(device)
+        weights = Weights(cell.pretrained, cell.weights)
+        weights.check_file()
+        self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
         stream = BatchStream(
             self.data,

@@ -61,7 +61,15 @@ def test_no_module_grows_beyond_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["run", "--help"], ["plan", "--tasks", "night"], ["data", "list"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list"],
+        ["run", "--help"],
+        ["plan", "--tasks", "night"],
+        ["plan", "--tasks", "night,matting", "--tier", "paper"],
+        ["data", "list"],
+    ],
 )
 def test_torch_is_not_imported(arguments: list[str]) -> None:
     script = (

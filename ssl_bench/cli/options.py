@@ -77,6 +77,17 @@ def plan_options(function: Function) -> Function:
         click.option(
             "--threads", type=click.IntRange(1), default=1, show_default=True, help="Per cell, on a CPU."
         ),
+        click.option(
+            "--pretrained/--no-pretrained",
+            default=None,
+            help="Start encoders from pretrained weights.  [default: in tier paper]",
+        ),
+        click.option(
+            "--weights",
+            default="",
+            metavar="FILE",
+            help="Those weights from a file (.safetensors, .pth), not the published ones.",
+        ),
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
@@ -115,6 +126,8 @@ def request_from(options: dict[str, Any]) -> Any:
         unlabeled=options["unlabeled"],
         settings=options["settings"],
         threads=options["threads"],
+        pretrained=options["pretrained"],
+        weights=options["weights"],
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
     )

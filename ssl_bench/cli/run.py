@@ -41,6 +41,7 @@ def run(
     from ssl_bench.results import ResultStore
     from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
     from ssl_bench.specs import resolve
+    from ssl_bench.weights import check_weights
 
     # Being told to end is as good as Ctrl-C: cells save where they stand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -57,6 +58,7 @@ def run(
     show_plan(plan, store, brief=True)
     cells = unfinished(plan, store) if resume else list(plan.cells)
     outcomes: list[Outcome] = []
+    check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     with terminal_display() as display:
         check_data(plan, cells, display)
     if not resume:

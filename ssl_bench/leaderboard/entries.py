@@ -42,6 +42,8 @@ class Entry:
     data: str
     """Fingerprint of the data."""
     backbone: str
+    pretrained: str
+    """Which weights the network started from; `-` for none."""
     tier: str
     threads: str
     iterations: str
@@ -111,7 +113,7 @@ class Entry:
     def setting(self) -> tuple[Any, ...]:
         """All but the split that must agree for two scores to stand in one column."""
         data = (self.task, self.dataset, self.data)
-        return (*data, self.backbone, self.tier, self.recipe, self.threads, self.versions)
+        return (*data, self.backbone, self.pretrained, self.tier, self.recipe, self.threads, self.versions)
 
     @property
     def method_settings(self) -> dict[str, Any]:
@@ -170,6 +172,7 @@ def entry_of(record: Record) -> Entry:
         dataset=text(cell.get("dataset")),
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
+        pretrained=text(cell.get("pretrained")),
         tier=text(cell.get("tier")),
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),

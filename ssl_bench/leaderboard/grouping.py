@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.entries import Entry
-from ssl_bench.leaderboard.fields import canonical
+from ssl_bench.leaderboard.fields import MISSING, canonical
 from ssl_bench.recipe import TIERS
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 
 @dataclass(frozen=True)
 class Column:
-    """Runs that agree in task, data, split, backbone, recipe, tier, threads and versions.
+    """Runs that agree in task, data, split, backbone and its weights, recipe, tier, threads and versions.
 
     Methods that train on every label there is (upper bounds) have a split of their own, and so belong to the
     column of each split that agrees in the rest.
@@ -101,6 +101,7 @@ _TRAITS: tuple[Callable[[Entry], str], ...] = (
     lambda head: f"split seed {head.split_seed}",
     lambda head: head.dataset,
     lambda head: head.backbone,
+    lambda head: "from scratch" if head.pretrained == MISSING else f"weights {head.pretrained}",
     lambda head: f"{head.iterations} iterations",
     lambda head: f"{head.threads} threads",
     lambda head: ", ".join(sorted({version for _, version in head.versions})),
@@ -176,7 +177,7 @@ def _spread(columns: Sequence[Column]) -> list[list[Column]]:
 
 
 def _agreement(column: Column, table: Iterable[Column]) -> int:
-    return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:6])
+    return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:7])
 
 
 def distinct_titles(

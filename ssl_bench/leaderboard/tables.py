@@ -108,7 +108,7 @@ def settings_table(section: Section) -> Grid:
                 cell(head.labeled),
                 cell(head.unlabeled),
                 Cell(words(Span(head.split, "code"), ", seed ", Span(head.split_seed))),
-                cell(head.backbone, "code"),
+                _network(head),
                 Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"))),
                 cell(head.threads),
             ]
@@ -204,6 +204,11 @@ def _cost(entries: Sequence[Entry]) -> Cell:
     size = f"{parameters / 1e6:.2f} M" if parameters is not None else MISSING
     values = {"seconds": seconds, "parameters": parameters}
     return figure(f"{time}, {size}", **{name: value for name, value in values.items() if value is not None})
+
+
+def _network(head: Entry) -> Cell:
+    name = Span(head.backbone, "code")
+    return Cell((name,) if head.pretrained == MISSING else words(name, ", weights ", Span(head.pretrained)))
 
 
 def mean_of(entries: Sequence[Entry], name: str) -> float | None:

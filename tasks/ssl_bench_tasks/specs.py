@@ -32,7 +32,7 @@ def _lite(iterations: int, crop: int, learning_rate: float, epochs: int = 40) ->
 
 
 FINE_TUNE = OptimizerSettings(name="adam", learning_rate=1e-4, schedule="polynomial")
-"""For the large encoders of `paper`."""
+"""For `paper`: the rate of DHDN's and HDRNet's own papers, and a usual one for a pretrained encoder."""
 
 # VOC 2012 + SBD has 10,582 training images; at 1/8, 1,323 are labelled and 9,259 are not. The public code's
 # epoch there is a pass over the unlabelled stream at 4 GPUs x 2 rows: 9,259 / 8 = 1,157 iterations, 20 times.
@@ -80,7 +80,10 @@ SEGMENTATION = TaskSpec(
             ),
         ),
     },
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "deeplabv3plus/resnet101"},
+    # ResNet-101 at output stride 16 with multi-grid, as in the public code. That code adds up the first two of its
+    # four classifiers alone (its `return` stands inside the loop); here it is all four, as in DeepLab-v2's paper.
+    # Its BatchNorm is synchronised over 4 GPUs x 4 rows: the 16 rows that one device sees here.
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "deeplabv2"},
     position=1,
 )
 
@@ -103,7 +106,8 @@ DENOISING = TaskSpec(
             optimizer=FINE_TUNE,
         ),
     },
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet34"},
+    # The paper's denoiser. The public code has segmentation alone, so nothing can be said of differences to it.
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "dhdn"},
     position=2,
 )
 
@@ -132,6 +136,7 @@ MATTING = TaskSpec(
             optimizer=FINE_TUNE,
         ),
     },
+    # A U-Net with a ResNet-50 encoder is all that is known of the published network; smp's it is.
     backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet50"},
     position=3,
 )
@@ -155,7 +160,8 @@ NIGHT = TaskSpec(
             optimizer=FINE_TUNE,
         ),
     },
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet34"},
+    # As published: 256 x 256 low-resolution input and a grid of 16 x 16 x 8, whatever the crop.
+    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "hdrnet"},
     position=4,
 )
 

@@ -3,25 +3,51 @@
 from collections.abc import Iterable
 
 from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import BackboneSpec
+from ssl_bench.specs import LAST, BackboneSpec
 
-_SMP = "ssl_bench_plugins.backbones.smp"
+_HERE = "ssl_bench_plugins.backbones"
+DEEPLAB_STRIDES = {"deeplabv2": 16, "deeplabv2-os8": 8}
+"""Name of a DeepLab-v2 to its output stride."""
 
 
 @hookimpl
 def provide_backbones() -> Iterable[BackboneSpec]:
-    """A small fast network, and every decoder of segmentation-models-pytorch on every encoder it accepts."""
+    """A small fast network, those of the papers, and every decoder of segmentation-models-pytorch on every encoder
+    that it accepts."""
     return [
         BackboneSpec(
             name="unet-small",
             title="4 levels, 16 to 96 channels, 0.34 M parameters",
-            backbone="ssl_bench_plugins.backbones.unet_small:build",
+            backbone=f"{_HERE}.unet_small:build",
+        ),
+        BackboneSpec(
+            name="deeplabv2",
+            title="DeepLab-v2 at output stride 16, or 8 as deeplabv2-os8; on resnet101, or deeplabv2/ENCODER",
+            backbone=f"{_HERE}.deeplabv2:build",
+            matches=lambda name: name.count("/") < 2 and name.partition("/")[0] in DEEPLAB_STRIDES,
+            validate=f"{_HERE}.deeplabv2:validate",
+            find_weights=f"{_HERE}.deeplabv2:find_weights",
+            load_weights=f"{_HERE}.encoder_weights:load",
+        ),
+        BackboneSpec(
+            name="dhdn",
+            title="DHDN, densely connected hierarchical denoiser, 168 M parameters",
+            backbone=f"{_HERE}.dhdn:build",
+        ),
+        BackboneSpec(
+            name="hdrnet",
+            title="HDRNet, a bilateral grid of colour transforms, 0.5 M parameters",
+            backbone=f"{_HERE}.hdrnet:build",
         ),
         BackboneSpec(
             name="smp",
             title="DECODER/ENCODER, e.g. unet/resnet50: any smp decoder on any smp or timm encoder",
-            backbone=f"{_SMP}:build",
+            # After every family with names of its own.
+            position=LAST + 1,
+            backbone=f"{_HERE}.smp:build",
             matches=lambda name: name.count("/") == 1,
-            validate=f"{_SMP}:validate",
+            validate=f"{_HERE}.smp:validate",
+            find_weights=f"{_HERE}.smp:find_weights",
+            load_weights=f"{_HERE}.encoder_weights:load",
         ),
     ]

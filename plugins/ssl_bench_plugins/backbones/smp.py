@@ -4,19 +4,21 @@ Encoders of timm are found under their own name too (`unet/convnext_tiny` is `un
 """
 
 import math
+from pathlib import Path
 
 import segmentation_models_pytorch as smp
-import timm
-import torch
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench_plugins.backbones.dpt import DPT
+from ssl_bench_plugins.backbones.encoder_weights import download
+from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
 
 DECODERS = {
     "deeplabv3": smp.DeepLabV3,
     "deeplabv3plus": smp.DeepLabV3Plus,
-    "dpt": smp.DPT,
+    "dpt": DPT,
     "fpn": smp.FPN,
     "linknet": smp.Linknet,
     "manet": smp.MAnet,
@@ -35,11 +37,21 @@ STRIDE = 32
 class SmpNetwork(nn.Module):
     """A model of smp with the names that the engine looks for."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, encoder: str, in_channels: int) -> None:
         super().__init__()
         self.model = model
+        self.encoder_name, self.in_channels = encoder, in_channels
         patches = [part.patch_size for part in model.modules() if isinstance(part, PatchEmbed)]
-        self.stride = math.lcm(STRIDE, *(side for patch in patches for side in patch))
+        sides = [side for patch in patches for side in patch]
+        own = getattr(model, "stride", None)
+        self.stride = own if isinstance(own, int) else math.lcm(STRIDE, *sides)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What pretrained weights are for."""
+        encoder = self.model.encoder
+        assert isinstance(encoder, nn.Module)
+        return encoder
 
     @property
     def head(self) -> nn.Module:
@@ -56,42 +68,32 @@ class SmpNetwork(nn.Module):
 
 def build(name: str, in_channels: int, out_channels: int) -> SmpNetwork:
     """The network, freshly initialised, without pretrained weights."""
-    decoder, encoder = name.split("/")
+    decoder = name.partition("/")[0]
     settings = {"encoder_weights": None, "in_channels": in_channels, "classes": out_channels}
-    make, wanted = DECODERS[decoder], encoder_name(decoder, encoder)
+    make, wanted = DECODERS[decoder], encoder_of(name)
     try:
         # Vision transformers of timm take images of any size only when they are told to.
         model = make(encoder_name=wanted, dynamic_img_size=True, **settings)
     except TypeError:
         model = make(encoder_name=wanted, **settings)
-    return SmpNetwork(model)
+    return SmpNetwork(model, wanted, in_channels)
+
+
+def encoder_of(name: str) -> str:
+    """The encoder of a backbone, as smp names it."""
+    decoder, _, encoder = name.partition("/")
+    # DPT takes timm's vision transformers only.
+    return encoder_name(encoder, name, timm_only=decoder == "dpt")
+
+
+def find_weights(name: str) -> Path:
+    """The file of the encoder's published weights."""
+    return download(encoder_of(name))
 
 
 def validate(name: str) -> None:
     """UsageError unless decoder and encoder exist, fit each other and take images of any size."""
-    decoder, encoder = name.split("/")
+    decoder = name.partition("/")[0]
     if decoder not in DECODERS:
         raise UsageError(f"unknown decoder '{decoder}' in backbone '{name}'; {suggestion(decoder, DECODERS)}")
-    encoder_name(decoder, encoder)
-    try:
-        network = build(name, 3, 2).eval()
-        side = 4 * network.stride
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            network(torch.zeros(1, 3, side, side + network.stride))
-    except Exception as error:
-        why = str(error).strip().partition("\n")[0]
-        raise UsageError(f"backbone '{name}' cannot be built: {why}") from error
-
-
-def encoder_name(decoder: str, encoder: str) -> str:
-    """The encoder's name as smp wants it; UsageError with a suggestion where there is none."""
-    plain = encoder.removeprefix("tu-")
-    # DPT takes timm's vision transformers only.
-    if decoder != "dpt" and encoder in smp.encoders.get_encoder_names():
-        return encoder
-    if timm.is_model(plain):
-        return f"tu-{plain}"
-    known = {*smp.encoders.get_encoder_names(), *timm.list_models()}
-    raise UsageError(
-        f"unknown encoder '{encoder}' in backbone '{decoder}/{encoder}'; {suggestion(encoder, known)}"
-    )
+    try_out(name, build)
