@@ -20,6 +20,7 @@ from test_reported import CLAIM
 from ssl_bench.cli.report import link
 from ssl_bench.report import make_report
 from ssl_bench.report.charts import pareto_front
+from ssl_bench.report.labels import box_of, place_labels
 from ssl_bench.report.runs import runs_json
 from ssl_bench.report.svg import Axis, linear, logarithmic, number
 
@@ -151,6 +152,30 @@ def test_the_front_by_hand() -> None:
     assert pareto_front(points, higher_is_better=True) == [1, 3, 0]
     assert pareto_front(points, higher_is_better=False) == [1, 2]
     assert pareto_front([], higher_is_better=True) == []
+
+
+def test_names_cover_neither_each_other_nor_a_point() -> None:
+    points = [(100.0, 50.0), (103.0, 52.0), (100.0, 66.0), (410.0, 50.0), (300.0, 150.0)]
+    places = place_labels(points, ["SupOnly", "Full", "MT", "AdvSSL", "GCT"], 56, 420)
+    boxes = [
+        box_of(place, name)
+        for place, name in zip(places, ["SupOnly", "Full", "MT", "AdvSSL", "GCT"], strict=True)
+    ]
+    boxes += [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    for first, second in itertools.combinations(boxes[:5], 2):
+        assert (
+            first[2] <= second[0] or second[2] <= first[0] or first[3] <= second[1] or second[3] <= first[1]
+        )
+    assert places[3][2] == "end"
+    assert places[4] == (306.0, 165.0, "start")
+
+
+def test_two_networks_of_one_method_are_told_apart() -> None:
+    record = make("night", "gct", 0, 18.0)
+    record["curves"] = {"first/task": [1.0, 0.5], "second/task": [1.0, 0.4], "detector/flaw": [1.0, 0.2]}
+    dashes = re.findall(r'<path class="line" d="M\d[^"]*L[^"]*"([^/]*)/>', make_report([("", record)]))
+    assert len(dashes) == 3
+    assert len(set(dashes)) == 2
 
 
 def test_axes_have_round_ticks_within_their_range() -> None:

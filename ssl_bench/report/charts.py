@@ -25,6 +25,8 @@ class Chart:
     svg: str
     legend: Sequence[tuple[int, str]]
     note: str = ""
+    marks: bool = False
+    """Whether its lines have any."""
 
 
 def styles_of(board: Board) -> dict[str, int]:
@@ -70,7 +72,7 @@ def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> I
             name = row_name(row)
             bound = row.head.role == "upper_bound"
             series.append(
-                Series(name, [(x, y)], styles[name], marks=True, joined=False, hollow=bound, names=[name])
+                Series(name, [(x, y)], styles[name], marks=True, joined=False, hollow=bound, named=True)
             )
         times = [x for _, x, _ in found]
         make = logarithmic if max(times) > 8 * min(times) else linear
@@ -129,4 +131,4 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
             f"{identity}-{place}",
         )
         legend = [(line.style, line.label) for line in series]
-        yield Chart(plain(one.title), svg, legend, "Bars: ± one standard deviation over seeds.")
+        yield Chart(plain(one.title), svg, legend, "Bars: ± one standard deviation over seeds.", marks=True)

@@ -11,7 +11,7 @@ from ssl_bench.leaderboard.fields import finite
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import column_titles
 from ssl_bench.report.charts import MOST_LINES, Chart, row_name
-from ssl_bench.report.svg import Series, chart, linear, logarithmic, number
+from ssl_bench.report.svg import STYLES, Series, chart, linear, logarithmic, number
 
 
 def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:
@@ -25,7 +25,10 @@ def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> 
                 if points:
                     own = row_name(row)
                     line = f"{own}, {player}" if player else own
-                    terms[term].append(Series(plain(line), points, styles[own]))
+                    style = styles[own] + STYLES * sum(
+                        other.label.startswith(f"{plain(own)}, ") for other in terms[term]
+                    )
+                    terms[term].append(Series(plain(line), points, style))
         for index, (term, lines) in enumerate(sorted(terms.items())):
             lines = lines[:MOST_LINES]
             heights = [y for line in lines for _, y in line.points]
@@ -34,7 +37,7 @@ def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> 
                 plain(f"{title}: loss term {term}"),
                 "; ".join(f"{line.label}: {number(line.points[-1][1])} at the end" for line in lines),
                 linear("nominal epoch", [x for line in lines for x, _ in line.points]),
-                (logarithmic if steep else linear)(plain(term), heights),
+                (logarithmic if steep else linear)("", heights),
                 lines,
                 f"{identity}-{place}-{index}",
             )

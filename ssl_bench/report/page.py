@@ -54,7 +54,7 @@ def make_report(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     # All of these were escaped where they were made, or are files of our own.
-    environment.globals["swatch"] = lambda style: Markup(swatch(style))
+    environment.globals["swatch"] = lambda style, marks: Markup(swatch(style, marks=marks))
     environment.filters["made"] = Markup
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     return template.render(

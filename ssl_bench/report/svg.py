@@ -2,8 +2,10 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from ssl_bench.report.labels import place_labels
 
 WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 42
@@ -35,8 +37,8 @@ class Series:
     marks: bool = False
     joined: bool = True
     hollow: bool = False
-    names: Sequence[str] = ()
-    """Written beside the points."""
+    named: bool = False
+    """Its label is written beside its first point."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +88,25 @@ def chart(title: str, summary: str, x: Axis, y: Axis, series: Sequence[Series], 
         f'<desc id="{identity}-d">{html.escape(summary)}</desc>',
         *_axes(x, y),
         *(_series(one, x, y) for one in series),
+        *_names([one for one in series if one.named], x, y),
         "</svg>",
     ]
     return "".join(parts)
 
 
-def swatch(style: int) -> str:
-    """A line's colour, dash and mark, for a legend."""
+def swatch(style: int, *, marks: bool) -> str:
+    """A line's colour, dash and, if it has any, mark, for a legend."""
+    mark = f'<path class="mark" transform="translate(15 6)" d="{_MARKS[style % STYLES]}"/>' if marks else ""
     return (
         f'<svg viewBox="0 0 30 12" width="30" height="12" aria-hidden="true"><g class="s{style % STYLES}">'
-        f'<path class="line" d="M1 6H29"{_dash(style)}/>'
-        f'<path class="mark" transform="translate(15 6)" d="{_MARKS[style % STYLES]}"/></g></svg>'
+        f'<path class="line" d="M1 6H29"{_dash(style)}/>{mark}</g></svg>'
     )
 
 
 def number(value: float) -> str:
     """Short, for a tick."""
-    return f"{value:.4g}" if value < 1e5 else f"{value:.0e}"
+    small = 0 < abs(value) < 1e-3
+    return f"{value:.2g}" if small else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.0e}"
 
 
 def _axes(x: Axis, y: Axis) -> list[str]:
@@ -136,21 +140,20 @@ def _series(series: Series, x: Axis, y: Axis) -> str:
     for (a, _), (_, value), spread in zip(places, series.points, series.spread, strict=False):
         if spread > 0:
             parts.append(f'<path class="bar" d="M{a} {_y(y, value - spread)}V{_y(y, value + spread)}"/>')
-    for place, (a, b) in enumerate(places):
-        if series.marks:
-            said = f"{series.label}: {number(series.points[place][0])}, {number(series.points[place][1])}"
-            parts.append(
-                f'<path class="mark" transform="translate({a} {b})" d="{_MARKS[series.style % STYLES]}">'
-                f"<title>{html.escape(said)}</title></path>"
-            )
-        if place < len(series.names):
-            # Above to the left in the right half, so that it stays within the figure, else below to the right.
-            side, down, anchor = (-8, -5, "end") if a > WIDTH * 0.6 else (6, 15, "start")
-            parts.append(
-                f'<text x="{a + side:.1f}" y="{b + down:.1f}" text-anchor="{anchor}">'
-                f"{html.escape(series.names[place])}</text>"
-            )
+    for place, (a, b) in enumerate(places if series.marks else ()):
+        said = f"{series.label}: {number(series.points[place][0])}, {number(series.points[place][1])}"
+        parts.append(
+            f'<path class="mark" transform="translate({a} {b})" d="{_MARKS[series.style % STYLES]}">'
+            f"<title>{html.escape(said)}</title></path>"
+        )
     return "".join([*parts, "</g>"])
+
+
+def _names(series: Sequence[Series], x: Axis, y: Axis) -> Iterator[str]:
+    points = [(_x(x, one.points[0][0]), _y(y, one.points[0][1])) for one in series]
+    names = [one.label for one in series]
+    for (a, b, anchor), name in zip(place_labels(points, names, LEFT, WIDTH), names, strict=True):
+        yield f'<text x="{a:.1f}" y="{b:.1f}" text-anchor="{anchor}">{html.escape(name)}</text>'
 
 
 def _x(axis: Axis, value: float) -> float:
