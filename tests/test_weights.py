@@ -188,7 +188,7 @@ def test_a_file_that_is_no_weights_runs_no_code(folder: Path, tmp_path: Path, su
     if suffix == "pth":
         torch.save({"state_dict": {"conv1.weight": Intruder(witness)}}, file)
     elif suffix == "pickle":
-        file.write_bytes(pickle.dumps(Intruder(witness)))
+        file.write_bytes(pickle.dumps(Intruder(witness), protocol=2))
     else:
         file.write_bytes((folder / "resnet18.pth").read_bytes()[:5000] if suffix == "cut.pth" else b"weights")
     for name in ("unet/resnet18", "unet/tu-resnet18"):
