@@ -55,8 +55,9 @@ def show_leaderboard(records: Sequence[Record], tables: Sequence[Path]) -> None:
     if records:
         click.echo()
         click.echo(terminal(records))
-    for path in tables:
-        click.echo(f"wrote {path}")
+    if tables:
+        others = f" and {len(tables) - 1} files beside it" if len(tables) > 1 else ""
+        click.echo(f"wrote {tables[0]}{others}")
 
 
 @contextmanager
