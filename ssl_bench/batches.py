@@ -74,18 +74,22 @@ class BatchStream:
 
     def load(self, step: int) -> StoredBatch:
         """The batch of a step on the host, in pinned memory where a GPU waits for it. Safe to call in threads."""
+        recipe = self.recipe
+        streams = {
+            "labeled": self._names("labeled", self.labeled, step, recipe.labeled_rows),
+            "unlabeled": self._names("unlabeled", self.unlabeled, step, self.unlabeled_rows),
+        }
         crops, valids, targets = [], [], []
-        for row, name in enumerate(self._names("labeled", self.labeled, step, self.recipe.labeled_rows)):
-            image = self.data.image(name)
-            window = self._window(image, "labeled", step, row)
-            crops.append(window.cut_image(image))
-            valids.append(window.valid())
-            targets.append(window.cut_target(self.data.target(name), self.kind))
-        for row, name in enumerate(self._names("unlabeled", self.unlabeled, step, self.unlabeled_rows)):
-            image = self.data.image(name)
-            window = self._window(image, "unlabeled", step, row)
-            crops.append(window.cut_image(image))
-            valids.append(window.valid())
+        for stream, names in streams.items():
+            for row, name in enumerate(names):
+                image = self.data.image(name)
+                height, width = image.shape[:2]
+                generator = generator_for("crop", self.seed, stream, step, row)
+                window = Window(recipe, height, width, generator)
+                crops.append(window.cut_image(image))
+                valids.append(window.valid())
+                if stream == "labeled":
+                    targets.append(window.cut_target(self.data.target(name), self.kind))
         batch = StoredBatch(torch.stack(crops), torch.stack(valids), torch.stack(_of_one_depth(targets)))
         if self.device.type == "cuda":
             # From pageable memory a copy would wait for the device.
@@ -107,10 +111,6 @@ class BatchStream:
 
     def _shuffled(self, stream: str, size: int, epoch: int) -> np.ndarray:
         return generator_for("order", self.seed, stream, epoch).permutation(size)
-
-    def _window(self, image: np.ndarray, stream: str, step: int, row: int) -> "Window":
-        height, width = image.shape[:2]
-        return Window(self.recipe, height, width, generator_for("crop", self.seed, stream, step, row))
 
 
 class Window:
