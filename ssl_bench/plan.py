@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import Cell, describe, resolve_config
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.sources import Source, open_sources
@@ -44,6 +45,7 @@ class Request:
     """Start networks that take them from pretrained weights; None: as the tier has it."""
     weights: str = ""
     """A local file of such weights; empty: the published ones."""
+    execution: Execution = PLAIN
     trackers: str = ""
     checkpoint_seconds: float = 15.0
 
@@ -142,6 +144,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             describe=describe(task, method),
                             pretrained=start.identity,
                             weights=start.path,
+                            execution=request.execution.chosen(),
                             listing=listing(source.dataset),
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),

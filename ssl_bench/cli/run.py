@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Run tasks x methods and write leaderboards.")
 @plan_options
-@click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
 @click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]")
 @click.option("--executor", default="local", show_default=True, help="Who runs the cells.")
 @click.option(
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Keep finished cells, go on from checkpoints.",
 )
-def run(
-    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
-) -> None:
+def run(suite: Path | None, jobs: int | None, executor: str, resume: bool, **options: Any) -> None:
     """Run every task with every method and write leaderboards.
 
     SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
@@ -51,7 +48,7 @@ def run(
         _require(registry.tracker(name.strip()))
     executor_class = resolve(registry.executor(executor).executor)
     plan = make_plan(registry, request_from(options))
-    chosen = find_devices(devices)
+    chosen = find_devices(options["devices"])
     slots = count_slots(chosen, options["threads"], jobs)
     store = ResultStore(options["out"])
     store.prepare()
