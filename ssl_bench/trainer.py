@@ -7,6 +7,7 @@ import torch
 
 from ssl_bench.errors import CellError, PluginError
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.seeds import seed_for
 from ssl_bench.toolbox.schedules import learning_rate_factor
@@ -43,7 +44,7 @@ class Trainer:
         torch.manual_seed(seed_for("step", self.seed, step))
         generator = torch.Generator().manual_seed(seed_for("draws", self.seed, step))
         recipe = self.recipe
-        progress = Progress(step, recipe.iterations, recipe.iterations_per_epoch, generator)
+        progress = Progress(step, recipe.iterations, recipe.iterations_per_epoch, Draws(generator))
         for name, optimizer in self.optimizers.items():
             factor = learning_rate_factor(self.settings[name], step, recipe.iterations)
             for group in optimizer.param_groups:

@@ -11,6 +11,7 @@ import torch
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import SslBenchError
 from ssl_bench.method import Method
+from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind, MethodSpec, TaskSpec, resolve
 from ssl_bench.task import Target, Task
 from ssl_bench.testing.toys import HEIGHT, STEPS, WIDTH, ToyStream, build_toy, toy_spec, train_toy
@@ -69,7 +70,7 @@ def _a_resume_is_exact(trial: Trial) -> str | None:
         if not torch.equal(value, resumed[name]):
             return (
                 f"'{name}' differs after a resume: state is kept outside modules and buffers, "
-                "or a draw comes from another generator than torch's or `progress.generator`"
+                "or a draw comes from elsewhere than torch's own generator or `progress.draws`"
             )
     return None
 
@@ -163,22 +164,26 @@ def check_task(spec: TaskSpec) -> list[str]:
         images = torch.rand(2, task.in_channels, HEIGHT, WIDTH, generator=generator)
         for strength in ("none", "weak", "strong"):
             first, second = (
-                task.perturb(images, torch.Generator().manual_seed(1), strength) for _ in range(2)
+                task.perturb(images, Draws(torch.Generator().manual_seed(1)), strength) for _ in range(2)
             )
             if not torch.equal(first, second):
-                return "perturb draws from another generator than the one it is given"
+                return "perturb draws from elsewhere than `draws`"
             if first.shape != images.shape or first.min() < 0 or first.max() > 1:
                 return "perturb must keep the shape and the range [0, 1]"
         return None
 
     def scores() -> str | None:
-        metrics = task.metrics()
-        for row in range(2):
-            metrics.update(
-                task.activate(logits[row : row + 1]), Target(value[row : row + 1], valid[row : row + 1])
-            )
+        metrics, first, second = task.metrics(), task.metrics(), task.metrics()
+        for row, share in enumerate((first, second)):
+            prediction = task.activate(logits[row : row + 1])
+            for each in (metrics, share):
+                each.update(prediction, Target(value[row : row + 1], valid[row : row + 1]))
         missing = [metric.name for metric in spec.metrics if metric.name not in metrics.compute()]
-        return f"metrics are declared but not computed: {', '.join(missing)}" if missing else None
+        if missing:
+            return f"metrics are declared but not computed: {', '.join(missing)}"
+        second.merge(first)
+        same = second.compute() == metrics.compute()
+        return None if same else "scores of images depend on how they are shared out before `merge`"
 
     def files() -> str | None:
         stored = task.stored(task.activate(logits[:1]))
