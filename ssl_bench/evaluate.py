@@ -13,7 +13,6 @@ from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.task import Metrics, Scores, Task
 
-
 Row = Mapping[str, Any]
 """What is recorded of one image."""
 
