@@ -4,7 +4,6 @@ Every part holds the same number of labelled and of unlabelled rows. What is dra
 batch, and a part takes the numbers of its rows: so nothing that is drawn depends on how many parts there are.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -84,15 +83,3 @@ class Draws:
         if len(whole) != rows:
             raise PluginError("what a method draws must depend on the number of its rows alone")
         return whole
-
-
-def possible_parts(labeled: int, unlabeled: int) -> list[int]:
-    """Into how many parts so many rows can be cut: each gets the same number of either kind."""
-    rows = math.gcd(labeled, unlabeled)
-    return [count for count in range(1, rows + 1) if rows % count == 0]
-
-
-def smaller_parts(labeled: int, unlabeled: int, count: int) -> int | None:
-    """The next number of parts after `count`, twice as many or the next that is possible; None after the last."""
-    more = [other for other in possible_parts(labeled, unlabeled) if other > count]
-    return next((other for other in more if other >= 2 * count), more[-1] if more else None)

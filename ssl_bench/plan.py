@@ -125,6 +125,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         continue
                     used = everything if method.labels == "all" else split
                     source.targets.update(used.labeled)
+                    check_parts(task, method, recipes[task.name], request.execution)
                     names = [backbone, *configs[task.name, method.name].backbones()]
                     start = weights_for(weights, registry, names)
                     for seed in request.seeds:
@@ -156,6 +157,19 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         cells.setdefault(digest(cell.identity), cell)
     check_asked(bool(request.pretrained or request.weights), cells.values())
     return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)
+
+
+def check_parts(task: TaskSpec, method: MethodSpec, recipe: Recipe, execution: Execution) -> None:
+    """UsageError unless the rows of a step can be cut in the parts that `execution` asks for."""
+    possible = recipe.possible_parts(method.uses_unlabeled)
+    if execution.micro_batches * execution.processes not in possible:
+        rows = f"{recipe.labeled_rows} labelled"
+        rows += f" and {recipe.unlabeled_rows} unlabelled" if method.uses_unlabeled else ""
+        raise UsageError(
+            f"--micro-batches {execution.micro_batches} x --gpus-per-cell {execution.processes}: {task.name} has "
+            f"{rows} rows per step for {method.name}, to be cut in {', '.join(map(str, possible))} equal parts; "
+            f"or set {task.name}.labeled_rows or .unlabeled_rows"
+        )
 
 
 def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:

@@ -30,7 +30,7 @@ def run(suite: Path | None, jobs: int | None, executor: str, resume: bool, **opt
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
     from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
-    from ssl_bench.devices import count_slots, find_devices
+    from ssl_bench.devices import count_slots, find_devices, grouped
     from ssl_bench.executor import Outcome
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
@@ -48,8 +48,9 @@ def run(suite: Path | None, jobs: int | None, executor: str, resume: bool, **opt
         _require(registry.tracker(name.strip()))
     executor_class = resolve(registry.executor(executor).executor)
     plan = make_plan(registry, request_from(options))
-    chosen = find_devices(options["devices"])
-    slots = count_slots(chosen, options["threads"], jobs)
+    processes = options["gpus_per_cell"]
+    chosen = grouped(find_devices(options["devices"]), processes)
+    slots = count_slots(chosen, options["threads"] * processes, jobs)
     store = ResultStore(options["out"])
     store.prepare()
     show_plan(plan, store, brief=True)
