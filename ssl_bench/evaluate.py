@@ -1,20 +1,23 @@
-"""Scores on whole test images at their own resolution, one image at a time."""
+"""Scores on whole test images at their own resolution."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.batches import whole_image, whole_target
+from ssl_bench.batches import as_images, whole_target
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, SslBenchError
-from ssl_bench.task import Metrics, Scores, Task
+from ssl_bench.task import Scores, Task
 
-Row = Mapping[str, Any]
-"""What is recorded of one image."""
+TOGETHER = 2**21
+"""Pixels of the images that a GPU predicts together: a little above one of full HD."""
+WAITING = 32
+"""Images on the host that may wait for others of their size."""
 
 
 @dataclass(frozen=True)
@@ -35,58 +38,66 @@ def evaluate(
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
-    Each process of `world` takes every so manieth image, and all of them get the scores of the whole set. Raises
-    CellError for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
+    Each process of `world` takes every so manieth image, and all of them get the scores of the whole set. On a GPU
+    images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and rounds
+    otherwise, one is taken at a time. Raises CellError for a prediction that is not finite: an argmax or a PSNR of it
+    would look like a score.
     """
-    metrics = task.metrics()
-    if world.size == 1:
-        rows = _score(metrics, predict, task, data, names, device)
-    else:
-        rows = [{}] * len(names)
-        for rank, (share, part) in enumerate(_shares(world, metrics, predict, task, data, names, device)):
-            rows[rank :: world.size] = part
-            if rank != world.rank:
-                metrics.merge(share)
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    return Evaluation(metrics.compute(), {key: [row.get(key) for row in rows] for key in keys})
-
-
-def _shares(world: World, metrics: Metrics, *arguments: Any) -> list[tuple[Metrics, list[Row]]]:
-    """What each process was fed and recorded of its images. Raises what any of them raised."""
-    predict, task, data, names, device = arguments
-    found: tuple[Metrics, list[Row]] | SslBenchError
+    share: Share | SslBenchError
     try:
-        rows = _score(metrics, predict, task, data, names[world.rank :: world.size], device)
-        found = (metrics, rows)
+        share = _score(predict, task, data, names[world.rank :: world.size], device)
     except SslBenchError as error:
-        found = error  # The others wait to be told.
-    shares = []
-    for share in world.gather(found):
-        if isinstance(share, SslBenchError):
-            raise share
-        shares.append(share)
-    return shares
+        share = error  # The other processes wait to be told.
+    whole = Share(task.metrics(), {})
+    for found in world.gather(share):
+        if isinstance(found, SslBenchError):
+            raise found
+        whole = found if world.size == 1 else whole.merged(found)
+    in_order = [whole.rows[name] for name in names]
+    keys = list(dict.fromkeys(key for row in in_order for key in row))
+    return Evaluation(whole.metrics.compute(), {key: [row.get(key) for row in in_order] for key in keys})
 
 
-@torch.inference_mode()
 def _score(
-    metrics: Metrics,
     predict: Callable[[Tensor], Tensor],
     task: Task,
     data: GuardedDataset,
     names: Sequence[str],
     device: torch.device,
-) -> list[Row]:
-    rows = []
+) -> Share:
+    share = Share(task.metrics(), {})
+    together = TOGETHER if device.type == "cuda" else 0
+    for group in groups_by_size(data.image, names, together):
+        stored = np.stack([image for _, image in group]).transpose(0, 3, 1, 2)
+        predictions = task.activate(predict(as_images(torch.from_numpy(stored.copy()), device)))
+        finite = predictions.isfinite().flatten(1).all(1).tolist()
+        for row, (name, _) in enumerate(group):
+            if not finite[row]:
+                raise CellError(
+                    f"the prediction for test image '{name}' is not finite; try a lower learning rate"
+                )
+            target = whole_target(data.target(name), task.kind, device)
+            region = data.unknown(name)
+            unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
+            share.rows[name] = share.metrics.update(predictions[row : row + 1], target, unknown)
+    return share
+
+
+def groups_by_size(
+    image: Callable[[str], np.ndarray], names: Sequence[str], pixels: int
+) -> Iterator[list[tuple[str, np.ndarray]]]:
+    """Names with their images (H, W, C), those of one shape together: up to so many pixels in all, and one at least.
+
+    No more than `WAITING` images are held, so that a group may be smaller; without room for two the order is kept.
+    """
+    waiting: dict[tuple[int, ...], list[tuple[str, np.ndarray]]] = {}
     for name in names:
-        image = whole_image(data.image(name), device)
-        target = whole_target(data.target(name), task.kind, device)
-        region = data.unknown(name)
-        unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
-        prediction = task.activate(predict(image))
-        if not prediction.isfinite().all():
-            raise CellError(
-                f"the prediction for test image '{name}' is not finite; try a lower learning rate"
-            )
-        rows.append(metrics.update(prediction, target, unknown))
-    return rows
+        picture = image(name)
+        height, width = picture.shape[:2]
+        group = waiting.setdefault(picture.shape, [])
+        group.append((name, picture))
+        if (len(group) + 1) * height * width > pixels:
+            yield waiting.pop(picture.shape)
+        elif sum(map(len, waiting.values())) >= WAITING:
+            yield waiting.pop(next(iter(waiting)))
+    yield from waiting.values()

@@ -14,7 +14,7 @@ class Execution(Settings):
     """What changes speed and memory, and rounding with them: scores of different executions share no column."""
 
     precision: Precision = Field(
-        "fp32", description="of networks in training and evaluation; losses, targets and metrics stay float32"
+        "fp32", description="of networks in training; losses, targets and all of evaluation are float32"
     )
     channels_last: bool = Field(False, description="keep images and weights as (N, H, W, C) in memory")
     compile: bool = Field(False, description="networks through torch.compile, or as they are where it fails")

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ssl_bench.distributed import ALONE, World, stepping
-from ssl_bench.errors import CellError, PluginError
+from ssl_bench.errors import PluginError
 from ssl_bench.gradients import Gathered
+from ssl_bench.losses import check_finite
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
@@ -55,9 +56,15 @@ class Trainer:
         self.optimizers = {
             name: make_optimizer(player, self.settings[name]) for name, player in self.players.items()
         }
+        self.spoilt: Tensor | None = None
+        """On a GPU 1 since a loss was not finite, else 0: what keeps the optimisers from stepping."""
 
-    def step(self, step: int) -> dict[str, float]:
-        """Take one iteration; `player/term` to its loss. CellError, before any step, where one is not finite."""
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Take one iteration; `player/term` to its loss, a scalar on the device.
+
+        No player steps from a loss that is not finite, nor afterwards. On a CPU that is a CellError at once; a GPU is
+        not waited for, so there whoever reads the losses finds out, before anything is saved (`LossLog.read`).
+        """
         # One seed per step: dropout and a method's own draws repeat exactly after a resume.
         own = (self.world.rank,) if self.world.rank else ()
         torch.manual_seed(seed_for("step", self.seed, step, *own))
@@ -66,7 +73,7 @@ class Trainer:
             factor = learning_rate_factor(self.settings[name], step, recipe.iterations)
             for group in optimizer.param_groups:
                 group["lr"] = self.settings[name].learning_rate * group["multiplier"] * factor
-        values: dict[str, float] = {}
+        values: dict[str, Tensor] = {}
         batches = self.stream.batch(step).split(self.micro_batches)
         progresses = self._progresses(step, batches)
         runs = [
@@ -91,7 +98,7 @@ class Trainer:
             made.append(Progress(step, recipe.iterations, recipe.iterations_per_epoch, draws))
         return made
 
-    def _turn(self, runs: Sequence[Iterator[Losses]], step: int) -> dict[str, float] | None:
+    def _turn(self, runs: Sequence[Iterator[Losses]], step: int) -> dict[str, Tensor] | None:
         """The next yield of every part, an optimiser step of the players it names; None after the last."""
         gathered = self._advance(runs[0])
         for run in runs[1:]:
@@ -100,21 +107,18 @@ class Trainer:
                 raise PluginError(
                     f"{type(self.method).__name__}.losses yields more often for some rows than for others"
                 )
-            gathered = gathered.plus(more) if gathered and more else None
+            gathered = None if gathered is None or more is None else gathered.plus(more)
         if gathered is None:
             return None
         terms, gradients = gathered.mean(len(runs), self.world)
-        values = torch.stack(list(terms.values())).tolist()
-        for name, value in zip(terms, values, strict=True):
-            if not abs(value) < float("inf"):
-                raise CellError(f"loss '{name}' is {value} at step {step}; try a lower learning rate")
+        self._guard(terms, step)
         for player, own in gradients.items():
             for parameter, gradient in zip(self.players[player].parameters(), own, strict=True):
-                parameter.grad = gradient
+                parameter.grad = laid_out_like(parameter, gradient)
         for player in gradients:
             self.optimizers[player].step()
             self.optimizers[player].zero_grad(set_to_none=True)
-        return dict(zip(terms, values, strict=True))
+        return dict(terms)
 
     def _advance(self, run: Iterator[Losses]) -> Gathered | None:
         """The next yield of one part: every gradient is taken from the one state that it finds. None after the last.
@@ -139,6 +143,18 @@ class Trainer:
             )
         return Gathered(terms, gradients)
 
+    def _guard(self, terms: Mapping[str, Tensor], step: int) -> None:
+        """Let no optimiser step from losses that are not finite."""
+        values = torch.stack(list(terms.values()))
+        if values.device.type == "cpu":
+            check_finite(dict(zip(terms, values.tolist(), strict=True)), step)
+            return
+        spoilt = values.isfinite().all().logical_not().float()
+        self.spoilt = spoilt if self.spoilt is None else torch.maximum(self.spoilt, spoilt)
+        for optimizer in self.optimizers.values():
+            # What fused optimisers look at, on the device, for torch's own gradient scaler.
+            optimizer.found_inf = self.spoilt  # type: ignore[attr-defined]
+
     def state_dict(self) -> dict[str, Any]:
         """Weights, buffers and optimiser state."""
         optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
@@ -149,6 +165,13 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+
+
+def laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """The gradient in its parameter's layout: fused optimisers go through memory in order, whatever the strides."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 def make_optimizer(player: Player, settings: OptimizerSettings) -> torch.optim.Optimizer:
