@@ -28,6 +28,19 @@ class Evaluation:
     per_image: Mapping[str, Sequence[Any]]
 
 
+class Share(NamedTuple):
+    """What some of the images give: their metrics, and by name what is recorded of each."""
+
+    metrics: Metrics
+    rows: dict[str, Mapping[str, Any]]
+
+    def merged(self, other: "Share") -> "Share":
+        """With the images of another one."""
+        self.metrics.merge(other.metrics)
+        return Share(self.metrics, self.rows | other.rows)
+
+
+@torch.inference_mode()
 def evaluate(
     predict: Callable[[Tensor], Tensor],
     task: Task,
