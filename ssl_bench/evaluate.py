@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from ssl_bench.batches import as_images, whole_target
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, SslBenchError
-from ssl_bench.task import Scores, Task
+from ssl_bench.task import Metrics, Scores, Task
 
 TOGETHER = 2**21
 """Pixels of the images that a GPU predicts together: a little above one of full HD."""

@@ -99,7 +99,8 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
         with (folder / "lock").open("w") as lock:
             if not try_lock(lock):
                 raise UsageError(f"--no-resume: another command is running {cell.id}; wait for it to end")
-            (folder / "checkpoint.pt").unlink(missing_ok=True)
+            for kept in ("checkpoint.pt", "memory.json"):
+                (folder / kept).unlink(missing_ok=True)
             if (folder / "result.json").exists():
                 (folder / "result.json").replace(folder / "result.json.previous")
 

@@ -4,12 +4,13 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,22 @@ import torch
 
 from ssl_bench.acceleration import accelerate
 from ssl_bench.backbone import network_factory
+from ssl_bench.batch_norm import synchronise
 from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell, execution_of, recipe_of
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
-from ssl_bench.cost import Meter
+from ssl_bench.cost import Meter, combined
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
-from ssl_bench.devices import loader_threads
+from ssl_bench.devices import loader_threads, one_by_one
+from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.executor import INTERRUPTED, REMOVED
 from ssl_bench.files import read_json, try_lock, write_json
 from ssl_bench.heap import keep_heap
 from ssl_bench.losses import READ_EVERY, LossLog
+from ssl_bench.memory import MicroBatches, TakeLess
 from ssl_bench.method import Method
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.provenance import code_version, provenance
@@ -50,46 +54,87 @@ class Interrupted(Exception):
     """The worker was told to stop."""
 
 
-def main(folder: Path, device: str, registry: Registry | None = None) -> None:
-    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
-    stop = _stop_on_signals()
+def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
+    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status.
+
+    `devices`: `cpu`, `cuda:0`, or `cuda:0,1` for a cell of several processes.
+    """
+    stop = stop_on_signals()
     if not folder.is_dir():
         sys.exit(REMOVED)
-    with _log_to(folder / "log.txt"), _locked(folder, stop):
-        try:
-            run_cell(folder, torch.device(device), registry or load_registry(), stop)
-        except Interrupted:
-            sys.exit(INTERRUPTED)
-        except SslBenchError as error:
-            print(f"failed: {error}", flush=True)
-            write_json(folder / "failure.json", {"message": str(error)})
-            sys.exit(error.exit_status)
-        except Exception as error:
-            traceback.print_exc()
-            message = str(error).strip().partition("\n")[0]
-            write_json(folder / "failure.json", {"message": f"{type(error).__name__}: {message}"})
-            sys.exit(1)
+    with _log_to(folder / "log.txt"), _locked(folder, stop), told(folder):
+        processes = execution_of(cell_in(folder)).processes
+        if processes == 1:
+            run_cell(folder, torch.device(devices), registry or load_registry(), stop)
+        else:
+            from ssl_bench.processes import run_processes
+
+            run_processes(folder, one_by_one(devices, processes), registry, stop)
 
 
-def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Sequence[int] = ()) -> None:
-    """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
+@contextlib.contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """Turn what the body raises into an exit status and, but for an interruption, a message in `failure.json`."""
+    try:
+        yield
+    except Interrupted:
+        sys.exit(INTERRUPTED)
+    except SslBenchError as error:
+        print(f"failed: {error}", flush=True)
+        write_json(folder / "failure.json", {"message": str(error)})
+        sys.exit(error.exit_status)
+    except Exception as error:
+        traceback.print_exc()
+        message = str(error).strip().partition("\n")[0]
+        write_json(folder / "failure.json", {"message": f"{type(error).__name__}: {message}"})
+        sys.exit(1)
 
-    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty.
-    """
-    if read_record(folder / "result.json") is not None:
-        return
+
+def cell_in(folder: Path) -> Cell:
+    """The cell that a folder is for. Raises CellError."""
     content = read_json(folder / "cell.json")
     if content is None:
         raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
-    cell = Cell.from_json(content)
+    return Cell.from_json(content)
+
+
+def run_cell(
+    folder: Path, device: torch.device, registry: Registry, stop: Sequence[int] = (), world: World = ALONE
+) -> None:
+    """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
+
+    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty. Alone it starts over where
+    memory runs out; one of several processes raises TakeLess.
+    """
+    if read_record(folder / "result.json") is not None:
+        return
+    cell = cell_in(folder)
     _prepare_torch(cell.threads)
-    with contextlib.closing(CellRun(cell, folder, device, registry)) as run:
+    while True:
+        try:
+            _run_once(cell, folder, device, registry, stop, world)
+            return
+        except TakeLess:
+            if world.size > 1:
+                raise
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _run_once(
+    cell: Cell, folder: Path, device: torch.device, registry: Registry, stop: Sequence[int], world: World
+) -> None:
+    with contextlib.closing(CellRun(cell, folder, device, registry, world)) as run:
         run.resume()
         run.train(stop)
-    save_checkpoint(folder / "weights.pt", run.method.state_dict())
-    write_json(folder / "result.json", run.record())
-    for leftover in ("checkpoint.pt", "progress.json"):
-        (folder / leftover).unlink(missing_ok=True)
+    record = run.record()
+    if world.leads:
+        save_checkpoint(folder / "weights.pt", run.method.state_dict())
+        write_json(folder / "result.json", record)
+        for leftover in ("checkpoint.pt", "progress.json"):
+            (folder / leftover).unlink(missing_ok=True)
+        run.micro_batches.forget()
 
 
 def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
@@ -115,8 +160,10 @@ def build_method(
 class CellRun:
     """One cell in progress: what a checkpoint holds, and how to go on from it."""
 
-    def __init__(self, cell: Cell, folder: Path, device: torch.device, registry: Registry) -> None:
-        self.cell, self.folder, self.device = cell, folder, device
+    def __init__(
+        self, cell: Cell, folder: Path, device: torch.device, registry: Registry, world: World = ALONE
+    ) -> None:
+        self.cell, self.folder, self.device, self.world = cell, folder, device, world
         self.meter = Meter(device)
         self.recipe = recipe_of(cell)
         self.spec: MethodSpec = registry.method(cell.method)
@@ -128,7 +175,10 @@ class CellRun:
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
+        if world.size > 1:
+            synchronise(self.method)
         self.networks = accelerate(self.method, execution_of(cell), device)
+        self.micro_batches = MicroBatches(folder, cell, self.spec.uses_unlabeled)
         stream = BatchStream(
             self.data,
             cell.split,
@@ -137,12 +187,21 @@ class CellRun:
             seed=cell.seed,
             uses_unlabeled=self.spec.uses_unlabeled,
             device=device,
+            part=world.part,
         )
         # On a CPU a thread that decodes would take the core from the one that trains.
         workers = loader_threads() if device.type == "cuda" else 0
         self.prefetcher = Prefetcher(stream, self.recipe.iterations, workers) if workers else None
-        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or stream, cell.seed)
-        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
+        self.trainer = Trainer(
+            self.method,
+            self.recipe,
+            self.prefetcher or stream,
+            cell.seed,
+            micro_batches=self.micro_batches.used,
+            world=world,
+        )
+        trackers = cell.trackers if world.leads else ()
+        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
         self.step = 0
@@ -176,17 +235,18 @@ class CellRun:
         saved = shown = time.monotonic()
         self.meter.start_lap()
         while self.step < recipe.iterations:
-            self.losses.add(self.step, self.trainer.step(self.step))
+            self.losses.add(self.step, self._step())
             self.step += 1
             if self.step % every == 0 or not self.terms:
                 self._read_losses()
             if self.step in due and self.step < recipe.iterations:
                 self._evaluate()
             now = time.monotonic()
-            if stop or now - saved >= self.cell.checkpoint_seconds:
+            stopping = self.world.any(bool(stop))
+            if stopping or now - saved >= self.cell.checkpoint_seconds:
                 self.save()
                 saved = now
-            if stop:
+            if stopping:
                 print(f"interrupted at step {self.step}", flush=True)
                 raise Interrupted
             if now - shown > PROGRESS_SECONDS or self.step == 1:
@@ -194,9 +254,22 @@ class CellRun:
                 shown = now
         self._evaluate()
 
+    def _step(self) -> Mapping[str, torch.Tensor]:
+        """The losses of the next step. TakeLess where memory ran out, CellError where nothing less can be taken."""
+        try:
+            return self.trainer.step(self.step)
+        except torch.OutOfMemoryError as error:
+            print(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", flush=True)
+        # Not in the handler: what is raised there keeps the step's tensors alive, in the frames of its context.
+        less = self.micro_batches.reduce(self.step)
+        print(less, flush=True)
+        raise less
+
     def save(self) -> None:
         """Write a checkpoint."""
         self._read_losses()
+        if not self.world.leads:
+            return
         state = {
             "code": self.code,
             "trainer": self.trainer.state_dict(),
@@ -227,8 +300,12 @@ class CellRun:
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
             "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
             "curves": self.curves.means(),
-            "cost": self.meter.cost(self.method, self.recipe, rows),
-            "provenance": {**provenance(self.device, self.resumed_at), **self._compiled()},
+            "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
+            "provenance": {
+                **provenance(self.device, self.resumed_at),
+                **self._compiled(),
+                **self.micro_batches.provenance(),
+            },
         }
         self.trackers.end(record)
         return record
@@ -258,11 +335,13 @@ class CellRun:
     def _score(self, predict: Any) -> Evaluation:
         self.method.eval()
         try:
-            return evaluate(predict, self.task, self.data, self.dataset.test, self.device)
+            return evaluate(predict, self.task, self.data, self.dataset.test, self.device, self.world)
         finally:
             self.method.train()
 
     def _show(self) -> None:
+        if not self.world.leads:
+            return
         state = {"step": self.step, "iterations": self.recipe.iterations, "pid": os.getpid()}
         loss = sum(self.terms.values())
         content = {**state, "loss": loss, "seconds": self.meter.seconds(), "device": str(self.device)}
@@ -286,7 +365,7 @@ def _prepare_torch(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def _stop_on_signals() -> list[int]:
+def stop_on_signals() -> list[int]:
     """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
     received: list[int] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)

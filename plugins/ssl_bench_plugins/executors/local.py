@@ -73,9 +73,9 @@ class LocalExecutor(Executor):
 
 def work(folder: str, device: str) -> None:
     """In the forked process: run the cell, and die with the parent."""
-    from ssl_bench import worker
+    from ssl_bench import processes, worker
 
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=processes.die_with_parent, daemon=True).start()
     worker.main(Path(folder), device)
 
 
@@ -110,11 +110,3 @@ def stop(running: Sequence[Running]) -> None:
         if one.process.exitcode is None:
             one.process.kill()
             one.process.join()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        # Nothing is lost: files are replaced whole, and the next run resumes from the last checkpoint.
-        os._exit(1)
