@@ -5,10 +5,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 from torch.nn.modules._functions import SyncBatchNorm
 from torch.overrides import TorchFunctionMode
+
+from ssl_bench.distributed import total
 
 
 def synchronise(module: nn.Module) -> None:
@@ -53,15 +54,15 @@ def batch_norm(
         return F.batch_norm(features, running_mean, running_var, weight, bias, False, momentum, eps)
     if features.is_cuda:
         arguments = (features, weight, bias, running_mean, running_var, eps, momentum)
-        return SyncBatchNorm.apply(*arguments, dist.group.WORLD, dist.get_world_size())  # type: ignore[no-any-return]
+        return SyncBatchNorm.apply(*arguments, dist.group.WORLD, dist.get_world_size())
     exact = features.to(torch.promote_types(features.dtype, torch.float32))
     dims = [dim for dim in range(features.dim()) if dim != 1]
     shape = [1, -1] + [1] * (features.dim() - 2)
     # Every process holds an equal part.
     count = features.numel() // features.shape[1] * dist.get_world_size()
-    mean = all_reduce(exact.sum(dims)) / count
+    mean = total(exact.sum(dims)) / count
     centred = exact - mean.view(shape)
-    variance = all_reduce(centred.square().sum(dims)) / count
+    variance = total(centred.square().sum(dims)) / count
     if running_mean is not None and running_var is not None:
         with torch.no_grad():
             running_mean.lerp_(mean.to(running_mean.dtype), momentum)

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -92,6 +92,24 @@ def mean_over_processes(count: Tensor) -> Tensor:
     total = count.detach().clone()
     dist.all_reduce(total)
     return total / _stepping.size
+
+
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        whole = tensor.clone()
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        # Every process's loss depends on what each of them put in.
+        return total(gradient)
+
+
+def total(tensor: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients flow back to each of them."""
+    return _Total.apply(tensor.contiguous())  # type: ignore[no-any-return]
 
 
 def join(device: torch.device) -> World:

@@ -1,4 +1,4 @@
-"""A cell that several processes share: the worker starts them and waits; each runs the cell with its part of the rows."""
+"""A cell that several processes share: the worker starts them and waits, and each takes its part of the rows."""
 
 import multiprocessing
 import os

@@ -224,7 +224,8 @@ class CellRun:
             self.evaluations = state["evaluations"]
             self.meter.load_state_dict(state["meter"])
             self.resumed_at = [*state["resumed_at"], self.step]
-            print(f"resumed at step {self.step}", flush=True)
+            if self.world.leads:
+                print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
 
     def train(self, stop: Sequence[int] = ()) -> None:
