@@ -25,6 +25,7 @@ from ssl_bench.execution import Execution
 from ssl_bench.executor import INTERRUPTED
 from ssl_bench.files import read_json
 from ssl_bench.launch import run_together
+from ssl_bench.processes import AGAIN as _  # noqa: F401 - imported once, before processes are forked
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import ResultStore, read_record, same
 from ssl_bench.worker import main, open_cell_data
@@ -110,7 +111,8 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
 def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     """What one process does holds for two: they stop together, die together, and go on to the same numbers."""
     data, registry = tree(tmp_path / "data"), narrow_registry(rows=3, seconds=0.02)
-    request = {"backbones": "narrow", "settings": [*SETTINGS, "night.iterations=30"]}
+    build("night", "mt", registry, norm=False)  # Imported here, the modules need not be in each process.
+    request = {"backbones": "narrow", "settings": [*SETTINGS, "night.iterations=20"]}
     cell = tiny_cell(data, registry, execution=Execution(processes=2), checkpoint_seconds=0.1, **request)
     folder = ResultStore(tmp_path / "out").stage(cell)
 
