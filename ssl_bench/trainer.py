@@ -87,7 +87,10 @@ class Trainer:
         """Let no optimiser step from losses (terms,) that are not finite."""
         if values.device.type == "cpu":
             check_finite(dict(zip(names, values.tolist(), strict=True)), step)
-            return
+        else:
+            self._skip_unless_finite(names, values, step)
+
+    def _skip_unless_finite(self, names: Sequence[str], values: Tensor, step: int) -> None:
         spoilt = values.isfinite().all().logical_not().float()
         self.spoilt = spoilt if self.spoilt is None else torch.maximum(self.spoilt, spoilt)
         for optimizer in self.optimizers.values():
