@@ -49,9 +49,8 @@ class Accelerated:
                 return self._compiled(*inputs, **named)
             except torch.OutOfMemoryError:
                 raise
-            except (
-                Exception
-            ) as error:  # Compilers raise whatever they like; a fault of the network shows below.
+            except Exception as error:
+                # Compilers raise whatever they like; a fault of the network itself shows again below.
                 self._compiled = None
                 self.failure = _in_a_line(getattr(error, "inner_exception", error))
                 print(f"network '{self.name}' is not compiled, and runs as it is: {self.failure}", flush=True)
