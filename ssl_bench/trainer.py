@@ -1,6 +1,6 @@
 """The training step. All it knows of a method: players, and a yield is an optimiser step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -65,9 +65,12 @@ class Trainer:
         return values
 
     def _step_players(self, losses: Losses, step: int) -> dict[str, Tensor]:
-        terms = [(f"{player}/{name}", term) for player, part in losses.items() for name, term in part.items()]
-        values = torch.stack([term.detach().float() for _, term in terms])
-        self._guard([name for name, _ in terms], values, step)
+        terms = {
+            f"{player}/{name}": term.detach().float()
+            for player, part in losses.items()
+            for name, term in part.items()
+        }
+        self._guard(terms, step)
         # Every gradient is taken from the one state at this yield, before any player moves.
         named = list(losses)
         for player in named:
@@ -81,16 +84,17 @@ class Trainer:
         for player in named:
             self.optimizers[player].step()
             self.optimizers[player].zero_grad(set_to_none=True)
-        return {name: value for (name, _), value in zip(terms, values.unbind(), strict=True)}
+        return terms
 
-    def _guard(self, names: Sequence[str], values: Tensor, step: int) -> None:
-        """Let no optimiser step from losses (terms,) that are not finite."""
+    def _guard(self, terms: Mapping[str, Tensor], step: int) -> None:
+        """Let no optimiser step from losses that are not finite."""
+        values = torch.stack(list(terms.values()))
         if values.device.type == "cpu":
-            check_finite(dict(zip(names, values.tolist(), strict=True)), step)
+            check_finite(dict(zip(terms, values.tolist(), strict=True)), step)
         else:
-            self._skip_unless_finite(names, values, step)
+            self._skip_unless_finite(values)
 
-    def _skip_unless_finite(self, names: Sequence[str], values: Tensor, step: int) -> None:
+    def _skip_unless_finite(self, values: Tensor) -> None:
         spoilt = values.isfinite().all().logical_not().float()
         self.spoilt = spoilt if self.spoilt is None else torch.maximum(self.spoilt, spoilt)
         for optimizer in self.optimizers.values():
