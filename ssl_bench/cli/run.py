@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Keep finished cells, go on from checkpoints.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+)
 def run(
-    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
+    suite: Path | None,
+    devices: str,
+    jobs: int | None,
+    executor: str,
+    resume: bool,
+    retries: int,
+    **options: Any,
 ) -> None:
     """Run every task with every method and write leaderboards.
 
@@ -67,7 +80,7 @@ def run(
         if cells:
             runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
             with terminal_display() as display:
-                outcomes = run_cells(plan, cells, store, runner, display)
+                outcomes = run_cells(plan, cells, store, runner, display, retries)
     finally:
         # An interrupted run shows what it has, too.
         if any(store.finished(cell) for cell in plan.cells):

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,8 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ssl_bench.executor import INTERRUPTED, REMOVED, Executor, Job, Outcome
-from ssl_bench.files import read_json
+from ssl_bench.executor import Executor, Job, Outcome, outcome_of
 
 TICK = 0.2
 GRACE = 20.0
@@ -64,7 +62,7 @@ class LocalExecutor(Executor):
                 for one in [r for r in running if r.process.exitcode is not None]:
                     running.remove(one)
                     free.append(one.device)
-                    yield outcome_of(one)
+                    yield outcome_of(one.job, one.process.exitcode, time.monotonic() - one.started)
                 yield None
                 time.sleep(TICK)
         finally:
@@ -77,27 +75,6 @@ def work(folder: str, device: str) -> None:
 
     threading.Thread(target=_die_with_parent, daemon=True).start()
     worker.main(Path(folder), device)
-
-
-def outcome_of(one: Running) -> Outcome:
-    """What became of a process that has ended."""
-    code = one.process.exitcode
-    assert code is not None
-    seconds = time.monotonic() - one.started
-    if code == 0 and (one.job.folder / "result.json").exists():
-        return Outcome(one.job.cell, "finished", seconds=seconds)
-    if code == INTERRUPTED:
-        return Outcome(one.job.cell, "interrupted", "told to stop", seconds)
-    if code == REMOVED:
-        return Outcome(one.job.cell, "failed", f"its folder {one.job.folder} was removed", seconds)
-    failure = read_json(one.job.folder / "failure.json")
-    if failure is not None:
-        message = str(failure.get("message"))
-    elif code < 0:
-        message = f"killed by {signal.Signals(-code).name}"
-    else:
-        message = f"process ended with status {code}"
-    return Outcome(one.job.cell, "failed", message, seconds)
 
 
 def stop(running: Sequence[Running]) -> None:
