@@ -1,8 +1,9 @@
 """The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -98,14 +99,15 @@ def run_cells(
                 others.append((cell, found))
         left = [cell for cell, _ in others]
         progressed = len(outcomes)
-        for cell, outcome in _round(mine, store, executor, display, attempts):
-            outcome, again = attempts.judge(cell, outcome)
-            if not again:
-                ended(cell, outcome)
-                continue
-            left.append(cell)
-            if outcome.status == "failed":
-                display.again(cell, outcome)
+        with contextlib.closing(_round(mine, store, executor, display, attempts)) as stream:
+            for cell, outcome in stream:
+                outcome, again = attempts.judge(cell, outcome)
+                if not again:
+                    ended(cell, outcome)
+                    continue
+                left.append(cell)
+                if outcome.status == "failed":
+                    display.again(cell, outcome)
         if left and len(outcomes) == progressed:
             if others and not mine:
                 display.waiting(others)
@@ -115,7 +117,7 @@ def run_cells(
 
 def _round(
     cells: Sequence[Cell], store: ResultStore, executor: Executor, display: Display, attempts: Attempts
-) -> Iterator[tuple[Cell, Outcome]]:
+) -> Generator[tuple[Cell, Outcome], None, None]:
     """One attempt at each cell; its end stops what still runs."""
     if not cells:
         return
@@ -160,7 +162,9 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
             continue
         lock = Lock(folder)
         if (owner := lock.take()) is not None:
-            raise UsageError(f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end")
+            raise UsageError(
+                f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
+            )
         for name in CHECKPOINTS:
             (folder / name).unlink(missing_ok=True)
         if (folder / "result.json").exists():

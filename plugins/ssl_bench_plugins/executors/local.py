@@ -59,10 +59,12 @@ class LocalExecutor(Executor):
                     process = context.Process(target=work, args=(str(job.folder), device), daemon=False)
                     process.start()
                     running.append(Running(job, process, device, time.monotonic()))
-                for one in [r for r in running if r.process.exitcode is not None]:
+                for one, code in [(r, r.process.exitcode) for r in running]:
+                    if code is None:
+                        continue
                     running.remove(one)
                     free.append(one.device)
-                    yield outcome_of(one.job, one.process.exitcode, time.monotonic() - one.started)
+                    yield outcome_of(one.job, code, time.monotonic() - one.started)
                 yield None
                 time.sleep(TICK)
         finally:
