@@ -15,6 +15,9 @@ TICK = 0.2
 GRACE = 20.0
 """Seconds that a worker gets to save its checkpoint before it is killed."""
 
+COMPILER = ("torch._dynamo", "torch._inductor.config")
+"""What the first optimiser of a process imports, for seconds."""
+
 
 @dataclass
 class Running:
@@ -47,7 +50,9 @@ class LocalExecutor(Executor):
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         context = multiprocessing.get_context("forkserver")
-        os.environ["SSL_BENCH_PRELOAD"] = ",".join(self.preload)
+        # On a GPU the server must not ask for devices, as the compiler does when it is imported.
+        compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
+        os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.preload, *compiler])
         context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
         waiting = sorted(jobs, key=lambda job: -job.weight)
         free = [self.devices[slot % len(self.devices)] for slot in range(self.slots)]
