@@ -54,7 +54,7 @@ class ResultStore:
         """Make the folders. UsageError where they cannot be written."""
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
-            probe = self.cells / f".writable-{os.getpid()}"
+            probe = self.root / f".writable-{os.getpid()}"
             probe.write_bytes(b"\0" * 4096)
             probe.unlink()
         except OSError as error:
@@ -87,6 +87,16 @@ class ResultStore:
         if (folder / "lock").exists() and holder(folder) is None:
             for name in (*CHECKPOINTS, "progress.json", "lock"):
                 (folder / name).unlink(missing_ok=True)
+
+    def tables_are_current(self) -> bool:
+        """Whether every table is younger than every record, and than the last coming or going of a cell."""
+        try:
+            tables = [path.stat().st_mtime_ns for path in self.leaderboards.glob("*.md")]
+            records = [path.stat().st_mtime_ns for path in self.cells.glob("*/result.json")]
+            changed = max([self.cells.stat().st_mtime_ns, *records])
+        except OSError:
+            return False
+        return (self.leaderboards / "README.md").exists() and changed < min(tables)
 
     def find(self, name: str) -> Path:
         """Folder of a finished cell: `name` is its id, what its id alone begins with, or the folder itself.
