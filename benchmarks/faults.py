@@ -39,8 +39,8 @@ class Campaign:
     command: BaseProcess | None = None
     second: BaseProcess | None = None
     finished: dict[str, bytes] = field(default_factory=dict)
-    since: list[str] = field(default_factory=list)
-    """Faults since the command was started."""
+    last: str | None = None
+    """The last fault since the command was started."""
     lost: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ def run(count: int = COUNT, seed: int = SEED) -> str:
         [kind, *(str(found[column]) for column in ("injected", "went on", "again"))]
         for kind, found in outcomes.items()
     ]
-    head = ["fault", "injected", "the same command finished", "the command was typed again"]
+    head = ["fault", "injected", "after it the command went on", "it ended, and was typed again"]
     facts = ", ".join(f"{totals[what]} {what}" for what in FINDINGS)
     injected = sum(each["injected"] for each in outcomes.values())
     return (
@@ -121,7 +121,9 @@ def _disturb(campaign: Campaign, outcomes: dict[str, Counter[str]], faults: int)
         running = campaign.command.exitcode is None
         if running and faults and FAULTS[kind](campaign):
             outcomes[kind]["injected"] += 1
-            campaign.since.append(kind)
+            if campaign.last:
+                outcomes[campaign.last]["went on"] += 1
+            campaign.last = kind
             faults -= 1
         if not faults:
             _join(campaign.command, campaign)
@@ -137,12 +139,12 @@ def _ended(campaign: Campaign, outcomes: dict[str, Counter[str]]) -> int:
     status = campaign.command.exitcode or 0
     if campaign.second:
         _join(campaign.second, campaign)
-    for kind in campaign.since:
-        outcomes[kind]["again" if status else "went on"] += 1
+    if campaign.last:
+        outcomes[campaign.last]["again" if status else "went on"] += 1
     for order in campaign.orders.iterdir():
         if order.name != "clock":
             order.unlink(missing_ok=True)
-    campaign.command, campaign.second, campaign.since = None, None, []
+    campaign.command, campaign.second, campaign.last = None, None, None
     return status
 
 

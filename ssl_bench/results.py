@@ -49,6 +49,7 @@ class ResultStore:
         self.root = root
         self.cells = root / "cells"
         self.leaderboards = root / "leaderboards"
+        self._whole: dict[Path, int] = {}
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
@@ -69,6 +70,19 @@ class ResultStore:
     def finished(self, cell: "Cell") -> Record | None:
         """The record of a finished cell, or None."""
         return read_record(self.folder(cell) / "result.json")
+
+    def is_finished(self, cell: "Cell") -> bool:
+        """Whether there is a record; a file that was found whole is not read again until it changes."""
+        path = self.folder(cell) / "result.json"
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError:
+            return False
+        if self._whole.get(path) != changed:
+            if read_record(path) is None:
+                return False
+            self._whole[path] = changed
+        return True
 
     def stage(self, cell: "Cell") -> Path:
         """Write what a worker needs into the cell's folder, and forget an earlier failure."""

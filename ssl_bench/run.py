@@ -48,7 +48,7 @@ class Display(Protocol):
 
 def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
     """The plan's cells without a record. What a kill after the record left in a finished one's folder is removed."""
-    cells = [cell for cell in plan.cells if store.finished(cell) is None]
+    cells = [cell for cell in plan.cells if not store.is_finished(cell)]
     waiting = {cell.id for cell in cells}
     for cell in plan.cells:
         if cell.id not in waiting:

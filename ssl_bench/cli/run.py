@@ -83,7 +83,7 @@ def run(
                 outcomes = run_cells(plan, cells, store, runner, display, retries)
     finally:
         # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
+        if any(store.is_finished(cell) for cell in plan.cells):
             current = store.tables_are_current()
             files = {} if current else render(store.records(), claims=registry.claims)
             tables = write_tables(files, store.leaderboards)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from scipy import ndimage
 
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
@@ -128,8 +129,6 @@ def _print(rng: Rng, shape: tx.Shape) -> tuple[Array, Array]:
 
 def _noise(rng: Rng, clean: Array) -> Array:
     """Noise (3, H, W) for a clean picture in [0, 1]; its mean square is the level drawn for this image."""
-    from scipy import ndimage
-
     sigma = tx.uniform(rng, 0.3, 0.9)
     fine = ndimage.gaussian_filter(_normal(rng, clean), (0, sigma, sigma), truncate=3)
     # Interpolation of a mosaic carries green's noise into red and blue.

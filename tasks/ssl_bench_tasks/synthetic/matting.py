@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy import ndimage
 
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
@@ -63,8 +64,6 @@ class SyntheticMatting(SyntheticDataset):
 
         Raises DataError for an unknown id.
         """
-        from scipy import ndimage
-
         if name in self.train:
             return None
         alpha = self.target(name)[..., 0]
@@ -214,8 +213,6 @@ def _hair(rng: Rng, person: Person, u: Array, v: Array, shade: Array) -> tuple[A
 
 def _strands(rng: Rng, person: Person, mass: Array, shape: tx.Shape) -> Array:
     """Alpha (H, W) of loose hair: curves from the edge of the mass, drawn by splatting points along them."""
-    from scipy import ndimage
-
     count = int(rng.integers(*STRANDS))
     rows, columns = np.nonzero((mass > -3) & (mass < 0))
     start = rng.integers(len(rows), size=count)

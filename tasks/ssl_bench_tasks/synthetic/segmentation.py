@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy import ndimage
 
 from ssl_bench.dataset import VOID
 from ssl_bench_tasks.synthetic import textures as tx
@@ -142,8 +143,6 @@ def _thing(rng: Rng, shape: tx.Shape, centre: tuple[float, float], kind: int) ->
 
 def _photograph(rng: Rng, canvas: Array) -> Array:
     """Uneven light, a colour cast, a lens not quite in focus, a little noise: uint8."""
-    from scipy import ndimage
-
     cast = tx.rgb(*rng.uniform(0.85, 1.15, 3))
     canvas = canvas * tx.light(rng, canvas.shape[1:], tx.uniform(rng, 0.1, 0.5)) * cast
     sigma = tx.uniform(rng, 0.0, 0.6)
