@@ -1,16 +1,25 @@
 """Where and how cells run: the interface of an executor."""
 
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ssl_bench.files import read_json
+
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
 
 REMOVED = 66
 """Exit status of a worker whose folder is gone (EX_NOINPUT)."""
+
+ELSEWHERE = 69
+"""Exit status of a worker whose cell another command runs (EX_UNAVAILABLE)."""
+
+NO_SPACE, IO_ERROR = 73, 74
+"""Exit statuses of a worker whose disk is full, or does not work (EX_CANTCREAT, EX_IOERR)."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,34 @@ class Outcome:
     """What became of one job."""
 
     cell: str
-    status: Literal["finished", "failed", "interrupted"]
+    status: Literal["finished", "failed", "interrupted", "elsewhere"]
+    """`elsewhere`: another command runs the cell."""
     message: str = ""
     seconds: float = 0.0
+
+
+def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
+    """What became of a worker process: `code` is its exit status, below 0 the signal that killed it."""
+    if code == 0 and (job.folder / "result.json").exists():
+        return Outcome(job.cell, "finished", seconds=seconds)
+    if code == INTERRUPTED:
+        return Outcome(job.cell, "interrupted", "told to stop; it goes on from there", seconds)
+    if code == ELSEWHERE:
+        return Outcome(job.cell, "elsewhere", "another command runs it", seconds)
+    failure = read_json(job.folder / "failure.json")
+    if failure is not None:
+        message = str(failure.get("message"))
+    elif code == REMOVED or not job.folder.is_dir():
+        message = f"its folder {job.folder} was removed"
+    elif code == NO_SPACE:
+        message = f"no space left for {job.folder}"
+    elif code == IO_ERROR:
+        message = f"{job.folder} cannot be read or written"
+    elif code < 0:
+        message = f"killed by {signal.Signals(-code).name}"
+    else:
+        message = f"its process ended with status {code}"
+    return Outcome(job.cell, "failed", message, seconds)
 
 
 class Executor(ABC):
@@ -50,5 +84,5 @@ class Executor(ABC):
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """Yield an Outcome per job as it ends, and None several times a second so that progress can be shown.
 
-        Closing the iterator stops what still runs; it can be resumed later.
+        Closing the iterator stops what still runs; it can be resumed later. May be called again, with jobs to retry.
         """

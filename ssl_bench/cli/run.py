@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Keep finished cells, go on from checkpoints.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+)
 def run(
-    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
+    suite: Path | None,
+    devices: str,
+    jobs: int | None,
+    executor: str,
+    resume: bool,
+    retries: int,
+    **options: Any,
 ) -> None:
     """Run every task with every method and write leaderboards.
 
@@ -67,11 +80,13 @@ def run(
         if cells:
             runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
             with terminal_display() as display:
-                outcomes = run_cells(plan, cells, store, runner, display)
+                outcomes = run_cells(plan, cells, store, runner, display, retries)
     finally:
         # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
+        if any(store.is_finished(cell) for cell in plan.cells):
+            current = store.tables_are_current()
+            files = {} if current else render(store.records(), claims=registry.claims)
+            tables = write_tables(files, store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:
