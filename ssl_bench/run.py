@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ssl_bench.cell import Cell
+from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, try_lock, write_text
@@ -52,7 +53,10 @@ def run_cells(
 ) -> list[Outcome]:
     """Run the cells; on KeyboardInterrupt they are stopped, each with a checkpoint, before it goes on up."""
     by_id = {cell.id: cell for cell in cells}
-    jobs = [Job(cell.id, store.stage(cell), weight=_work(cell)) for cell in cells]
+    costs = Costs(store.records())
+    jobs = [
+        Job(cell.id, store.stage(cell), costs.seconds(cell), shape_of(cell), costs.memory(cell)) for cell in cells
+    ]
     display.start(len(plan.cells), len(plan.cells) - len(cells))
     outcomes: list[Outcome] = []
     stream = executor.run(jobs)
@@ -102,13 +106,6 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
             (folder / "checkpoint.pt").unlink(missing_ok=True)
             if (folder / "result.json").exists():
                 (folder / "result.json").replace(folder / "result.json.previous")
-
-
-def _work(cell: Cell) -> float:
-    """Pixels that pass through networks in training: what orders cells until they have been timed."""
-    recipe = cell.recipe
-    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (cell.describe["method"]["role"] == "ssl")
-    return float(recipe["iterations"] * rows * recipe["crop"] ** 2)
 
 
 def _files(source: Source) -> int:
