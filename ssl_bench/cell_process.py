@@ -1,7 +1,4 @@
-"""One cell in a fresh process, for executors that reach other machines: `python -m ssl_bench.cell_process FOLDER DEVICE`.
-
-Torch-free on the caller's side.
-"""
+"""One cell in a fresh process, for executors that reach other machines. Torch-free on the caller's side."""
 
 import os
 import platform
@@ -25,7 +22,14 @@ def start(folder: Path, device: str, base: Path | None = None) -> "subprocess.Po
 
     `base`: where relative paths of the user's begin, if not here.
     """
-    command = [sys.executable, "-m", "ssl_bench.cell_process", str(folder.absolute()), device, str(os.getpid())]
+    command = [
+        sys.executable,
+        "-m",
+        "ssl_bench.cell_process",
+        str(folder.absolute()),
+        device,
+        str(os.getpid()),
+    ]
     # The cell sets the number of its threads itself; libraries that start more would fight over the cores.
     env = {**os.environ, **dict.fromkeys(POOLS, "1")}
     here = base if base is not None and base.is_dir() else None

@@ -16,6 +16,12 @@ INTERRUPTED = 75
 REMOVED = 66
 """Exit status of a worker whose folder is gone (EX_NOINPUT)."""
 
+ELSEWHERE = 69
+"""Exit status of a worker whose cell another command runs (EX_UNAVAILABLE)."""
+
+NO_SPACE, IO_ERROR = 73, 74
+"""Exit statuses of a worker whose disk is full, or does not work (EX_CANTCREAT, EX_IOERR)."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -40,7 +46,8 @@ class Outcome:
     """What became of one job."""
 
     cell: str
-    status: Literal["finished", "failed", "interrupted"]
+    status: Literal["finished", "failed", "interrupted", "elsewhere"]
+    """`elsewhere`: another command runs the cell."""
     message: str = ""
     seconds: float = 0.0
 
@@ -50,16 +57,22 @@ def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
     if code == 0 and (job.folder / "result.json").exists():
         return Outcome(job.cell, "finished", seconds=seconds)
     if code == INTERRUPTED:
-        return Outcome(job.cell, "interrupted", "told to stop", seconds)
-    if code == REMOVED:
-        return Outcome(job.cell, "failed", f"its folder {job.folder} was removed", seconds)
+        return Outcome(job.cell, "interrupted", "told to stop; it goes on from there", seconds)
+    if code == ELSEWHERE:
+        return Outcome(job.cell, "elsewhere", "another command runs it", seconds)
     failure = read_json(job.folder / "failure.json")
     if failure is not None:
         message = str(failure.get("message"))
+    elif code == REMOVED or not job.folder.is_dir():
+        message = f"its folder {job.folder} was removed"
+    elif code == NO_SPACE:
+        message = f"no space left for {job.folder}"
+    elif code == IO_ERROR:
+        message = f"{job.folder} cannot be read or written"
     elif code < 0:
         message = f"killed by {signal.Signals(-code).name}"
     else:
-        message = f"process ended with status {code}"
+        message = f"its process ended with status {code}"
     return Outcome(job.cell, "failed", message, seconds)
 
 
@@ -88,9 +101,13 @@ class Executor(ABC):
         self.wanted = wanted
         self.config = config
 
+    def close(self) -> None:
+        """Let go of what it holds between runs, once there is nothing more to run."""
+        return None
+
     @abstractmethod
     def running(self) -> Sequence[Job]:
-        """The jobs in flight."""
+        """The jobs at work now, by what is known; not those that wait for a device."""
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:

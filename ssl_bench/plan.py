@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import Cell, describe, resolve_config
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.sources import Source, open_sources
@@ -46,6 +47,8 @@ class Request:
     """A local file of such weights; empty: the published ones."""
     trackers: str = ""
     checkpoint_seconds: float = 15.0
+    checkpoint_steps: int | None = None
+    hang_seconds: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,8 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             classes=source.dataset.classes,
                             trackers=trackers,
                             checkpoint_seconds=request.checkpoint_seconds,
+                            checkpoint_steps=request.checkpoint_steps,
+                            hang_seconds=request.hang_seconds,
                         )
                         # By content: 1/8 and the count that it comes to are one cell.
                         cells.setdefault(digest(cell.identity), cell)

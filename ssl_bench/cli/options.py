@@ -98,6 +98,18 @@ def plan_options(function: Function) -> Function:
             help="Longest stretch of a cell that a kill may cost.",
         ),
         click.option(
+            "--checkpoint-steps",
+            type=click.IntRange(1),
+            help="The same in steps, where that comes first.  [default: by time alone]",
+        ),
+        click.option(
+            "--hang-seconds",
+            type=click.FloatRange(1),
+            default=600.0,
+            show_default=True,
+            help="A cell that shows no sign of life for so long is ended.",
+        ),
+        click.option(
             "--out",
             type=click.Path(path_type=Path),
             default=Path("runs"),
@@ -131,6 +143,8 @@ def request_from(options: dict[str, Any]) -> Any:
         weights=options["weights"],
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
+        checkpoint_steps=options["checkpoint_steps"],
+        hang_seconds=options["hang_seconds"],
     )
 
 

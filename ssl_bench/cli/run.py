@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
 @click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
-@click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
+)
 @click.option("--executor", default="local", show_default=True, help="Who runs the cells.")
 @click.option(
     "--resume/--no-resume",
@@ -25,8 +27,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Keep finished cells, go on from checkpoints.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+)
 def run(
-    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
+    suite: Path | None,
+    devices: str,
+    jobs: int | None,
+    executor: str,
+    resume: bool,
+    retries: int,
+    **options: Any,
 ) -> None:
     """Run every task with every method and write leaderboards.
 
@@ -65,8 +80,10 @@ def run(
     try:
         if runner:
             with terminal_display() as display:
-                outcomes = run_cells(plan, cells, store, runner, display)
+                outcomes = run_cells(plan, cells, store, runner, display, retries)
     finally:
+        if runner:
+            runner.close()
         # An interrupted run shows what it has, too.
         if any(store.finished(cell) for cell in plan.cells):
             tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)

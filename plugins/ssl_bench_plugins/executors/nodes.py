@@ -39,7 +39,9 @@ def gpu_share(wanted: Wanted, share: float, *, asked: bool, nodes: Sequence[Node
     elif wanted.devices == "auto" and not asked and not any(node.gpus for node in nodes):
         share = 0.0
     if not any(node.room(wanted.threads, share) for node in nodes):
-        needs = f"{wanted.threads} CPU core{'s' * (wanted.threads > 1)}" + (f" and {share:g} GPU" if share else "")
+        needs = f"{wanted.threads} CPU core{'s' * (wanted.threads > 1)}" + (
+            f" and {share:g} GPU" if share else ""
+        )
         there = "; ".join(f"{node.name}: {node.cpus:g} CPU cores, {node.gpus:g} GPUs" for node in nodes)
         cure = "--devices cpu or a larger cluster" if share else "--threads or a larger cluster"
         raise UsageError(f"no node has what a cell needs, {needs} (there is {there or 'no node'}); {cure}")

@@ -52,7 +52,7 @@ class Packer:
         self.known: dict[str, tuple[int, int]] = {}
 
     def pack(self, *, large: bool = True) -> Parcel:
-        """What changed since the last parcel; without `large`, records and files from `LARGE` bytes on wait for a later one.
+        """What changed since the last parcel; without `large`, a record and files of `LARGE` bytes and more wait.
 
         A record never travels before the weights that it speaks of.
         """

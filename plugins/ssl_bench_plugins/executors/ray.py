@@ -1,10 +1,11 @@
 """Cells on a Ray cluster, each a task that runs one fresh process.
 
-Where the nodes see the parent's disk, cells work in their folders there. Elsewhere a cell's folder travels to the node as
-a `Parcel`, and what changes in it travels back: small files every second, checkpoints as often as costs little. A
+Where the nodes see the parent's disk, cells work in their folders there. Elsewhere a cell's folder travels to the node
+as a `Parcel`, and what changes in it travels back: small files every second, checkpoints as often as costs little. A
 cell whose node is lost is started again from what came back. The parent alone writes where results live.
 """
 
+import contextlib
 import logging
 import os
 import platform
@@ -14,11 +15,11 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
@@ -28,8 +29,8 @@ import ssl_bench
 from ssl_bench.cell_process import missing_message, needed_paths, start
 from ssl_bench.devices import cores
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.executor import INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
-from ssl_bench.files import try_lock
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
+from ssl_bench.lock import Lock
 from ssl_bench_plugins.executors.configs import RayConfig
 from ssl_bench_plugins.executors.nodes import Node, gpu_share, total_room
 from ssl_bench_plugins.executors.parcel import Packer, Parcel
@@ -50,16 +51,15 @@ class Desk:
 
     def __init__(self) -> None:
         self.stopping = False
-        self.parcels: dict[str, Parcel] = {}
+        self.parcels: dict[str, Parcel | None] = {}
 
     def tell(self, attempt: str, parcel: Parcel | None) -> bool:
         """Whether to stop."""
-        if parcel is not None:
-            earlier = self.parcels.get(attempt)
-            self.parcels[attempt] = parcel.after(earlier) if earlier else parcel
+        earlier = self.parcels.get(attempt)
+        self.parcels[attempt] = parcel.after(earlier) if parcel and earlier else parcel or earlier
         return self.stopping
 
-    def collect(self) -> dict[str, Parcel]:
+    def collect(self) -> dict[str, Parcel | None]:
         """What came since the last time, by attempt."""
         parcels, self.parcels = self.parcels, {}
         return parcels
@@ -136,12 +136,10 @@ class Flight:
     attempt: str
     result: Any
     started: float
-    lock: IO[str] | None
-
-    def land(self) -> None:
-        """Let others have the folder."""
-        if self.lock:
-            self.lock.close()
+    lock: Lock | None
+    """Of a folder that no node works in itself."""
+    begun: bool = False
+    """Whether it has been heard of; before that it waits for room in the cluster."""
 
 
 class RayExecutor(Executor):
@@ -154,52 +152,56 @@ class RayExecutor(Executor):
             asked = wanted.devices == "cuda" or "gpus" in config.model_fields_set
             self.gpus = gpu_share(wanted, config.gpus, asked=asked, nodes=nodes())
         except UsageError:
-            ray.shutdown()
+            self.close()
             raise
         self.flights: list[Flight] = []
-        self.lost: dict[str, int] = {}
+        self.lost: Counter[str] = Counter()
         self.desk: Any = None
         self.shared = False
 
     def running(self) -> Sequence[Job]:
         """The jobs in flight."""
-        return [flight.job for flight in self.flights]
+        return [flight.job for flight in self.flights if flight.begun]
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        ray.shutdown()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """As `Executor.run`. Raises UsageError where a node lacks ssl-bench or the data, before any compute."""
         waiting = deque(sorted(jobs, key=lambda job: -job.weight))
         try:
             self.shared = self._look_around(jobs)
-            self.desk = _beside_the_parent(Desk)
+            self.desk = _on(ray.get_runtime_context().get_node_id(), Desk).remote()
             seen = time.monotonic()
             while waiting or self.flights:
                 room = total_room(nodes(), self.wanted, self.gpus)
                 seen = time.monotonic() if room or self.flights else seen
                 if time.monotonic() - seen > ALONE:
                     raise CellError("the Ray cluster has no node left that could take a cell")
-                for _ in range(min(room - len(self.flights), len(waiting))):
-                    self._start(waiting)
+                while waiting and len(self.flights) < room:
+                    outcome = self._start(waiting.popleft())
+                    if outcome is not None:
+                        yield outcome
                 deadline = time.monotonic() + TELL
-                while time.monotonic() < deadline:
+                while time.monotonic() < deadline and self.flights:
                     yield from self._landed(waiting)
                     yield None
                 self._receive()
+                if not self.flights:
+                    time.sleep(TICK)
         finally:
             self._stop()
-            ray.shutdown()
 
-    def _start(self, waiting: "deque[Job]") -> None:
-        """Send the first job off, or to the back of the queue where another command has its folder."""
-        job = waiting.popleft()
-        lock = None
+    def _start(self, job: Job) -> Outcome | None:
+        """Send a job off, unless another command has its folder."""
+        lock, content = None, None
         if not self.shared:
-            lock = (job.folder / "lock").open("w")
-            if not try_lock(lock):
-                lock.close()
-                waiting.append(job)
-                return
+            lock = Lock(job.folder)
+            if lock.take() is not None:
+                return outcome_of(job, ELSEWHERE, 0.0)
+            content = Packer(job.folder).pack()
         attempt = f"{job.cell} {uuid.uuid4().hex}"
-        content = None if self.shared else Packer(job.folder).pack()
         device = "cuda:0" if self.gpus else "cpu"
         errand = Errand(attempt, str(job.folder.absolute()), str(Path.cwd()), device, content)
         # Retries are ours: Ray's would start from the checkpoint that was sent first.
@@ -207,47 +209,52 @@ class RayExecutor(Executor):
             num_cpus=self.wanted.threads, num_gpus=self.gpus, max_retries=0, name=job.cell
         )
         self.flights.append(Flight(job, attempt, task.remote(self.desk, errand), time.monotonic(), lock))
+        return None
 
     def _landed(self, waiting: "deque[Job]") -> Iterator[Outcome]:
         """Outcomes of the flights that have ended; those whose node was lost go back into the queue."""
-        if not self.flights:
-            time.sleep(TICK)
-            return
         ready, _ = ray.wait([flight.result for flight in self.flights], timeout=TICK)
         for flight in [flight for flight in self.flights if flight.result in ready]:
             job, seconds = flight.job, time.monotonic() - flight.started
+            lost = ""
             try:
                 code, parcel = ray.get(flight.result)
             except RayTaskError as error:
                 outcome = Outcome(job.cell, "failed", _first_line(error.cause or error), seconds)
             except RayError as error:
+                lost = _first_line(error)
                 self._receive()
-                self.lost[job.cell] = self.lost.get(job.cell, 0) + 1
-                if self.lost[job.cell] <= self.config.retries:
-                    self._land(flight)
-                    waiting.appendleft(job)
-                    continue
-                why = f"its node was lost {self.lost[job.cell]} times, the last time: {_first_line(error)}"
-                outcome = Outcome(job.cell, "failed", why, seconds)
             else:
                 if parcel and job.folder.is_dir():
                     parcel.unpack(job.folder)
                 outcome = outcome_of(job, code, seconds)
+                lost = "told to stop" if code in (INTERRUPTED, -signal.SIGTERM) else ""
             self._land(flight)
+            if lost:
+                self.lost[job.cell] += 1
+                if self.lost[job.cell] <= self.config.retries:
+                    waiting.appendleft(job)
+                    continue
+                why = f"its node was lost {self.lost[job.cell]} times, the last time: {lost}"
+                outcome = Outcome(job.cell, "failed", why, seconds)
             yield outcome
 
     def _land(self, flight: Flight) -> None:
         self.flights.remove(flight)
-        flight.land()
+        if flight.lock:
+            flight.lock.release()
 
     def _receive(self) -> None:
-        """Write what came from the nodes into the cells' folders."""
-        if self.shared:
-            return
+        """Hear what cells said, and write what they sent into their folders."""
         parcels = ray.get(self.desk.collect.remote())
         for flight in self.flights:
-            if flight.attempt in parcels and flight.job.folder.is_dir():
-                parcels[flight.attempt].unpack(flight.job.folder)
+            parcel = parcels.get(flight.attempt)
+            flight.begun = flight.begun or flight.attempt in parcels
+            if parcel and flight.job.folder.is_dir():
+                parcel.unpack(flight.job.folder)
+            if flight.lock and not flight.begun:
+                with contextlib.suppress(OSError):
+                    os.utime(flight.lock.path)  # A sign of life, for machines that look at the folder.
 
     def _look_around(self, jobs: Sequence[Job]) -> bool:
         """Whether every node sees the folders of the jobs. UsageError where one cannot run them."""
@@ -278,13 +285,17 @@ class RayExecutor(Executor):
             return
         try:
             ray.get(self.desk.stop.remote())
+            self._receive()
+            for flight in self.flights:
+                if not flight.begun:
+                    ray.cancel(flight.result)
             deadline = time.monotonic() + GRACE
             while self.flights and time.monotonic() < deadline:
-                self._receive()
                 for _ in self._landed(deque()):
                     pass
+                self._receive()
         except RayError:
-            return  # The cluster is gone, and the cells with it.
+            pass  # The cluster is gone, and the cells with it.
         finally:
             for flight in list(self.flights):
                 self._land(flight)
@@ -325,10 +336,6 @@ def nodes() -> list[Node]:
 def _on(node: str, what: Any) -> Any:
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     return ray.remote(what).options(num_cpus=0, scheduling_strategy=strategy)
-
-
-def _beside_the_parent(actor: type) -> Any:
-    return _on(ray.get_runtime_context().get_node_id(), actor).remote()
 
 
 def _answer(node: Node, look: Any) -> tuple[list[str], bool, str]:
