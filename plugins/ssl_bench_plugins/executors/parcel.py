@@ -39,9 +39,9 @@ class Parcel:
                 raise ValueError(f"'{name}' leads out of a cell's folder")
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             write_bytes(folder / path, self.files[name])
-        for name, path in _files(folder):
+        for name, file in _files(folder):
             if name not in self.present:
-                path.unlink(missing_ok=True)
+                file.unlink(missing_ok=True)
 
 
 class Packer:

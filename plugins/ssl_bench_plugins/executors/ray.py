@@ -6,13 +6,8 @@ cell whose node is lost is started again from what came back. The parent alone w
 """
 
 import contextlib
-import logging
 import os
-import platform
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
 import uuid
 from collections import Counter, deque
@@ -22,110 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import RayError, RayTaskError
 
-import ssl_bench
-from ssl_bench.cell_process import missing_message, needed_paths, start
-from ssl_bench.devices import cores
+from ssl_bench.cell_process import needed_paths
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.lock import Lock
 from ssl_bench_plugins.executors.configs import RayConfig
-from ssl_bench_plugins.executors.nodes import Node, gpu_share, total_room
-from ssl_bench_plugins.executors.parcel import Packer, Parcel
+from ssl_bench_plugins.executors.nodes import gpu_share, total_room
+from ssl_bench_plugins.executors.parcel import Packer
+from ssl_bench_plugins.executors.ray_cluster import check_nodes, connect, first_line, nodes, on
+from ssl_bench_plugins.executors.ray_node import TELL, Desk, Errand, run_cell
 
 TICK = 0.2
-TELL = 1.0
-"""Seconds between two words of a cell to the parent."""
-SHARE = 0.05
-"""Of a cell's time that may go into sending checkpoints."""
+
 GRACE = 60.0
 """Seconds that cells get to save and to send what they have, when all is stopped."""
+
 ALONE = 120.0
 """Seconds without a node that could take a cell, after which the command gives up."""
-
-
-class Desk:
-    """An actor beside the parent: cells leave parcels there and hear whether to stop; the parent collects."""
-
-    def __init__(self) -> None:
-        self.stopping = False
-        self.parcels: dict[str, Parcel | None] = {}
-
-    def tell(self, attempt: str, parcel: Parcel | None) -> bool:
-        """Whether to stop."""
-        earlier = self.parcels.get(attempt)
-        self.parcels[attempt] = parcel.after(earlier) if parcel and earlier else parcel or earlier
-        return self.stopping
-
-    def collect(self) -> dict[str, Parcel | None]:
-        """What came since the last time, by attempt."""
-        parcels, self.parcels = self.parcels, {}
-        return parcels
-
-    def stop(self) -> None:
-        """From now on, cells are told to save and stop."""
-        self.stopping = True
-
-
-@dataclass(frozen=True)
-class Errand:
-    """A cell as it is sent to a node."""
-
-    attempt: str
-    folder: str
-    base: str
-    """Where relative paths begin."""
-    device: str
-    content: Parcel | None
-    """None: the node works in `folder` itself."""
-
-
-def run_cell(desk: Any, errand: Errand) -> tuple[int, Parcel | None]:
-    """On a node: run the cell in a fresh process; its exit status, and what its folder holds that was not sent yet."""
-    if errand.content is None:
-        return _attend(desk, errand, Path(errand.folder), None), None
-    folder = Path(tempfile.mkdtemp(prefix="ssl-bench-"))
-    try:
-        errand.content.unpack(folder)
-        packer = Packer(folder)
-        packer.pack()
-        code = _attend(desk, errand, folder, packer)
-        return code, packer.pack()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _attend(desk: Any, errand: Errand, folder: Path, packer: Packer | None) -> int:
-    """Start the process and pass word between it and the desk until it ends; its exit status."""
-    if ray.get(desk.tell.remote(errand.attempt, None)):
-        return INTERRUPTED
-    process = start(folder, errand.device, Path(errand.base))
-    next_large = 0.0
-    try:
-        while True:
-            try:
-                return process.wait(TELL)
-            except subprocess.TimeoutExpired:
-                began = time.monotonic()
-                large = began >= next_large
-                parcel = packer.pack(large=large) if packer else None
-                if ray.get(desk.tell.remote(errand.attempt, parcel)):
-                    process.terminate()
-                if large:
-                    ended = time.monotonic()
-                    next_large = ended + (ended - began) / SHARE
-    finally:
-        if process.poll() is None:  # The parent is gone, and with it who would take the result.
-            process.kill()
-            process.wait()
-
-
-def look_around(paths: Sequence[str], base: str, mark: str) -> tuple[list[str], bool, str]:
-    """On a node: which of `paths` are missing, whether the parent's disk is seen, and the version of ssl-bench."""
-    missing = [path for path in paths if not Path(base, path).exists()]
-    return missing, Path(mark).exists(), ssl_bench.__version__
 
 
 @dataclass
@@ -172,7 +82,7 @@ class RayExecutor(Executor):
         waiting = deque(sorted(jobs, key=lambda job: -job.weight))
         try:
             self.shared = self._look_around(jobs)
-            self.desk = _on(ray.get_runtime_context().get_node_id(), Desk).remote()
+            self.desk = on(ray.get_runtime_context().get_node_id(), Desk).remote()
             seen = time.monotonic()
             while waiting or self.flights:
                 room = total_room(nodes(), self.wanted, self.gpus)
@@ -220,9 +130,9 @@ class RayExecutor(Executor):
             try:
                 code, parcel = ray.get(flight.result)
             except RayTaskError as error:
-                outcome = Outcome(job.cell, "failed", _first_line(error.cause or error), seconds)
+                outcome = Outcome(job.cell, "failed", first_line(error.cause or error), seconds)
             except RayError as error:
-                lost = _first_line(error)
+                lost = first_line(error)
                 self._receive()
             else:
                 if parcel and job.folder.is_dir():
@@ -259,25 +169,13 @@ class RayExecutor(Executor):
     def _look_around(self, jobs: Sequence[Job]) -> bool:
         """Whether every node sees the folders of the jobs. UsageError where one cannot run them."""
         paths = sorted(set().union(*(needed_paths(job.folder) for job in jobs)))
-        mark = jobs[0].folder.absolute().parent / f".{uuid.uuid4().hex}"
         here = [node for node in nodes() if node.room(self.wanted.threads, self.gpus)]
-        seen = []
+        mark = jobs[0].folder.absolute().parent / f".{uuid.uuid4().hex}"
         mark.touch()
         try:
-            looks = [_on(node.id, look_around).remote(paths, str(Path.cwd()), str(mark)) for node in here]
-            for node, look in zip(here, looks, strict=True):
-                missing, shared, version = _answer(node, look)
-                if missing:
-                    raise UsageError(missing_message(missing, f"Ray node {node.name}"))
-                if version != ssl_bench.__version__:
-                    raise UsageError(
-                        f"Ray node {node.name} has ssl-bench {version}, {platform.node()} has "
-                        f"{ssl_bench.__version__}; install the same everywhere"
-                    )
-                seen.append(shared)
+            return check_nodes(here, paths, mark)
         finally:
             mark.unlink(missing_ok=True)
-        return all(seen)
 
     def _stop(self) -> None:
         """Tell the cells to save and stop, and take what they send, for as long as `GRACE`."""
@@ -299,56 +197,3 @@ class RayExecutor(Executor):
         finally:
             for flight in list(self.flights):
                 self._land(flight)
-
-
-def connect(address: str) -> None:
-    """Join the cluster, or start one for `local`. UsageError where there is none."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray asks for, in a warning
-    own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise UsageError(
-            f"--ray-address {address}: no Ray cluster can be joined there ({_first_line(error)}); start one with "
-            "`ray start --head`, or leave the option out"
-        ) from error
-    finally:
-        # Ray takes SIGTERM for itself.
-        signal.signal(signal.SIGTERM, handler)
-
-
-def nodes() -> list[Node]:
-    """The machines of the cluster that are alive."""
-    alive = (node for node in ray.nodes() if node["Alive"])
-    return [
-        Node(
-            node["NodeManagerHostname"],
-            node["Resources"].get("CPU", 0.0),
-            node["Resources"].get("GPU", 0.0),
-            node["NodeID"],
-        )
-        for node in alive
-    ]
-
-
-def _on(node: str, what: Any) -> Any:
-    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(what).options(num_cpus=0, scheduling_strategy=strategy)
-
-
-def _answer(node: Node, look: Any) -> tuple[list[str], bool, str]:
-    try:
-        answer: tuple[list[str], bool, str] = ray.get(look, timeout=ALONE)
-    except GetTimeoutError as error:
-        raise UsageError(f"Ray node {node.name} does not answer; take it out of the cluster") from error
-    except RayError as error:
-        raise UsageError(
-            f"Ray node {node.name} cannot run ssl-bench ({_first_line(error)}); install it on every node"
-        ) from error
-    return answer
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
