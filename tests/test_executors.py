@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,8 @@ from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.specs import ExecutorConfig, ExecutorSpec
+from ssl_bench.results import ResultStore
+from ssl_bench.specs import ExecutorConfig, ExecutorSpec, resolve
 from ssl_bench_plugins.executors.configs import SlurmConfig
 from ssl_bench_plugins.executors.nodes import Node, gpu_share, total_room
 from ssl_bench_plugins.executors.parcel import LARGE, Packer, Parcel
@@ -363,3 +365,18 @@ def test_what_slurm_says() -> None:
     assert not may_go_on("   JobState=CANCELLED Reason=None")
     refused = "sbatch: error: Batch job submission failed: Invalid account\nsbatch: error: again\n"
     assert refusal(refused) == "Batch job submission failed: Invalid account; again"
+
+
+def test_the_executor_of_the_guide_runs_a_cell(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "clusters.md").read_text()
+    module = types.ModuleType("kennel")
+    exec(text.partition("```python\n")[2].partition("```")[0], module.__dict__)
+    loaded = registry.load_registry([module])
+    settings = ["night.iterations=1", "night.crop=32"]
+    (cell,) = make_plan(loaded, Request(tasks="night", methods="supervised", settings=settings)).cells
+    store = ResultStore(tmp_path)
+    spec = loaded.executor("kennel")
+    executor = resolve(spec.executor)(Wanted(), spec.config())
+    outcomes = [outcome for outcome in executor.run([Job(cell.id, store.stage(cell))]) if outcome]
+    assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(cell.id, "finished")]
+    assert store.finished(cell) is not None
