@@ -82,11 +82,13 @@ class RayExecutor(Executor):
         waiting = deque(sorted(jobs, key=lambda job: -job.weight))
         try:
             self.shared = self._look_around(jobs)
-            self.desk = on(ray.get_runtime_context().get_node_id(), Desk).remote()
+            desk = on(ray.get_runtime_context().get_node_id(), Desk)
+            # Ray may kill it where memory runs low. A new one knows nothing, which costs what was on its way.
+            self.desk = desk.options(max_restarts=-1, max_task_retries=-1).remote()
             seen = time.monotonic()
             while waiting or self.flights:
                 room = total_room(nodes(), self.wanted, self.gpus)
-                seen = time.monotonic() if room or self.flights else seen
+                seen = time.monotonic() if room or self.running() else seen
                 if time.monotonic() - seen > ALONE:
                     raise CellError("the Ray cluster has no node left that could take a cell")
                 while waiting and len(self.flights) < room:
@@ -99,7 +101,13 @@ class RayExecutor(Executor):
                     yield None
                 self._receive()
                 if not self.flights:
+                    yield None
                     time.sleep(TICK)
+        except RayError as error:
+            why = first_line(error)
+            raise CellError(
+                f"the Ray cluster fails ({why}); the same command goes on once it is back"
+            ) from error
         finally:
             self._stop()
 
@@ -182,13 +190,13 @@ class RayExecutor(Executor):
         if not self.flights:
             return
         try:
-            ray.get(self.desk.stop.remote())
             self._receive()
             for flight in self.flights:
                 if not flight.begun:
                     ray.cancel(flight.result)
             deadline = time.monotonic() + GRACE
             while self.flights and time.monotonic() < deadline:
+                ray.get(self.desk.stop.remote())
                 for _ in self._landed(deque()):
                     pass
                 self._receive()

@@ -60,7 +60,7 @@ class Errand:
 
 
 def run_cell(desk: Any, errand: Errand) -> tuple[int, Parcel | None]:
-    """On a node: run the cell in a fresh process; its exit status, and what its folder holds that was not sent yet."""
+    """On a node: run the cell in a fresh process; its exit status, and what a copied folder holds then."""
     if errand.content is None:
         return _attend(desk, errand, Path(errand.folder), None), None
     folder = Path(tempfile.mkdtemp(prefix="ssl-bench-"))
@@ -69,7 +69,7 @@ def run_cell(desk: Any, errand: Errand) -> tuple[int, Parcel | None]:
         packer = Packer(folder)
         packer.pack()
         code = _attend(desk, errand, folder, packer)
-        return code, packer.pack()
+        return code, Packer(folder).pack()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
