@@ -113,5 +113,5 @@ class Executor(ABC):
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """Yield an Outcome per job as it ends, and None several times a second so that progress can be shown.
 
-        Closing the iterator stops what still runs; it can be resumed later.
+        Closing the iterator stops what still runs; it can be resumed later. May be called again, with jobs to retry.
         """

@@ -43,21 +43,17 @@ class Owner:
         """This process."""
         pid = os.getpid()
         start = process_start(pid) or ""
-        return cls(platform.node(), machine(), pid, start, secrets.token_hex(8), patience)
+        return cls(platform.node(), machine(), pid, start, secrets.token_hex(8), float(patience))
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Owner":
         """From a lock file's content, which may be anything."""
-        kinds = {
-            "host": str,
-            "machine": str,
-            "pid": int,
-            "start": str,
-            "token": str,
-            "patience": (int, float),
+        known = {
+            name: content[name]
+            for name, default in asdict(cls()).items()
+            if isinstance(content.get(name), type(default))
         }
-        known = {name: content[name] for name, kind in kinds.items() if isinstance(content.get(name), kind)}
-        return cls(**known) if len(known) == len(kinds) else cls()
+        return cls(**known) if len(known) == len(asdict(cls())) else cls()
 
     @property
     def is_local(self) -> bool:
@@ -114,6 +110,8 @@ class Lock:
     def _clear(self, dead: Owner) -> None:
         """Take a dead lock out of the way; of several that try, one succeeds."""
         aside = temporary_beside(self.path)
+        if read_owner(self.path) != dead:
+            return
         try:
             self.path.rename(aside)
         except FileNotFoundError:

@@ -117,9 +117,11 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             splits[label] = make_split(source.dataset, label, request.split_seed, task=task.name)
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = source.dataset.fingerprint()
+        listed = listing(source.dataset)
         for split in splits.values():
             for backbone in backbones or [task.backbones[request.tier]]:
                 for method in methods:
+                    described = describe(task, method)
                     reason = method.unsupported(task)
                     if reason:
                         skipped.append(Skipped(f"{task.name} · {method.name}", reason))
@@ -142,10 +144,10 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             config=configs[task.name, method.name].model_dump(mode="json"),
                             threads=request.threads,
                             providers=providers_of(registry, task, source.spec, backbone, method),
-                            describe=describe(task, method),
+                            describe=described,
                             pretrained=start.identity,
                             weights=start.path,
-                            listing=listing(source.dataset),
+                            listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,

@@ -121,8 +121,7 @@ def _log_to(path: Path) -> Iterator[None]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     streams = (
-        io.TextIOWrapper(_Log(number, "w", closefd=False), "utf-8", write_through=True)  # type: ignore[type-var]
-        for number in (1, 2)
+        io.TextIOWrapper(_Log(number, "w", closefd=False), "utf-8", write_through=True) for number in (1, 2)
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(next(streams)))

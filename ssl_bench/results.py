@@ -49,12 +49,13 @@ class ResultStore:
         self.root = root
         self.cells = root / "cells"
         self.leaderboards = root / "leaderboards"
+        self._whole: dict[Path, int] = {}
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
-            probe = self.cells / f".writable-{os.getpid()}"
+            probe = self.root / f".writable-{os.getpid()}"
             probe.write_bytes(b"\0" * 4096)
             probe.unlink()
         except OSError as error:
@@ -69,6 +70,19 @@ class ResultStore:
     def finished(self, cell: "Cell") -> Record | None:
         """The record of a finished cell, or None."""
         return read_record(self.folder(cell) / "result.json")
+
+    def is_finished(self, cell: "Cell") -> bool:
+        """Whether there is a record; a file that was found whole is not read again until it changes."""
+        path = self.folder(cell) / "result.json"
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError:
+            return False
+        if self._whole.get(path) != changed:
+            if read_record(path) is None:
+                return False
+            self._whole[path] = changed
+        return True
 
     def stage(self, cell: "Cell") -> Path:
         """Write what a worker needs into the cell's folder, and forget an earlier failure."""
@@ -87,6 +101,16 @@ class ResultStore:
         if (folder / "lock").exists() and holder(folder) is None:
             for name in (*CHECKPOINTS, "progress.json", "lock"):
                 (folder / name).unlink(missing_ok=True)
+
+    def tables_are_current(self) -> bool:
+        """Whether every table is younger than every record, and than the last coming or going of a cell."""
+        try:
+            tables = [path.stat().st_mtime_ns for path in self.leaderboards.glob("*.md")]
+            records = [path.stat().st_mtime_ns for path in self.cells.glob("*/result.json")]
+            changed = max([self.cells.stat().st_mtime_ns, *records])
+        except OSError:
+            return False
+        return (self.leaderboards / "README.md").exists() and changed < min(tables)
 
     def find(self, name: str) -> Path:
         """Folder of a finished cell: `name` is its id, what its id alone begins with, or the folder itself.

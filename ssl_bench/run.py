@@ -1,8 +1,9 @@
 """The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -48,7 +49,7 @@ class Display(Protocol):
 
 def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
     """The plan's cells without a record. What a kill after the record left in a finished one's folder is removed."""
-    cells = [cell for cell in plan.cells if store.finished(cell) is None]
+    cells = [cell for cell in plan.cells if not store.is_finished(cell)]
     waiting = {cell.id for cell in cells}
     for cell in plan.cells:
         if cell.id not in waiting:
@@ -100,14 +101,15 @@ def run_cells(
                 others.append((cell, found))
         left = [cell for cell, _ in others]
         progressed = len(outcomes)
-        for cell, outcome in _round(mine, store, executor, display, attempts, costs):
-            outcome, again = attempts.judge(cell, outcome)
-            if not again:
-                ended(cell, outcome)
-                continue
-            left.append(cell)
-            if outcome.status == "failed":
-                display.again(cell, outcome)
+        with contextlib.closing(_round(mine, store, executor, display, attempts, costs)) as stream:
+            for cell, outcome in stream:
+                outcome, again = attempts.judge(cell, outcome)
+                if not again:
+                    ended(cell, outcome)
+                    continue
+                left.append(cell)
+                if outcome.status == "failed":
+                    display.again(cell, outcome)
         if left and len(outcomes) == progressed:
             if others and not mine:
                 display.waiting(others)
@@ -122,7 +124,7 @@ def _round(
     display: Display,
     attempts: Attempts,
     costs: Costs,
-) -> Iterator[tuple[Cell, Outcome]]:
+) -> Generator[tuple[Cell, Outcome], None, None]:
     """One attempt at each cell; its end stops what still runs."""
     if not cells:
         return

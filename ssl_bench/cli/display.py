@@ -24,7 +24,7 @@ PLAIN_SECONDS = 10.0
 
 def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     """One line per cell, or per task when brief, and the reasons of those skipped."""
-    done = {cell.id: store.finished(cell) is not None for cell in plan.cells}
+    done = {cell.id: store.is_finished(cell) for cell in plan.cells}
     for task, source in plan.sources.items():
         cells = [cell for cell in plan.cells if cell.task == task]
         where = source.path or "made in memory"

@@ -85,8 +85,10 @@ def run(
         if runner:
             runner.close()
         # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
+        if any(store.is_finished(cell) for cell in plan.cells):
+            current = store.tables_are_current()
+            files = {} if current else render(store.records(), claims=registry.claims)
+            tables = write_tables(files, store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:

@@ -18,6 +18,9 @@ TICK = 0.2
 GRACE = 20.0
 """Seconds that a worker gets to save its checkpoint before it is killed."""
 
+COMPILER = ("torch._dynamo", "torch._inductor.config")
+"""What the first optimiser of a process imports, for seconds."""
+
 
 @dataclass
 class Running:
@@ -51,7 +54,9 @@ class LocalExecutor(Executor):
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         context = multiprocessing.get_context("forkserver")
-        os.environ["SSL_BENCH_PRELOAD"] = ",".join(self.wanted.preload)
+        # On a GPU the server must not ask for devices, as the compiler does when it is imported.
+        compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
+        os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.wanted.preload, *compiler])
         context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
         waiting = sorted(jobs, key=lambda job: -job.weight)
         slots = slots_of(self.devices, self.wanted)
@@ -63,10 +68,12 @@ class LocalExecutor(Executor):
                     process = context.Process(target=work, args=(str(job.folder), device), daemon=False)
                     process.start()
                     running.append(Running(job, process, device, time.monotonic()))
-                for one in [r for r in running if r.process.exitcode is not None]:
+                for one, code in [(r, r.process.exitcode) for r in running]:
+                    if code is None:
+                        continue
                     running.remove(one)
                     slots.give_back(one.job, one.device)
-                    yield outcome_of(one.job, one.process.exitcode or 0, time.monotonic() - one.started)
+                    yield outcome_of(one.job, code, time.monotonic() - one.started)
                 yield None
                 time.sleep(TICK)
         finally:
