@@ -34,6 +34,9 @@ TICK = 0.2
 GRACE = 60.0
 """Seconds that cells get to save and to send what they have, when all is stopped."""
 
+RESTARTS = 3
+"""How often a cell is started again at once whose node was lost."""
+
 ALONE = 120.0
 """Seconds without a node that could take a cell, after which the command gives up."""
 
@@ -82,9 +85,9 @@ class RayExecutor(Executor):
         waiting = deque(sorted(jobs, key=lambda job: -job.weight))
         try:
             self.shared = self._look_around(jobs)
-            desk = on(ray.get_runtime_context().get_node_id(), Desk)
             # Ray may kill it where memory runs low. A new one knows nothing, which costs what was on its way.
-            self.desk = desk.options(max_restarts=-1, max_task_retries=-1).remote()
+            forever = {"max_restarts": -1, "max_task_retries": -1}
+            self.desk = on(ray.get_runtime_context().get_node_id(), Desk, **forever).remote()
             seen = time.monotonic()
             while waiting or self.flights:
                 room = total_room(nodes(), self.wanted, self.gpus)
@@ -150,7 +153,7 @@ class RayExecutor(Executor):
             self._land(flight)
             if lost:
                 self.lost[job.cell] += 1
-                if self.lost[job.cell] <= self.config.retries:
+                if self.lost[job.cell] <= RESTARTS:
                     waiting.appendleft(job)
                     continue
                 why = f"its node was lost {self.lost[job.cell]} times, the last time: {lost}"

@@ -55,9 +55,10 @@ def nodes() -> list[Node]:
     ]
 
 
-def on(node: str, what: Any) -> Any:
+def on(node: str, what: Any, **options: Any) -> Any:
+    """A function or an actor for one machine, which takes nothing of what cells need."""
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(what).options(num_cpus=0, scheduling_strategy=strategy)
+    return ray.remote(what).options(num_cpus=0, scheduling_strategy=strategy, **options)
 
 
 def check_nodes(there: Sequence[Node], paths: Sequence[str], mark: Path) -> bool:
