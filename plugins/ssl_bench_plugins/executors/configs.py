@@ -14,11 +14,6 @@ class RayConfig(ExecutorConfig):
         description="Cluster to join, as HOST:PORT or auto, from a machine of it; local starts one on this machine.",
     )
     gpus: float = Field(1.0, gt=0, le=1, description="Share of a GPU for each cell: 0.25 puts four on one.")
-    retries: int = Field(
-        3,
-        ge=0,
-        description="How often a cell is started again whose node was lost, from what came back of it.",
-    )
 
 
 class SlurmConfig(ExecutorConfig):
