@@ -88,6 +88,7 @@ class Watch:
 def end_hung(folder: Path) -> None:
     """Kill the process that holds a folder, if it is one of this machine; it had its time to end by itself."""
     owner = holder(folder)
-    if owner and owner.is_local:
+    # A parent holds the lock itself for a cell that works in a copy of the folder elsewhere.
+    if owner and owner.is_local and owner.pid != os.getpid():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(owner.pid, signal.SIGKILL)

@@ -68,7 +68,7 @@ class Plan:
     sources: Mapping[str, Source]
     """Task name to its data."""
 
-    def preload(self, registry: Registry) -> list[str]:
+    def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
         references: list[Any] = []
         for cell in self.cells:
@@ -78,7 +78,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return sorted({module_of(reference) for reference in references})
+        return tuple(sorted({module_of(reference) for reference in references}))
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:

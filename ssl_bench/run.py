@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
+from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, write_text
@@ -80,6 +81,7 @@ def run_cells(
     """
     display.start(len(plan.cells), len(plan.cells) - len(cells))
     attempts = Attempts(store, retries)
+    costs = Costs(store.records())
     outcomes: list[Outcome] = []
 
     def ended(cell: Cell, outcome: Outcome) -> None:
@@ -99,7 +101,7 @@ def run_cells(
                 others.append((cell, found))
         left = [cell for cell, _ in others]
         progressed = len(outcomes)
-        with contextlib.closing(_round(mine, store, executor, display, attempts)) as stream:
+        with contextlib.closing(_round(mine, store, executor, display, attempts, costs)) as stream:
             for cell, outcome in stream:
                 outcome, again = attempts.judge(cell, outcome)
                 if not again:
@@ -116,13 +118,23 @@ def run_cells(
 
 
 def _round(
-    cells: Sequence[Cell], store: ResultStore, executor: Executor, display: Display, attempts: Attempts
+    cells: Sequence[Cell],
+    store: ResultStore,
+    executor: Executor,
+    display: Display,
+    attempts: Attempts,
+    costs: Costs,
 ) -> Generator[tuple[Cell, Outcome], None, None]:
     """One attempt at each cell; its end stops what still runs."""
     if not cells:
         return
     by_id = {cell.id: cell for cell in cells}
-    stream = executor.run([Job(cell.id, store.stage(cell), weight=_work(cell)) for cell in cells])
+    stream = executor.run(
+        [
+            Job(cell.id, store.stage(cell), costs.seconds(cell), shape_of(cell), costs.memory(cell))
+            for cell in cells
+        ]
+    )
     try:
         for outcome in stream:
             if outcome is not None:
@@ -170,13 +182,6 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
         if (folder / "result.json").exists():
             (folder / "result.json").replace(folder / "result.json.previous")
         lock.release()
-
-
-def _work(cell: Cell) -> float:
-    """Pixels that pass through networks in training: what orders cells until they have been timed."""
-    recipe = cell.recipe
-    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (cell.describe["method"]["role"] == "ssl")
-    return float(recipe["iterations"] * rows * recipe["crop"] ** 2)
 
 
 def _files(source: Source) -> int:

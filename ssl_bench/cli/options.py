@@ -28,7 +28,8 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     from ssl_bench.cli.run import run
 
     # One suite serves `run` and `plan`, which passes over what it has no use for.
-    options = {o.lstrip("-"): p.name or "" for p in run.params for o in p.opts if o.startswith("--")}
+    known = run.get_params(context)
+    options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         name = options.get(key.replace("_", "-"))

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ssl_bench.executor import Executor, Job, Outcome, outcome_of
+from ssl_bench.devices import find_devices
+from ssl_bench.executor import Executor, Job, Outcome, Wanted, outcome_of
+from ssl_bench.specs import ExecutorConfig
+from ssl_bench_plugins.executors.slots import slots_of
 
 TICK = 0.2
 GRACE = 20.0
@@ -36,8 +39,9 @@ class LocalExecutor(Executor):
     touched a device, so a forked cell starts in well under a second.
     """
 
-    def __init__(self, devices: Sequence[str], slots: int, preload: Sequence[str]) -> None:
-        super().__init__(devices, slots, preload)
+    def __init__(self, wanted: Wanted, config: ExecutorConfig) -> None:
+        super().__init__(wanted, config)
+        self.devices = find_devices(wanted.devices)
         self.in_flight: list[Running] = []
 
     def running(self) -> Sequence[Job]:
@@ -52,15 +56,15 @@ class LocalExecutor(Executor):
         context = multiprocessing.get_context("forkserver")
         # On a GPU the server must not ask for devices, as the compiler does when it is imported.
         compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
-        os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.preload, *compiler])
+        os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.wanted.preload, *compiler])
         context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
         waiting = sorted(jobs, key=lambda job: -job.weight)
-        free = [self.devices[slot % len(self.devices)] for slot in range(self.slots)]
+        slots = slots_of(self.devices, self.wanted)
         running = self.in_flight
         try:
             while waiting or running:
-                while waiting and free:
-                    job, device = waiting.pop(0), free.pop(0)
+                while waiting and (device := slots.take(waiting[0])) is not None:
+                    job = waiting.pop(0)
                     process = context.Process(target=work, args=(str(job.folder), device), daemon=False)
                     process.start()
                     running.append(Running(job, process, device, time.monotonic()))
@@ -68,7 +72,7 @@ class LocalExecutor(Executor):
                     if code is None:
                         continue
                     running.remove(one)
-                    free.append(one.device)
+                    slots.give_back(one.job, one.device)
                     yield outcome_of(one.job, code, time.monotonic() - one.started)
                 yield None
                 time.sleep(TICK)
