@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.cli.options import plan_options, request_from
 from ssl_bench.errors import UsageError
 
@@ -37,7 +38,6 @@ def run(
     from ssl_bench.executor import Outcome
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
     from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
     from ssl_bench.specs import resolve
