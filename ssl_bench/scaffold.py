@@ -69,7 +69,9 @@ def check_name(package: Package, registry: Registry) -> None:
     for taken in kinds:
         if key in registry.entries[taken]:
             owner = registry.providers[taken, key]
-            raise UsageError(f"{taken.removesuffix('s')} '{key}' is there already, from {owner}; choose another name")
+            raise UsageError(
+                f"{taken.removesuffix('s')} '{key}' is there already, from {owner}; choose another name"
+            )
     try:
         found = distribution(package.distribution)
     except PackageNotFoundError:
@@ -89,7 +91,9 @@ def write_package(package: Package, registry: Registry, into: Path) -> Path:
         for name, text in files.items():
             write_text(folder / name, text)
     except FileExistsError as error:
-        raise UsageError(f"{folder} is there already, and is left as it is; choose another name or --into") from error
+        raise UsageError(
+            f"{folder} is there already, and is left as it is; choose another name or --into"
+        ) from error
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror or error})") from error
     return folder
@@ -98,7 +102,10 @@ def write_package(package: Package, registry: Registry, into: Path) -> Path:
 def render(package: Package, registry: Registry) -> dict[str, str]:
     """File name to content."""
     environment = Environment(  # Python and TOML, from a name that was checked: there is nothing to escape.
-        loader=PackageLoader("ssl_bench"), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+        loader=PackageLoader("ssl_bench"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
     )
     baselines = [spec.name for spec in registry.sorted("methods") if getattr(spec, "role", "") == "baseline"]
     use = USES[package.kind].format(

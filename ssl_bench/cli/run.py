@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssl_bench.cli.plugins import load_registry
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
