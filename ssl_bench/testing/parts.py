@@ -22,7 +22,7 @@ from ssl_bench.tracker import Tracker
 def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
     """The checks of a data set: of its pictures where it is made in memory, of its layout where it lies in folders."""
     kind: type[Dataset] = resolve(spec.dataset)
-    yield "its task is there", lambda: registry.task(spec.task) and None
+    yield "its task is there", lambda: _task_fault(spec, registry)
     if spec.needs_path:
         yield "it tells what it looks for", lambda: _layout_fault(kind)
         return
@@ -30,6 +30,10 @@ def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
     yield "training and test are apart", lambda: _roles_fault(dataset)
     yield "pictures are as the task has them", lambda: _pictures_fault(dataset, spec, registry)
     yield "it is the same every time", lambda: _repetition_fault(dataset, kind.open(None))
+
+
+def _task_fault(spec: DatasetSpec, registry: Registry) -> None:
+    registry.task(spec.task)  # Raises, with a suggestion.
 
 
 def _layout_fault(kind: type[Dataset]) -> str | None:
