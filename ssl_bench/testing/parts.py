@@ -11,8 +11,8 @@ from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.dataset import VOID, Dataset
-from ssl_bench.errors import DataError
-from ssl_bench.executor import Executor
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.executor import Executor, Wanted
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
 from ssl_bench.testing.findings import Check
@@ -145,10 +145,14 @@ def executor_checks(spec: ExecutorSpec) -> Iterator[Check]:
     def nothing_to_do_is_done_at_once() -> str | None:
         if not isinstance(kind, type) or not issubclass(kind, Executor):
             return f"{kind!r} is no subclass of ssl_bench.executor.Executor"
-        executor = kind(["cpu"], 1, [])
+        try:
+            executor = kind(Wanted(devices="cpu"), spec.config())
+        except UsageError:
+            return None  # A cluster that is not here; a command would end with this, before any compute.
         outcomes = [outcome for outcome in executor.run([]) if outcome is not None]
         if outcomes or executor.running():
             return f"without jobs it reports {outcomes or executor.running()}"
+        executor.close()
         return None
 
     yield "nothing to do is done at once", nothing_to_do_is_done_at_once
