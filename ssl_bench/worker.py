@@ -25,6 +25,7 @@ from ssl_bench.files import read_json, write_json
 from ssl_bench.heap import keep_heap
 from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.process import Interrupted, attempt
 from ssl_bench.provenance import code_version, provenance
@@ -43,7 +44,7 @@ def main(folder: Path, device: str, registry: Registry | None = None) -> None:
     """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
 
     def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
-        run_cell(folder, torch.device(device), registry or load_registry(), stop, heartbeat)
+        run_cell(folder, torch.device(device), registry or registry_for(folder), stop, heartbeat)
 
     sys.exit(attempt(folder, device, run))
 
@@ -83,6 +84,12 @@ def run_cell(
     write_json(folder / "result.json", record)
     for leftover in (*CHECKPOINTS, "progress.json"):
         (folder / leftover).unlink(missing_ok=True)
+
+
+def registry_for(folder: Path) -> Registry:
+    """What is installed, and the plugin files that the cell staged in a folder brings along."""
+    sources = (read_json(folder / "cell.json") or {}).get("plugins", {})
+    return load_registry(files=unpack(sources, folder / "plugins"))
 
 
 def open_cell_data(cell: Cell, registry: Registry) -> Dataset:

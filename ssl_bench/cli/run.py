@@ -8,6 +8,7 @@ import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def run(
     from ssl_bench.executor import Outcome, Wanted
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
     from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
     from ssl_bench.weights import check_weights
