@@ -34,17 +34,23 @@ def evaluate(
     data: GuardedDataset,
     names: Sequence[str],
     device: torch.device,
+    between: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
-    On a GPU images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and
-    rounds otherwise, one is taken at a time. Raises CellError for a prediction that is not finite: an argmax or a PSNR
-    of it would look like a score.
+    `between` is called before each image is read; what it raises ends the evaluation. On a GPU images of one size are
+    predicted together, each scored by itself; on a CPU, where that is no faster and rounds otherwise, one is taken at a
+    time. Raises CellError for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
     """
     metrics = task.metrics()
     rows: dict[str, Mapping[str, Any]] = {}
     together = TOGETHER if device.type == "cuda" else 0
-    for group in groups_by_size(data.image, names, together):
+
+    def image(name: str) -> np.ndarray:
+        between()
+        return data.image(name)
+
+    for group in groups_by_size(image, names, together):
         stored = np.stack([image for _, image in group]).transpose(0, 3, 1, 2)
         predictions = task.activate(predict(as_images(torch.from_numpy(stored.copy()), device)))
         finite = predictions.isfinite().flatten(1).all(1).tolist()
