@@ -31,7 +31,7 @@ class Accelerated:
         self._bf16 = execution.precision == "bf16"
         self._device = device.type
 
-    def compile(self, backend: str) -> None:
+    def compile(self, backend: str | Callable[..., Any]) -> None:
         """Compile at the first call. In one piece, so that where it fails nothing has been computed yet."""
         self._compiled = torch.compile(self._plain, fullgraph=True, dynamic=False, backend=backend)
 
@@ -49,17 +49,19 @@ class Accelerated:
                 return self._compiled(*inputs, **named)
             except torch.OutOfMemoryError:
                 raise
-            except (
-                Exception
-            ) as error:  # Compilers raise whatever they like; a fault of the network shows below.
+            except Exception as error:
+                # Compilers raise whatever they like; a fault of the network itself shows again below.
                 self._compiled = None
-                self.failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                self.failure = _in_a_line(getattr(error, "inner_exception", error))
                 print(f"network '{self.name}' is not compiled, and runs as it is: {self.failure}", flush=True)
         return self._plain(*inputs, **named)
 
 
 def accelerate(
-    method: Method, execution: Execution, device: torch.device, backend: str = "inductor"
+    method: Method,
+    execution: Execution,
+    device: torch.device,
+    backend: str | Callable[..., Any] = "inductor",
 ) -> list[Accelerated]:
     """Apply an execution to all networks of a method on its device, before its optimisers are made; nothing is
     changed for the plain form. `backend`: of torch.compile."""
@@ -75,7 +77,7 @@ def accelerate(
         accelerated = Accelerated(method, name, network, execution, device)
         if execution.compile:
             accelerated.compile(backend)
-        network.forward = accelerated  # type: ignore[method-assign]
+        network.forward = accelerated
         networks.append(accelerated)
     return networks
 
@@ -91,6 +93,10 @@ def in_float32(outputs: Any) -> Any:
         parts = [in_float32(value) for value in outputs]
         return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
     return outputs
+
+
+def _in_a_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"[:200]
 
 
 def _networks(parent: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.dataset import digest
 from ssl_bench.execution import Execution
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.splits import LabelSplit
@@ -50,8 +51,15 @@ class Cell:
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Name to source of the plugin files that provide parts of it. Not part of the identity: `providers` holds their
+    hashes."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
+    checkpoint_steps: int | None = None
+    """The same in steps, where that comes first. Not part of the identity."""
+    hang_seconds: float = PATIENCE
+    """Without a sign of life, until the cell counts as hung. Not part of the identity."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class Meter:
         self._started = self._lap_started = time.perf_counter()
         self._seconds_before = 0.0
         self._joules_before: float | None = 0.0
-        self._before_first_step: float | None = None
+        self.before_first_step: float | None = None
+        """Seconds from the start of this process's part to the end of its first step; None until then."""
         self.laps: list[float] = []
         """Seconds per training step, its batch included, of stretches without evaluations and checkpoints.
 
@@ -39,15 +40,19 @@ class Meter:
     def end_lap(self, steps: int) -> None:
         """So many steps are done, on the device too; the next lap begins."""
         now = time.perf_counter()
-        if self._before_first_step is None:
-            self._before_first_step = now - self._started
+        if self.before_first_step is None:
+            self.before_first_step = now - self._started
         else:
             self.laps.append((now - self._lap_started) / steps)
         self._lap_started = now
 
     def seconds(self) -> float:
         """In all."""
-        return self._seconds_before + time.perf_counter() - self._started
+        return self._seconds_before + self.seconds_here()
+
+    def seconds_here(self) -> float:
+        """In this process."""
+        return time.perf_counter() - self._started
 
     def joules(self) -> float | None:
         """Of the whole GPU while the cell ran; None where it cannot be measured, or could not for a part."""
@@ -70,7 +75,7 @@ class Meter:
         deployed, channels = method.eval().deployed, method.task.in_channels
         return {
             "seconds": round(self.seconds(), 2),
-            "seconds_before_first_step": round(self._before_first_step or 0.0, 2),
+            "seconds_before_first_step": round(self.before_first_step or 0.0, 2),
             "seconds_per_step": round(per_step, 6) if per_step else None,
             "images_per_second": round(rows / per_step, 3) if per_step else None,
             "images_seen": rows * recipe.iterations,

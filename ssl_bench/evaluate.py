@@ -11,7 +11,7 @@ from torch import Tensor
 from ssl_bench.batches import as_images, whole_target
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import ALONE, World
-from ssl_bench.errors import CellError, SslBenchError
+from ssl_bench.errors import CellError
 from ssl_bench.task import Metrics, Scores, Task
 
 TOGETHER = 2**21
@@ -47,23 +47,28 @@ def evaluate(
     data: GuardedDataset,
     names: Sequence[str],
     device: torch.device,
+    between: Callable[[], None] = lambda: None,
     world: World = ALONE,
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
-    Each process of `world` takes every so manieth image, and all of them get the scores of the whole set. On a GPU
+    `between` is called before each image is read; what it raises ends the evaluation. Each process of `world` takes
+    every so manieth image, and all of them get the scores of the whole set, or raise what one of them raised. On a GPU
     images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and rounds
     otherwise, one is taken at a time. Raises CellError for a prediction that is not finite: an argmax or a PSNR of it
     would look like a score.
     """
-    share: Share | SslBenchError
+    mine = names[world.rank :: world.size]
+    share: Share | Exception
     try:
-        share = _score(predict, task, data, names[world.rank :: world.size], device)
-    except SslBenchError as error:
-        share = error  # The other processes wait to be told.
+        share = _score(predict, task, data, mine, device, between)
+    except Exception as error:
+        if world.size == 1:
+            raise
+        share = error  # The others wait to be told.
     whole = Share(task.metrics(), {})
     for found in world.gather(share):
-        if isinstance(found, SslBenchError):
+        if isinstance(found, Exception):
             raise found
         whole = found if world.size == 1 else whole.merged(found)
     in_order = [whole.rows[name] for name in names]
@@ -77,10 +82,16 @@ def _score(
     data: GuardedDataset,
     names: Sequence[str],
     device: torch.device,
+    between: Callable[[], None],
 ) -> Share:
     share = Share(task.metrics(), {})
     together = TOGETHER if device.type == "cuda" else 0
-    for group in groups_by_size(data.image, names, together):
+
+    def image(name: str) -> np.ndarray:
+        between()
+        return data.image(name)
+
+    for group in groups_by_size(image, names, together):
         stored = np.stack([image for _, image in group]).transpose(0, 3, 1, 2)
         predictions = task.activate(predict(as_images(torch.from_numpy(stored.copy()), device)))
         finite = predictions.isfinite().flatten(1).all(1).tolist()

@@ -6,6 +6,7 @@ from typing import Any
 from ssl_bench.cell import Cell, execution_of, recipe_of
 from ssl_bench.errors import CellError
 from ssl_bench.files import read_json, write_json
+from ssl_bench.results import MEMORY
 
 
 class TakeLess(Exception):
@@ -21,7 +22,7 @@ class MicroBatches:
     def __init__(self, folder: Path, cell: Cell, uses_unlabeled: bool) -> None:
         execution = execution_of(cell)
         self.asked = execution.micro_batches
-        self._file = folder / "memory.json"
+        self._file = folder / MEMORY
         self._cell = cell
         possible = recipe_of(cell).possible_parts(uses_unlabeled)
         self._possible = [

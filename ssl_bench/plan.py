@@ -11,6 +11,7 @@ from ssl_bench.cell import Cell, describe, resolve_config
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
 from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.sources import Source, open_sources
@@ -48,6 +49,8 @@ class Request:
     execution: Execution = PLAIN
     trackers: str = ""
     checkpoint_seconds: float = 15.0
+    checkpoint_steps: int | None = None
+    hang_seconds: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ class Plan:
     sources: Mapping[str, Source]
     """Task name to its data."""
 
-    def preload(self, registry: Registry) -> list[str]:
+    def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
         references: list[Any] = []
+        # Those of single files are run by each worker, from the source that its cell holds.
+        files = {file.module for file in registry.files.values()}
         for cell in self.cells:
             references += [
                 registry.task(cell.task).task,
@@ -77,7 +82,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return sorted({module_of(reference) for reference in references})
+        return tuple(sorted({module_of(reference) for reference in references} - files))
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:
@@ -116,9 +121,11 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             splits[label] = make_split(source.dataset, label, request.split_seed, task=task.name)
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = source.dataset.fingerprint()
+        listed = listing(source.dataset)
         for split in splits.values():
             for backbone in backbones or [task.backbones[request.tier]]:
                 for method in methods:
+                    described = describe(task, method)
                     reason = method.unsupported(task)
                     if reason:
                         skipped.append(Skipped(f"{task.name} · {method.name}", reason))
@@ -127,6 +134,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                     source.targets.update(used.labeled)
                     check_parts(task, method, recipes[task.name], request.execution)
                     names = [backbone, *configs[task.name, method.name].backbones()]
+                    keys = parts_of(registry, task, source.spec, names, method)
                     start = weights_for(weights, registry, names)
                     for seed in request.seeds:
                         cell = Cell(
@@ -141,17 +149,20 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             recipe=recipes[task.name].model_dump(mode="json"),
                             config=configs[task.name, method.name].model_dump(mode="json"),
                             threads=request.threads,
-                            providers=providers_of(registry, task, source.spec, backbone, method),
-                            describe=describe(task, method),
+                            providers={part: str(registry.providers[key]) for part, key in keys.items()},
+                            describe=described,
                             pretrained=start.identity,
                             weights=start.path,
                             execution=request.execution.chosen(),
-                            listing=listing(source.dataset),
+                            listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,
                             trackers=trackers,
+                            plugins=plugin_sources(registry, keys, trackers),
                             checkpoint_seconds=request.checkpoint_seconds,
+                            checkpoint_steps=request.checkpoint_steps,
+                            hang_seconds=request.hang_seconds,
                         )
                         # By content: 1/8 and the count that it comes to are one cell.
                         cells.setdefault(digest(cell.identity), cell)
@@ -243,17 +254,27 @@ def by_task(
     return found
 
 
-def providers_of(
-    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbone: str, method: MethodSpec
-) -> dict[str, str]:
-    """Who provides each part of a cell, with version."""
-    keys = {
+def parts_of(
+    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbones: Sequence[str], method: MethodSpec
+) -> dict[str, tuple[str, str]]:
+    """Part of a cell to the registry's key of what provides it; `backbones`: the cell's own, then its method's."""
+    own, *others = (registry.backbone(name).name for name in backbones)
+    return {
         "task": ("tasks", task.name),
-        "dataset": ("datasets", f"{task.name}/{dataset.name}"),
-        "backbone": ("backbones", registry.backbone(backbone).name),
+        "dataset": ("datasets", dataset.key),
+        "backbone": ("backbones", own),
         "method": ("methods", method.name),
+        **{f"backbone {name}": ("backbones", name) for name in others if name != own},
     }
-    return {part: str(registry.providers[key]) for part, key in keys.items()}
+
+
+def plugin_sources(
+    registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
+) -> dict[str, str]:
+    """Name to source of the single files among the plugins that provide these parts and trackers."""
+    keys = [*parts.values(), *(("trackers", name) for name in trackers)]
+    plugins = {registry.providers[key].plugin for key in keys}
+    return {file.path.name: file.source for name, file in registry.files.items() if name in plugins}
 
 
 def _field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

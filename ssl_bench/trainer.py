@@ -148,7 +148,10 @@ class Trainer:
         values = torch.stack(list(terms.values()))
         if values.device.type == "cpu":
             check_finite(dict(zip(terms, values.tolist(), strict=True)), step)
-            return
+        else:
+            self._skip_unless_finite(values)
+
+    def _skip_unless_finite(self, values: Tensor) -> None:
         spoilt = values.isfinite().all().logical_not().float()
         self.spoilt = spoilt if self.spoilt is None else torch.maximum(self.spoilt, spoilt)
         for optimizer in self.optimizers.values():

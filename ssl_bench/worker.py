@@ -6,11 +6,9 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 import contextlib
 import gc
 import os
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +19,26 @@ from ssl_bench.backbone import network_factory
 from ssl_bench.batch_norm import synchronise
 from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell, execution_of, recipe_of
-from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
+from ssl_bench.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from ssl_bench.cost import Meter, combined
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
 from ssl_bench.devices import loader_threads, one_by_one
 from ssl_bench.distributed import ALONE, World
-from ssl_bench.errors import CellError, SslBenchError
+from ssl_bench.errors import CellError
 from ssl_bench.evaluate import Evaluation, evaluate
-from ssl_bench.executor import INTERRUPTED, REMOVED
-from ssl_bench.files import read_json, try_lock, write_json
+from ssl_bench.files import read_json, write_json
 from ssl_bench.heap import keep_heap
+from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.losses import READ_EVERY, LossLog
 from ssl_bench.memory import MicroBatches, TakeLess
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
+from ssl_bench.process import Interrupted, attempt
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
-from ssl_bench.results import SCHEMA, read_record
+from ssl_bench.results import CHECKPOINTS, MEMORY, SCHEMA, read_record
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Task
@@ -47,47 +47,24 @@ from ssl_bench.trainer import Trainer
 from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import SCRATCH, Weights
 
-PROGRESS_SECONDS = 0.5
-
-
-class Interrupted(Exception):
-    """The worker was told to stop."""
-
 
 def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
     """Body of a worker process: run the cell, leave a record or a failure, and exit with a status.
 
     `devices`: `cpu`, `cuda:0`, or `cuda:0,1` for a cell of several processes.
     """
-    stop = stop_on_signals()
-    if not folder.is_dir():
-        sys.exit(REMOVED)
-    with _log_to(folder / "log.txt"), _locked(folder, stop), told(folder):
+
+    def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
         processes = execution_of(cell_in(folder)).processes
+        known = registry or registry_for(folder)
         if processes == 1:
-            run_cell(folder, torch.device(devices), registry or load_registry(), stop)
+            run_cell(folder, torch.device(devices), known, stop, heartbeat)
         else:
             from ssl_bench.processes import run_processes
 
-            run_processes(folder, one_by_one(devices, processes), registry, stop)
+            run_processes(folder, one_by_one(devices, processes), known, stop, heartbeat)
 
-
-@contextlib.contextmanager
-def told(folder: Path) -> Iterator[None]:
-    """Turn what the body raises into an exit status and, but for an interruption, a message in `failure.json`."""
-    try:
-        yield
-    except Interrupted:
-        sys.exit(INTERRUPTED)
-    except SslBenchError as error:
-        print(f"failed: {error}", flush=True)
-        write_json(folder / "failure.json", {"message": str(error)})
-        sys.exit(error.exit_status)
-    except Exception as error:
-        traceback.print_exc()
-        message = str(error).strip().partition("\n")[0]
-        write_json(folder / "failure.json", {"message": f"{type(error).__name__}: {message}"})
-        sys.exit(1)
+    sys.exit(attempt(folder, devices, run))
 
 
 def cell_in(folder: Path) -> Cell:
@@ -99,20 +76,27 @@ def cell_in(folder: Path) -> Cell:
 
 
 def run_cell(
-    folder: Path, device: torch.device, registry: Registry, stop: Sequence[int] = (), world: World = ALONE
+    folder: Path,
+    device: torch.device,
+    registry: Registry,
+    stop: Sequence[int] = (),
+    heartbeat: Heartbeat | None = None,
+    world: World = ALONE,
 ) -> None:
     """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
 
-    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty. Alone it starts over where
-    memory runs out; one of several processes raises TakeLess.
+    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty, and LockLost where the
+    heartbeat has lost the folder. Alone it goes on from its checkpoint where memory runs out; one of several processes
+    raises TakeLess.
     """
     if read_record(folder / "result.json") is not None:
         return
     cell = cell_in(folder)
     _prepare_torch(cell.threads)
+    heartbeat = heartbeat or Heartbeat(folder)
     while True:
         try:
-            _run_once(cell, folder, device, registry, stop, world)
+            _run_once(cell, folder, device, registry, stop, heartbeat, world)
             return
         except TakeLess:
             if world.size > 1:
@@ -123,18 +107,37 @@ def run_cell(
 
 
 def _run_once(
-    cell: Cell, folder: Path, device: torch.device, registry: Registry, stop: Sequence[int], world: World
+    cell: Cell,
+    folder: Path,
+    device: torch.device,
+    registry: Registry,
+    stop: Sequence[int],
+    heartbeat: Heartbeat,
+    world: World,
 ) -> None:
-    with contextlib.closing(CellRun(cell, folder, device, registry, world)) as run:
+    with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat, world)) as run:
         run.resume()
-        run.train(stop)
-    record = run.record()
-    if world.leads:
-        save_checkpoint(folder / "weights.pt", run.method.state_dict())
-        write_json(folder / "result.json", record)
-        for leftover in ("checkpoint.pt", "progress.json"):
-            (folder / leftover).unlink(missing_ok=True)
-        run.micro_batches.forget()
+        try:
+            run.train()
+            record = run.record()
+        except Interrupted:
+            if run.step > run.first_step:
+                run.save()
+            print(f"interrupted at step {run.step}", flush=True)
+            raise
+    heartbeat.check()
+    if not world.leads:
+        return
+    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", run.method.state_dict())
+    write_json(folder / "result.json", record)
+    for leftover in (*CHECKPOINTS, MEMORY, "progress.json"):
+        (folder / leftover).unlink(missing_ok=True)
+
+
+def registry_for(folder: Path) -> Registry:
+    """What is installed, and the plugin files that the cell staged in a folder brings along."""
+    sources = (read_json(folder / "cell.json") or {}).get("plugins", {})
+    return load_registry(files=unpack(sources, folder / "plugins"))
 
 
 def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
@@ -161,15 +164,28 @@ class CellRun:
     """One cell in progress: what a checkpoint holds, and how to go on from it."""
 
     def __init__(
-        self, cell: Cell, folder: Path, device: torch.device, registry: Registry, world: World = ALONE
+        self,
+        cell: Cell,
+        folder: Path,
+        device: torch.device,
+        registry: Registry,
+        stop: Sequence[int],
+        heartbeat: Heartbeat,
+        world: World = ALONE,
     ) -> None:
         self.cell, self.folder, self.device, self.world = cell, folder, device, world
+        self.stop, self.heartbeat = stop, heartbeat
         self.meter = Meter(device)
         self.recipe = recipe_of(cell)
+        self.step = self.first_step = 0
+        self.phase = "starting"
+        self.losses, self.terms = LossLog(), dict[str, float]()
+        heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
         self.dataset = open_cell_data(cell, registry)
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
+        heartbeat(self._state)
         self.data = GuardedDataset(self.dataset, cell.split.labeled)
         weights = Weights(cell.pretrained, cell.weights)
         weights.check_file()
@@ -204,8 +220,6 @@ class CellRun:
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
-        self.step = 0
-        self.losses, self.terms = LossLog(), dict[str, float]()
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
         self.evaluations: list[dict[str, Any]] = []
         self.resumed_at: list[int] = []
@@ -213,13 +227,13 @@ class CellRun:
 
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
-        state = load_checkpoint(self.folder / "checkpoint.pt")
+        state = load_checkpoint(self.folder)
         if state is not None and state.get("code") != self.code:
             print("the checkpoint is of another version of the code: starting over", flush=True)
             state = None
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
-            self.step = state["step"]
+            self.step = self.first_step = state["step"]
             self.curves.load_state_dict(state["curves"])
             self.evaluations = state["evaluations"]
             self.meter.load_state_dict(state["meter"])
@@ -228,32 +242,32 @@ class CellRun:
                 print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
 
-    def train(self, stop: Sequence[int] = ()) -> None:
-        """Step to the end, evaluating and saving on the way."""
+    def train(self) -> None:
+        """Step to the end, evaluating and saving on the way. Raises Interrupted where told to stop."""
         recipe = self.recipe
         due = {round(recipe.iterations * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
         every = READ_EVERY if self.device.type == "cuda" else 1
-        saved = shown = time.monotonic()
+        saved = time.monotonic()
         self.meter.start_lap()
-        while self.step < recipe.iterations:
+        while True:
+            if self.step in due and self.step not in {done["step"] for done in self.evaluations}:
+                self._evaluate()
+            if self.step == recipe.iterations:
+                return
+            self.phase = "training"
+            self.heartbeat(self._state)
+            # All processes stop at the same step.
+            if self.world.any(bool(self.stop)):
+                raise Interrupted
             self.losses.add(self.step, self._step())
             self.step += 1
             if self.step % every == 0 or not self.terms:
                 self._read_losses()
-            if self.step in due and self.step < recipe.iterations:
-                self._evaluate()
-            now = time.monotonic()
-            stopping = self.world.any(bool(stop))
-            if stopping or now - saved >= self.cell.checkpoint_seconds:
+            steps = self.cell.checkpoint_steps
+            by_step = steps is not None and self.step % steps == 0
+            if by_step or time.monotonic() - saved >= self.cell.checkpoint_seconds:
                 self.save()
-                saved = now
-            if stopping:
-                print(f"interrupted at step {self.step}", flush=True)
-                raise Interrupted
-            if now - shown > PROGRESS_SECONDS or self.step == 1:
-                self._show()
-                shown = now
-        self._evaluate()
+                saved = time.monotonic()
 
     def _step(self) -> Mapping[str, torch.Tensor]:
         """The losses of the next step. TakeLess where memory ran out, CellError where nothing less can be taken."""
@@ -276,11 +290,13 @@ class CellRun:
             "trainer": self.trainer.state_dict(),
             "step": self.step,
             "curves": self.curves.state_dict(),
-            "evaluations": self.evaluations,
+            # The last one is made again with the record, of which it is a part.
+            "evaluations": [done for done in self.evaluations if done["step"] < self.recipe.iterations],
             "meter": self.meter.state_dict(),
             "resumed_at": self.resumed_at,
         }
-        save_checkpoint(self.folder / "checkpoint.pt", state)
+        self.heartbeat.check()
+        save_checkpoint(self.folder, state)
         self.meter.start_lap()
 
     def record(self) -> dict[str, Any]:
@@ -334,19 +350,32 @@ class CellRun:
         self.meter.start_lap()
 
     def _score(self, predict: Any) -> Evaluation:
+        self.phase = "evaluating"
         self.method.eval()
         try:
-            return evaluate(predict, self.task, self.data, self.dataset.test, self.device, self.world)
+            names = self.dataset.test
+            return evaluate(predict, self.task, self.data, names, self.device, self._between, self.world)
         finally:
             self.method.train()
 
-    def _show(self) -> None:
-        if not self.world.leads:
-            return
-        state = {"step": self.step, "iterations": self.recipe.iterations, "pid": os.getpid()}
-        loss = sum(self.terms.values())
-        content = {**state, "loss": loss, "seconds": self.meter.seconds(), "device": str(self.device)}
-        write_json(self.folder / "progress.json", content, durable=False)
+    def _between(self) -> None:
+        """Between two test images: show life, and raise Interrupted where told to stop."""
+        self.heartbeat(self._state)
+        if self.stop:
+            raise Interrupted
+
+    def _state(self) -> dict[str, Any]:
+        taken = self.step - self.first_step
+        training = self.meter.seconds_here() - (self.meter.before_first_step or 0.0)
+        return {
+            "phase": self.phase,
+            "step": self.step,
+            "iterations": self.recipe.iterations,
+            "loss": float(sum(self.terms.values())) if self.terms else None,
+            "seconds": self.meter.seconds(),
+            "steps_per_second": (taken - 1) / training if taken > 1 else None,
+            "device": str(self.device),
+        }
 
     def _compiled(self) -> dict[str, Any]:
         """Of each network, where that was asked for, whether it is compiled, or why it is not."""
@@ -364,37 +393,3 @@ def _prepare_torch(threads: int) -> None:
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
     # Without it matrix products on a GPU are not the same in every run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
-
-def stop_on_signals() -> list[int]:
-    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
-    received: list[int] = []
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
-    return received
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, stop: Sequence[int]) -> Iterator[None]:
-    """Hold the cell's folder: a second worker on it waits for the first one's end, or until it is told to stop."""
-    with (folder / "lock").open("w") as file:
-        while not try_lock(file):
-            if stop:
-                sys.exit(INTERRUPTED)
-            time.sleep(0.2)
-        for leftover in folder.glob(".*.[0-9]*"):  # of a worker that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-        yield
-
-
-@contextlib.contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Send all output of the process, native libraries' too, to the end of a file."""
-    with path.open("a", encoding="utf-8") as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        yield
-        sys.stdout.flush()
-        sys.stderr.flush()

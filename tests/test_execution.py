@@ -3,17 +3,24 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from conftest import Said
 
-from ssl_bench import devices
+from ssl_bench import devices, worker
+from ssl_bench.acceleration import accelerate
 from ssl_bench.cell import Cell, execution_of
+from ssl_bench.dataset import GuardedDataset
+from ssl_bench.evaluate import WAITING, evaluate, groups_by_size
 from ssl_bench.execution import PLAIN, Execution, in_words
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
+from ssl_bench.results import ResultStore, same
 
 REGISTRY = load_registry()
 Command = Callable[..., Said]
@@ -89,3 +96,104 @@ def test_the_command_line_and_a_suite_say_so(command: Command, tmp_path: Path) -
     assert plain == cell().id
     assert compiled == cell(compile=True).id
     assert command(*arguments, "--precision", "fp16").status == 2
+
+
+# In a worker
+
+
+def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> dict[str, Any]:
+    settings = ["matting.iterations=4", "matting.crop=32"]
+    request = Request(tasks="matting", methods="mt", settings=settings, execution=execution)
+    (cell,) = make_plan(REGISTRY, request).cells
+    store = ResultStore(root)
+    folder = store.stage(cell)
+    signals = Countdown(stop_after)
+    try:
+        worker.run_cell(folder, torch.device("cpu"), REGISTRY, signals)
+    except worker.Interrupted:
+        worker.run_cell(folder, torch.device("cpu"), REGISTRY)
+    record = store.finished(cell)
+    assert record is not None
+    return dict(record)
+
+
+class Countdown(list):
+    """Signals that arrive at the end of a step."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    def __bool__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_an_accelerated_cell_resumes_to_the_same_record(tmp_path: Path) -> None:
+    execution = Execution(precision="bf16", channels_last=True)
+    straight = finished(execution, tmp_path / "straight")
+    broken = finished(execution, tmp_path / "broken", stop_after=2)
+    assert len(broken["provenance"]["resumed_at"]) == 1
+    assert same(straight, broken)
+    assert straight["cell"]["execution"] == {"precision": "bf16", "channels_last": True}
+    assert "compiled" not in straight["provenance"]
+    assert straight["cost"]["seconds_per_step"] > 0
+    plain = finished(PLAIN, tmp_path / "plain")
+    assert "execution" not in plain["cell"]
+    assert plain["metrics"] != straight["metrics"]
+    assert plain["metrics"]["psnr"] == pytest.approx(straight["metrics"]["psnr"], abs=0.2)
+
+
+def test_a_record_says_what_was_not_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: Any, inputs: Any) -> Any:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(worker, "accelerate", partial(accelerate, backend=broken))
+    record = finished(Execution(compile=True), tmp_path)
+    failure = "RuntimeError: no compiler"
+    assert record["provenance"]["compiled"] == {"student": failure, "teacher": failure}
+
+
+def test_images_of_one_size_wait_for_each_other() -> None:
+    shapes = {"a": (4, 4), "b": (4, 6), "c": (4, 4), "d": (4, 4), "e": (4, 6), "f": (9, 9)}
+    images = {name: np.zeros((*shape, 3), np.uint8) for name, shape in shapes.items()}
+
+    def groups(pixels: int) -> list[str]:
+        return [
+            "".join(name for name, _ in group) for group in groups_by_size(images.get, list(shapes), pixels)
+        ]
+
+    assert groups(0) == list("abcdef")
+    # Two of 16 px, or one of 24: the second would be one too many.
+    assert groups(47) == ["b", "ac", "e", "f", "d"]
+    assert groups(10**9) == ["acd", "be", "f"]
+    many = {str(number): np.zeros((1 + number, 1, 3), np.uint8) for number in range(WAITING + 3)}
+    held = [len(group) for group in groups_by_size(many.get, list(many), 10**9)]
+    assert held == [1] * len(many)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "matting"])
+def test_images_evaluated_together_score_as_alone(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    (cell,) = make_plan(REGISTRY, Request(tasks=task, methods="supervised")).cells
+    dataset = worker.open_cell_data(cell, REGISTRY)
+    method = worker.build_method(cell, REGISTRY, dataset.classes).eval()
+    data, names = GuardedDataset(dataset, cell.split.labeled), list(dataset.test[:5])
+    calls: list[int] = []
+
+    def predict(images: torch.Tensor) -> torch.Tensor:
+        calls.append(len(images))
+        return method.predict(images)
+
+    alone = evaluate(predict, method.task, data, names, torch.device("cpu"))
+    monkeypatch.setattr(
+        "ssl_bench.evaluate.groups_by_size", lambda image, names, pixels: groups_by_size(image, names, 10**9)
+    )
+    together = evaluate(predict, method.task, data, names, torch.device("cpu"))
+    assert calls == [1] * 5 + [5]
+    assert alone.per_image.keys() == together.per_image.keys()
+    for name, values in alone.per_image.items():
+        if isinstance(values[0], float):
+            assert together.per_image[name] == pytest.approx(values, rel=1e-4)
+    assert {name: score for name, score in together.scores.items() if score is not None} == pytest.approx(
+        {name: score for name, score in alone.scores.items() if score is not None}, rel=1e-3
+    )

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from ssl_bench.specs import TrackerSpec
 
 
-@click.command(short_help="Run tasks x methods and write leaderboards.")
+@click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
-@click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
+)
 @click.option("--executor", default="local", show_default=True, help="Who runs the cells.")
 @click.option(
     "--resume/--no-resume",
@@ -23,21 +27,32 @@ if TYPE_CHECKING:
     show_default=True,
     help="Keep finished cells, go on from checkpoints.",
 )
-def run(suite: Path | None, jobs: int | None, executor: str, resume: bool, **options: Any) -> None:
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+)
+def run(
+    suite: Path | None,
+    jobs: int | None,
+    executor: str,
+    resume: bool,
+    retries: int,
+    **options: Any,
+) -> None:
     """Run every task with every method and write leaderboards.
 
     SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
     from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
-    from ssl_bench.devices import count_slots, find_devices, grouped
-    from ssl_bench.executor import Outcome
+    from ssl_bench.executor import Outcome, Wanted
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
     from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
-    from ssl_bench.specs import resolve
     from ssl_bench.weights import check_weights
 
     # Being told to end is as good as Ctrl-C: cells save where they stand.
@@ -46,15 +61,20 @@ def run(suite: Path | None, jobs: int | None, executor: str, resume: bool, **opt
     warn_of_failures(registry)
     for name in options["trackers"].split(",") if options["trackers"] else ():
         _require(registry.tracker(name.strip()))
-    executor_class = resolve(registry.executor(executor).executor)
+    start = choose_executor(click.get_current_context(), registry, executor)
     plan = make_plan(registry, request_from(options))
-    processes = options["gpus_per_cell"]
-    chosen = grouped(find_devices(options["devices"]), processes)
-    slots = count_slots(chosen, options["threads"] * processes, jobs)
     store = ResultStore(options["out"])
     store.prepare()
     show_plan(plan, store, brief=True)
     cells = unfinished(plan, store) if resume else list(plan.cells)
+    wanted = Wanted(
+        devices=options["devices"],
+        jobs=jobs,
+        threads=options["threads"],
+        processes=options["gpus_per_cell"],
+        preload=plan.preload(registry),
+    )
+    runner = start(wanted) if cells else None
     outcomes: list[Outcome] = []
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     with terminal_display() as display:
@@ -62,14 +82,17 @@ def run(suite: Path | None, jobs: int | None, executor: str, resume: bool, **opt
     if not resume:
         forget(cells, store)
     try:
-        if cells:
-            runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
+        if runner:
             with terminal_display() as display:
-                outcomes = run_cells(plan, cells, store, runner, display)
+                outcomes = run_cells(plan, cells, store, runner, display, retries)
     finally:
+        if runner:
+            runner.close()
         # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
+        if any(store.is_finished(cell) for cell in plan.cells):
+            current = store.tables_are_current()
+            files = {} if current else render(store.records(), claims=registry.claims)
+            tables = write_tables(files, store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ssl_bench.parts import Draws
 from ssl_bench.task import Strength
+from ssl_bench.toolbox.transfer import on_device
 
 Perturbation = Callable[[Tensor, Draws], Tensor]
 Range = tuple[float, float]
@@ -157,7 +158,4 @@ def _noise(images: Tensor, draws: Draws) -> Tensor:
 
 def _moved(drawn: Tensor, images: Tensor) -> Tensor:
     """To the device and type of the images."""
-    if images.is_cuda:
-        # From pageable memory the copy would wait for the device.
-        drawn = drawn.pin_memory()
-    return drawn.to(images.device, images.dtype, non_blocking=True)
+    return on_device(drawn.to(images.dtype), images.device)
