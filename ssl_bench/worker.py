@@ -120,7 +120,7 @@ class CellRun:
         self.dataset = open_cell_data(cell, registry)
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
-        self.data = GuardedDataset(self.dataset, cell.split.labeled)
+        self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
         weights = Weights(cell.pretrained, cell.weights)
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
@@ -219,7 +219,7 @@ class CellRun:
             "beside": beside,
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
-            "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
+            "per_image": {"ids": list(self.data.scored), **self.last.per_image},
             "curves": self.curves.means(),
             "cost": self._cost(),
             "provenance": provenance(self.device, self.resumed_at),
@@ -240,7 +240,7 @@ class CellRun:
     def _score(self, predict: Any) -> Evaluation:
         self.method.eval()
         try:
-            return evaluate(predict, self.task, self.data, self.dataset.test, self.device)
+            return evaluate(predict, self.task, self.data, self.data.scored, self.device)
         finally:
             self.method.train()
 
