@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ssl_bench.batches import whole_image, whole_target
 from ssl_bench.dataset import GuardedDataset
-from ssl_bench.errors import CellError
+from ssl_bench.errors import Diverged
 from ssl_bench.task import Scores, Task
 
 
@@ -31,7 +31,7 @@ def evaluate(
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
-    Raises CellError for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
+    Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
     """
     metrics = task.metrics()
     rows: list[Mapping[str, Any]] = []
@@ -42,9 +42,7 @@ def evaluate(
         unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
         prediction = task.activate(predict(image))
         if not prediction.isfinite().all():
-            raise CellError(
-                f"the prediction for test image '{name}' is not finite; try a lower learning rate"
-            )
+            raise Diverged(f"the prediction for test image '{name}' is not finite; try a lower learning rate")
         rows.append(metrics.update(prediction, target, unknown))
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return Evaluation(metrics.compute(), {key: [row.get(key) for row in rows] for key in keys})

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ssl_bench.errors import CellError, PluginError
+from ssl_bench.errors import Diverged, PluginError
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.seeds import seed_for
@@ -38,7 +38,7 @@ class Trainer:
         }
 
     def step(self, step: int) -> dict[str, float]:
-        """Take one iteration; `player/term` to its loss. CellError, before any step, where one is not finite."""
+        """Take one iteration; `player/term` to its loss. Diverged, before any step, where one is not finite."""
         # One seed per step: dropout and a method's own draws repeat exactly after a resume.
         torch.manual_seed(seed_for("step", self.seed, step))
         generator = torch.Generator().manual_seed(seed_for("draws", self.seed, step))
@@ -61,7 +61,7 @@ class Trainer:
         values = torch.stack([term.detach().float() for _, term in terms]).tolist()
         for (name, _), value in zip(terms, values, strict=True):
             if not abs(value) < float("inf"):
-                raise CellError(f"loss '{name}' is {value} at step {step}; try a lower learning rate")
+                raise Diverged(f"loss '{name}' is {value} at step {step}; try a lower learning rate")
         # Every gradient is taken from the one state at this yield, before any player moves.
         named = list(losses)
         for player in named:

@@ -22,7 +22,7 @@ from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
 from ssl_bench.devices import loader_threads
-from ssl_bench.errors import CellError, SslBenchError
+from ssl_bench.errors import CellError, Diverged, SslBenchError
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.executor import INTERRUPTED, REMOVED
 from ssl_bench.files import read_json, try_lock, write_json
@@ -59,7 +59,8 @@ def main(folder: Path, device: str, registry: Registry | None = None) -> None:
             sys.exit(INTERRUPTED)
         except SslBenchError as error:
             print(f"failed: {error}", flush=True)
-            write_json(folder / "failure.json", {"message": str(error)})
+            diverged = isinstance(error, Diverged)
+            write_json(folder / "failure.json", {"message": str(error), "diverged": diverged})
             sys.exit(error.exit_status)
         except Exception as error:
             traceback.print_exc()

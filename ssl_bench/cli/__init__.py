@@ -16,6 +16,7 @@ from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
 from ssl_bench.cli.run import run
 from ssl_bench.cli.show import show
+from ssl_bench.cli.tune import tune
 from ssl_bench.errors import SslBenchError
 
 
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, report, show, predict, export, data, check):
+for command in (run, plan, tune, list_, leaderboard, report, show, predict, export, data, check):
     cli.add_command(command)
 
 

@@ -11,7 +11,7 @@ from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid")
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -26,9 +26,11 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"suite {path}: not valid TOML: {error}") from error
     from ssl_bench.cli.run import run
+    from ssl_bench.cli.tune import tune
 
-    # One suite serves `run` and `plan`, which passes over what it has no use for.
-    options = {o.lstrip("-"): p.name or "" for p in run.params for o in p.opts if o.startswith("--")}
+    # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
+    known = [*run.params, *tune.params]
+    options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         name = options.get(key.replace("_", "-"))
@@ -88,6 +90,12 @@ def plan_options(function: Function) -> Function:
             metavar="FILE",
             help="Those weights from a file (.safetensors, .pth), not the published ones.",
         ),
+        click.option(
+            "--trials",
+            multiple=True,
+            metavar="METHOD=COUNT",
+            help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites.",
+        ),
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
@@ -102,6 +110,26 @@ def plan_options(function: Function) -> Function:
             default=Path("runs"),
             show_default=True,
             help="Results folder.",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
+def execution_options(function: Function) -> Function:
+    """Where and how the cells run."""
+    decorators = [
+        click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
+        click.option(
+            "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]"
+        ),
+        click.option("--executor", default="local", show_default=True, help="Who runs the cells."),
+        click.option(
+            "--resume/--no-resume",
+            default=True,
+            show_default=True,
+            help="Keep finished cells, go on from checkpoints.",
         ),
     ]
     for decorator in reversed(decorators):
@@ -130,6 +158,7 @@ def request_from(options: dict[str, Any]) -> Any:
         weights=options["weights"],
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
+        trials=options["trials"],
     )
 
 
