@@ -38,6 +38,8 @@ class Request:
     """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
     settings: Sequence[str] = ()
     """`METHOD.FIELD=VALUE`, `TASK.FIELD=VALUE`, or `TASK.METHOD.FIELD=VALUE` for one task alone."""
+    of_suite: bool = False
+    """Whether `settings` come from a suite, of which the command may be a part."""
     threads: int = 1
     pretrained: bool | None = None
     """Start networks that take them from pretrained weights; None: as the tier has it."""
@@ -90,7 +92,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
     trackers = tuple(
         pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
     )
-    overrides = parse_settings(registry, request.settings, tasks, methods)
+    overrides = parse_settings(registry, request.settings, tasks, methods, pass_over=request.of_suite)
     labels = by_task(registry, "--labels", request.labels, tasks)
     for values in labels.values():
         for value in values:

@@ -17,11 +17,17 @@ Point = Mapping[str, Any]
 
 
 def parse_settings(
-    registry: Registry, settings: Sequence[str], tasks: Sequence[TaskSpec], methods: Sequence[MethodSpec]
+    registry: Registry,
+    settings: Sequence[str],
+    tasks: Sequence[TaskSpec],
+    methods: Sequence[MethodSpec],
+    *,
+    pass_over: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """`NAME.FIELD=VALUE` strings to {name: {field: value}}, names and fields checked, values as TOML or text.
 
-    A name is a task's, a method's, or `TASK.METHOD`.
+    A name is a task's, a method's, or `TASK.METHOD`. `pass_over`: those that are not part of the command are left out,
+    and are no error.
     """
     fields: dict[str, list[str]] = {}
     for task in tasks:
@@ -40,10 +46,14 @@ def parse_settings(
             )
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
+                if pass_over:
+                    continue
                 raise UsageError(f"--set {setting}: '{name}' is not part of this command")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
         known, within = fields[name], name_of_field.partition(".")
         if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
+            if within[0] not in fields and pass_over:
+                continue
             if within[0] not in fields:
                 raise UsageError(f"--set {setting}: '{within[0]}' is not part of this command")
             name, name_of_field, known = f"{name}.{within[0]}", within[2], fields[within[0]]

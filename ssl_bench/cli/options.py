@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ssl_bench.errors import UsageError, suggestion
 
@@ -153,6 +154,7 @@ def request_from(options: dict[str, Any]) -> Any:
         dataset=options["dataset"],
         unlabeled=options["unlabeled"],
         settings=options["settings"],
+        of_suite=click.get_current_context().get_parameter_source("settings") is ParameterSource.DEFAULT_MAP,
         threads=options["threads"],
         pretrained=options["pretrained"],
         weights=options["weights"],

@@ -16,6 +16,7 @@ from ssl_bench.search.trials import Outcome, Trial
 TILE_WIDTH, TILE_HEIGHT = 92, 44
 HEAD = 22
 """Above a figure, for its title."""
+TOP = 6
 LETTER = 6.6
 """Width of a letter, about, in pixels."""
 _LIGHT, _DARK = (236, 244, 252), (8, 64, 129)
@@ -62,8 +63,9 @@ def _heat_map(outcome: Outcome, title: str, summary: str) -> str:
     rows, columns = _labels(down), _labels(across)
     left = 34 + max(len(label) for label in rows) * LETTER
     tile = max(TILE_WIDTH, 12 + max(len(label) for label in columns) * LETTER)
-    width, height = left + tile * len(columns) + 12, 30 + TILE_HEIGHT * len(rows) + 46
-    means = [trial.mean for trial in outcome.trials if trial.mean is not None]
+    width = max(left + tile * len(columns) + 12, 16 + LETTER * len(f"{title}, {outcome.label}"))
+    height = TOP + TILE_HEIGHT * len(rows) + 46
+    means = [mean for trial in outcome.trials if (mean := outcome.rounded(trial)) is not None]
     parts = [
         f'<svg viewBox="0 0 {width:.0f} {height}" role="img" aria-labelledby="heat-t heat-d">',
         f'<title id="heat-t">{html.escape(title)}</title><desc id="heat-d">{html.escape(summary)}</desc>',
@@ -71,7 +73,7 @@ def _heat_map(outcome: Outcome, title: str, summary: str) -> str:
     best = ""
     for place, trial in enumerate(outcome.trials):
         row, column = divmod(place, len(columns))
-        x, y = left + column * tile, 30 + row * TILE_HEIGHT
+        x, y = left + column * tile, TOP + row * TILE_HEIGHT
         share = _share(outcome, trial, means)
         fill = "#fff" if share is None else _colour(share)
         ink = "#fff" if share is not None and share > 0.5 else "#1b1f24"
@@ -84,12 +86,12 @@ def _heat_map(outcome: Outcome, title: str, summary: str) -> str:
         if trial is outcome.best:
             best = f'<rect class="best" {box}/>'
     parts.append(best)
-    bottom = 30 + TILE_HEIGHT * len(rows)
+    bottom = TOP + TILE_HEIGHT * len(rows)
     for row, label in enumerate(rows):
-        parts.append(_text(left - 6, 30 + (row + 0.5) * TILE_HEIGHT + 4, label, "end"))
+        parts.append(_text(left - 6, TOP + (row + 0.5) * TILE_HEIGHT + 4, label, "end"))
     for column, label in enumerate(columns):
         parts.append(_text(left + (column + 0.5) * tile, bottom + 16, label, "middle"))
-    middle = 30 + TILE_HEIGHT * len(rows) / 2
+    middle = TOP + TILE_HEIGHT * len(rows) / 2
     parts.append(
         f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">'
         f"{html.escape(plain(' / '.join(down)))}</text>"
@@ -115,10 +117,11 @@ def _labels(grid: Grid) -> list[str]:
 
 def _share(outcome: Outcome, trial: Trial, means: Sequence[float]) -> float | None:
     """From 0, the worst, to 1, the best."""
-    if trial.mean is None:
+    mean = outcome.rounded(trial)
+    if mean is None:
         return None
     low, high = min(means), max(means)
-    share = (trial.mean - low) / (high - low) if high > low else 0.5
+    share = (mean - low) / (high - low) if high > low else 0.5
     return share if outcome.metric.higher_is_better else 1 - share
 
 

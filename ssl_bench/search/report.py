@@ -68,7 +68,10 @@ def _grid(outcome: Outcome) -> Grid:
     rows: list[list[Cell]] = []
     for trial in outcome.trials:
         style: Style = "strong" if trial is outcome.best else "figure"
-        values = [cell(setting_text(value)) for value in trial.point.values()]
+        values = [
+            cell(setting_text(value), "text" if isinstance(value, str) else "figure")
+            for value in trial.point.values()
+        ]
         rows.append([*values, Cell((Span(_score(outcome, trial), style),))])
     return Grid("search", header, rows, numbers_from=len(outcome.grid))
 
