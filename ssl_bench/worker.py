@@ -194,6 +194,7 @@ class CellRun:
 
     def save(self) -> None:
         """Write a checkpoint."""
+        self.trackers.save(self.step)
         state = {
             "code": self.code,
             "trainer": self.trainer.state_dict(),
