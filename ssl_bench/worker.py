@@ -80,7 +80,7 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
     if content is None:
         raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
     cell = Cell.from_json(content)
-    _prepare_torch(cell.threads)
+    prepare_torch(cell.threads)
     with contextlib.closing(CellRun(cell, folder, device, registry)) as run:
         run.resume()
         run.train(stop)
@@ -126,7 +126,7 @@ class CellRun:
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
-        stream = BatchStream(
+        self.stream = BatchStream(
             self.data,
             cell.split,
             self.recipe,
@@ -137,8 +137,8 @@ class CellRun:
         )
         # On a CPU a thread that decodes would take the core from the one that trains.
         workers = loader_threads() if device.type == "cuda" else 0
-        self.prefetcher = Prefetcher(stream, self.recipe.iterations, workers) if workers else None
-        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or stream, cell.seed)
+        self.prefetcher = Prefetcher(self.stream, self.recipe.iterations, workers) if workers else None
+        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or self.stream, cell.seed)
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
@@ -268,7 +268,8 @@ class CellRun:
         }
 
 
-def _prepare_torch(threads: int) -> None:
+def prepare_torch(threads: int) -> None:
+    """Make this process compute as a cell does."""
     keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

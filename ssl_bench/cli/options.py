@@ -118,13 +118,19 @@ def plan_options(function: Function) -> Function:
     return function
 
 
+def device_options(function: Function) -> Function:
+    """Where the cells run."""
+    jobs = click.option(
+        "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]"
+    )
+    devices = click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
+    return devices(jobs(function))
+
+
 def execution_options(function: Function) -> Function:
     """Where and how the cells run."""
     decorators = [
-        click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
-        click.option(
-            "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]"
-        ),
+        device_options,
         click.option("--executor", default="local", show_default=True, help="Who runs the cells."),
         click.option(
             "--resume/--no-resume",

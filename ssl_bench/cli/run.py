@@ -1,6 +1,7 @@
 """`ssl-bench run`: the cross product, its records and its tables."""
 
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from ssl_bench.cell import Cell
     from ssl_bench.executor import Outcome
     from ssl_bench.plan import Plan
     from ssl_bench.registry import Registry
@@ -89,8 +91,23 @@ def execute(
     if not cells:
         return ()
     runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
-    with terminal_display() as display:
-        return run_cells(plan, cells, store, runner, display)
+    started = time.monotonic()
+    try:
+        with terminal_display() as display:
+            return run_cells(plan, cells, store, runner, display)
+    finally:
+        compare_with_estimates(cells, store, slots, time.monotonic() - started)
+
+
+def compare_with_estimates(cells: "Sequence[Cell]", store: "ResultStore", slots: int, seconds: float) -> None:
+    """Keep and show how far off the estimates of these cells were, where there are any."""
+    from ssl_bench.cli.estimate import show_error
+    from ssl_bench.forecast import keep_errors, kept_prices, makespan
+
+    error, kept = keep_errors(store, cells), kept_prices(store)
+    prices = [price.seconds for cell in cells if (price := kept.get(cell.id)) and price.seconds]
+    whole = error is not None and error.cells == len(cells) == len(prices)
+    show_error(error, (makespan(prices, slots), seconds) if whole else None)
 
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
