@@ -176,7 +176,7 @@ def _notes(board: Board) -> list[tuple[Span, ...]]:
         )
     )
     if all(entry.trials is None for entry in board.entries):
-        notes.append(words(f"Trials of settings before these runs: {NOT_STATED}."))
+        notes.append(words(f"How many settings were tried before these runs: {NOT_STATED}."))
     left_out = f" {_count(board.repeated, 'more')} repeat a run and are left out." if board.repeated else ""
     notes.append(words(f"Made from {_count(len(board.entries), 'record')}.{left_out}"))
     notes.append(words("Hardware: ", *_listed(entry.device for entry in board.entries), "."))
