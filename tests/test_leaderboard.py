@@ -330,8 +330,8 @@ def test_a_learning_rate_of_its_own_is_a_row_of_its_own() -> None:
         make("night", "mt", 0, 19.0, config__method={"learning_rate_factor": 2.0}),
     ]
     assert [row[0] for row in scores(main_table(records))[0][1:]] == [
-        "MT (learning_rate_factor=1.0) [1]",
-        "MT (learning_rate_factor=2.0) [1]",
+        "MT [1] (learning_rate_factor=1.0)",
+        "MT [1] (learning_rate_factor=2.0)",
     ]
 
 
