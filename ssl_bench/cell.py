@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import RATE, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.splits import LabelSplit
@@ -49,6 +50,10 @@ class Cell:
     """Who follows the run. Not part of the identity."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
+    checkpoint_steps: int | None = None
+    """The same in steps, where that comes first. Not part of the identity."""
+    hang_seconds: float = PATIENCE
+    """Without a sign of life, until the cell counts as hung. Not part of the identity."""
     trials: int | None = None
     """Settings of the method that were tried in the search these come from; None: not stated."""
     trial: str = ""

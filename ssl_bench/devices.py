@@ -41,6 +41,13 @@ def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
     return max(1, cores() // threads)
 
 
+def memory_of(device: str) -> int:
+    """Memory of a GPU, bytes."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory)
+
+
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -60,7 +60,7 @@ class Error:
         return self.measured / self.predicted - 1
 
 
-def shape_of(cell: Cell) -> str:
+def kind_of(cell: Cell) -> str:
     """Equal for cells that differ in seeds and labels alone, and so have one price on one device."""
     same = {name: value for name, value in cell.identity.items() if name not in WITHOUT_PRICE}
     return digest([same, len(cell.split.held_out), cell.split.source == "all"])
@@ -79,12 +79,26 @@ def measured(record: Record) -> Price:
     return Price(**{part: _number(record["cost"].get(name)) for part, name in IN_RECORDS.items()})
 
 
-def keep_prices(store: ResultStore, prices: Mapping[str, Price], device: str) -> None:
-    """Write prices by cell id into the results folder; those of other cells stay."""
+def keep_prices(store: ResultStore, prices: Mapping[str, Price], device: str, slots: int) -> None:
+    """Write prices by cell id into the results folder; those of other cells stay. `slots`: cells at a time."""
     kept = _read(store)
     for cell, price in prices.items():
-        kept[cell] = {"predicted": asdict(price), "device": device}
+        kept[cell] = {"predicted": asdict(price), "device": device, "at_a_time": slots}
     write_json(store.root / FILE, {"cells": kept})
+
+
+def kept_makespan(store: ResultStore, cells: Sequence[Cell]) -> tuple[float, int] | None:
+    """Seconds from start to end of these cells by their prices, and how many ran at a time for that; None unless all
+    have a price of one estimate."""
+    kept, prices = _read(store), kept_prices(store)
+    seconds = [
+        price.seconds for cell in cells if (price := prices.get(cell.id)) and price.seconds is not None
+    ]
+    slots = {kept[cell.id].get("at_a_time") for cell in cells if cell.id in prices}
+    count = slots.pop() if len(slots) == 1 else None
+    if len(seconds) < len(cells) or not isinstance(count, int) or count < 1:
+        return None
+    return makespan(seconds, count), count
 
 
 def kept_prices(store: ResultStore) -> dict[str, Price]:

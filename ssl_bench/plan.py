@@ -8,6 +8,7 @@ from typing import Any
 from ssl_bench.cell import Cell, describe
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
@@ -47,6 +48,8 @@ class Request:
     """A local file of such weights; empty: the published ones."""
     trackers: str = ""
     checkpoint_seconds: float = 15.0
+    checkpoint_steps: int | None = None
+    hang_seconds: float = PATIENCE
     trials: Sequence[str] = ()
     """`METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
     held_out: str = ""
@@ -72,7 +75,7 @@ class Plan:
     sources: Mapping[str, Source]
     """Task name to its data."""
 
-    def preload(self, registry: Registry) -> list[str]:
+    def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
         references: list[Any] = []
         for cell in self.cells:
@@ -82,7 +85,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return sorted({module_of(reference) for reference in references})
+        return tuple(sorted({module_of(reference) for reference in references}))
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:
@@ -106,7 +109,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
         for task in tasks
         for method in methods
     }
-    for config in (config for tried in configs.values() for _, config in tried):
+    for config in (config for pairs in configs.values() for _, config in pairs):
         for name in config.backbones():
             registry.check_backbone(name)
     trials = read_trials(request.trials, methods, registry)
@@ -123,9 +126,11 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             splits[label] = make_split(source.dataset, label, request.split_seed, task=task.name)
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = source.dataset.fingerprint()
+        listed = listing(source.dataset)
         for split in splits.values():
             for backbone in backbones or [task.backbones[request.tier]]:
                 for method in methods:
+                    described = describe(task, method)
                     reason = method.unsupported(task)
                     if reason:
                         skipped.append(Skipped(f"{task.name} · {method.name}", reason))
@@ -135,9 +140,11 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         held_out = hold_out(source.dataset, split, share, task=task.name)
                         used = without(source.dataset, used, held_out)
                     source.targets.update(used.labeled, used.held_out)
-                    for (trial, config), seed in product(configs[task.name, method.name], request.seeds):
-                        names = [backbone, *config.backbones()]
-                        start = weights_for(weights, registry, names)
+                    tried = [
+                        (trial, config, weights_for(weights, registry, [backbone, *config.backbones()]))
+                        for trial, config in configs[task.name, method.name]
+                    ]
+                    for (trial, config, start), seed in product(tried, request.seeds):
                         cell = Cell(
                             task=task.name,
                             dataset=source.spec.name,
@@ -151,15 +158,17 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             config=config.stored(),
                             threads=request.threads,
                             providers=providers_of(registry, task, source.spec, backbone, method),
-                            describe=describe(task, method),
+                            describe=described,
                             pretrained=start.identity,
                             weights=start.path,
-                            listing=listing(source.dataset),
+                            listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,
                             trackers=trackers,
                             checkpoint_seconds=request.checkpoint_seconds,
+                            checkpoint_steps=request.checkpoint_steps,
+                            hang_seconds=request.hang_seconds,
                             trials=trials.get(method.name),
                             trial=trial,
                         )

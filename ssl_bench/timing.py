@@ -75,6 +75,7 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     """Build the cell of a `cell.json`, take a few steps, score a few images, and extrapolate."""
     import torch
 
+    from ssl_bench.heartbeat import Heartbeat
     from ssl_bench.registry import load_registry
     from ssl_bench.worker import CellRun, prepare_torch
 
@@ -84,7 +85,11 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            contextlib.closing(CellRun(cell, Path(folder), torch.device(device), load_registry())) as run,
+            contextlib.closing(
+                CellRun(
+                    cell, Path(folder), torch.device(device), load_registry(), (), Heartbeat(Path(folder))
+                )
+            ) as run,
         ):
             return Stopwatch(run, started).extrapolate()
     except SslBenchError as error:

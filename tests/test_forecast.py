@@ -18,7 +18,8 @@ from trees import save
 
 from ssl_bench.cell import Cell
 from ssl_bench.files import write_json
-from ssl_bench.forecast import Price, keep_errors, keep_prices, kept_prices, makespan, shape_of
+from ssl_bench.forecast import Price, keep_errors, keep_prices, kept_makespan, kept_prices, kind_of, makespan
+from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_records
@@ -68,7 +69,7 @@ def test_a_schedule_is_near_the_best_one(seconds: list[float], slots: int) -> No
 
 def test_cells_of_one_price(arguments: dict[str, Any]) -> None:
     first, second = cells(arguments, methods="mt", seeds=(0, 1))
-    assert shape_of(first) == shape_of(second)
+    assert kind_of(first) == kind_of(second)
     others = [
         *cells(arguments, methods="mt", seeds=(5,), labels=("3",)),
         *cells(arguments, methods="supervised,full"),
@@ -76,8 +77,8 @@ def test_cells_of_one_price(arguments: dict[str, Any]) -> None:
         *cells(arguments, methods="mt", held_out="1/2"),
         *cells(arguments, methods="mt", settings=["mt.noise=none"]),
     ]
-    assert shape_of(others[0]) == shape_of(first)
-    assert len({shape_of(cell) for cell in others}) == len(others)
+    assert kind_of(others[0]) == kind_of(first)
+    assert len({kind_of(cell) for cell in others}) == len(others)
 
 
 def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any]) -> None:
@@ -86,8 +87,8 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
     planned = cells(arguments, methods="supervised,mt", seeds=(0, 1))
     assert keep_errors(store, planned) is None
     prices = dict(zip((cell.id for cell in planned), map(Price, (10.0, 20.0, 30.0, None)), strict=True))
-    keep_prices(store, dict(list(prices.items())[:1]), "A")
-    keep_prices(store, dict(list(prices.items())[1:]), "B")
+    keep_prices(store, dict(list(prices.items())[:1]), "A", 2)
+    keep_prices(store, dict(list(prices.items())[1:]), "B", 2)
     assert kept_prices(store) == prices
     for cell, took in zip(planned, (11.0, 15.0, None, 5.0), strict=True):
         if took is not None:
@@ -95,6 +96,8 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
             write_json(store.stage(cell) / "result.json", {"schema": 1, "cost": cost})
     error = keep_errors(store, planned)
     assert error is not None
+    assert kept_makespan(store, planned[:3]) == (30.0, 2)
+    assert kept_makespan(store, planned) is None
     assert (error.cells, error.predicted, error.measured) == (2, 30.0, 26.0)
     assert (error.total, error.median, error.worst) == pytest.approx((-4 / 30, (0.1 + 0.25) / 2, -0.25))
     content = json.loads((store.root / "forecast.json").read_text())["cells"][planned[0].id]
@@ -116,7 +119,7 @@ def test_the_price_of_a_cell(
 ) -> None:
     (cell,) = cells(arguments, methods=method)
     assert len(cell.split.labeled) == 4
-    with contextlib.closing(CellRun(cell, tmp_path, CPU, REGISTRY)) as run:
+    with contextlib.closing(CellRun(cell, tmp_path, CPU, REGISTRY, (), Heartbeat(tmp_path))) as run:
         watch = Stopwatch(run, time.perf_counter() - 1000)
         assert watch.rows == rows
         parts = (watch.step(), watch.image(), watch.first_read())

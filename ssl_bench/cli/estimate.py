@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ssl_bench.forecast import (
-    Error,
     Price,
     keep_errors,
     keep_prices,
+    kept_makespan,
     kept_prices,
+    kind_of,
     makespan,
     measured,
-    shape_of,
 )
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ def estimate(
     from ssl_bench.weights import check_weights
 
     left = [cell for cell in plan.cells if store.finished(cell) is None]
-    shapes = {shape_of(cell): cell for cell in reversed(left)}
+    shapes = {kind_of(cell): cell for cell in reversed(left)}
     check_weights(registry, left, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     if shapes:
         store.prepare()
         with progress_bar("timing", len(shapes), "kinds of cells") as advance:
             timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
         for device in dict.fromkeys(one.device for one in timed.values() if not one.fault):
-            prices = {c.id: timed[shape_of(c)].price for c in left if timed[shape_of(c)].device == device}
-            keep_prices(store, prices, device)
+            prices = {c.id: timed[kind_of(c)].price for c in left if timed[kind_of(c)].device == device}
+            keep_prices(store, prices, device, slots)
         for shape, one in timed.items():
             if one.fault:
                 click.echo(f"no estimate for {shapes[shape].title}: {one.fault}", err=True)
@@ -51,20 +51,27 @@ def estimate(
         )
     _show(plan.cells, store)
     _show_total(left, store, slots)
-    show_error(keep_errors(store, plan.cells))
+    show_error(plan.cells, store)
 
 
-def show_error(error: Error | None, wall: tuple[float, float] | None = None) -> None:
-    """A line on how far off the estimates of finished cells were. `wall`: seconds predicted and taken in all."""
+def show_error(cells: "Sequence[Cell]", store: "ResultStore", wall: float | None = None) -> None:
+    """Keep, and say in a line, how far off the estimates of finished cells were, where there are any.
+
+    `wall`: seconds that all of the cells took together, from start to end.
+    """
+    error = keep_errors(store, cells)
     if error is None:
         return
     click.echo(
         f"estimates of {error.cells} finished cells: {hours(error.predicted)} predicted, {hours(error.measured)} taken "
         f"({error.total:+.0%}); single cells off by {error.median:.0%} in the median, {error.worst:+.0%} at the worst"
     )
-    if wall is not None:
+    planned = kept_makespan(store, cells) if wall is not None and error.cells == len(cells) else None
+    if planned is not None and wall is not None:
+        predicted, slots = planned
         click.echo(
-            f"from start to end: {hours(wall[0])} predicted, {hours(wall[1])} taken ({wall[1] / wall[0] - 1:+.0%})"
+            f"from start to end: {hours(predicted)} predicted with {slots} at a time, {hours(wall)} taken "
+            f"({wall / predicted - 1:+.0%})"
         )
 
 
@@ -84,7 +91,7 @@ def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
     prices = kept_prices(store)
     kinds: dict[str, list[Cell]] = {}
     for cell in cells:
-        kinds.setdefault(shape_of(cell), []).append(cell)
+        kinds.setdefault(kind_of(cell), []).append(cell)
     rows = []
     for own in kinds.values():
         head = own[0]

@@ -30,7 +30,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     from ssl_bench.cli.tune import tune
 
     # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
-    known = [*run.params, *tune.params]
+    known = [*run.get_params(context), *tune.params]
     options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
@@ -106,6 +106,18 @@ def plan_options(function: Function) -> Function:
             help="Longest stretch of a cell that a kill may cost.",
         ),
         click.option(
+            "--checkpoint-steps",
+            type=click.IntRange(1),
+            help="The same in steps, where that comes first.  [default: by time alone]",
+        ),
+        click.option(
+            "--hang-seconds",
+            type=click.FloatRange(1),
+            default=600.0,
+            show_default=True,
+            help="A cell that shows no sign of life for so long is ended.",
+        ),
+        click.option(
             "--out",
             type=click.Path(path_type=Path),
             default=Path("runs"),
@@ -121,7 +133,7 @@ def plan_options(function: Function) -> Function:
 def device_options(function: Function) -> Function:
     """Where the cells run."""
     jobs = click.option(
-        "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]"
+        "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
     )
     devices = click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
     return devices(jobs(function))
@@ -138,6 +150,13 @@ def execution_options(function: Function) -> Function:
             show_default=True,
             help="Keep finished cells, go on from checkpoints.",
         ),
+        click.option(
+            "--retries",
+            type=click.IntRange(0),
+            default=2,
+            show_default=True,
+            help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+        ),
     ]
     for decorator in reversed(decorators):
         function = decorator(function)
@@ -148,6 +167,7 @@ def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
     from ssl_bench.plan import Request
 
+    options = {**options, **_of_these_tasks(options)}
     return Request(
         tasks=options["tasks"],
         methods=options["methods"],
@@ -166,8 +186,23 @@ def request_from(options: dict[str, Any]) -> Any:
         weights=options["weights"],
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
+        checkpoint_steps=options["checkpoint_steps"],
+        hang_seconds=options["hang_seconds"],
         trials=options["trials"],
     )
+
+
+def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
+    """What a suite gives for single tasks, without those that the command line leaves out."""
+    source = click.get_current_context().get_parameter_source
+    if source("tasks") is not ParameterSource.COMMANDLINE or options["tasks"].strip() == "all":
+        return {}
+    named = {name.strip() for name in options["tasks"].split(",")}
+    return {
+        name: [entry for entry in options[name] if "=" not in entry or entry.partition("=")[0] in named]
+        for name in ("labels", "data", "dataset", "unlabeled")
+        if source(name) is ParameterSource.DEFAULT_MAP
+    }
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from ssl_bench.cell import Cell
     from ssl_bench.executor import Outcome
     from ssl_bench.plan import Plan
     from ssl_bench.registry import Registry
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ssl_bench.specs import TrackerSpec
 
 
-@click.command(short_help="Run tasks x methods and write leaderboards.")
+@click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
 @execution_options
 def run(suite: Path | None, **options: Any) -> None:
@@ -43,8 +43,10 @@ def run(suite: Path | None, **options: Any) -> None:
         outcomes = execute(registry, plan, store, options)
     finally:
         # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
+        if any(store.is_finished(cell) for cell in plan.cells):
+            current = store.tables_are_current()
+            files = {} if current else render(store.records(), claims=registry.claims)
+            tables = write_tables(files, store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     complain([outcome for outcome in outcomes if outcome.status != "finished"], plan, store)
 
@@ -70,44 +72,38 @@ def execute(
     Raises UsageError and DataError before any compute, and KeyboardInterrupt when the running cells have saved.
     """
     from ssl_bench.cli.display import show_plan, terminal_display
-    from ssl_bench.devices import count_slots, find_devices
+    from ssl_bench.cli.estimate import show_error
+    from ssl_bench.executor import Wanted
     from ssl_bench.run import check_data, forget, run_cells, unfinished
-    from ssl_bench.specs import resolve
     from ssl_bench.weights import check_weights
 
     # Being told to end is as good as Ctrl-C: cells save where they stand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    executor_class = resolve(registry.executor(options["executor"]).executor)
-    chosen = find_devices(options["devices"])
-    slots = count_slots(chosen, options["threads"], options["jobs"])
+    start = choose_executor(click.get_current_context(), registry, options["executor"])
     store.prepare()
     show_plan(plan, store, brief=True)
     cells = unfinished(plan, store) if options["resume"] else list(plan.cells)
+    wanted = Wanted(
+        devices=options["devices"],
+        jobs=options["jobs"],
+        threads=options["threads"],
+        preload=plan.preload(registry),
+    )
+    runner = start(wanted) if cells else None
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     with terminal_display() as display:
         check_data(plan, cells, display)
     if not options["resume"]:
         forget(cells, store)
-    if not cells:
+    if runner is None:
         return ()
-    runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
     started = time.monotonic()
     try:
         with terminal_display() as display:
-            return run_cells(plan, cells, store, runner, display)
+            return run_cells(plan, cells, store, runner, display, options["retries"])
     finally:
-        compare_with_estimates(cells, store, slots, time.monotonic() - started)
-
-
-def compare_with_estimates(cells: "Sequence[Cell]", store: "ResultStore", slots: int, seconds: float) -> None:
-    """Keep and show how far off the estimates of these cells were, where there are any."""
-    from ssl_bench.cli.estimate import show_error
-    from ssl_bench.forecast import keep_errors, kept_prices, makespan
-
-    error, kept = keep_errors(store, cells), kept_prices(store)
-    prices = [price.seconds for cell in cells if (price := kept.get(cell.id)) and price.seconds]
-    whole = error is not None and error.cells == len(cells) == len(prices)
-    show_error(error, (makespan(prices, slots), seconds) if whole else None)
+        runner.close()
+        show_error(cells, store, time.monotonic() - started)
 
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ssl_bench.cli.executors import GIVEN, ExecutorCommand
 from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.errors import UsageError
 
@@ -26,7 +27,7 @@ PATHS = ("labels", "data", "unlabeled")
 """Options whose values are, or may be, paths."""
 
 
-@click.command(short_help="Search settings on held-out labelled images.")
+@click.command(cls=ExecutorCommand, short_help="Search settings on held-out labelled images.")
 @plan_options
 @click.option(
     "--grid",
@@ -161,6 +162,8 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
         given[key] = list(value) if isinstance(value, tuple) else value
         if name in PATHS:
             given[key] = [_absolute(each) for each in value]
+    for option, value in context.meta.get(GIVEN, {}).items():
+        given[option.opts[0].lstrip("-").replace("-", "_")] = value
     # A folder may also come from the environment.
     data = [f"{task}={source.path.resolve()}" for task, source in plan.sources.items() if source.path]
     if given.get("weights"):
