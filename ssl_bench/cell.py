@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.execution import Execution
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
@@ -40,6 +41,8 @@ class Cell:
     """Which weights the networks start from (`ssl_bench.weights`); empty: from scratch."""
     weights: str | None = None
     """A local file of such weights. Not part of the identity: `pretrained` holds its hash."""
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the plain form of computing it (`Execution.chosen`); empty for that."""
     path: str | None = None
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class Cell:
             "providers": dict(self.providers),
             # Left out where there are none: such cells keep the name that they had before there was a choice.
             **({"pretrained": self.pretrained} if self.pretrained else {}),
+            **({"execution": dict(self.execution)} if self.execution else {}),
         }
 
     @cached_property
@@ -114,7 +118,8 @@ class Cell:
             "labeled": len(self.split.labeled),
             "unlabeled": len(self.split.unlabeled),
         }
-        return {"id": self.id, **{name: getattr(self, name) for name in keep}, "split": split}
+        execution = {"execution": dict(self.execution)} if self.execution else {}
+        return {"id": self.id, **{name: getattr(self, name) for name in keep}, **execution, "split": split}
 
 
 def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
@@ -159,3 +164,8 @@ def resolve_config(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, A
 def recipe_of(cell: Cell) -> Recipe:
     """The cell's recipe as checked settings."""
     return Recipe.model_validate(dict(cell.recipe))
+
+
+def execution_of(cell: Cell) -> Execution:
+    """How the cell is computed, as checked settings."""
+    return Execution.model_validate(dict(cell.execution))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import Cell, describe, resolve_config
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
@@ -45,6 +46,7 @@ class Request:
     """Start networks that take them from pretrained weights; None: as the tier has it."""
     weights: str = ""
     """A local file of such weights; empty: the published ones."""
+    execution: Execution = PLAIN
     trackers: str = ""
     checkpoint_seconds: float = 15.0
     checkpoint_steps: int | None = None
@@ -150,6 +152,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             describe=described,
                             pretrained=start.identity,
                             weights=start.path,
+                            execution=request.execution.chosen(),
                             listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
-@click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
 )
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 )
 def run(
     suite: Path | None,
-    devices: str,
     jobs: int | None,
     executor: str,
     resume: bool,
@@ -69,7 +67,9 @@ def run(
     store.prepare()
     show_plan(plan, store, brief=True)
     cells = unfinished(plan, store) if resume else list(plan.cells)
-    wanted = Wanted(devices=devices, jobs=jobs, threads=options["threads"], preload=plan.preload(registry))
+    wanted = Wanted(
+        devices=options["devices"], jobs=jobs, threads=options["threads"], preload=plan.preload(registry)
+    )
     runner = start(wanted) if cells else None
     outcomes: list[Outcome] = []
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
