@@ -4,7 +4,6 @@ import contextlib
 import multiprocessing
 import os
 import queue
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssl_bench.cell import Cell
 from ssl_bench.errors import SslBenchError
+from ssl_bench.files import write_json
 from ssl_bench.forecast import Price
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 WARM_UP, STEPS, SECONDS = 2, 20, 3.0
 """Steps before the clock starts; steps that are timed, at least 3 of them and no more than fit the seconds."""
-IMAGES = 4
-"""Images that are scored for the price of an evaluation, the first of them to warm up."""
+IMAGES, IMAGES_ON_GPU = 4, 33
+"""Images that are scored for the price of an evaluation, the first of them to warm up; a GPU takes several at once."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +76,19 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     import torch
 
     from ssl_bench.heartbeat import Heartbeat
-    from ssl_bench.registry import load_registry
-    from ssl_bench.worker import CellRun, prepare_torch
+    from ssl_bench.worker import CellRun, prepare_torch, registry_for
 
     cell = Cell.from_json(content)
     prepare_torch(cell.threads)
     started = time.perf_counter()
     try:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            contextlib.closing(
-                CellRun(
-                    cell, Path(folder), torch.device(device), load_registry(), (), Heartbeat(Path(folder))
-                )
-            ) as run,
-        ):
-            return Stopwatch(run, started).extrapolate()
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_json(folder / "cell.json", content)
+            registry, heartbeat = registry_for(folder), Heartbeat(folder)
+            run = CellRun(cell, folder, torch.device(device), registry, (), heartbeat)
+            with contextlib.closing(run):
+                return Stopwatch(run, started).extrapolate()
     except SslBenchError as error:
         return Timed(Price(), fault=str(error))
     except (torch.OutOfMemoryError, MemoryError):
@@ -106,11 +103,14 @@ class Stopwatch:
         self.run, self.started = run, started
         self.last = run.recipe.iterations - 1
         self.rows = run.recipe.labeled_rows + run.recipe.unlabeled_rows * run.spec.uses_unlabeled
+        self.watts: float | None = None
+        """Of the GPU during the steps, once they are timed, where it can be measured."""
 
     def extrapolate(self) -> Timed:
         """The price of the whole cell."""
         import torch
 
+        from ssl_bench.cost import peak_gpu_bytes, peak_resident_bytes
         from ssl_bench.provenance import processor_name
 
         run, split = self.run, self.run.cell.split
@@ -125,11 +125,14 @@ class Stopwatch:
             + min(images, self.rows * run.recipe.iterations) * self.first_read()
             + evaluations * len(run.data.scored) * each
         )
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-        if run.device.type != "cuda":
-            return Timed(Price(seconds, None, resident), processor_name())
-        peak = float(torch.cuda.max_memory_allocated(run.device))
-        return Timed(Price(seconds, peak, resident), torch.cuda.get_device_name(run.device))
+        price = Price(
+            seconds,
+            peak_gpu_bytes(run.device),
+            peak_resident_bytes(),
+            None if self.watts is None else self.watts * seconds,
+        )
+        cuda = run.device.type == "cuda"
+        return Timed(price, torch.cuda.get_device_name(run.device) if cuda else processor_name())
 
     def first_read(self) -> float:
         """Seconds that an image takes longer when it is first read.
@@ -148,6 +151,7 @@ class Stopwatch:
         """Seconds of a step on images that were read before."""
         trainer, together = self.run.trainer, 1 if self.run.prefetcher is None else 10
         taken, total, place = 0, 0.0, 1
+        before, started = self.run.meter.joules(), time.perf_counter()
         while place <= WARM_UP or (taken < STEPS and (taken < 3 or total < SECONDS)):
             # A short recipe's last step is taken again.
             steps = [min(place + more, self.last) for more in range(together)]
@@ -157,13 +161,17 @@ class Stopwatch:
             if place > WARM_UP:
                 taken, total = taken + together, total + seconds
             place += together
+        after = self.run.meter.joules()
+        if before is not None and after is not None:
+            self.watts = (after - before) / (time.perf_counter() - started)
         return total / taken
 
     def image(self) -> float:
         """Seconds to score an image."""
         from ssl_bench.evaluate import evaluate
 
-        run, names = self.run, list(self.run.data.scored[:IMAGES])
+        run = self.run
+        names = list(run.data.scored[: IMAGES if run.device.type == "cpu" else IMAGES_ON_GPU])
         run.method.eval()
         score = partial(evaluate, run.method.predict, run.task, run.data)
         first, others = (self.clock(partial(score, some, run.device)) for some in (names[:1], names[1:]))

@@ -8,11 +8,15 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
+)
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -45,6 +49,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
 def plan_options(function: Function) -> Function:
     """What to compare, on which data, for how long."""
     decorators = [
+        plugin_option,
         click.argument(
             "suite", required=False, type=click.Path(path_type=Path), is_eager=True, callback=load_suite
         ),
@@ -91,6 +96,16 @@ def plan_options(function: Function) -> Function:
             metavar="FILE",
             help="Those weights from a file (.safetensors, .pth), not the published ones.",
         ),
+        click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16"]),
+            default="auto",
+            show_default=True,
+            help="Of the networks; auto: bf16 on a GPU, fp32 on a CPU.",
+        ),
+        click.option("--channels-last", is_flag=True, help="Keep images and weights as (N, H, W, C)."),
+        click.option("--compile", is_flag=True, help="Networks through torch.compile, where it can."),
         click.option(
             "--trials",
             multiple=True,
@@ -130,19 +145,10 @@ def plan_options(function: Function) -> Function:
     return function
 
 
-def device_options(function: Function) -> Function:
-    """Where the cells run."""
-    jobs = click.option(
-        "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
-    )
-    devices = click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
-    return devices(jobs(function))
-
-
 def execution_options(function: Function) -> Function:
-    """Where and how the cells run."""
+    """How the cells run."""
     decorators = [
-        device_options,
+        jobs_option,
         click.option("--executor", default="local", show_default=True, help="Who runs the cells."),
         click.option(
             "--resume/--no-resume",
@@ -165,6 +171,8 @@ def execution_options(function: Function) -> Function:
 
 def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
+    from ssl_bench.devices import precision_for
+    from ssl_bench.execution import Execution
     from ssl_bench.plan import Request
 
     options = {**options, **_of_these_tasks(options)}
@@ -184,6 +192,11 @@ def request_from(options: dict[str, Any]) -> Any:
         threads=options["threads"],
         pretrained=options["pretrained"],
         weights=options["weights"],
+        execution=Execution(
+            precision=precision_for(options["precision"], options["devices"]),
+            channels_last=options["channels_last"],
+            compile=options["compile"],
+        ),
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
         checkpoint_steps=options["checkpoint_steps"],

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from ssl_bench.cli.options import device_options, plan_options, request_from
+from ssl_bench.cli.options import jobs_option, plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 
 
 @click.command(short_help="Show the cells of a run without running them.")
 @plan_options
-@device_options
+@jobs_option
 @click.option(
     "--estimate", is_flag=True, help="Time a few steps of each kind of cell and show what all will take."
 )
@@ -18,7 +19,6 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why."""
     from ssl_bench.cli.display import show_plan, warn_of_failures
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
 
     registry = load_registry()

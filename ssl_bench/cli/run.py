@@ -10,6 +10,7 @@ import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import execution_options, plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def run(suite: Path | None, **options: Any) -> None:
 def open_registry(options: Mapping[str, Any]) -> "Registry":
     """The plugins, with a warning for each that is broken, and what the command asks of them checked."""
     from ssl_bench.cli.display import warn_of_failures
-    from ssl_bench.registry import load_registry
 
     registry = load_registry()
     warn_of_failures(registry)
