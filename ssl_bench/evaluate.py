@@ -11,7 +11,7 @@ from torch import Tensor
 from ssl_bench.batches import as_images, whole_target
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import ALONE, World
-from ssl_bench.errors import CellError
+from ssl_bench.errors import Diverged
 from ssl_bench.task import Metrics, Scores, Task
 
 TOGETHER = 2**21
@@ -55,7 +55,7 @@ def evaluate(
     `between` is called before each image is read; what it raises ends the evaluation. Each process of `world` takes
     every so manieth image, and all of them get the scores of the whole set, or raise what one of them raised. On a GPU
     images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and rounds
-    otherwise, one is taken at a time. Raises CellError for a prediction that is not finite: an argmax or a PSNR of it
+    otherwise, one is taken at a time. Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it
     would look like a score.
     """
     mine = names[world.rank :: world.size]
@@ -97,7 +97,7 @@ def _score(
         finite = predictions.isfinite().flatten(1).all(1).tolist()
         for row, (name, _) in enumerate(group):
             if not finite[row]:
-                raise CellError(
+                raise Diverged(
                     f"the prediction for test image '{name}' is not finite; try a lower learning rate"
                 )
             target = whole_target(data.target(name), task.kind, device)

@@ -92,7 +92,7 @@ def run_cell(
     if read_record(folder / "result.json") is not None:
         return
     cell = cell_in(folder)
-    _prepare_torch(cell.threads)
+    prepare_torch(cell.threads)
     heartbeat = heartbeat or Heartbeat(folder)
     while True:
         try:
@@ -186,7 +186,7 @@ class CellRun:
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         heartbeat(self._state)
-        self.data = GuardedDataset(self.dataset, cell.split.labeled)
+        self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
         weights = Weights(cell.pretrained, cell.weights)
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
@@ -195,7 +195,7 @@ class CellRun:
             synchronise(self.method)
         self.networks = accelerate(self.method, execution_of(cell), device)
         self.micro_batches = MicroBatches(folder, cell, self.spec.uses_unlabeled)
-        stream = BatchStream(
+        self.stream = BatchStream(
             self.data,
             cell.split,
             self.recipe,
@@ -207,11 +207,11 @@ class CellRun:
         )
         # On a CPU a thread that decodes would take the core from the one that trains.
         workers = loader_threads() if device.type == "cuda" else 0
-        self.prefetcher = Prefetcher(stream, self.recipe.iterations, workers) if workers else None
+        self.prefetcher = Prefetcher(self.stream, self.recipe.iterations, workers) if workers else None
         self.trainer = Trainer(
             self.method,
             self.recipe,
-            self.prefetcher or stream,
+            self.prefetcher or self.stream,
             cell.seed,
             micro_batches=self.micro_batches.used,
             world=world,
@@ -285,6 +285,7 @@ class CellRun:
         self._read_losses()
         if not self.world.leads:
             return
+        self.trackers.save(self.step)
         state = {
             "code": self.code,
             "trainer": self.trainer.state_dict(),
@@ -315,7 +316,7 @@ class CellRun:
             "beside": beside,
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
-            "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
+            "per_image": {"ids": list(self.data.scored), **self.last.per_image},
             "curves": self.curves.means(),
             "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
             "provenance": {
@@ -353,7 +354,7 @@ class CellRun:
         self.phase = "evaluating"
         self.method.eval()
         try:
-            names = self.dataset.test
+            names = self.data.scored
             return evaluate(predict, self.task, self.data, names, self.device, self._between, self.world)
         finally:
             self.method.train()
@@ -384,7 +385,8 @@ class CellRun:
         return {"compiled": {network.name: network.failure or True for network in self.networks}}
 
 
-def _prepare_torch(threads: int) -> None:
+def prepare_torch(threads: int) -> None:
+    """Make this process compute as a cell does."""
     keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

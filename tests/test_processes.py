@@ -1,5 +1,6 @@
 """Two processes for one cell, on the CPU: what one process would have learnt, evaluation, stops and kills."""
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -25,11 +26,13 @@ from ssl_bench.execution import Execution
 from ssl_bench.executor import INTERRUPTED
 from ssl_bench.files import read_json
 from ssl_bench.launch import run_together
-from ssl_bench.processes import AGAIN as _  # noqa: F401 - imported once, before processes are forked
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import ResultStore, read_record, same
 from ssl_bench.worker import main, open_cell_data
 
+# What every cell imports sooner or later, once and not in each of the processes forked from here.
+for _name in ("ssl_bench.processes", "torch._dynamo", "torch._inductor.config"):
+    importlib.import_module(_name)
 CPU = torch.device("cpu")
 
 
@@ -134,7 +137,9 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     worker.join(60)
     assert worker.exitcode == 1
     message = "process 1 was killed by SIGKILL; there were 2, and the others were stopped"
-    assert read_json(folder / "failure.json") == {"message": message}
+    failure = read_json(folder / "failure.json")
+    assert failure is not None
+    assert (failure["message"], failure["worth_retrying"]) == (message, True)
     assert not any(map(alive, pids))
 
     worker = in_a_process(main, folder, "cpu", registry)
@@ -156,7 +161,10 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
 
 def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
     registry = narrow_registry(rows=0)
-    cell = tiny_cell(tree(tmp_path / "data"), registry, backbones="narrow", execution=Execution(processes=4))
+    settings = ["night.crop=32", "night.labeled_rows=2", "night.unlabeled_rows=2"]
+    data = tree(tmp_path / "data")
+    execution = Execution(processes=2)
+    cell = tiny_cell(data, registry, backbones="narrow", settings=settings, execution=execution)
     folder = ResultStore(tmp_path / "out").stage(cell)
     worker = in_a_process(main, folder, "cpu", registry)
     worker.join(120)
