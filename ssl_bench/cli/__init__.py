@@ -7,6 +7,7 @@ import click
 
 from ssl_bench import __version__
 from ssl_bench.cli.check import check
+from ssl_bench.cli.compare import compare
 from ssl_bench.cli.data import data
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, report, show, predict, export, data, check):
+for command in (run, plan, list_, leaderboard, report, show, compare, predict, export, data, check):
     cli.add_command(command)
 
 

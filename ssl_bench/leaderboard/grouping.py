@@ -120,7 +120,7 @@ def make_tables(entries: Sequence[Entry]) -> list[Table]:
     recipe) go to further tables, beside those of other tasks that agree with them the most.
     """
     groups: list[list[Column]] = []
-    for _, columns in _grouped(_columns(entries), lambda column: (_tier_key(column), column.head.split_seed)):
+    for _, columns in _grouped(make_columns(entries), lambda column: (_tier_key(column), column.head.split_seed)):
         if len({column.head.task for column in columns}) == len(columns):
             groups.append(columns)
         else:
@@ -135,7 +135,8 @@ def make_tables(entries: Sequence[Entry]) -> list[Table]:
     ]
 
 
-def _columns(entries: Iterable[Entry]) -> list[Column]:
+def make_columns(entries: Iterable[Entry]) -> list[Column]:
+    """Runs by what they must agree in; an upper bound stands in each column that it agrees with."""
     by_split: dict[Key, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     all_labels: dict[Key, list[Entry]] = defaultdict(list)
     for entry in entries:
