@@ -7,6 +7,7 @@ OUT/cells/CELL/failure.json     why it ended early; never taken for a result
 OUT/cells/CELL/weights.pt       what it learnt
 OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
 OUT/leaderboards/*.md           tables made from the records
+OUT/data.toml                   what data sets are called in them, if somebody says so
 """
 
 import os
@@ -17,6 +18,7 @@ from typing import Any
 from ssl_bench.cell import Cell
 from ssl_bench.errors import UsageError
 from ssl_bench.files import read_json, write_json
+from ssl_bench.titles import read_titles, with_title
 
 SCHEMA = 1
 Record = Mapping[str, Any]
@@ -92,7 +94,8 @@ class ResultStore:
 
     def records(self) -> list[Record]:
         """All finished records, in the order of their ids."""
-        return list(read_records(self.cells))
+        titles = read_titles(self.root)
+        return [with_title(record, titles) for record in read_records(self.cells)]
 
 
 def read_record(path: Path) -> Record | None:
@@ -107,12 +110,13 @@ def read_records(folder: Path) -> Iterator[Record]:
 
 
 def record_files(folder: Path) -> Iterator[tuple[Path, Record]]:
-    """As `read_records`, each with its file."""
+    """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
     if not folder.is_dir():
         return
+    titles = read_titles(folder)
     for path in sorted(folder.rglob("*.json")):
         if path.name in ("cell.json", "failure.json", "progress.json"):
             continue
         record = read_record(path)
         if record is not None:
-            yield path, record
+            yield path, with_title(record, titles)

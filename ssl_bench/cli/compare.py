@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Draw the outputs of several methods side by side.")
-@click.option("--task", "--tasks", "tasks", default="all", show_default=True, help="all, or a list such as a,b")
-@click.option("--methods", default="all", show_default=True, help="all but upper bounds, or a list such as a,b")
+@click.option(
+    "--task", "--tasks", "tasks", default="all", show_default=True, help="all, or a list such as a,b"
+)
+@click.option(
+    "--methods", default="all", show_default=True, help="all but upper bounds, or a list such as a,b"
+)
 @click.option(
     "--choose",
     type=click.Choice(["random", "gain"]),
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
 @click.option("--count", type=click.IntRange(1, 20), default=3, show_default=True, help="Images of a figure.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random choice.")
 @click.option(
-    "--like", multiple=True, metavar="CELL", help="An id, or its beginning: where cells of several settings fit."
+    "--like",
+    multiple=True,
+    metavar="CELL",
+    help="An id, or its beginning: where cells of several settings fit.",
 )
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
@@ -55,7 +62,9 @@ def compare(
     names = [] if methods == "all" else pick(registry, "methods", methods, registry.method)
     finished = Finished(record_files(runs))
     if not finished.folders:
-        raise UsageError(f"no finished cells with weights below {runs}; run `ssl-bench run` first, or give --runs")
+        raise UsageError(
+            f"no finished cells with weights below {runs}; run `ssl-bench run` first, or give --runs"
+        )
     there = [name for name in registry.entries["tasks"] if finished.columns(name)]
     wanted = there if tasks == "all" else pick(registry, "tasks", tasks, registry.task)
     for name in like:
@@ -77,7 +86,9 @@ def compare(
         path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '_', stem.replace('-', ' ')).strip('._')[:120]}.png"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            draw_figure(outputs, caption).save(path, format="PNG", pnginfo=about(outputs, caption), optimize=True)
+            draw_figure(outputs, caption).save(
+                path, format="PNG", pnginfo=about(outputs, caption), optimize=True
+            )
         except OSError as error:
             raise UsageError(f"--out {folder}: cannot be written ({error.strerror or error})") from error
         click.echo(f"{caption}\nwrote {path}")

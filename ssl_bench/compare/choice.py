@@ -112,11 +112,15 @@ def choose_cells(
     names = methods or [entry.method for entry in column.entries if entry.role != "upper_bound"]
     found = finished.comparison(column, names)
     if found is None:
-        raise UsageError(f"the cells of task '{task}' have no training seed in common; run them with one seed")
+        raise UsageError(
+            f"the cells of task '{task}' have no training seed in common; run them with one seed"
+        )
     return found
 
 
-def choose_images(comparison: Comparison, ids: Sequence[str], choice: Choice, count: int, seed: int) -> list[str]:
+def choose_images(
+    comparison: Comparison, ids: Sequence[str], choice: Choice, count: int, seed: int
+) -> list[str]:
     """Test images by a rule: drawn at random, or those with the largest gains, the largest first.
 
     Random: the same images for any count, method and machine. Raises UsageError where the records hold no scores of
@@ -141,11 +145,16 @@ def image_scores(entry: Entry) -> Mapping[str, float]:
     return {name: value for name, value in found if value is not None}
 
 
+def metric_name(comparison: Comparison) -> str:
+    """Symbol and unit of what ranks, without its arrow."""
+    return plain(comparison.head.metric.rstrip("↑↓ "))
+
+
 def rule_text(comparison: Comparison, choice: Choice, count: int, total: int, seed: int) -> str:
     """The rule in words, for a caption."""
     if choice == "random":
         return f"Images: {count} of {total} test images, drawn at random (seed {seed})."
     return (
-        f"Images: of {total} test images the {count} with the largest gain in {comparison.head.metric} of "
+        f"Images: of {total} test images the {count} with the largest gain in {metric_name(comparison)} of "
         f"{comparison.challenger.title} over {comparison.baseline.title}, and so no fair sample."
     )

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from ssl_bench.compare.choice import Choice, Comparison, rule_text
+from ssl_bench.compare.choice import Choice, Comparison, metric_name, rule_text
 from ssl_bench.compare.outputs import Outputs, Row
 from ssl_bench.compare.regions import Box
+from ssl_bench.dataset import VOID
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.markdown import plain
 
@@ -30,8 +31,10 @@ def caption_of(outputs: Outputs, choice: Choice, seed: int) -> str:
     parts = (
         f"{plain(head.task_title)}. {_setting(comparison)}",
         rule_text(comparison, choice, len(outputs.rows), outputs.total, seed),
-        "Red boxes: where the methods' outputs differ most, the same for a row, enlarged below." if boxes else "",
-        f"Below the methods: {head.metric} of the image." if _scored(outputs) else "",
+        "Red boxes: where the methods' outputs differ most, the same for a row, enlarged below."
+        if boxes
+        else "",
+        f"Below the methods: {metric_name(comparison)} of the image." if _scored(outputs) else "",
     )
     return " ".join(filter(None, parts))
 
@@ -94,7 +97,9 @@ class _Layout:
         self.left = (WIDTH - self.size[0]) // 2
         self.factor = factor
         self.crop = (WIDTH - GAP) // 2 if row.boxes else 0
-        self.height = self.size[1] + (GAP + self.crop if row.boxes else 0) + (_line(font) + 4 if scored else 0)
+        self.height = (
+            self.size[1] + (GAP + self.crop if row.boxes else 0) + (_line(font) + 4 if scored else 0)
+        )
 
     def draw(self, sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int) -> None:
         """Every column, from a line of the sheet on."""
@@ -137,8 +142,9 @@ def _setting(comparison: Comparison) -> str:
     head = comparison.head
     labels = f"{head.labeled} labelled and {head.unlabeled} unlabelled images"
     seed = comparison.shown[0].entry.seed
+    data = f"{head.data_title} data" if not head.is_titled else head.data_title
     return plain(
-        f"Comparisons on {head.dataset} with {labels}; {head.backbone}, tier {head.tier}, training seed {seed}, "
+        f"Comparisons on {data} with {labels}; {head.backbone}, tier {head.tier}, training seed {seed}, "
         "last iteration."
     )
 
@@ -155,7 +161,8 @@ def _legend(
     """Lines of (colour, class, px to the next)."""
     line: list[tuple[tuple[int, int, int], str, int]] = []
     used = 0
-    for number, name in enumerate(outputs.task.classes):
+    names = list(enumerate(outputs.task.classes))
+    for number, name in [*names, *([(VOID, "not scored")] if names else [])]:
         red, green, blue = outputs.task.picture(np.full((1, 1), number, np.uint8))[0, 0].tolist()
         wide = 44 + int(font.getlength(plain(name)))
         if line and used + wide > width:

@@ -21,7 +21,9 @@ class Box(NamedTuple):
     side: int
 
 
-def difference(outputs: Sequence[np.ndarray], *, classes: bool, valid: np.ndarray | None = None) -> np.ndarray:
+def difference(
+    outputs: Sequence[np.ndarray], *, classes: bool, valid: np.ndarray | None = None
+) -> np.ndarray:
     """How much outputs of one image disagree, (H, W) float64 >= 0, and 0 where not `valid` (H, W) bool.
 
     Class ids (H, W): the chance that two methods drawn at random name different classes (Gini's index). Images
@@ -53,7 +55,9 @@ def find_boxes(spread: np.ndarray, count: int = 2) -> list[Box]:
         first = first or worth
         box = Box(int(left), int(top), side)
         boxes.append(box)
-        weighted[max(0, box.top - side + 1) : box.top + side, max(0, box.left - side + 1) : box.left + side] = 0
+        weighted[
+            max(0, box.top - side + 1) : box.top + side, max(0, box.left - side + 1) : box.left + side
+        ] = 0
     return sorted(boxes)
 
 
@@ -65,5 +69,7 @@ def _tent(values: np.ndarray, side: int) -> np.ndarray:
 
 def _sums(values: np.ndarray, side: int) -> np.ndarray:
     total = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    sums: np.ndarray = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    sums: np.ndarray = (
+        total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    )
     return sums

@@ -163,6 +163,13 @@ def _notes(board: Board) -> list[tuple[Span, ...]]:
     if bounds:
         names = joined(list(bounds), " and ")
         notes.append(words(*names, ": an upper bound, which does not compete for bold."))
+    if bounds and baselines:
+        notes.append(
+            words(
+                "Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends "
+                "leaving out zero. A single run has no interval; its share is no more than a hint."
+            )
+        )
     if everywhere:
         names = joined(list(everywhere), " and ")
         notes.append(words(*names, ": trained on every label of the training set, whatever the split."))

@@ -4,7 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ssl_bench.dataset import digest
@@ -39,6 +39,8 @@ class Entry:
     measures: tuple[Measure, ...]
     """The first is the primary one, which ranks."""
     dataset: str
+    data_title: str
+    """What the data is called: the title that it was given, or else the name of its data set."""
     data: str
     """Fingerprint of the data."""
     backbone: str
@@ -49,6 +51,8 @@ class Entry:
     iterations: str
     recipe: str
     """Content hash of the recipe."""
+    recipe_settings: Mapping[str, Any]
+    """The recipe itself."""
     versions: tuple[tuple[str, str], ...]
     """Who provides task, data set and backbone, in which version."""
     provider: str
@@ -110,6 +114,11 @@ class Entry:
         return int(self.labeled) if self.labeled.isdecimal() and len(self.labeled) < 10 else None
 
     @property
+    def is_titled(self) -> bool:
+        """Whether its data was given a title."""
+        return self.data_title != self.dataset
+
+    @property
     def setting(self) -> tuple[Any, ...]:
         """All but the split that must agree for two scores to stand in one column."""
         data = (self.task, self.dataset, self.data)
@@ -141,7 +150,22 @@ def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
     for entry in _ordered(map(entry_of, records)):
         repeated += entry.run in runs
         runs.setdefault(entry.run, entry)
-    return list(runs.values()), repeated
+    return _titled(runs.values()), repeated
+
+
+def _titled(entries: Iterable[Entry]) -> list[Entry]:
+    """One title per data: the first by name that any of its runs gives."""
+    entries = list(entries)
+    titles: dict[tuple[str, str, str], str] = {}
+    for entry in entries:
+        if entry.is_titled:
+            key = (entry.task, entry.dataset, entry.data)
+            titles[key] = min(titles.get(key, entry.data_title), entry.data_title)
+    found = (titles.get((entry.task, entry.dataset, entry.data), entry.data_title) for entry in entries)
+    return [
+        entry if title == entry.data_title else replace(entry, data_title=title)
+        for entry, title in zip(entries, found, strict=True)
+    ]
 
 
 def _ordered(entries: Iterable[Entry]) -> Iterable[Entry]:
@@ -170,6 +194,7 @@ def entry_of(record: Record) -> Entry:
         task_position=_position(task),
         measures=measures,
         dataset=text(cell.get("dataset")),
+        data_title=text(mapping(describe.get("data")).get("title") or cell.get("dataset")),
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
         pretrained=text(cell.get("pretrained")),
@@ -177,6 +202,7 @@ def entry_of(record: Record) -> Entry:
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),
         recipe=digest(json.loads(canonical(recipe)), 6),
+        recipe_settings=recipe,
         versions=tuple(sorted((kind, name) for kind, name in providers.items() if kind != "method")),
         provider=providers.get("method", MISSING),
         source=text(split.get("source")),
