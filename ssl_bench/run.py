@@ -9,6 +9,7 @@ from ssl_bench.cell import Cell
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, try_lock, write_text
+from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format
 from ssl_bench.plan import Plan
 from ssl_bench.results import Record, ResultStore
 from ssl_bench.sources import Source
@@ -73,8 +74,18 @@ def run_cells(
     return outcomes
 
 
+def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
+    """The formats asked for and those in which the folder holds every document already: none of them grows stale."""
+    there = [form for form in FORMATS if all((folder / f"{name}.{form}").is_file() for name in DOCUMENTS)]
+    there += ["csv"] if any((folder / DOCUMENTS[0]).glob("*.csv")) else []
+    return [form for form in FORMATS if form in asked or form in there]
+
+
 def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Write what `render` gave into a folder. UsageError where it cannot be written."""
+    """Write what `render` gave into a folder, and remove CSV files of tables that there are no longer.
+
+    UsageError where it cannot be written.
+    """
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +93,10 @@ def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
             (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)
             written.append(folder / name)
+        if any(path.suffix == ".csv" for path in written):
+            tables = (path for name in DOCUMENTS for path in (folder / name).glob("*.csv"))
+            for path in set(tables) - set(written):
+                path.unlink()
     except OSError as error:
         raise UsageError(f"{folder}: tables cannot be written ({error.strerror})") from error
     return written

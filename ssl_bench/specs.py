@@ -160,6 +160,12 @@ class ClaimSpec(Spec):
     """What else a comparison should know."""
     backbone: str = ""
     """Our name of the very same network; empty where there is none, and so nothing to compare with."""
+    pretrained: bool = False
+    """Whether it started from pretrained weights."""
+    tier: Tier = "paper"
+    """Of ours, the one that trains as was published; scores of others are shown and not judged."""
+    training_images: int | None = None
+    """Labelled and unlabelled ones together; None: not known, and so not looked at."""
     methods: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """Method as published to our name of it."""
 

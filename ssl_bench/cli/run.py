@@ -39,7 +39,7 @@ def run(
     from ssl_bench.plan import make_plan
     from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
+    from ssl_bench.run import check_data, forget, formats_to_write, run_cells, unfinished, write_tables
     from ssl_bench.specs import resolve
     from ssl_bench.weights import check_weights
 
@@ -71,7 +71,10 @@ def run(
     finally:
         # An interrupted run shows what it has, too.
         if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
+            formats = formats_to_write(["md"], store.leaderboards)
+            tables = write_tables(
+                render(store.records(), formats, claims=registry.claims), store.leaderboards
+            )
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:

@@ -69,6 +69,10 @@ ABOUT: Mapping[str, str] = {
 }
 
 
+DOCUMENTS = tuple(ABOUT)
+"""Names of all documents, in the order of the index."""
+
+
 def make_index(board: Board, documents: Mapping[str, Document]) -> str:
     """A page of links to the documents, in Markdown."""
     tables = "".join(f"  - {escape(section.table.title)}\n" for section in board.sections)
