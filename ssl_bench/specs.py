@@ -47,6 +47,19 @@ def module_of(reference: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """A score of a set of images that is no mean of theirs, such as the mean IoU of classes.
+
+    `scale` times the mean over classes of part / whole, both summed over the images; without classes whose whole is 0.
+    """
+
+    part: str
+    """What `Metrics.update` records of an image under this name: a number, or one per class."""
+    whole: str
+    scale: float = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """One score of a task. `symbol` is what tables print, arrow included by them."""
 
@@ -55,6 +68,9 @@ class Metric:
     unit: str = ""
     higher_is_better: bool = True
     digits: int = 2
+    aggregate: Ratio | Literal["mean"] = "mean"
+    """How images make up the score of a set, for intervals over images: the mean of what is recorded of each image
+    under the metric's name (where it has one), or a ratio of sums."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,8 @@ class Measure:
     """Symbol, unit and arrow."""
     higher_is_better: bool
     digits: int
+    aggregate: Any = field(default=None, hash=False)
+    """How images make up the score of a set, as the record states it; None where it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,9 +247,8 @@ def _measure(metric: Mapping[str, Any]) -> Measure:
     label = (
         f"{metric['symbol']}{unit} {'↑' if higher_is_better else '↓'}" if metric.get("symbol") else MISSING
     )
-    return Measure(
-        str(metric.get("name")), label, higher_is_better, int(number(metric.get("digits"), 0, 9, 2))
-    )
+    digits = int(number(metric.get("digits"), 0, 9, 2))
+    return Measure(str(metric.get("name")), label, higher_is_better, digits, metric.get("aggregate"))
 
 
 def _position(description: Mapping[str, Any]) -> float:

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from functools import cached_property, partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from ssl_bench.cell import resolve_config
 from ssl_bench.errors import SslBenchError
 from ssl_bench.method import Method
 from ssl_bench.specs import Kind, MethodSpec, TaskSpec, resolve
+from ssl_bench.statistics.images import image_scores
 from ssl_bench.task import Target, Task
 from ssl_bench.testing.toys import HEIGHT, STEPS, WIDTH, ToyStream, build_toy, toy_spec, train_toy
 from ssl_bench.trainer import check_players
@@ -173,12 +175,29 @@ def check_task(spec: TaskSpec) -> list[str]:
 
     def scores() -> str | None:
         metrics = task.metrics()
-        for row in range(2):
+        images = [
             metrics.update(
                 task.activate(logits[row : row + 1]), Target(value[row : row + 1], valid[row : row + 1])
             )
-        missing = [metric.name for metric in spec.metrics if metric.name not in metrics.compute()]
-        return f"metrics are declared but not computed: {', '.join(missing)}" if missing else None
+            for row in range(2)
+        ]
+        found = metrics.compute()
+        missing = [metric.name for metric in spec.metrics if metric.name not in found]
+        if missing:
+            return f"metrics are declared but not computed: {', '.join(missing)}"
+        per_image = {name: [image.get(name) for image in images] for image in images for name in image}
+        for metric in spec.metrics:
+            score = found[metric.name]
+            stated = metric.aggregate if metric.aggregate == "mean" else asdict(metric.aggregate)
+            recorded = metric.aggregate != "mean" or metric.name in per_image
+            if score is None or not recorded:
+                continue
+            if image_scores(per_image, metric.name, score, stated) is None:
+                return (
+                    f"what is recorded of single images does not give back metric '{metric.name}' by its aggregate; "
+                    "state a Ratio of figures that `update` returns, or let it be the mean of the images' scores"
+                )
+        return None
 
     def files() -> str | None:
         stored = task.stored(task.activate(logits[:1]))
