@@ -12,8 +12,16 @@ from ssl_bench.errors import UsageError
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--to", type=click.Path(path_type=Path), help="The page.  [default: FOLDER/report.html]")
 @click.option("--oracle", is_flag=True, help="As of `ssl-bench leaderboard`.")
-def report(folder: Path, to: Path | None, oracle: bool) -> None:
+@click.option(
+    "--images",
+    type=click.IntRange(0, 20),
+    default=3,
+    show_default=True,
+    help="Test images per task in galleries, where weights and data are at hand; 0: no galleries.",
+)
+def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
+    from ssl_bench.compare.choice import Finished
     from ssl_bench.files import write_text
     from ssl_bench.registry import load_registry
     from ssl_bench.report import make_report
@@ -26,7 +34,14 @@ def report(folder: Path, to: Path | None, oracle: bool) -> None:
     if not page.parent.is_dir() or page.is_dir():
         raise UsageError(f"--to {page}: must be a file in a folder that exists")
     linked = [(link(path, page.parent), record) for path, record in found]
-    write_text(page, make_report(linked, oracle=oracle, claims=load_registry().claims))
+    registry, galleries = load_registry(), []
+    if images and (finished := Finished(found)).folders:
+        from ssl_bench.compare.gallery import make_galleries
+
+        galleries, problems = make_galleries(finished, registry, images)
+        for problem in problems:
+            click.echo(f"warning: {problem}", err=True)
+    write_text(page, make_report(linked, oracle=oracle, claims=registry.claims, galleries=galleries))
     click.echo(f"wrote {page}")
 
 

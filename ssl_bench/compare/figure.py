@@ -24,13 +24,19 @@ TITLE_SIZE, TEXT_SIZE = 19, 15
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def caption_of(outputs: Outputs, choice: Choice, seed: int) -> str:
-    """What a figure shows, by which rule, and what its marks mean."""
+def caption_of(outputs: Outputs, choice: Choice, seed: int, *, page: bool = False) -> str:
+    """What a figure shows, by which rule, and what its marks mean. `page`: without a title, without marks."""
     comparison, head = outputs.comparison, outputs.comparison.head
     boxes = any(row.boxes for row in outputs.rows)
-    parts = (
-        f"{plain(head.task_title)}. {_setting(comparison)}",
+    setting, rule = (
+        _setting(comparison),
         rule_text(comparison, choice, len(outputs.rows), outputs.total, seed),
+    )
+    if page:
+        return f"{setting} {rule}"
+    parts = (
+        f"{plain(head.task_title)}. {setting}",
+        rule,
         "Red boxes: where the methods' outputs differ most, the same for a row, enlarged below."
         if boxes
         else "",
@@ -155,20 +161,28 @@ def _scored(outputs: Outputs) -> bool:
     )
 
 
+def class_colours(outputs: Outputs) -> list[tuple[tuple[int, int, int], str]]:
+    """Colour and name of every class, and of what is not scored; none for a task without classes."""
+    names = list(enumerate(map(plain, outputs.task.classes)))
+    found = []
+    for number, name in [*names, *([(VOID, "not scored")] if names else [])]:
+        red, green, blue = outputs.task.picture(np.full((1, 1), number, np.uint8))[0, 0].tolist()
+        found.append(((red, green, blue), name))
+    return found
+
+
 def _legend(
     outputs: Outputs, font: Font, width: int
 ) -> Iterator[Sequence[tuple[tuple[int, int, int], str, int]]]:
     """Lines of (colour, class, px to the next)."""
     line: list[tuple[tuple[int, int, int], str, int]] = []
     used = 0
-    names = list(enumerate(outputs.task.classes))
-    for number, name in [*names, *([(VOID, "not scored")] if names else [])]:
-        red, green, blue = outputs.task.picture(np.full((1, 1), number, np.uint8))[0, 0].tolist()
-        wide = 44 + int(font.getlength(plain(name)))
+    for colour, name in class_colours(outputs):
+        wide = 44 + int(font.getlength(name))
         if line and used + wide > width:
             yield line
             line, used = [], 0
-        line.append(((red, green, blue), plain(name), wide))
+        line.append((colour, name, wide))
         used += wide
     if line:
         yield line
