@@ -1,11 +1,15 @@
 """`ssl-bench report`: one page of all records, to look at in a browser."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 
 from ssl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.report.gallery import Gallery
 
 
 @click.command(short_help="Make one HTML page of all records.")
@@ -34,7 +38,8 @@ def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     if not page.parent.is_dir() or page.is_dir():
         raise UsageError(f"--to {page}: must be a file in a folder that exists")
     linked = [(link(path, page.parent), record) for path, record in found]
-    registry, galleries = load_registry(), []
+    registry = load_registry()
+    galleries: list[Gallery] = []
     if images and (finished := Finished(found)).folders:
         from ssl_bench.compare.gallery import make_galleries
 
