@@ -41,6 +41,9 @@ class ImageScores:
         """(draws,) float64 from (draws, images); NaN where nothing drawn has a score."""
         part, whole = counts @ self.part, counts @ self.whole
         ratio = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+        if ratio.shape[1] == 1:
+            alone: np.ndarray = self.scale * ratio[:, 0]
+            return alone
         # The plain mean over the classes that occur.
         there = np.isfinite(ratio).sum(1)
         total = np.nansum(ratio, axis=1)
