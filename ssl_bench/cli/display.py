@@ -86,6 +86,10 @@ class PlainDisplay:
         self.shown = time.monotonic()
         self.done = self.total = 0
 
+    def fetching(self, title: str) -> None:
+        """Say what is looked for."""
+        click.echo(f"checking {title}")
+
     def checking(self, title: str, files: int) -> None:
         """Say which folder is read."""
         click.echo(f"checking {title} ({files} files)")
@@ -120,6 +124,10 @@ class LiveDisplay:
         self.overall: Any = None
         self.files: Any = None
         self.cells: dict[str, Any] = {}
+
+    def fetching(self, title: str) -> None:
+        """A line above the bars."""
+        self.bars.console.print(f"checking {title}", markup=False)
 
     def checking(self, title: str, files: int) -> None:
         """A bar for the folder's files."""

@@ -2,15 +2,11 @@
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ssl_bench.cli.options import plan_options, request_from
-from ssl_bench.errors import UsageError
-
-if TYPE_CHECKING:
-    from ssl_bench.specs import TrackerSpec
 
 
 @click.command(short_help="Run tasks x methods and write leaderboards.")
@@ -33,45 +29,28 @@ def run(
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
     from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
-    from ssl_bench.devices import count_slots, find_devices
-    from ssl_bench.executor import Outcome
-    from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
     from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
-    from ssl_bench.specs import resolve
-    from ssl_bench.weights import check_weights
+    from ssl_bench.run import prepare_run, run_cells, write_leaderboards
 
     # Being told to end is as good as Ctrl-C: cells save where they stand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     registry = load_registry()
     warn_of_failures(registry)
-    for name in options["trackers"].split(",") if options["trackers"] else ():
-        _require(registry.tracker(name.strip()))
-    executor_class = resolve(registry.executor(executor).executor)
     plan = make_plan(registry, request_from(options))
-    chosen = find_devices(devices)
-    slots = count_slots(chosen, options["threads"], jobs)
     store = ResultStore(options["out"])
-    store.prepare()
     show_plan(plan, store, brief=True)
-    cells = unfinished(plan, store) if resume else list(plan.cells)
-    outcomes: list[Outcome] = []
-    check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     with terminal_display() as display:
-        check_data(plan, cells, display)
-    if not resume:
-        forget(cells, store)
+        cells, runner = prepare_run(
+            registry, plan, store, display, devices=devices, jobs=jobs, executor=executor, resume=resume
+        )
     try:
-        if cells:
-            runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
-            with terminal_display() as display:
-                outcomes = run_cells(plan, cells, store, runner, display)
+        with terminal_display() as display:
+            outcomes = run_cells(plan, cells, store, runner, display)
     finally:
         # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
-            tables = write_tables(render(store.records(), claims=registry.claims), store.leaderboards)
+        if tables := write_leaderboards(registry, plan, store):
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:
@@ -80,15 +59,3 @@ def run(
     if failed:
         click.echo(f"ssl-bench: {len(failed)} of {len(plan.cells)} cells did not finish", err=True)
         raise click.exceptions.Exit(1)
-
-
-def _require(tracker: "TrackerSpec") -> None:
-    """Import a tracker now: what it needs may not be installed."""
-    from ssl_bench.specs import resolve
-
-    try:
-        resolve(tracker.tracker)
-    except ImportError as error:
-        raise UsageError(
-            f"tracker '{tracker.name}' needs a package that is not installed ({error})"
-        ) from error
