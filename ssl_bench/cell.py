@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,9 @@ class Cell:
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Name to source of the plugin files that provide parts of it. Not part of the identity: `providers` holds their
+    hashes."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
 

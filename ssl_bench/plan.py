@@ -68,6 +68,8 @@ class Plan:
     def preload(self, registry: Registry) -> list[str]:
         """Modules that the cells import."""
         references: list[Any] = []
+        # Those of single files are run by each worker, from the source that its cell holds.
+        files = {file.module for file in registry.files.values()}
         for cell in self.cells:
             references += [
                 registry.task(cell.task).task,
@@ -75,7 +77,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return sorted({module_of(reference) for reference in references})
+        return sorted({module_of(reference) for reference in references} - files)
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:
@@ -124,6 +126,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                     used = everything if method.labels == "all" else split
                     source.targets.update(used.labeled)
                     names = [backbone, *configs[task.name, method.name].backbones()]
+                    keys = parts_of(registry, task, source.spec, names, method)
                     start = weights_for(weights, registry, names)
                     for seed in request.seeds:
                         cell = Cell(
@@ -138,7 +141,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             recipe=recipes[task.name].model_dump(mode="json"),
                             config=configs[task.name, method.name].model_dump(mode="json"),
                             threads=request.threads,
-                            providers=providers_of(registry, task, source.spec, backbone, method),
+                            providers={part: str(registry.providers[key]) for part, key in keys.items()},
                             describe=describe(task, method),
                             pretrained=start.identity,
                             weights=start.path,
@@ -147,6 +150,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,
                             trackers=trackers,
+                            plugins=plugin_sources(registry, keys, trackers),
                             checkpoint_seconds=request.checkpoint_seconds,
                         )
                         # By content: 1/8 and the count that it comes to are one cell.
@@ -226,17 +230,27 @@ def by_task(
     return found
 
 
-def providers_of(
-    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbone: str, method: MethodSpec
-) -> dict[str, str]:
-    """Who provides each part of a cell, with version."""
-    keys = {
+def parts_of(
+    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbones: Sequence[str], method: MethodSpec
+) -> dict[str, tuple[str, str]]:
+    """Part of a cell to the registry's key of what provides it; `backbones`: the cell's own, then its method's."""
+    own, *others = (registry.backbone(name).name for name in backbones)
+    return {
         "task": ("tasks", task.name),
-        "dataset": ("datasets", f"{task.name}/{dataset.name}"),
-        "backbone": ("backbones", registry.backbone(backbone).name),
+        "dataset": ("datasets", dataset.key),
+        "backbone": ("backbones", own),
         "method": ("methods", method.name),
+        **{f"backbone {name}": ("backbones", name) for name in others if name != own},
     }
-    return {part: str(registry.providers[key]) for part, key in keys.items()}
+
+
+def plugin_sources(
+    registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
+) -> dict[str, str]:
+    """Name to source of the single files among the plugins that provide these parts and trackers."""
+    keys = [*parts.values(), *(("trackers", name) for name in trackers)]
+    plugins = {registry.providers[key].plugin for key in keys}
+    return {file.path.name: file.source for name, file in registry.files.items() if name in plugins}
 
 
 def _field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

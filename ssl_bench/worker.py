@@ -28,6 +28,7 @@ from ssl_bench.executor import INTERRUPTED, REMOVED
 from ssl_bench.files import read_json, try_lock, write_json
 from ssl_bench.heap import keep_heap
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
@@ -54,7 +55,7 @@ def main(folder: Path, device: str, registry: Registry | None = None) -> None:
         sys.exit(REMOVED)
     with _log_to(folder / "log.txt"), _locked(folder, stop):
         try:
-            run_cell(folder, torch.device(device), registry or load_registry(), stop)
+            run_cell(folder, torch.device(device), registry or registry_for(folder), stop)
         except Interrupted:
             sys.exit(INTERRUPTED)
         except SslBenchError as error:
@@ -87,6 +88,12 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
     write_json(folder / "result.json", run.record())
     for leftover in ("checkpoint.pt", "progress.json"):
         (folder / leftover).unlink(missing_ok=True)
+
+
+def registry_for(folder: Path) -> Registry:
+    """What is installed, and the plugin files that the cell staged in a folder brings along."""
+    sources = (read_json(folder / "cell.json") or {}).get("plugins", {})
+    return load_registry(files=unpack(sources, folder / "plugins"))
 
 
 def open_cell_data(cell: Cell, registry: Registry) -> Dataset:

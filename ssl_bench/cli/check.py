@@ -2,13 +2,15 @@
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
+
 
 @click.command(short_help="Run the contract checks over registered plugins.")
 @click.argument("names", nargs=-1)
+@plugin_option
 def check(names: tuple[str, ...]) -> None:
     """Check the tasks and methods named, or all that are registered; exit 1 where one breaks its contract."""
     from ssl_bench.errors import unknown
-    from ssl_bench.registry import load_registry
 
     registry = load_registry()
     tasks, methods = registry.entries["tasks"], registry.entries["methods"]

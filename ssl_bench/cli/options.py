@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
+from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "plugin")
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -42,6 +43,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
 def plan_options(function: Function) -> Function:
     """What to compare, on which data, for how long."""
     decorators = [
+        plugin_option,
         click.argument(
             "suite", required=False, type=click.Path(path_type=Path), is_eager=True, callback=load_suite
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.cli.options import plan_options, request_from
 
 
@@ -30,7 +31,6 @@ def run(
     """
     from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
     from ssl_bench.run import prepare_run, run_cells, write_leaderboards
 
