@@ -11,6 +11,7 @@ from ssl_bench.cli.display import PlainDisplay, warn_of_failures
 from ssl_bench.cli.options import setting_text
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.plan import Plan, Request, make_plan
+from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.recipe import Tier
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
@@ -32,10 +33,10 @@ class Bench:
     The methods raise `ssl_bench.errors.SslBenchError` for what a user can mend, in one line.
     """
 
-    def __init__(self, out: str | Path = "runs") -> None:
-        """`out`: the results folder, as `--out`; made when something is run."""
+    def __init__(self, out: str | Path = "runs", plugins: Iterable[str | Path] = ()) -> None:
+        """`out`: the results folder, as `--out`; made when something is run. `plugins`: files, as `--plugin`."""
         self.store = ResultStore(Path(out))
-        self.registry = load_registry()
+        self.registry = load_registry(files=read_plugin_files(map(Path, plugins)))
         warn_of_failures(self.registry)
 
     def plan(

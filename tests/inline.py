@@ -6,8 +6,7 @@ import torch
 
 from ssl_bench.errors import SslBenchError
 from ssl_bench.executor import Executor, Job, Outcome
-from ssl_bench.registry import load_registry
-from ssl_bench.worker import run_cell
+from ssl_bench.worker import registry_for, run_cell
 
 
 class InlineExecutor(Executor):
@@ -17,10 +16,9 @@ class InlineExecutor(Executor):
         return []
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        registry = load_registry()
         for job in jobs:
             try:
-                run_cell(job.folder, torch.device("cpu"), registry)
+                run_cell(job.folder, torch.device("cpu"), registry_for(job.folder))
                 yield Outcome(job.cell, "finished")
             except SslBenchError as error:
                 yield Outcome(job.cell, "failed", str(error))

@@ -40,6 +40,14 @@ def interface(path: str, *only: str) -> str:
     return "\n".join([*parts, *map(_function, functions)])
 
 
+def columns() -> str:
+    """What the DataFrame of results holds."""
+    from ssl_bench.frame import COLUMNS
+
+    rows = [[code(name), text] for name, text in COLUMNS.items()]
+    return f"## Columns of results\n\n{table(['column', ''], rows)}\nand a column for each metric, by its name.\n"
+
+
 def _described(found: Class, title: str) -> str:
     return f"**`{found.name}`**: {found.text}\n\n{_fields(found)}"
 
