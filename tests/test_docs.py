@@ -2,7 +2,8 @@
 
 Python blocks of a document are executed in order, in one namespace. Console blocks are run and must say what they show.
 Shell blocks of `RUN` are run in order; every other `ssl-bench` command is read as the command line reads it, names of
-tasks, methods, networks and settings included. Wherever something is trained, it is for two steps on crops of 32 px.
+tasks, methods, networks and settings included. Wherever something is trained, it is for two steps on crops of
+32 px, and scored on two images.
 """
 
 import os
@@ -38,13 +39,15 @@ PLACEHOLDER = re.compile(r"[A-Z_]+(\.\.\.)?|…")
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder to be in, where whatever is trained is trained for two steps, in this process."""
+    """A folder to be in, where whatever is trained is trained for two steps, in this process, and scored on two
+    of the embedded test images."""
     recipe_for = planning.recipe_for
 
     def shrunk(*arguments: Any) -> Recipe:
         return recipe_for(*arguments).model_copy(update={"iterations": 2, "crop": 32})
 
     monkeypatch.setattr(planning, "recipe_for", shrunk)
+    monkeypatch.setattr("ssl_bench_tasks.synthetic.base.TEST", 2)
     monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", InlineExecutor)
     monkeypatch.chdir(tmp_path)
     return tmp_path
