@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ssl_bench.trained import Trained
 
+SECONDS = 60.0
+"""Between two lines of progress: a notebook keeps them all."""
 Names = str | Sequence[str]
 """`all`, a list with commas, or a sequence of names."""
 
@@ -104,7 +106,7 @@ class Bench:
         Arguments as those of `ssl-bench run`. Raises CellError where a cell fails, after all others have run. In a
         script, call it below `if __name__ == "__main__":`, since cells run in processes of their own.
         """
-        display = PlainDisplay()
+        display = PlainDisplay(SECONDS)
         cells, runner = prepare_run(
             self.registry,
             plan,

@@ -96,7 +96,9 @@ def require_files(sources: Mapping[str, str], given: Iterable[PluginFile], folde
         wanted, copy = PluginFile(Path(name), source), folder / "plugins" / name
         found = files.get(name) or next((file for file in files.values() if file.source == source), None)
         if found is None:
-            raise DataError(f"{folder} was trained with the plugin file {name}; add --plugin {copy}, if you trust it")
+            raise DataError(
+                f"{folder} was trained with the plugin file {name}; add --plugin {copy}, if you trust it"
+            )
         if found.source != source:
             raise DataError(
                 f"{found.path} ({found.version}) is not what {folder} was trained with ({wanted.version}): "
@@ -113,7 +115,9 @@ def first_line(error: BaseException) -> str:
 
 def _read(path: Path) -> PluginFile:
     if path.suffix != ".py":
-        raise UsageError(f"--plugin {path}: give a Python file, FILE.py; installed packages are found by themselves")
+        raise UsageError(
+            f"--plugin {path}: give a Python file, FILE.py; installed packages are found by themselves"
+        )
     try:
         file = PluginFile(path, path.read_bytes().decode())
     except OSError as error:
@@ -139,7 +143,9 @@ def _refuse_to_hide(file: PluginFile) -> None:
 
 def _line(error: BaseException, path: Path) -> str:
     """`, line N`: the deepest place in the file that the error came through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
     if isinstance(error, SyntaxError) and error.filename == str(path):
         lines.append(error.lineno)
     return f", line {lines[-1]}" if lines else ""

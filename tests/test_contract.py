@@ -129,14 +129,18 @@ class NotFiniteInLowPrecision(Supervised):
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         logits = self.model(batch.labeled_images)
-        doubt = 1 - (1 - 1e-4 * logits.square().clamp(max=1) - 1e-5 * torch.ones_like(logits)).to(logits.dtype)
+        doubt = 1 - (1 - 1e-4 * logits.square().clamp(max=1) - 1e-5 * torch.ones_like(logits)).to(
+            logits.dtype
+        )
         yield {"model": {"task": self.task.loss(logits, batch.targets), "doubt": -1e-3 * doubt.log().mean()}}
 
 
 class MixesPrecisions(Supervised):
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         logits = self.model(batch.labeled_images)
-        yield {"model": {"task": torch.lerp(logits, self.task.encode(batch.targets).value, 0.5).square().mean()}}
+        yield {
+            "model": {"task": torch.lerp(logits, self.task.encode(batch.targets).value, 0.5).square().mean()}
+        }
 
 
 class ReadsAbsentTargets(MeanTeacher):
@@ -190,21 +194,39 @@ class Unwritable(MethodConfig):
 
 SUPERVISED = REGISTRY.method("supervised")
 FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
-    (TeacherWithoutPlayer, "parameter 'teacher.* requires grad but belongs to no player; give it to one, or call"),
+    (
+        TeacherWithoutPlayer,
+        "parameter 'teacher.* requires grad but belongs to no player; give it to one, or call",
+    ),
     (IdlePlayer, "player 'critic' never moves: no term of `losses` reaches its parameters"),
-    (ConsistencyWithoutGradient, "unlabelled images change nothing that is learnt: does the unsupervised loss carry"),
+    (
+        ConsistencyWithoutGradient,
+        "unlabelled images change nothing that is learnt: does the unsupervised loss carry",
+    ),
     (replace(SUPERVISED, uses_unlabeled=True), "unlabelled images change nothing"),
-    (TeacherAmongThePlayers, r"'teacher.*' is a moving average and a parameter of player 'student'.*requires_grad_"),
+    (
+        TeacherAmongThePlayers,
+        r"'teacher.*' is a moving average and a parameter of player 'student'.*requires_grad_",
+    ),
     (StateOutside, "differs after a resume: state outside modules and buffers is lost then"),
     (StateOfTheClass, "differs when the same run is repeated in one process.*state that outlives the method"),
     (OwnGenerator, "differs when the same run is repeated in one process: a generator of its own"),
     (PythonsGenerator, "depends on the global generator of Python's `random` or of NumPy"),
     (NumpysGenerator, "depends on the global generator of Python's `random` or of NumPy"),
     (NotFinite, "loss 'model/task' is inf at step 0: is there a division, root or logarithm without a floor"),
-    (NotFiniteInLowPrecision, "loss 'model/doubt' is inf at step 0 under autocast: compute it from `task.activate`"),
+    (
+        NotFiniteInLowPrecision,
+        "loss 'model/doubt' is inf at step 0 under autocast: compute it from `task.activate`",
+    ),
     (MixesPrecisions, "raises under autocast .*: cast to float32 where precisions meet"),
-    (ReadsAbsentTargets, "reads targets of unlabelled images, which no batch holds: .* the 2 labelled rows alone"),
-    (ReadsVoidLabels, "term 'model/task' depends on labels of void pixels, which nobody gave: use `task.loss`"),
+    (
+        ReadsAbsentTargets,
+        "reads targets of unlabelled images, which no batch holds: .* the 2 labelled rows alone",
+    ),
+    (
+        ReadsVoidLabels,
+        "term 'model/task' depends on labels of void pixels, which nobody gave: use `task.loss`",
+    ),
     (LearnsInEvaluation, "evaluation changes 'model.network.0.bias': `predict` must only read"),
     (replace(SUPERVISED, config=Unwritable), "the settings do not survive JSON .*; give fields plain types"),
     (WrongShape, r"predict gives shape \(1, 3, 8, 8\)"),
@@ -216,7 +238,9 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("fault", "sentence"), FAULTS, ids=[getattr(fault, "__name__", sentence[:20]) for fault, sentence in FAULTS]
+    ("fault", "sentence"),
+    FAULTS,
+    ids=[getattr(fault, "__name__", sentence[:20]) for fault, sentence in FAULTS],
 )
 def test_broken_methods_are_caught(fault: type[Method] | MethodSpec, sentence: str) -> None:
     if isinstance(fault, type):

@@ -3,8 +3,8 @@
 import posixpath
 import re
 
-OUTSIDE = {"CONTRIBUTING.md": "contributing.md", "README.md": "index.md"}
-"""Documents that the site takes from outside docs/."""
+OUTSIDE = {"CONTRIBUTING.md": "contributing.md", "docs/notebook.ipynb": "notebook.md"}
+"""What the site has pages of that are no Markdown under docs/."""
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)#\s]*)((?:#[^)\s]*)?\))")
 
 
@@ -26,10 +26,10 @@ def resite(markdown: str, page: str, source: str) -> str:
 
 def _in_site(place: str, source: str) -> str:
     """Path in the repository to path in the site."""
-    if place.startswith("docs/"):
-        return place.removeprefix("docs/")
-    if place.startswith("leaderboards"):
-        return "leaderboards/README.md" if place == "leaderboards" else place
     if place in OUTSIDE:
         return OUTSIDE[place]
+    if place.startswith("docs/"):
+        return place.removeprefix("docs/")
+    if place.startswith("leaderboards/"):
+        return place
     raise ValueError(f"{source}: a link to {place}, which is no page of the site; name it as code instead")

@@ -11,6 +11,7 @@ from ssl_bench.cli.data import data
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
+from ssl_bench.cli.new import new
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, report, show, predict, export, data, check):
+for command in (run, plan, list_, leaderboard, report, show, predict, export, data, check, new):
     cli.add_command(command)
 
 

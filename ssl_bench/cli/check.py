@@ -9,7 +9,7 @@ from ssl_bench.cli.plugins import load_registry, plugin_option
 @click.argument("names", nargs=-1, metavar="[PACKAGE|FILE.py|NAME]...")
 @plugin_option
 def check(names: tuple[str, ...]) -> None:
-    """Check what the plugins, files or names given provide, or all there is; exit 1 where something breaks its contract.
+    """Check what the plugins, files or names given provide, or all there is; exit 1 where a contract is broken.
 
     Methods are tried on toy tasks of both kinds. A fault is a sentence with its likely cause.
     """

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.data_check import check
 from ssl_bench.cli.data_fetch import fetch
 from ssl_bench.cli.data_list import list_layouts
 from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.data_check import find_layout
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 

@@ -82,7 +82,8 @@ def terminal_display() -> Iterator[Any]:
 class PlainDisplay:
     """A line at the start and end of each cell, and one for all in flight every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = PLAIN_SECONDS) -> None:
+        self.seconds = seconds
         self.shown = time.monotonic()
         self.done = self.total = 0
 
@@ -103,7 +104,7 @@ class PlainDisplay:
 
     def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
         """A line per cell in flight, now and then."""
-        if time.monotonic() - self.shown < PLAIN_SECONDS:
+        if time.monotonic() - self.shown < self.seconds:
             return
         self.shown = time.monotonic()
         for cell, state in running:

@@ -42,7 +42,7 @@ def _list_plugins(registry: "Registry") -> None:
     first = max((len(name) for name in registry.plugins), default=0)
     second = max((len(str(provider)) for provider in registry.plugins.values()), default=0)
     for name, provider in registry.plugins.items():
-        click.echo(f"{name:<{first}}  {str(provider):<{second}}  {provider.location or 'in no file'}")
+        click.echo(f"{name:<{first}}  {provider!s:<{second}}  {provider.location or 'in no file'}")
         for line in _said_of(registry, name):
             click.echo(f"{'':<{first}}  {line}")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ssl_bench.cli.plugins import load_registry
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 
 
 @click.command(short_help="Run tasks x methods and write leaderboards.")

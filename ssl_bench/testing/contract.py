@@ -48,7 +48,9 @@ def contract_tests(plugin: ModuleType | Path | str) -> Callable[[Subject], None]
 
     subjects = list(find_subjects(plugin))
 
-    @pytest.mark.parametrize("subject", subjects, ids=[subject.title.replace(" ", "-") for subject in subjects])
+    @pytest.mark.parametrize(
+        "subject", subjects, ids=[subject.title.replace(" ", "-") for subject in subjects]
+    )
     def test_contract(subject: Subject) -> None:
         if subject.skipped:
             pytest.skip(subject.skipped)
@@ -101,7 +103,9 @@ def named_subjects(registry: Registry, name: str) -> Iterator[Subject]:
             f"'{name}' is a folder, and nothing installed is called so; `pip install -e {name}` first, or check a file"
         )
     known = {spec.name for kind in CHECKED for spec in registry.sorted(kind)}
-    known |= {text for plugin in registry.plugins.values() for text in (plugin.plugin, plugin.distribution) if text}
+    known |= {
+        text for plugin in registry.plugins.values() for text in (plugin.plugin, plugin.distribution) if text
+    }
     raise UsageError(f"nothing is called '{name}'; {suggestion(name, known)}")
 
 
@@ -124,7 +128,9 @@ def _subjects(registry: Registry, spec: Spec) -> Iterator[Subject]:
         case TaskSpec():
             yield Subject(f"task {spec.name}", lambda: task_checks(spec), files=_files(spec.task))
         case DatasetSpec():
-            yield Subject(f"dataset {spec.key}", lambda: dataset_checks(spec, registry), files=_files(spec.dataset))
+            yield Subject(
+                f"dataset {spec.key}", lambda: dataset_checks(spec, registry), files=_files(spec.dataset)
+            )
         case BackboneSpec():
             yield _backbone(spec, spec.name)
         case ExecutorSpec():

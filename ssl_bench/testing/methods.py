@@ -144,7 +144,9 @@ def _fault_of_losses(trial: Trial) -> str | None:
             return "`losses` must yield {player: {term: loss}}; was it returned, or is a level missing?"
         for player, part in losses.items():
             if player not in players:
-                return f"`losses` names player '{player}', which `players` does not have: {', '.join(players)}"
+                return (
+                    f"`losses` names player '{player}', which `players` does not have: {', '.join(players)}"
+                )
             for name, term in part.items():
                 if not isinstance(term, Tensor) or term.numel() != 1 or term.dim():
                     return f"term '{player}/{name}' is no scalar tensor; take the mean over valid pixels"
@@ -283,7 +285,11 @@ def _evaluation_changes_nothing(trial: Trial) -> str | None:
         for predict in (method.predict, *method.predict_beside().values()):
             predict(torch.rand(1, 3, 19, 13))
     name = _difference(state, method.state_dict())
-    return f"evaluation changes '{name}': `predict` must only read; learn in `losses` or `after_step`" if name else None
+    return (
+        f"evaluation changes '{name}': `predict` must only read; learn in `losses` or `after_step`"
+        if name
+        else None
+    )
 
 
 METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (

@@ -60,9 +60,7 @@ def _pictures_fault(dataset: Dataset, spec: DatasetSpec, registry: Registry) -> 
         image, target = dataset.image(name), dataset.target(name)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != task.in_channels:
             return f"image '{name}' is {image.shape} {image.dtype}, not (H, W, {task.in_channels}) uint8"
-        wanted = (
-            image.shape[:2] if task.kind == "classification" else (*image.shape[:2], task.out_channels)
-        )
+        wanted = image.shape[:2] if task.kind == "classification" else (*image.shape[:2], task.out_channels)
         if target.shape != wanted:
             return f"target '{name}' is {target.shape}, not {wanted}"
         if task.kind == "classification":
@@ -111,7 +109,7 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
         with torch.no_grad():
             shape = tuple(wrapped(images).shape)
         if shape != (2, 5, 70, 90):
-            return f"it gives {shape} for images of 70 x 90, not (2, 5, 70, 90); `stride` says what sides must divide by"
+            return f"it gives {shape} for images of 70 x 90, not (2, 5, 70, 90); has it a `stride`?"
         return None
 
     def every_parameter_learns() -> str | None:
