@@ -6,11 +6,10 @@ tasks, methods, networks and settings included. Wherever something is trained, i
 32 px, and scored on two images.
 """
 
-import os
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from ssl_bench.cli.options import load_suite
 from ssl_bench.plan import parse_settings
 from ssl_bench.recipe import Recipe
 from ssl_bench.registry import Registry, load_registry, pick
-from ssl_bench.testing import TOYS, check_method
 
 Command = Callable[..., Said]
 RUN = ("docs/start.md", "docs/method.md")
@@ -100,9 +98,12 @@ def check(arguments: list[str], where: str) -> None:
 def check_names(values: dict[str, Any]) -> None:
     """UsageError for a task, method, network or setting that does not exist."""
     registry = with_pi()
-    tasks = [registry.task(name) for name in pick(registry, "tasks", values.get("tasks", "all"), registry.task)]
+    tasks = [
+        registry.task(name) for name in pick(registry, "tasks", values.get("tasks", "all"), registry.task)
+    ]
     methods = [
-        registry.method(name) for name in pick(registry, "methods", values.get("methods", "all"), registry.method)
+        registry.method(name)
+        for name in pick(registry, "methods", values.get("methods", "all"), registry.method)
     ]
     settings = [text for text in values.get("settings", ()) if not re.search(r"\b[A-Z]+\b|=$|…", text)]
     parse_settings(registry, settings, tasks, methods)
@@ -155,7 +156,7 @@ def test_commands_say_what_is_shown(
 
 
 @pytest.fixture
-def folders(tiny: Path) -> Iterator[Path]:
+def folders(tiny: Path) -> Path:
     """The folders of the page of errors."""
     rng = np.random.default_rng(0)
     for name in ("broken", "unequal", "portraits"):
@@ -166,8 +167,7 @@ def folders(tiny: Path) -> Iterator[Path]:
     (tiny / "broken/target/3.png").write_bytes((tiny / "broken/target/3.png").read_bytes()[:200])
     Image.new("RGB", (30, 24)).save(tiny / "unequal/target/3.png")
     (tiny / "empty").mkdir()
-    os.environ.pop("SSL_BENCH_DATA", None)
-    yield tiny
+    return tiny
 
 
 @pytest.mark.parametrize("document", [name for name in NAMES if blocks(name, "toml")])
@@ -181,9 +181,13 @@ def test_toml_is_read(document: str, tmp_path: Path) -> None:
             assert context.default_map
 
 
-def test_the_method_of_the_guide_keeps_its_contract() -> None:
-    for kind in TOYS:
-        assert check_method(with_pi().method("pi"), kind) == []
+@pytest.mark.parametrize(
+    ("document", "example"),
+    [("docs/method.md", "pi-model/pi_model.py"), ("docs/plugins.md", "raindrops/raindrops.py")],
+)
+def test_the_plugins_shown_are_the_examples(document: str, example: str) -> None:
+    # These are installed, checked and run by tests of their own.
+    assert blocks(document, "python")[0] == (ROOT / "examples" / example).read_text()
 
 
 def test_the_readme_has_its_two_commands() -> None:

@@ -19,7 +19,9 @@ def resite(markdown: str, page: str, source: str) -> str:
         if not target or ":" in target:
             return found[0]
         place = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        return found[1] + posixpath.relpath(_in_site(place, source), posixpath.dirname(page) or ".") + found[3]
+        return (
+            found[1] + posixpath.relpath(_in_site(place, source), posixpath.dirname(page) or ".") + found[3]
+        )
 
     return LINK.sub(changed, markdown)
 

@@ -31,7 +31,9 @@ def registry() -> Registry:
 def built_in(kind: str) -> list[Any]:
     """Descriptions of a kind that come with ssl-bench."""
     known = registry()
-    return [spec for spec in known.sorted(kind) if known.providers[kind, spec.key].distribution == "ssl-bench"]
+    return [
+        spec for spec in known.sorted(kind) if known.providers[kind, spec.key].distribution == "ssl-bench"
+    ]
 
 
 def overview() -> str:
@@ -60,7 +62,9 @@ def recipes(tier: str) -> str:
     """The recipe of each task in a tier."""
     tasks: list[TaskSpec] = built_in("tasks")
     shown = [task.recipes[tier].model_dump(mode="json") for task in tasks]  # type: ignore[index]
-    flat = [{**_flat(recipe), "network": task.backbones[tier]} for recipe, task in zip(shown, tasks, strict=True)]  # type: ignore[index]
+    flat = [
+        {**_flat(recipe), "network": task.backbones[tier]} for recipe, task in zip(shown, tasks, strict=True)
+    ]  # type: ignore[index]
     rows = [[code(name), *(_value(recipe[name]) for recipe in flat)] for name in flat[0]]
     return table(["setting", *(task.title for task in tasks)], rows)
 
@@ -85,7 +89,11 @@ def _deviations(module: str) -> Iterable[str]:
     """The paragraph of a docstring that begins with `Deviation`, and what follows it."""
     found = re.search(r"^Deviations?[:,].*", module_text(module), flags=re.MULTILINE | re.DOTALL)
     if found:
-        text = found[0].partition(":")[2].strip() if found[0].startswith(("Deviations:", "Deviation:")) else found[0]
+        text = (
+            found[0].partition(":")[2].strip()
+            if found[0].startswith(("Deviations:", "Deviation:"))
+            else found[0]
+        )
         yield text[0].upper() + text[1:]
 
 
@@ -108,8 +116,12 @@ def _settings(spec: MethodSpec) -> str:
 def _range(info: FieldInfo) -> str:
     if get_origin(info.annotation) is Literal:
         return "(" + ", ".join(code(str(value)) for value in get_args(info.annotation)) + ")"
-    bounds = [f"{sign} {getattr(mark, name)}" for mark in info.metadata for kind, (name, sign) in SIGNS.items()
-              if isinstance(mark, kind)]
+    bounds = [
+        f"{sign} {getattr(mark, name)}"
+        for mark in info.metadata
+        for kind, (name, sign) in SIGNS.items()
+        if isinstance(mark, kind)
+    ]
     return f"({', '.join(bounds)})" if bounds else ""
 
 

@@ -95,7 +95,11 @@ def _fields(node: ast.ClassDef, literals: dict[str, str]) -> Iterator[Field]:
 
 
 def _comment(node: ast.stmt | None) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
         return inspect.cleandoc(node.value.value)
     return ""
 
