@@ -89,8 +89,9 @@ def check(arguments: list[str], where: str) -> None:
         # "`ssl-bench predict`", where prose speaks of the command.
         assert not arguments, where
         return
-    except click.BadParameter as error:
-        assert any(PLACEHOLDER.fullmatch(word) for word in arguments), f"{where}: {error.format_message()}"
+    except click.BadParameter:
+        if not any(PLACEHOLDER.fullmatch(word) for word in arguments):
+            raise
         return
     check_names({key: value for key, value in values.items() if not _stands_for(value)})
 

@@ -41,9 +41,8 @@ def test_every_command_and_option_is_documented() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert all(name in section for name in parameter.opts), f"{path} {parameter.name}"
-                assert not parameter.help or parameter.help.split("|")[0] in section, (
-                    f"{path} {parameter.name}"
-                )
+                said = " ".join((parameter.help or "").split()).replace("|", "\\|")
+                assert said in section, f"{path} {parameter.name}"
 
 
 def everything(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -116,7 +115,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     )
     assert said.returncode == 0, said.stderr
     assert "WARNING" not in said.stderr, said.stderr
-    pages = {path: path.read_text() for path in tmp_path.rglob("*.html")}
+    pages = {path: path.read_text() for path in tmp_path.rglob("*.html") if path.name != "404.html"}
     assert len(pages) >= 30
     for path, page in pages.items():
         assert "arithmatex" not in page, path
@@ -131,9 +130,7 @@ def check_references(path: Path, page: str, pages: dict[Path, str]) -> None:
         parts = urlsplit(target)
         if parts.scheme or parts.netloc:
             # A link to elsewhere may stand in the text; nothing may be loaded from there.
-            assert tag == "a" or parts.scheme == "data" or "canonical" in page, (
-                f"{path}: {tag} {attribute} {target}"
-            )
+            assert tag == "a" or parts.scheme == "data", f"{path}: {tag} {attribute} {target}"
             continue
         place = (path.parent / unquote(parts.path)).resolve() if parts.path else path
         place = place / "index.html" if place.is_dir() else place
