@@ -1,5 +1,6 @@
 """Small pieces of Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -9,10 +10,11 @@ def code(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; what would break out of a cell is escaped, also in code."""
+    """A table; what would break out of a cell is escaped. In code nothing is: a bar in it is a bar."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines) + "\n"
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)

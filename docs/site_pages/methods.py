@@ -110,7 +110,8 @@ def _settings(spec: MethodSpec) -> str:
         meaning = " ".join(filter(None, [f"${symbol}$:" if symbol else "", info.description, _range(info)]))
         rows.append([code(f"{spec.name}.{name}"), meaning, *values])
     text = f"Change one by `--set`, as in `--set {spec.name}.{next(iter(fields))}=…`. Defaults by task:\n\n"
-    return text + table(["setting", "", *(task.title for task in tasks)], rows)
+    grid = table(["setting", "", *(task.title for task in tasks)], rows)
+    return f'{text}<div class="settings" markdown>\n\n{grid}\n</div>\n'
 
 
 def _range(info: FieldInfo) -> str:

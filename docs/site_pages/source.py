@@ -88,6 +88,8 @@ def _fields(node: ast.ClassDef, literals: dict[str, str]) -> Iterator[Field]:
         if name.startswith("_"):
             continue
         default = ast.unparse(statement.value) if statement.value is not None else ""
+        if default.startswith("field(default_factory="):
+            default = "{}"
         annotation = statement.annotation
         lazy = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
         kind = annotation.value if lazy else ast.unparse(annotation)  # type: ignore[attr-defined]
