@@ -8,7 +8,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks.measure import machine
 
-HELPERS = {"__main__", "measure"}
+HELPERS = {"__main__", "measure", "survival"}
 
 
 def main() -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.attempts import RETRIES
 from ssl_bench.cli.display import PlainDisplay, warn_of_failures
+from ssl_bench.cli.executors import start_of
 from ssl_bench.cli.options import setting_text
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.plan import Plan, Request, make_plan
@@ -66,13 +68,9 @@ class Bench:
         `{"mt.alpha_mt": 0.999}`. Raises UsageError or DataError at the first thing wrong.
         """
         wanted = tuple(dict.fromkeys((seeds,) if isinstance(seeds, int) else seeds))
-        for name, numbers, least in (
-            ("seeds", wanted, 0),
-            ("split_seed", (split_seed,), 0),
-            ("threads", (threads,), 1),
-        ):
-            if not numbers or min(numbers) < least:
-                raise UsageError(f"{name} {', '.join(map(str, numbers)) or 'empty'}: give {least} or more")
+        _at_least(0, "seeds", *wanted)
+        _at_least(0, "split_seed", split_seed)
+        _at_least(1, "threads", threads)
         request = Request(
             tasks=_listed(tasks),
             methods=_listed(methods),
@@ -99,27 +97,29 @@ class Bench:
         devices: str = "auto",
         jobs: int | None = None,
         executor: str = "local",
+        executor_settings: Mapping[str, Any] | None = None,
         resume: bool = True,
+        retries: int = RETRIES,
     ) -> "pd.DataFrame":
         """Run what has not finished, write the leaderboards, and return `results` of the plan.
 
-        Arguments as those of `ssl-bench run`. Raises CellError where a cell fails, after all others have run. In a
+        Arguments as the options of `ssl-bench run`; `executor_settings` are those of the executor alone. Raises CellError where a cell fails, after all others have run. In a
         script, call it below `if __name__ == "__main__":`, since cells run in processes of their own.
         """
+        _at_least(1, "jobs", 1 if jobs is None else jobs)
+        _at_least(0, "retries", retries)
         display = PlainDisplay(SECONDS)
+        start = start_of(self.registry.executor(executor), executor_settings or {})
         cells, runner = prepare_run(
-            self.registry,
-            plan,
-            self.store,
-            display,
-            devices=devices,
-            jobs=jobs,
-            executor=executor,
-            resume=resume,
+            self.registry, plan, self.store, start, display, devices=devices, jobs=jobs, resume=resume
         )
+        outcomes = []
         try:
-            outcomes = run_cells(plan, cells, self.store, runner, display)
+            if runner:
+                outcomes = run_cells(plan, cells, self.store, runner, display, retries)
         finally:
+            if runner:
+                runner.close()
             write_leaderboards(self.registry, plan, self.store)
         failed = [outcome for outcome in outcomes if outcome.status != "finished"]
         if failed:
@@ -159,6 +159,11 @@ class Bench:
         from ssl_bench.show import show_cell
 
         return show_cell(folder, self.registry, count)
+
+
+def _at_least(least: int, name: str, *numbers: int) -> None:
+    if not numbers or min(numbers) < least:
+        raise UsageError(f"{name} {', '.join(map(str, numbers)) or 'empty'}: give {least} or more")
 
 
 def _listed(names: Names) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.splits import LabelSplit
@@ -52,6 +53,10 @@ class Cell:
     hashes."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
+    checkpoint_steps: int | None = None
+    """The same in steps, where that comes first. Not part of the identity."""
+    hang_seconds: float = PATIENCE
+    """Without a sign of life, until the cell counts as hung. Not part of the identity."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

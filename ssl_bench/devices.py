@@ -35,12 +35,17 @@ def find_devices(wanted: str) -> list[str]:
 def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
     """Cells at a time: `jobs` if given, else one per GPU, or as many as the cores carry with `threads` each."""
     if jobs is not None:
-        if jobs < 1:
-            raise UsageError(f"jobs {jobs}: run 1 cell or more at a time")
         return jobs
     if devices != ["cpu"]:
         return len(devices)
     return max(1, cores() // threads)
+
+
+def memory_of(device: str) -> int:
+    """Memory of a GPU, bytes."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory)
 
 
 def cores() -> int:

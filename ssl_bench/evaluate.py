@@ -28,14 +28,17 @@ def evaluate(
     data: GuardedDataset,
     names: Sequence[str],
     device: torch.device,
+    between: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
+    `between` is called before each image; what it raises ends the evaluation.
     Raises CellError for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
     """
     metrics = task.metrics()
     rows: list[Mapping[str, Any]] = []
     for name in names:
+        between()
         image = whole_image(data.image(name), device)
         target = whole_target(data.target(name), task.kind, device)
         region = data.unknown(name)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import Cell, describe, resolve_config
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.sources import Source, open_sources
@@ -46,6 +47,8 @@ class Request:
     """A local file of such weights; empty: the published ones."""
     trackers: str = ""
     checkpoint_seconds: float = 15.0
+    checkpoint_steps: int | None = None
+    hang_seconds: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Plan:
     sources: Mapping[str, Source]
     """Task name to its data."""
 
-    def preload(self, registry: Registry) -> list[str]:
+    def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
         references: list[Any] = []
         # Those of single files are run by each worker, from the source that its cell holds.
@@ -77,7 +80,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return sorted({module_of(reference) for reference in references} - files)
+        return tuple(sorted({module_of(reference) for reference in references} - files))
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:
@@ -116,9 +119,11 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             splits[label] = make_split(source.dataset, label, request.split_seed, task=task.name)
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = source.dataset.fingerprint()
+        listed = listing(source.dataset)
         for split in splits.values():
             for backbone in backbones or [task.backbones[request.tier]]:
                 for method in methods:
+                    described = describe(task, method)
                     reason = method.unsupported(task)
                     if reason:
                         skipped.append(Skipped(f"{task.name} · {method.name}", reason))
@@ -142,16 +147,18 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             config=configs[task.name, method.name].model_dump(mode="json"),
                             threads=request.threads,
                             providers={part: str(registry.providers[key]) for part, key in keys.items()},
-                            describe=describe(task, method),
+                            describe=described,
                             pretrained=start.identity,
                             weights=start.path,
-                            listing=listing(source.dataset),
+                            listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,
                             trackers=trackers,
                             plugins=plugin_sources(registry, keys, trackers),
                             checkpoint_seconds=request.checkpoint_seconds,
+                            checkpoint_steps=request.checkpoint_steps,
+                            hang_seconds=request.hang_seconds,
                         )
                         # By content: 1/8 and the count that it comes to are one cell.
                         cells.setdefault(digest(cell.identity), cell)

@@ -138,7 +138,9 @@ def _refuse_to_hide(file: PluginFile) -> None:
     itself = origin is not None and Path(origin).is_file() and file.path.samefile(origin)
     if not itself and not isinstance(spec.loader if spec else None, _Loader):
         where = f" ({origin})" if origin else ""
-        raise UsageError(f"--plugin {file.path}: there is a module '{file.module}'{where}; rename the file")
+        raise UsageError(
+            f"--plugin {file.path}: there is a module '{file.module}'{where}; rename the file, or uninstall that"
+        )
 
 
 def _line(error: BaseException, path: Path) -> str:

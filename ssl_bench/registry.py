@@ -103,6 +103,11 @@ class Registry:
         raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
 
     @property
+    def executors(self) -> list[ExecutorSpec]:
+        """All executors, in the order of lists."""
+        return self._all("executors", ExecutorSpec)
+
+    @property
     def claims(self) -> list[ClaimSpec]:
         """Published numbers, in the order of tables."""
         return self._all("claims", ClaimSpec)

@@ -219,11 +219,18 @@ class BackboneSpec(Spec):
         return self.name == name if self.matches is None else self.matches(name)
 
 
+class ExecutorConfig(Settings):
+    """Settings of an executor. Field `x` of executor `name` is the option `--name-x`, with its description as help."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec(Spec):
     """Runs cells on devices."""
 
     executor: "type[Executor] | str"
+    config: type[ExecutorConfig] = ExecutorConfig
+    install: str = ""
+    """Command that installs what it needs, where the package alone does not bring it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,9 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 """
 
 import contextlib
-import os
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +15,22 @@ import torch
 from ssl_bench.backbone import network_factory
 from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell, recipe_of
-from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
+from ssl_bench.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
 from ssl_bench.devices import loader_threads
-from ssl_bench.errors import CellError, SslBenchError
+from ssl_bench.errors import CellError
 from ssl_bench.evaluate import Evaluation, evaluate
-from ssl_bench.executor import INTERRUPTED, REMOVED
-from ssl_bench.files import read_json, try_lock, write_json
+from ssl_bench.files import read_json, write_json
 from ssl_bench.heap import keep_heap
+from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.method import Method
 from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
+from ssl_bench.process import Interrupted, attempt
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
-from ssl_bench.results import SCHEMA, read_record
+from ssl_bench.results import CHECKPOINTS, SCHEMA, read_record
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Task
@@ -41,38 +39,27 @@ from ssl_bench.trainer import Trainer
 from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import SCRATCH, Weights
 
-PROGRESS_SECONDS = 0.5
-
-
-class Interrupted(Exception):
-    """The worker was told to stop."""
-
 
 def main(folder: Path, device: str, registry: Registry | None = None) -> None:
     """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
-    stop = _stop_on_signals()
-    if not folder.is_dir():
-        sys.exit(REMOVED)
-    with _log_to(folder / "log.txt"), _locked(folder, stop):
-        try:
-            run_cell(folder, torch.device(device), registry or registry_for(folder), stop)
-        except Interrupted:
-            sys.exit(INTERRUPTED)
-        except SslBenchError as error:
-            print(f"failed: {error}", flush=True)
-            write_json(folder / "failure.json", {"message": str(error)})
-            sys.exit(error.exit_status)
-        except Exception as error:
-            traceback.print_exc()
-            message = str(error).strip().partition("\n")[0]
-            write_json(folder / "failure.json", {"message": f"{type(error).__name__}: {message}"})
-            sys.exit(1)
+
+    def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
+        run_cell(folder, torch.device(device), registry or registry_for(folder), stop, heartbeat)
+
+    sys.exit(attempt(folder, device, run))
 
 
-def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Sequence[int] = ()) -> None:
+def run_cell(
+    folder: Path,
+    device: torch.device,
+    registry: Registry,
+    stop: Sequence[int] = (),
+    heartbeat: Heartbeat | None = None,
+) -> None:
     """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
 
-    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty.
+    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty, and LockLost where the
+    heartbeat has lost the folder.
     """
     if read_record(folder / "result.json") is not None:
         return
@@ -81,12 +68,21 @@ def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Seque
         raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
     cell = Cell.from_json(content)
     _prepare_torch(cell.threads)
-    with contextlib.closing(CellRun(cell, folder, device, registry)) as run:
+    heartbeat = heartbeat or Heartbeat(folder)
+    with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat)) as run:
         run.resume()
-        run.train(stop)
-    save_checkpoint(folder / "weights.pt", run.method.state_dict())
-    write_json(folder / "result.json", run.record())
-    for leftover in ("checkpoint.pt", "progress.json"):
+        try:
+            run.train()
+            record = run.record()
+        except Interrupted:
+            if run.step > run.first_step:
+                run.save()
+            print(f"interrupted at step {run.step}", flush=True)
+            raise
+    heartbeat.check()
+    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", run.method.state_dict())
+    write_json(folder / "result.json", record)
+    for leftover in (*CHECKPOINTS, "progress.json"):
         (folder / leftover).unlink(missing_ok=True)
 
 
@@ -119,14 +115,30 @@ def build_method(
 class CellRun:
     """One cell in progress: what a checkpoint holds, and how to go on from it."""
 
-    def __init__(self, cell: Cell, folder: Path, device: torch.device, registry: Registry) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        folder: Path,
+        device: torch.device,
+        registry: Registry,
+        stop: Sequence[int],
+        heartbeat: Heartbeat,
+    ) -> None:
         self.cell, self.folder, self.device = cell, folder, device
+        self.stop, self.heartbeat = stop, heartbeat
         self.started = time.perf_counter()
         self.recipe = recipe_of(cell)
+        self.step = self.first_step = 0
+        self.phase = "starting"
+        self.terms: dict[str, float] = {}
+        self.first_step_after: float | None = None
+        self.seconds_before = 0.0
+        heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
         self.dataset = open_cell_data(cell, registry)
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
+        heartbeat(self._state)
         self.data = GuardedDataset(self.dataset, cell.split.labeled)
         weights = Weights(cell.pretrained, cell.weights)
         weights.check_file()
@@ -148,23 +160,20 @@ class CellRun:
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
-        self.step = 0
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
         self.evaluations: list[dict[str, Any]] = []
         self.resumed_at: list[int] = []
-        self.seconds_before = 0.0
-        self.first_step_after: float | None = None
         self.last: Evaluation | None = None
 
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
-        state = load_checkpoint(self.folder / "checkpoint.pt")
+        state = load_checkpoint(self.folder)
         if state is not None and state.get("code") != self.code:
             print("the checkpoint is of another version of the code: starting over", flush=True)
             state = None
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
-            self.step = state["step"]
+            self.step = self.first_step = state["step"]
             self.curves.load_state_dict(state["curves"])
             self.evaluations = state["evaluations"]
             self.seconds_before = state["seconds"]
@@ -172,31 +181,30 @@ class CellRun:
             print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
 
-    def train(self, stop: Sequence[int] = ()) -> None:
-        """Step to the end, evaluating and saving on the way."""
+    def train(self) -> None:
+        """Step to the end, evaluating and saving on the way. Raises Interrupted where told to stop."""
         recipe = self.recipe
         due = {round(recipe.iterations * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
-        saved = shown = time.monotonic()
-        while self.step < recipe.iterations:
+        saved = time.monotonic()
+        while True:
+            if self.step in due and self.step not in {done["step"] for done in self.evaluations}:
+                self._evaluate()
+            if self.step == recipe.iterations:
+                return
+            self.phase = "training"
+            self._between()
             terms = self.trainer.step(self.step)
             self.curves.add(self.step, terms)
             self.step += 1
             if self.first_step_after is None:
                 self.first_step_after = time.perf_counter() - self.started
+            self.terms = terms
             self.trackers.step(self.step, terms)
-            if self.step in due and self.step < recipe.iterations:
-                self._evaluate()
-            now = time.monotonic()
-            if stop or now - saved >= self.cell.checkpoint_seconds:
+            steps = self.cell.checkpoint_steps
+            by_step = steps is not None and self.step % steps == 0
+            if by_step or time.monotonic() - saved >= self.cell.checkpoint_seconds:
                 self.save()
-                saved = now
-            if stop:
-                print(f"interrupted at step {self.step}", flush=True)
-                raise Interrupted
-            if now - shown > PROGRESS_SECONDS or self.step == 1:
-                self._show(terms)
-                shown = now
-        self._evaluate()
+                saved = time.monotonic()
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -205,11 +213,13 @@ class CellRun:
             "trainer": self.trainer.state_dict(),
             "step": self.step,
             "curves": self.curves.state_dict(),
-            "evaluations": self.evaluations,
+            # The last one is made again with the record, of which it is a part.
+            "evaluations": [done for done in self.evaluations if done["step"] < self.recipe.iterations],
             "seconds": self._seconds(),
             "resumed_at": self.resumed_at,
         }
-        save_checkpoint(self.folder / "checkpoint.pt", state)
+        self.heartbeat.check()
+        save_checkpoint(self.folder, state)
 
     def record(self) -> dict[str, Any]:
         """The record of the finished cell: cost and provenance stand outside its identity."""
@@ -245,17 +255,32 @@ class CellRun:
         self.trackers.evaluation(self.step, self.last.scores)
 
     def _score(self, predict: Any) -> Evaluation:
+        self.phase = "evaluating"
         self.method.eval()
         try:
-            return evaluate(predict, self.task, self.data, self.dataset.test, self.device)
+            names = self.dataset.test
+            return evaluate(predict, self.task, self.data, names, self.device, self._between)
         finally:
             self.method.train()
 
-    def _show(self, terms: dict[str, float]) -> None:
-        state = {"step": self.step, "iterations": self.recipe.iterations, "pid": os.getpid()}
-        loss = sum(value for name, value in terms.items())
-        content = {**state, "loss": loss, "seconds": self._seconds(), "device": str(self.device)}
-        write_json(self.folder / "progress.json", content, durable=False)
+    def _between(self) -> None:
+        """Between two steps or test images: show life, and raise Interrupted where told to stop."""
+        self.heartbeat(self._state)
+        if self.stop:
+            raise Interrupted
+
+    def _state(self) -> dict[str, Any]:
+        taken, seconds = self.step - self.first_step, time.perf_counter() - self.started
+        training = seconds - (self.first_step_after or 0.0)
+        return {
+            "phase": self.phase,
+            "step": self.step,
+            "iterations": self.recipe.iterations,
+            "loss": float(sum(self.terms.values())) if self.terms else None,
+            "seconds": self._seconds(),
+            "steps_per_second": (taken - 1) / training if taken > 1 else None,
+            "device": str(self.device),
+        }
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
@@ -278,37 +303,3 @@ def _prepare_torch(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
-
-
-def _stop_on_signals() -> list[int]:
-    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
-    received: list[int] = []
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
-    return received
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, stop: Sequence[int]) -> Iterator[None]:
-    """Hold the cell's folder: a second worker on it waits for the first one's end, or until it is told to stop."""
-    with (folder / "lock").open("w") as file:
-        while not try_lock(file):
-            if stop:
-                sys.exit(INTERRUPTED)
-            time.sleep(0.2)
-        for leftover in folder.glob(".*.[0-9]*"):  # of a worker that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-        yield
-
-
-@contextlib.contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Send all output of the process, native libraries' too, to the end of a file."""
-    with path.open("a", encoding="utf-8") as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        yield
-        sys.stdout.flush()
-        sys.stderr.flush()

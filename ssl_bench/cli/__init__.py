@@ -11,12 +11,14 @@ from ssl_bench.cli.data import data
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
+from ssl_bench.cli.merge import collect, merge
 from ssl_bench.cli.new import new
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
 from ssl_bench.cli.run import run
 from ssl_bench.cli.show import show
+from ssl_bench.cli.status import status_
 from ssl_bench.errors import SslBenchError
 
 
@@ -30,7 +32,22 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, report, show, predict, export, data, check, new):
+for command in (
+    run,
+    plan,
+    status_,
+    collect,
+    merge,
+    list_,
+    leaderboard,
+    report,
+    show,
+    predict,
+    export,
+    data,
+    check,
+    new,
+):
     cli.add_command(command)
 
 

@@ -29,7 +29,8 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     from ssl_bench.cli.run import run
 
     # One suite serves `run` and `plan`, which passes over what it has no use for.
-    options = {o.lstrip("-"): p.name or "" for p in run.params for o in p.opts if o.startswith("--")}
+    known = run.get_params(context)
+    options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         name = options.get(key.replace("_", "-"))
@@ -99,6 +100,18 @@ def plan_options(function: Function) -> Function:
             help="Longest stretch of a cell that a kill may cost.",
         ),
         click.option(
+            "--checkpoint-steps",
+            type=click.IntRange(1),
+            help="The same in steps, where that comes first.  [default: by time alone]",
+        ),
+        click.option(
+            "--hang-seconds",
+            type=click.FloatRange(1),
+            default=600.0,
+            show_default=True,
+            help="A cell that shows no sign of life for so long is ended.",
+        ),
+        click.option(
             "--out",
             type=click.Path(path_type=Path),
             default=Path("runs"),
@@ -132,6 +145,8 @@ def request_from(options: dict[str, Any]) -> Any:
         weights=options["weights"],
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
+        checkpoint_steps=options["checkpoint_steps"],
+        hang_seconds=options["hang_seconds"],
     )
 
 

@@ -1,6 +1,7 @@
 """`--plugin FILE.py`, and the registry that the commands which take it share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,13 @@ plugin_option = click.option(
     help="A plugin that is one file, besides those installed; repeatable.",
 )
 """For every command that loads the registry."""
+
+
+def foresee_files(context: click.Context, arguments: Sequence[str]) -> None:
+    """Know the files on the command line before it is parsed, which may take what they hold."""
+    named = [after for option, after in pairwise(arguments) if option == "--plugin"]
+    named += [word.partition("=")[2] for word in arguments if word.startswith("--plugin=")]
+    context.meta[FILES] = tuple(map(Path, named))
 
 
 def load_registry() -> "Registry":

@@ -6,14 +6,17 @@ from typing import Any
 
 import click
 
+from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import plan_options, request_from
 from ssl_bench.cli.plugins import load_registry
 
 
-@click.command(short_help="Run tasks x methods and write leaderboards.")
+@click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
 @click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
-@click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
+)
 @click.option("--executor", default="local", show_default=True, help="Who runs the cells.")
 @click.option(
     "--resume/--no-resume",
@@ -21,8 +24,21 @@ from ssl_bench.cli.plugins import load_registry
     show_default=True,
     help="Keep finished cells, go on from checkpoints.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+)
 def run(
-    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
+    suite: Path | None,
+    devices: str,
+    jobs: int | None,
+    executor: str,
+    resume: bool,
+    retries: int,
+    **options: Any,
 ) -> None:
     """Run every task with every method and write leaderboards.
 
@@ -38,19 +54,25 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     registry = load_registry()
     warn_of_failures(registry)
+    start = choose_executor(click.get_current_context(), registry, executor)
     plan = make_plan(registry, request_from(options))
     store = ResultStore(options["out"])
     show_plan(plan, store, brief=True)
     with terminal_display() as display:
         cells, runner = prepare_run(
-            registry, plan, store, display, devices=devices, jobs=jobs, executor=executor, resume=resume
+            registry, plan, store, start, display, devices=devices, jobs=jobs, resume=resume
         )
+    outcomes = []
     try:
-        with terminal_display() as display:
-            outcomes = run_cells(plan, cells, store, runner, display)
+        if runner:
+            with terminal_display() as display:
+                outcomes = run_cells(plan, cells, store, runner, display, retries)
     finally:
+        if runner:
+            runner.close()
         # An interrupted run shows what it has, too.
-        if tables := write_leaderboards(registry, plan, store):
+        tables = write_leaderboards(registry, plan, store)
+        if tables is not None:
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     failed = [outcome for outcome in outcomes if outcome.status != "finished"]
     for outcome in failed:

@@ -11,8 +11,8 @@ from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.dataset import VOID, Dataset
-from ssl_bench.errors import DataError
-from ssl_bench.executor import Executor
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.executor import Executor, Wanted
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
 from ssl_bench.testing.findings import Check
@@ -22,7 +22,7 @@ from ssl_bench.tracker import Tracker
 def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
     """The checks of a data set: of its pictures where it is made in memory, of its layout where it lies in folders."""
     kind: type[Dataset] = resolve(spec.dataset)
-    yield "its task is there", lambda: registry.task(spec.task) and None
+    yield "its task is there", lambda: _task_fault(spec, registry)
     if spec.needs_path:
         yield "it tells what it looks for", lambda: _layout_fault(kind)
         return
@@ -30,6 +30,10 @@ def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
     yield "training and test are apart", lambda: _roles_fault(dataset)
     yield "pictures are as the task has them", lambda: _pictures_fault(dataset, spec, registry)
     yield "it is the same every time", lambda: _repetition_fault(dataset, kind.open(None))
+
+
+def _task_fault(spec: DatasetSpec, registry: Registry) -> None:
+    registry.task(spec.task)  # Raises, with a suggestion.
 
 
 def _layout_fault(kind: type[Dataset]) -> str | None:
@@ -141,10 +145,14 @@ def executor_checks(spec: ExecutorSpec) -> Iterator[Check]:
     def nothing_to_do_is_done_at_once() -> str | None:
         if not isinstance(kind, type) or not issubclass(kind, Executor):
             return f"{kind!r} is no subclass of ssl_bench.executor.Executor"
-        executor = kind(["cpu"], 1, [])
+        try:
+            executor = kind(Wanted(devices="cpu"), spec.config())
+        except UsageError:
+            return None  # A cluster that is not here; a command would end with this, before any compute.
         outcomes = [outcome for outcome in executor.run([]) if outcome is not None]
         if outcomes or executor.running():
             return f"without jobs it reports {outcomes or executor.running()}"
+        executor.close()
         return None
 
     yield "nothing to do is done at once", nothing_to_do_is_done_at_once
