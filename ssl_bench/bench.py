@@ -103,8 +103,9 @@ class Bench:
     ) -> "pd.DataFrame":
         """Run what has not finished, write the leaderboards, and return `results` of the plan.
 
-        Arguments as the options of `ssl-bench run`; `executor_settings` are those of the executor alone. Raises CellError where a cell fails, after all others have run. In a
-        script, call it below `if __name__ == "__main__":`, since cells run in processes of their own.
+        Arguments as the options of `ssl-bench run`; `executor_settings` are those of the executor alone. Raises
+        CellError where a cell fails, after all others have run. In a script, call it below
+        `if __name__ == "__main__":`, since cells run in processes of their own.
         """
         _at_least(1, "jobs", 1 if jobs is None else jobs)
         _at_least(0, "retries", retries)

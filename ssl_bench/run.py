@@ -192,7 +192,7 @@ def _round(
 
 
 def write_leaderboards(registry: Registry, plan: Plan, store: ResultStore) -> list[Path] | None:
-    """The tables of every record in the store; none are written where they are current. None: the plan has no record."""
+    """The tables of every record in the store, written unless they are current. None: the plan has no record."""
     if not any(store.is_finished(cell) for cell in plan.cells):
         return None
     files = {} if store.tables_are_current() else render(store.records(), claims=registry.claims)

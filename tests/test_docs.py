@@ -3,7 +3,7 @@
 Python blocks of a document are executed in order, in one namespace. Console blocks are run and must say what they show.
 Shell blocks of `RUN` are run in order; every other `ssl-bench` command is read as the command line reads it, names of
 tasks, methods, networks and settings included. Wherever something is trained, it is for two steps on crops of
-32 px, and scored on two images.
+32 px, and scored on three images.
 """
 
 import re
@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(r"[A-Z_]+(\.\.\.)?|…")
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder to be in, where whatever is trained is trained for two steps, in this process, and scored on two
+    """A folder to be in, where whatever is trained is trained for two steps, in this process, and scored on three
     of the embedded test images."""
     recipe_for = planning.recipe_for
 
@@ -45,7 +45,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         return recipe_for(*arguments).model_copy(update={"iterations": 2, "crop": 32})
 
     monkeypatch.setattr(planning, "recipe_for", shrunk)
-    monkeypatch.setattr("ssl_bench_tasks.synthetic.base.TEST", 2)
+    monkeypatch.setattr("ssl_bench_tasks.synthetic.base.TEST", 3)
     monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", InlineExecutor)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -62,12 +62,18 @@ def plugin_files(tiny: Path) -> Path:
 
 @pytest.mark.parametrize("document", NAMES)
 def test_commands_are_well_formed(document: str, plugin_files: Path) -> None:
+    plugins = []
+    for block in blocks(document, "python"):
+        if name := re.match(r"# (\w+\.py)$", block, flags=re.MULTILINE):
+            (plugin_files / name[1]).write_text(block)
+            plugins += ["--plugin", name[1]]
     for arguments in commands(document):
-        check(arguments, f"{document}: ssl-bench {shlex.join(arguments)}")
+        check(arguments, plugins, f"{document}: ssl-bench {shlex.join(arguments)}")
 
 
-def check(arguments: list[str], where: str) -> None:
-    """Read a command without running it. A word in capitals stands for whatever the reader puts there."""
+def check(arguments: list[str], plugins: list[str], where: str) -> None:
+    """Read a command without running it. A word in capitals stands for whatever the reader puts there, and the
+    `plugins` that a page shows are taken for installed."""
     command: click.Command = cli
     context = click.Context(cli)
     while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
@@ -80,6 +86,8 @@ def check(arguments: list[str], where: str) -> None:
     if isinstance(command, click.Group):
         assert set(arguments) <= {"--help"}, where
         return
+    if any("--plugin" in parameter.opts for parameter in command.params):
+        arguments = [*plugins, *arguments]
     try:
         with command.make_context(where, list(arguments)) as context:
             values = context.params
@@ -87,7 +95,7 @@ def check(arguments: list[str], where: str) -> None:
         return  # --help, --version
     except click.MissingParameter:
         # "`ssl-bench predict`", where prose speaks of the command.
-        assert not arguments, where
+        assert arguments in ([], plugins), where
         return
     except click.BadParameter:
         if not any(PLACEHOLDER.fullmatch(word) for word in arguments):
@@ -177,9 +185,9 @@ def test_toml_is_read(document: str, tmp_path: Path) -> None:
         content = tomllib.loads(block)
         if "project" not in content:
             (tmp_path / "suite.toml").write_text(block)
-            context = click.Context(cli)
-            load_suite(context, click.Option(["--suite"]), tmp_path / "suite.toml")
-            assert context.default_map
+            with click.Context(cli) as context:
+                load_suite(context, click.Option(["--suite"]), tmp_path / "suite.toml")
+                assert context.default_map
 
 
 @pytest.mark.parametrize(

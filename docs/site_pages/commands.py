@@ -26,21 +26,31 @@ def commands() -> str:
 
 
 def _section(path: tuple[str, ...], command: click.Command) -> str:
-    context = click.Context(command, info_name=" ".join(path), max_content_width=110)
-    usage = " ".join([*path, *command.collect_usage_pieces(context)])
-    parts = [f"## `{' '.join(path)}`\n", f"```text\n{usage}\n```\n", _text(command)]
-    options = [record for parameter in command.params if (record := parameter.get_help_record(context))]
-    if options:
-        parts.append(table(["option", ""], [[code(name), text] for name, text in options]))
-    if isinstance(command, click.Group):
-        rows = []
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            assert child is not None
-            anchor = "-".join([*path, name])
-            rows.append([f"[`{' '.join([*path, name])}`](#{anchor})", child.get_short_help_str(100)])
-        parts.append(table(["command", ""], rows))
+    with click.Context(command, info_name=" ".join(path), max_content_width=110) as context:
+        usage = " ".join([*path, *command.collect_usage_pieces(context)])
+        parts = [f"## `{' '.join(path)}`\n", f"```text\n{usage}\n```\n", _text(command)]
+        for title, options in _options(command, context).items():
+            parts += [f"{title}:\n", table(["option", ""], [[code(name), text] for name, text in options])]
+        if isinstance(command, click.Group):
+            rows = []
+            for name in command.list_commands(context):
+                child = command.get_command(context, name)
+                assert child is not None
+                anchor = "-".join([*path, name])
+                rows.append([f"[`{' '.join([*path, name])}`](#{anchor})", child.get_short_help_str(100)])
+            parts.append(table(["command", ""], rows))
     return "\n".join(parts)
+
+
+def _options(command: click.Command, context: click.Context) -> dict[str, list[tuple[str, str]]]:
+    """Sections of arguments and options: the command's own, and those that the settings of executors make."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None and "--help" not in parameter.opts:
+            executor = getattr(parameter, "executor", None)
+            found.setdefault(f"With `--executor {executor}`" if executor else "Options", []).append(record)
+    return found
 
 
 def _text(command: click.Command) -> str:
