@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from ssl_bench.parts import Draws
+from ssl_bench.parts import Draws, Part
 from ssl_bench.specs import TaskSpec, resolve
 from ssl_bench.statistics.images import image_scores
 from ssl_bench.task import Target, Task
@@ -73,6 +73,12 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
                 return "perturb draws from elsewhere than `draws`"
             if first.shape != images.shape or first.min() < 0 or first.max() > 1:
                 return "perturb must keep the shape and the range [0, 1]"
+            halves = (
+                task.perturb(rows, Draws(torch.Generator().manual_seed(1), Part(index, 2)), strength)
+                for index, rows in enumerate(images.split(1))
+            )
+            if not torch.allclose(torch.cat([*halves]), first, atol=1e-6):
+                return "a row's perturbation depends on the rows beside it, and so on the number of processes"
         return None
 
     def scores() -> str | None:
