@@ -13,6 +13,7 @@ from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, write_text
+from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format
 from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
 from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
@@ -149,8 +150,18 @@ def _round(
         stream.close()  # type: ignore[attr-defined]
 
 
+def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
+    """The formats asked for and those in which the folder holds every document already: none of them grows stale."""
+    there = [form for form in FORMATS if all((folder / f"{name}.{form}").is_file() for name in DOCUMENTS)]
+    there += ["csv"] if any((folder / DOCUMENTS[0]).glob("*.csv")) else []
+    return [form for form in FORMATS if form in asked or form in there]
+
+
 def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Write what `render` gave into a folder. UsageError where it cannot be written."""
+    """Write what `render` gave into a folder, and remove CSV files of tables that there are no longer.
+
+    UsageError where it cannot be written.
+    """
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +169,10 @@ def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
             (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)
             written.append(folder / name)
+        if any(path.suffix == ".csv" for path in written):
+            tables = (path for name in DOCUMENTS for path in (folder / name).glob("*.csv"))
+            for path in set(tables) - set(written):
+                path.unlink()
     except OSError as error:
         raise UsageError(f"{folder}: tables cannot be written ({error.strerror})") from error
     return written

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.registry import load_registry
-from ssl_bench.specs import Kind, MethodConfig, MethodSpec
+from ssl_bench.specs import Kind, MethodConfig, MethodSpec, Ratio
 from ssl_bench.testing import TOYS, check_method, check_task
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
@@ -28,6 +28,15 @@ MT = REGISTRY.method("mt")
 @pytest.mark.parametrize("name", REGISTRY.entries["methods"])
 def test_every_method_keeps_its_contract(name: str, kind: Kind) -> None:
     assert check_method(REGISTRY.method(name), kind) == []
+
+
+def test_a_metric_must_say_how_images_make_up_its_score() -> None:
+    task = REGISTRY.task("segmentation")
+    assert isinstance(task.metrics[0].aggregate, Ratio)
+    mean = replace(task, metrics=(replace(task.metrics[0], aggregate="mean"),))
+    assert "does not give back metric 'miou' by its aggregate" in check_task(mean)[0]
+    other = replace(task, metrics=(replace(task.metrics[0], aggregate=Ratio(part="none", whole="union")),))
+    assert "does not give back metric 'miou'" in check_task(other)[0]
 
 
 @pytest.mark.parametrize("name", REGISTRY.entries["tasks"])

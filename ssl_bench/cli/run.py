@@ -34,7 +34,7 @@ def run(suite: Path | None, **options: Any) -> None:
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import write_tables
+    from ssl_bench.run import formats_to_write, write_tables
 
     registry = open_registry(options)
     plan = make_plan(registry, request_from(options))
@@ -46,7 +46,8 @@ def run(suite: Path | None, **options: Any) -> None:
         # An interrupted run shows what it has, too.
         if any(store.is_finished(cell) for cell in plan.cells):
             current = store.tables_are_current()
-            files = {} if current else render(store.records(), claims=registry.claims)
+            formats = formats_to_write(["md"], store.leaderboards)
+            files = {} if current else render(store.records(), formats, claims=registry.claims)
             tables = write_tables(files, store.leaderboards)
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     complain([outcome for outcome in outcomes if outcome.status != "finished"], plan, store)
