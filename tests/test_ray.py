@@ -34,11 +34,22 @@ def cluster() -> Iterator[Any]:
         )  # it would end cells for what others do on this machine
         from ray.cluster_utils import Cluster
 
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        made = Cluster()
+        insistently(lambda: made.add_node(num_cpus=0, include_dashboard=False))
         for _ in range(2):
-            made.add_node(num_cpus=1)
+            insistently(lambda: made.add_node(num_cpus=1))
         yield made
         made.shutdown()
+
+
+def insistently(start: Callable[[], Any]) -> None:
+    """Ray gives a node 30 s to start, which a busy machine may not manage."""
+    for last in (False, False, True):
+        try:
+            return start()
+        except Exception:
+            if last:
+                raise
 
 
 @pytest.fixture
