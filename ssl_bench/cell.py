@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.execution import Execution
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
@@ -40,6 +41,8 @@ class Cell:
     """Which weights the networks start from (`ssl_bench.weights`); empty: from scratch."""
     weights: str | None = None
     """A local file of such weights. Not part of the identity: `pretrained` holds its hash."""
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the plain form of computing it (`Execution.chosen`); empty for that."""
     path: str | None = None
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
@@ -48,6 +51,9 @@ class Cell:
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Name to source of the plugin files that provide parts of it. Not part of the identity: `providers` holds their
+    hashes."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
     checkpoint_steps: int | None = None
@@ -73,6 +79,7 @@ class Cell:
             "providers": dict(self.providers),
             # Left out where there are none: such cells keep the name that they had before there was a choice.
             **({"pretrained": self.pretrained} if self.pretrained else {}),
+            **({"execution": dict(self.execution)} if self.execution else {}),
         }
 
     @cached_property
@@ -111,7 +118,8 @@ class Cell:
             "labeled": len(self.split.labeled),
             "unlabeled": len(self.split.unlabeled),
         }
-        return {"id": self.id, **{name: getattr(self, name) for name in keep}, "split": split}
+        execution = {"execution": dict(self.execution)} if self.execution else {}
+        return {"id": self.id, **{name: getattr(self, name) for name in keep}, **execution, "split": split}
 
 
 def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
@@ -156,3 +164,8 @@ def resolve_config(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, A
 def recipe_of(cell: Cell) -> Recipe:
     """The cell's recipe as checked settings."""
     return Recipe.model_validate(dict(cell.recipe))
+
+
+def execution_of(cell: Cell) -> Execution:
+    """How the cell is computed, as checked settings."""
+    return Execution.model_validate(dict(cell.execution))

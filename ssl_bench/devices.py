@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from ssl_bench.errors import UsageError
+from ssl_bench.execution import Precision
 
 
 def find_devices(wanted: str) -> list[str]:
@@ -30,6 +32,18 @@ def find_devices(wanted: str) -> list[str]:
         if not 0 <= index < count:
             raise UsageError(f"--devices {wanted}: no GPU {index}; this machine has 0 to {count - 1}")
     return [f"cuda:{index}" for index in dict.fromkeys(indices)]
+
+
+def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precision:
+    """`auto`: bf16 where `devices` names GPUs, or is `auto` itself and this machine has a GPU driver that
+    CUDA_VISIBLE_DEVICES does not hide; else fp32. Torch is not asked, so that a plan needs none: on a machine with
+    a driver and no GPU that serves, or with one that has no bf16, say fp32.
+    """
+    if wanted != "auto":
+        return wanted
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    on_gpu = devices.startswith("cuda") or (devices == "auto" and _may_have_gpu() and not hidden)
+    return "bf16" if on_gpu else "fp32"
 
 
 def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:

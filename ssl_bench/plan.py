@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import Cell, describe, resolve_config
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
@@ -45,6 +46,7 @@ class Request:
     """Start networks that take them from pretrained weights; None: as the tier has it."""
     weights: str = ""
     """A local file of such weights; empty: the published ones."""
+    execution: Execution = PLAIN
     trackers: str = ""
     checkpoint_seconds: float = 15.0
     checkpoint_steps: int | None = None
@@ -71,6 +73,8 @@ class Plan:
     def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
         references: list[Any] = []
+        # Those of single files are run by each worker, from the source that its cell holds.
+        files = {file.module for file in registry.files.values()}
         for cell in self.cells:
             references += [
                 registry.task(cell.task).task,
@@ -78,7 +82,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return tuple(sorted({module_of(reference) for reference in references}))
+        return tuple(sorted({module_of(reference) for reference in references} - files))
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:
@@ -129,6 +133,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                     used = everything if method.labels == "all" else split
                     source.targets.update(used.labeled)
                     names = [backbone, *configs[task.name, method.name].backbones()]
+                    keys = parts_of(registry, task, source.spec, names, method)
                     start = weights_for(weights, registry, names)
                     for seed in request.seeds:
                         cell = Cell(
@@ -143,15 +148,17 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             recipe=recipes[task.name].model_dump(mode="json"),
                             config=configs[task.name, method.name].model_dump(mode="json"),
                             threads=request.threads,
-                            providers=providers_of(registry, task, source.spec, backbone, method),
+                            providers={part: str(registry.providers[key]) for part, key in keys.items()},
                             describe=described,
                             pretrained=start.identity,
                             weights=start.path,
+                            execution=request.execution.chosen(),
                             listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,
                             trackers=trackers,
+                            plugins=plugin_sources(registry, keys, trackers),
                             checkpoint_seconds=request.checkpoint_seconds,
                             checkpoint_steps=request.checkpoint_steps,
                             hang_seconds=request.hang_seconds,
@@ -233,17 +240,27 @@ def by_task(
     return found
 
 
-def providers_of(
-    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbone: str, method: MethodSpec
-) -> dict[str, str]:
-    """Who provides each part of a cell, with version."""
-    keys = {
+def parts_of(
+    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbones: Sequence[str], method: MethodSpec
+) -> dict[str, tuple[str, str]]:
+    """Part of a cell to the registry's key of what provides it; `backbones`: the cell's own, then its method's."""
+    own, *others = (registry.backbone(name).name for name in backbones)
+    return {
         "task": ("tasks", task.name),
-        "dataset": ("datasets", f"{task.name}/{dataset.name}"),
-        "backbone": ("backbones", registry.backbone(backbone).name),
+        "dataset": ("datasets", dataset.key),
+        "backbone": ("backbones", own),
         "method": ("methods", method.name),
+        **{f"backbone {name}": ("backbones", name) for name in others if name != own},
     }
-    return {part: str(registry.providers[key]) for part, key in keys.items()}
+
+
+def plugin_sources(
+    registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
+) -> dict[str, str]:
+    """Name to source of the single files among the plugins that provide these parts and trackers."""
+    keys = [*parts.values(), *(("trackers", name) for name in trackers)]
+    plugins = {registry.providers[key].plugin for key in keys}
+    return {file.path.name: file.source for name, file in registry.files.items() if name in plugins}
 
 
 def _field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -39,7 +39,7 @@ Scores = dict[str, float | None]
 
 
 class Metrics(Protocol):
-    """Scores of one evaluation, fed one whole image at a time."""
+    """Scores of one evaluation, fed one whole image at a time, in any order."""
 
     def update(
         self, prediction: Tensor, target: Target, unknown: Tensor | None = None

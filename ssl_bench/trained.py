@@ -18,6 +18,7 @@ from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import require_files
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import read_record
 from ssl_bench.task import Task
@@ -35,6 +36,7 @@ class Trained:
     cell: Cell
     method: Method
     device: torch.device
+    registry: Registry
 
     @property
     def task(self) -> Task:
@@ -77,6 +79,7 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             "--no-resume"
         )
     cell = Cell.from_json(content)
+    require_files(cell.plugins, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes if "classes" in content else open_cell_data(cell, registry).classes
     method = build_method(cell, registry, classes)
@@ -87,4 +90,4 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
             "are installed now; run the cell again with --no-resume"
         ) from error
-    return Trained(folder, cell, method.to(device).eval(), device)
+    return Trained(folder, cell, method.to(device).eval(), device, registry)

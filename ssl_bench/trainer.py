@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
-from ssl_bench.errors import CellError, PluginError
+from ssl_bench.errors import PluginError
+from ssl_bench.losses import check_finite
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.seeds import seed_for
@@ -36,9 +38,15 @@ class Trainer:
         self.optimizers = {
             name: make_optimizer(player, self.settings[name]) for name, player in self.players.items()
         }
+        self.spoilt: Tensor | None = None
+        """On a GPU 1 since a loss was not finite, else 0: what keeps the optimisers from stepping."""
 
-    def step(self, step: int) -> dict[str, float]:
-        """Take one iteration; `player/term` to its loss. CellError, before any step, where one is not finite."""
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Take one iteration; `player/term` to its loss, a scalar on the device.
+
+        No player steps from a loss that is not finite, nor afterwards. On a CPU that is a CellError at once; a GPU is
+        not waited for, so there whoever reads the losses finds out, before anything is saved (`LossLog.read`).
+        """
         # One seed per step: dropout and a method's own draws repeat exactly after a resume.
         torch.manual_seed(seed_for("step", self.seed, step))
         generator = torch.Generator().manual_seed(seed_for("draws", self.seed, step))
@@ -48,7 +56,7 @@ class Trainer:
             factor = learning_rate_factor(self.settings[name], step, recipe.iterations)
             for group in optimizer.param_groups:
                 group["lr"] = self.settings[name].learning_rate * group["multiplier"] * factor
-        values: dict[str, float] = {}
+        values: dict[str, Tensor] = {}
         for losses in self.method.losses(self.stream.batch(step), progress):
             values |= self._step_players(losses, step)
         if not values:
@@ -56,12 +64,13 @@ class Trainer:
         self.method.after_step(progress)
         return values
 
-    def _step_players(self, losses: Losses, step: int) -> dict[str, float]:
-        terms = [(f"{player}/{name}", term) for player, part in losses.items() for name, term in part.items()]
-        values = torch.stack([term.detach().float() for _, term in terms]).tolist()
-        for (name, _), value in zip(terms, values, strict=True):
-            if not abs(value) < float("inf"):
-                raise CellError(f"loss '{name}' is {value} at step {step}; try a lower learning rate")
+    def _step_players(self, losses: Losses, step: int) -> dict[str, Tensor]:
+        terms = {
+            f"{player}/{name}": term.detach().float()
+            for player, part in losses.items()
+            for name, term in part.items()
+        }
+        self._guard(terms, step)
         # Every gradient is taken from the one state at this yield, before any player moves.
         named = list(losses)
         for player in named:
@@ -71,11 +80,26 @@ class Trainer:
                 total, parameters, retain_graph=player != named[-1], allow_unused=True
             )
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+                parameter.grad = laid_out_like(parameter, gradient)
         for player in named:
             self.optimizers[player].step()
             self.optimizers[player].zero_grad(set_to_none=True)
-        return {name: value for (name, _), value in zip(terms, values, strict=True)}
+        return terms
+
+    def _guard(self, terms: Mapping[str, Tensor], step: int) -> None:
+        """Let no optimiser step from losses that are not finite."""
+        values = torch.stack(list(terms.values()))
+        if values.device.type == "cpu":
+            check_finite(dict(zip(terms, values.tolist(), strict=True)), step)
+        else:
+            self._skip_unless_finite(values)
+
+    def _skip_unless_finite(self, values: Tensor) -> None:
+        spoilt = values.isfinite().all().logical_not().float()
+        self.spoilt = spoilt if self.spoilt is None else torch.maximum(self.spoilt, spoilt)
+        for optimizer in self.optimizers.values():
+            # What fused optimisers look at, on the device, for torch's own gradient scaler.
+            optimizer.found_inf = self.spoilt  # type: ignore[attr-defined]
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, buffers and optimiser state."""
@@ -87,6 +111,13 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+
+
+def laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """The gradient in its parameter's layout: fused optimisers go through memory in order, whatever the strides."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 def make_optimizer(player: Player, settings: OptimizerSettings) -> torch.optim.Optimizer:

@@ -4,6 +4,7 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 """
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ from typing import Any
 
 import torch
 
+from ssl_bench.acceleration import accelerate
 from ssl_bench.backbone import network_factory
 from ssl_bench.batches import BatchStream
-from ssl_bench.cell import Cell, recipe_of
+from ssl_bench.cell import Cell, execution_of, recipe_of
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from ssl_bench.cost import Meter
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
 from ssl_bench.devices import loader_threads
@@ -24,7 +27,9 @@ from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.files import read_json, write_json
 from ssl_bench.heap import keep_heap
 from ssl_bench.heartbeat import Heartbeat
+from ssl_bench.losses import READ_EVERY, LossLog
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.process import Interrupted, attempt
 from ssl_bench.provenance import code_version, provenance
@@ -43,7 +48,7 @@ def main(folder: Path, device: str, registry: Registry | None = None) -> None:
     """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
 
     def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
-        run_cell(folder, torch.device(device), registry or load_registry(), stop, heartbeat)
+        run_cell(folder, torch.device(device), registry or registry_for(folder), stop, heartbeat)
 
     sys.exit(attempt(folder, device, run))
 
@@ -85,6 +90,12 @@ def run_cell(
         (folder / leftover).unlink(missing_ok=True)
 
 
+def registry_for(folder: Path) -> Registry:
+    """What is installed, and the plugin files that the cell staged in a folder brings along."""
+    sources = (read_json(folder / "cell.json") or {}).get("plugins", {})
+    return load_registry(files=unpack(sources, folder / "plugins"))
+
+
 def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
     """The data that a cell was planned on. Raises DataError where it cannot be opened any more."""
     dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
@@ -119,13 +130,11 @@ class CellRun:
     ) -> None:
         self.cell, self.folder, self.device = cell, folder, device
         self.stop, self.heartbeat = stop, heartbeat
-        self.started = time.perf_counter()
+        self.meter = Meter(device)
         self.recipe = recipe_of(cell)
         self.step = self.first_step = 0
         self.phase = "starting"
-        self.terms: dict[str, float] = {}
-        self.first_step_after: float | None = None
-        self.seconds_before = 0.0
+        self.losses, self.terms = LossLog(), dict[str, float]()
         heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
         self.dataset = open_cell_data(cell, registry)
@@ -137,6 +146,7 @@ class CellRun:
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
+        self.networks = accelerate(self.method, execution_of(cell), device)
         stream = BatchStream(
             self.data,
             cell.split,
@@ -169,7 +179,7 @@ class CellRun:
             self.step = self.first_step = state["step"]
             self.curves.load_state_dict(state["curves"])
             self.evaluations = state["evaluations"]
-            self.seconds_before = state["seconds"]
+            self.meter.load_state_dict(state["meter"])
             self.resumed_at = [*state["resumed_at"], self.step]
             print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
@@ -178,7 +188,9 @@ class CellRun:
         """Step to the end, evaluating and saving on the way. Raises Interrupted where told to stop."""
         recipe = self.recipe
         due = {round(recipe.iterations * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
+        every = READ_EVERY if self.device.type == "cuda" else 1
         saved = time.monotonic()
+        self.meter.start_lap()
         while True:
             if self.step in due and self.step not in {done["step"] for done in self.evaluations}:
                 self._evaluate()
@@ -186,13 +198,10 @@ class CellRun:
                 return
             self.phase = "training"
             self._between()
-            terms = self.trainer.step(self.step)
-            self.curves.add(self.step, terms)
+            self.losses.add(self.step, self.trainer.step(self.step))
             self.step += 1
-            if self.first_step_after is None:
-                self.first_step_after = time.perf_counter() - self.started
-            self.terms = terms
-            self.trackers.step(self.step, terms)
+            if self.step % every == 0 or not self.terms:
+                self._read_losses()
             steps = self.cell.checkpoint_steps
             by_step = steps is not None and self.step % steps == 0
             if by_step or time.monotonic() - saved >= self.cell.checkpoint_seconds:
@@ -201,6 +210,7 @@ class CellRun:
 
     def save(self) -> None:
         """Write a checkpoint."""
+        self._read_losses()
         state = {
             "code": self.code,
             "trainer": self.trainer.state_dict(),
@@ -208,17 +218,19 @@ class CellRun:
             "curves": self.curves.state_dict(),
             # The last one is made again with the record, of which it is a part.
             "evaluations": [done for done in self.evaluations if done["step"] < self.recipe.iterations],
-            "seconds": self._seconds(),
+            "meter": self.meter.state_dict(),
             "resumed_at": self.resumed_at,
         }
         self.heartbeat.check()
         save_checkpoint(self.folder, state)
+        self.meter.start_lap()
 
     def record(self) -> dict[str, Any]:
         """The record of the finished cell: cost and provenance stand outside its identity."""
         assert self.last is not None
         beside = {name: self._score(predict).scores for name, predict in self.method.predict_beside().items()}
         primary = self.cell.describe["task"]["metrics"][0]
+        rows = self.recipe.labeled_rows + (self.recipe.unlabeled_rows if self.spec.uses_unlabeled else 0)
         record = {
             "schema": SCHEMA,
             "cell": self.cell.coordinates(),
@@ -231,8 +243,8 @@ class CellRun:
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
             "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
             "curves": self.curves.means(),
-            "cost": self._cost(),
-            "provenance": provenance(self.device, self.resumed_at),
+            "cost": self.meter.cost(self.method, self.recipe, rows),
+            "provenance": {**provenance(self.device, self.resumed_at), **self._compiled()},
         }
         self.trackers.end(record)
         return record
@@ -242,10 +254,22 @@ class CellRun:
         if self.prefetcher:
             self.prefetcher.close()
 
+    def _read_losses(self) -> None:
+        """Wait for the steps so far, and take in their losses. CellError where one is not finite."""
+        read = self.losses.read()
+        if read:
+            self.meter.end_lap(len(read))
+        for step, terms in read:
+            self.curves.add(step, terms)
+            self.trackers.step(step + 1, terms)
+            self.terms = terms
+
     def _evaluate(self) -> None:
+        self._read_losses()
         self.last = self._score(self.method.predict)
         self.evaluations.append({"step": self.step, "metrics": self.last.scores})
         self.trackers.evaluation(self.step, self.last.scores)
+        self.meter.start_lap()
 
     def _score(self, predict: Any) -> Evaluation:
         self.phase = "evaluating"
@@ -263,32 +287,23 @@ class CellRun:
             raise Interrupted
 
     def _state(self) -> dict[str, Any]:
-        taken, seconds = self.step - self.first_step, time.perf_counter() - self.started
-        training = seconds - (self.first_step_after or 0.0)
+        taken = self.step - self.first_step
+        training = self.meter.seconds_here() - (self.meter.before_first_step or 0.0)
         return {
             "phase": self.phase,
             "step": self.step,
             "iterations": self.recipe.iterations,
             "loss": float(sum(self.terms.values())) if self.terms else None,
-            "seconds": self._seconds(),
+            "seconds": self.meter.seconds(),
             "steps_per_second": (taken - 1) / training if taken > 1 else None,
             "device": str(self.device),
         }
 
-    def _seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.started
-
-    def _cost(self) -> dict[str, Any]:
-        rows = self.recipe.labeled_rows + (self.recipe.unlabeled_rows if self.spec.uses_unlabeled else 0)
-        cuda = self.device.type == "cuda"
-        return {
-            "seconds": round(self._seconds(), 2),
-            "seconds_before_first_step": round(self.first_step_after or 0.0, 2),
-            "images_seen": rows * self.recipe.iterations,
-            "parameters": sum(p.numel() for p in self.method.deployed.parameters()),
-            "parameters_trained": sum(p.numel() for p in self.method.parameters() if p.requires_grad),
-            "peak_memory_bytes": torch.cuda.max_memory_allocated(self.device) if cuda else None,
-        }
+    def _compiled(self) -> dict[str, Any]:
+        """Of each network, where that was asked for, whether it is compiled, or why it is not."""
+        if not execution_of(self.cell).compile:
+            return {}
+        return {"compiled": {network.name: network.failure or True for network in self.networks}}
 
 
 def _prepare_torch(threads: int) -> None:
@@ -296,3 +311,7 @@ def _prepare_torch(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+    # A blur is a matrix product, and a target that it makes is to be exact; TF32 in convolutions is torch's default.
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
+    # Without it matrix products on a GPU are not the same in every run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

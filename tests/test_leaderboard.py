@@ -408,6 +408,7 @@ def test_scores_that_do_not_exist_are_dashes() -> None:
         ("cell__backbone", "unet/resnet18", "unet/resnet18"),
         ("cell__pretrained", "published", "weights published"),
         ("cell__threads", 2, "2 threads"),
+        ("cell__execution", {"precision": "bf16", "channels_last": True}, "channels last, bf16 execution"),
         ("config__recipe", {"iterations": 900, "crop": 64}, "900 iterations"),
         ("config__recipe", {"iterations": 600, "crop": 96}, "recipe"),
         ("providers__task", "ssl-bench 0.2.0", "ssl-bench 0.2.0"),
@@ -545,7 +546,7 @@ def test_no_name_breaks_out_of_its_cell() -> None:
         "provenance__device",
         "providers__method",
     )
-    changes = dict.fromkeys(paths, HOSTILE)
+    changes: dict[str, Any] = {**dict.fromkeys(paths, HOSTILE), "cell__execution": {HOSTILE: HOSTILE}}
     metric = [{"name": "psnr", "symbol": HOSTILE, "unit": HOSTILE}]
     # A subscript stays a subscript in a formula.
     symbols = [["eta_mt", HOSTILE.replace("_e_", "")]]

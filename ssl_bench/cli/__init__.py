@@ -12,6 +12,7 @@ from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.merge import collect, merge
+from ssl_bench.cli.new import new
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
@@ -45,6 +46,7 @@ for command in (
     export,
     data,
     check,
+    new,
 ):
     cli.add_command(command)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ssl_bench.cli.plugins import foresee_files, load_registry
 from ssl_bench.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class ExecutorOption(click.Option):
 
 class ExecutorCommand(click.Command):
     """A command with `--executor`, and for each executor there is the options that its settings make."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As of every command, once the plugin files are known, whose executors have options, too."""
+        foresee_files(ctx, args)
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Its own parameters and the generated ones."""
@@ -108,8 +114,6 @@ def choose_executor(
 
 
 def _generate(taken: set[str], command: str) -> Iterator[ExecutorOption]:
-    from ssl_bench.registry import load_registry
-
     for spec in load_registry().executors:
         for field, info in spec.config.model_fields.items():
             option = ExecutorOption(spec, field, info)

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
+from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "plugin")
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -43,6 +44,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
 def plan_options(function: Function) -> Function:
     """What to compare, on which data, for how long."""
     decorators = [
+        plugin_option,
         click.argument(
             "suite", required=False, type=click.Path(path_type=Path), is_eager=True, callback=load_suite
         ),
@@ -89,6 +91,16 @@ def plan_options(function: Function) -> Function:
             metavar="FILE",
             help="Those weights from a file (.safetensors, .pth), not the published ones.",
         ),
+        click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16"]),
+            default="auto",
+            show_default=True,
+            help="Of the networks; auto: bf16 on a GPU, fp32 on a CPU.",
+        ),
+        click.option("--channels-last", is_flag=True, help="Keep images and weights as (N, H, W, C)."),
+        click.option("--compile", is_flag=True, help="Networks through torch.compile, where it can."),
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
@@ -124,6 +136,8 @@ def plan_options(function: Function) -> Function:
 
 def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
+    from ssl_bench.devices import precision_for
+    from ssl_bench.execution import Execution
     from ssl_bench.plan import Request
 
     return Request(
@@ -141,6 +155,11 @@ def request_from(options: dict[str, Any]) -> Any:
         threads=options["threads"],
         pretrained=options["pretrained"],
         weights=options["weights"],
+        execution=Execution(
+            precision=precision_for(options["precision"], options["devices"]),
+            channels_last=options["channels_last"],
+            compile=options["compile"],
+        ),
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
         checkpoint_steps=options["checkpoint_steps"],

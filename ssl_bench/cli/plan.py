@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 
 
 @click.command(short_help="Show the cells of a run without running them.")
@@ -14,7 +15,6 @@ def plan(suite: Path | None, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why."""
     from ssl_bench.cli.display import show_plan, warn_of_failures
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
 
     registry = load_registry()

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 
@@ -12,10 +13,10 @@ from ssl_bench.errors import UsageError
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--to", type=click.Path(path_type=Path), help="The page.  [default: FOLDER/report.html]")
 @click.option("--oracle", is_flag=True, help="As of `ssl-bench leaderboard`.")
+@plugin_option
 def report(folder: Path, to: Path | None, oracle: bool) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.files import write_text
-    from ssl_bench.registry import load_registry
     from ssl_bench.report import make_report
     from ssl_bench.results import record_files
 

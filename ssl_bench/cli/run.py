@@ -8,6 +8,7 @@ import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
-@click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
 )
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 )
 def run(
     suite: Path | None,
-    devices: str,
     jobs: int | None,
     executor: str,
     resume: bool,
@@ -52,7 +51,6 @@ def run(
     from ssl_bench.executor import Outcome, Wanted
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
     from ssl_bench.run import check_data, forget, run_cells, unfinished, write_tables
     from ssl_bench.weights import check_weights
@@ -69,7 +67,9 @@ def run(
     store.prepare()
     show_plan(plan, store, brief=True)
     cells = unfinished(plan, store) if resume else list(plan.cells)
-    wanted = Wanted(devices=devices, jobs=jobs, threads=options["threads"], preload=plan.preload(registry))
+    wanted = Wanted(
+        devices=options["devices"], jobs=jobs, threads=options["threads"], preload=plan.preload(registry)
+    )
     runner = start(wanted) if cells else None
     outcomes: list[Outcome] = []
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))

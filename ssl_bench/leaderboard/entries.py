@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, number, pairs, text
 from ssl_bench.results import Record
 from ssl_bench.specs import LAST
@@ -44,6 +45,8 @@ class Entry:
     backbone: str
     pretrained: str
     """Which weights the network started from; `-` for none."""
+    execution: str
+    """How it was computed, in words; `plain` for the form that others are compared to."""
     tier: str
     threads: str
     iterations: str
@@ -113,7 +116,8 @@ class Entry:
     def setting(self) -> tuple[Any, ...]:
         """All but the split that must agree for two scores to stand in one column."""
         data = (self.task, self.dataset, self.data)
-        return (*data, self.backbone, self.pretrained, self.tier, self.recipe, self.threads, self.versions)
+        network = (self.backbone, self.pretrained, self.execution)
+        return (*data, *network, self.tier, self.recipe, self.threads, self.versions)
 
     @property
     def method_settings(self) -> dict[str, Any]:
@@ -173,6 +177,7 @@ def entry_of(record: Record) -> Entry:
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
         pretrained=text(cell.get("pretrained")),
+        execution=in_words(mapping(cell.get("execution"))),
         tier=text(cell.get("tier")),
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),

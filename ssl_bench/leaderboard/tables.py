@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.board import Numbers, Section
 from ssl_bench.leaderboard.entries import Entry
 from ssl_bench.leaderboard.fields import MISSING
@@ -110,7 +111,7 @@ def settings_table(section: Section) -> Grid:
                 Cell(words(Span(head.split, "code"), ", seed ", Span(head.split_seed))),
                 _network(head),
                 Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"))),
-                cell(head.threads),
+                _computed(head),
             ]
         )
     return Grid("settings", [figure(name) for name in _SETTINGS], rows, "Settings")
@@ -209,6 +210,11 @@ def _cost(entries: Sequence[Entry]) -> Cell:
 def _network(head: Entry) -> Cell:
     name = Span(head.backbone, "code")
     return Cell((name,) if head.pretrained == MISSING else words(name, ", weights ", Span(head.pretrained)))
+
+
+def _computed(head: Entry) -> Cell:
+    plain = head.execution == in_words({})
+    return Cell(words(Span(head.threads), *(() if plain else (", ", Span(head.execution)))))
 
 
 def mean_of(entries: Sequence[Entry], name: str) -> float | None:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from ssl_bench.task import Strength
+from ssl_bench.toolbox.transfer import on_device
 
 Perturbation = Callable[[Tensor, Generator], Tensor]
 Range = tuple[float, float]
@@ -156,7 +157,4 @@ def _noise(images: Tensor, generator: Generator) -> Tensor:
 
 def _moved(draws: Tensor, images: Tensor) -> Tensor:
     """To the device and type of the images."""
-    if images.is_cuda:
-        # From pageable memory the copy would wait for the device.
-        draws = draws.pin_memory()
-    return draws.to(images.device, images.dtype, non_blocking=True)
+    return on_device(draws.to(images.dtype), images.device)
