@@ -67,7 +67,9 @@ class Farm:
 def farm(monkeypatch: pytest.MonkeyPatch) -> Farm:
     """The farm is installed."""
     plugin, load = Farm(), registry.load_registry
-    monkeypatch.setattr(registry, "load_registry", lambda plugins=(), **more: load([*plugins, plugin], **more))
+    monkeypatch.setattr(
+        registry, "load_registry", lambda plugins=(), **more: load([*plugins, plugin], **more)
+    )
     return plugin
 
 

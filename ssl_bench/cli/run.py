@@ -71,6 +71,8 @@ def run(
         devices=options["devices"], jobs=jobs, threads=options["threads"], preload=plan.preload(registry)
     )
     runner = start(wanted) if cells else None
+    if runner:
+        runner.open()
     outcomes: list[Outcome] = []
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     with terminal_display() as display:
