@@ -52,6 +52,8 @@ def _cells(steps: dict[str, int], seeds: int) -> str:
         with _watched() as (outcomes, spans), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             cli.main(arguments, standalone_mode=False)
         costs = {record["cell"]["id"]: record["cost"] for record in read_records(Path(out) / "cells")}
+    if unfinished := [outcome for outcome in outcomes if outcome.status != "finished"]:
+        raise SystemExit(f"{len(unfinished)} cells did not finish: {unfinished[0]}")
     work = {cell: cost["seconds"] - cost["seconds_before_first_step"] for cell, cost in costs.items()}
     overheads = [outcome.seconds - work[outcome.cell] for outcome in outcomes]
     ideal = max(sum(work.values()) / SLOTS, *work.values())

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ssl_bench.batches import as_images, whole_target
 from ssl_bench.dataset import GuardedDataset
-from ssl_bench.errors import CellError
+from ssl_bench.errors import Diverged
 from ssl_bench.task import Scores, Task
 
 TOGETHER = 2**21
@@ -40,7 +40,7 @@ def evaluate(
 
     `between` is called before each image is read; what it raises ends the evaluation. On a GPU images of one size are
     predicted together, each scored by itself; on a CPU, where that is no faster and rounds otherwise, one is taken at a
-    time. Raises CellError for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
+    time. Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it would look like a score.
     """
     metrics = task.metrics()
     rows: dict[str, Mapping[str, Any]] = {}
@@ -56,7 +56,7 @@ def evaluate(
         finite = predictions.isfinite().flatten(1).all(1).tolist()
         for row, (name, _) in enumerate(group):
             if not finite[row]:
-                raise CellError(
+                raise Diverged(
                     f"the prediction for test image '{name}' is not finite; try a lower learning rate"
                 )
             target = whole_target(data.target(name), task.kind, device)

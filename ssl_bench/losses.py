@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ssl_bench.errors import CellError
+from ssl_bench.errors import Diverged
 
 READ_EVERY = 20
 """Steps between two reads on a GPU; on a CPU there is nothing to wait for, and every step is read."""
@@ -22,7 +22,7 @@ class LossLog:
         self._waiting.append((step, terms))
 
     def read(self) -> list[tuple[int, dict[str, float]]]:
-        """Steps and their losses, in order, once each. Waits for the device; CellError at the first that is not
+        """Steps and their losses, in order, once each. Waits for the device; Diverged at the first that is not
         finite."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
@@ -35,7 +35,7 @@ class LossLog:
 
 
 def check_finite(terms: Mapping[str, float], step: int) -> None:
-    """CellError, naming term and step, for a loss that is not finite."""
+    """Diverged, naming term and step, for a loss that is not finite."""
     for name, value in terms.items():
         if not abs(value) < float("inf"):
-            raise CellError(f"loss '{name}' is {value} at step {step}; try a lower learning rate")
+            raise Diverged(f"loss '{name}' is {value} at step {step}; try a lower learning rate")

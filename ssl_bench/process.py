@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ssl_bench.errors import SslBenchError
+from ssl_bench.errors import Diverged, SslBenchError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
 from ssl_bench.files import TEMPORARY, read_json, write_json
 from ssl_bench.heartbeat import GRACE, Heartbeat, LockLost
@@ -64,7 +64,7 @@ def _ending(folder: Path, run: Callable[[], None]) -> int:
         return ELSEWHERE
     except SslBenchError as error:
         print(f"failed: {error}", flush=True)
-        return _failed(folder, str(error), error.exit_status)
+        return _failed(folder, str(error), error.exit_status, diverged=isinstance(error, Diverged))
     except OSError as error:
         traceback.print_exc()
         where = f": {error.filename}" if error.filename else ""
@@ -80,10 +80,15 @@ def _ending(folder: Path, run: Callable[[], None]) -> int:
     return 0
 
 
-def _failed(folder: Path, message: str, status: int, *, worth_retrying: bool = False) -> int:
+def _failed(
+    folder: Path, message: str, status: int, *, worth_retrying: bool = False, diverged: bool = False
+) -> int:
     """Leave word of a failure, where that can be written; the exit status."""
     with contextlib.suppress(OSError):
-        write_json(folder / "failure.json", {"message": message, "worth_retrying": worth_retrying})
+        write_json(
+            folder / "failure.json",
+            {"message": message, "worth_retrying": worth_retrying, "diverged": diverged},
+        )
     return status
 
 

@@ -44,7 +44,7 @@ class Trainer:
     def step(self, step: int) -> dict[str, Tensor]:
         """Take one iteration; `player/term` to its loss, a scalar on the device.
 
-        No player steps from a loss that is not finite, nor afterwards. On a CPU that is a CellError at once; a GPU is
+        No player steps from a loss that is not finite, nor afterwards. On a CPU that is a Diverged at once; a GPU is
         not waited for, so there whoever reads the losses finds out, before anything is saved (`LossLog.read`).
         """
         # One seed per step: dropout and a method's own draws repeat exactly after a resume.

@@ -71,7 +71,7 @@ def run_cell(
     if content is None:
         raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
     cell = Cell.from_json(content)
-    _prepare_torch(cell.threads)
+    prepare_torch(cell.threads)
     heartbeat = heartbeat or Heartbeat(folder)
     with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat)) as run:
         run.resume()
@@ -141,13 +141,13 @@ class CellRun:
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         heartbeat(self._state)
-        self.data = GuardedDataset(self.dataset, cell.split.labeled)
+        self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
         weights = Weights(cell.pretrained, cell.weights)
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
         self.networks = accelerate(self.method, execution_of(cell), device)
-        stream = BatchStream(
+        self.stream = BatchStream(
             self.data,
             cell.split,
             self.recipe,
@@ -158,8 +158,8 @@ class CellRun:
         )
         # On a CPU a thread that decodes would take the core from the one that trains.
         workers = loader_threads() if device.type == "cuda" else 0
-        self.prefetcher = Prefetcher(stream, self.recipe.iterations, workers) if workers else None
-        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or stream, cell.seed)
+        self.prefetcher = Prefetcher(self.stream, self.recipe.iterations, workers) if workers else None
+        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or self.stream, cell.seed)
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
@@ -211,6 +211,7 @@ class CellRun:
     def save(self) -> None:
         """Write a checkpoint."""
         self._read_losses()
+        self.trackers.save(self.step)
         state = {
             "code": self.code,
             "trainer": self.trainer.state_dict(),
@@ -241,7 +242,7 @@ class CellRun:
             "beside": beside,
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
-            "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
+            "per_image": {"ids": list(self.data.scored), **self.last.per_image},
             "curves": self.curves.means(),
             "cost": self.meter.cost(self.method, self.recipe, rows),
             "provenance": {**provenance(self.device, self.resumed_at), **self._compiled()},
@@ -275,7 +276,7 @@ class CellRun:
         self.phase = "evaluating"
         self.method.eval()
         try:
-            names = self.dataset.test
+            names = self.data.scored
             return evaluate(predict, self.task, self.data, names, self.device, self._between)
         finally:
             self.method.train()
@@ -306,7 +307,8 @@ class CellRun:
         return {"compiled": {network.name: network.failure or True for network in self.networks}}
 
 
-def _prepare_torch(threads: int) -> None:
+def prepare_torch(threads: int) -> None:
+    """Make this process compute as a cell does."""
     keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -19,6 +19,7 @@ from ssl_bench.cli.report import report
 from ssl_bench.cli.run import run
 from ssl_bench.cli.show import show
 from ssl_bench.cli.status import status_
+from ssl_bench.cli.tune import tune
 from ssl_bench.errors import SslBenchError
 
 
@@ -35,6 +36,7 @@ def cli() -> None:
 for command in (
     run,
     plan,
+    tune,
     status_,
     collect,
     merge,

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "plugin")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
+)
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -27,9 +31,10 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"suite {path}: not valid TOML: {error}") from error
     from ssl_bench.cli.run import run
+    from ssl_bench.cli.tune import tune
 
-    # One suite serves `run` and `plan`, which passes over what it has no use for.
-    known = run.get_params(context)
+    # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
+    known = [*run.get_params(context), *tune.params]
     options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
@@ -101,6 +106,12 @@ def plan_options(function: Function) -> Function:
         ),
         click.option("--channels-last", is_flag=True, help="Keep images and weights as (N, H, W, C)."),
         click.option("--compile", is_flag=True, help="Networks through torch.compile, where it can."),
+        click.option(
+            "--trials",
+            multiple=True,
+            metavar="METHOD=COUNT",
+            help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites.",
+        ),
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
@@ -134,12 +145,37 @@ def plan_options(function: Function) -> Function:
     return function
 
 
+def execution_options(function: Function) -> Function:
+    """How the cells run."""
+    decorators = [
+        jobs_option,
+        click.option("--executor", default="local", show_default=True, help="Who runs the cells."),
+        click.option(
+            "--resume/--no-resume",
+            default=True,
+            show_default=True,
+            help="Keep finished cells, go on from checkpoints.",
+        ),
+        click.option(
+            "--retries",
+            type=click.IntRange(0),
+            default=2,
+            show_default=True,
+            help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
 def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
     from ssl_bench.devices import precision_for
     from ssl_bench.execution import Execution
     from ssl_bench.plan import Request
 
+    options = {**options, **_of_these_tasks(options)}
     return Request(
         tasks=options["tasks"],
         methods=options["methods"],
@@ -152,6 +188,7 @@ def request_from(options: dict[str, Any]) -> Any:
         dataset=options["dataset"],
         unlabeled=options["unlabeled"],
         settings=options["settings"],
+        of_suite=click.get_current_context().get_parameter_source("settings") is ParameterSource.DEFAULT_MAP,
         threads=options["threads"],
         pretrained=options["pretrained"],
         weights=options["weights"],
@@ -164,7 +201,21 @@ def request_from(options: dict[str, Any]) -> Any:
         checkpoint_seconds=options["checkpoint_seconds"],
         checkpoint_steps=options["checkpoint_steps"],
         hang_seconds=options["hang_seconds"],
+        trials=options["trials"],
     )
+
+
+def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
+    """What a suite gives for single tasks, without those that the command line leaves out."""
+    source = click.get_current_context().get_parameter_source
+    if source("tasks") is not ParameterSource.COMMANDLINE or options["tasks"].strip() == "all":
+        return {}
+    named = {name.strip() for name in options["tasks"].split(",")}
+    return {
+        name: [entry for entry in options[name] if "=" not in entry or entry.partition("=")[0] in named]
+        for name in ("labels", "data", "dataset", "unlabeled")
+        if source(name) is ParameterSource.DEFAULT_MAP
+    }
 
 
 def _seeds(text: str) -> tuple[int, ...]:

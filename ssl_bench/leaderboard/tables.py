@@ -7,7 +7,7 @@ from typing import Any
 from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.board import Numbers, Section
 from ssl_bench.leaderboard.entries import Entry
-from ssl_bench.leaderboard.fields import MISSING
+from ssl_bench.leaderboard.fields import MISSING, finite
 from ssl_bench.leaderboard.gaps import make_shares
 from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.model import (
@@ -25,8 +25,10 @@ from ssl_bench.leaderboard.model import (
 )
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
 from ssl_bench.leaderboard.scores import Score, make_scores, shown
+from ssl_bench.specs import RATE
 
 REFERENCES = "References"
+NOT_STATED = "not stated"
 
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
@@ -88,6 +90,21 @@ def cost_table(section: Section, numbers: Numbers) -> Grid:
     ]
     caption = "Cost, as mean time of a run and size of the deployed network"
     return Grid("cost", header(section.table), rows, caption)
+
+
+def search_table(section: Section, numbers: Numbers) -> Grid | None:
+    """How many settings were tried to find those of a row, and its learning rate over the recipe's.
+
+    None where nothing is stated of any row: the notes say so.
+    """
+    if not any(
+        entry.trials or _rate(entry) != 1 for row in section.rows for cells in row.cells for entry in cells
+    ):
+        return None
+    rows = [[name_cell(row, numbers), figure("trials"), *map(_search, row.cells)] for row in section.rows]
+    return Grid(
+        "search", header(section.table), rows, "Search, as trials of settings and the learning rate found"
+    )
 
 
 _SETTINGS = (
@@ -194,6 +211,21 @@ def _oracle(entries: Sequence[Entry], digits: int) -> Cell:
 
 def _share(share: float | None) -> Cell:
     return missing() if share is None else figure(f"{round(100 * share):+d} %", share=share)
+
+
+def _search(entries: Sequence[Entry]) -> Cell:
+    if not entries:
+        return missing()
+    counts = {entry.trials for entry in entries}
+    # Seeds of one row that were searched for differently are nothing to sum up.
+    trials = counts.pop() if len(counts) == 1 else None
+    rate = f", rate × {_rate(entries[0]):g}" if _rate(entries[0]) != 1 else ""
+    values = {} if trials is None else {"trials": trials}
+    return figure(f"{trials or NOT_STATED}{rate}", **values)
+
+
+def _rate(entry: Entry) -> float:
+    return finite(entry.config.get(RATE)) or 1.0
 
 
 def _cost(entries: Sequence[Entry]) -> Cell:
