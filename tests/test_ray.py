@@ -29,9 +29,9 @@ ARGUMENTS = (
 def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv(
-            "RAY_memory_monitor_refresh_ms", "0"
-        )  # it would end cells for what others do on this machine
+        # A busy machine: nobody is ended for the memory that others take, and nodes may take long to start.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "300")
         from ray.cluster_utils import Cluster
 
         made = Cluster()
