@@ -4,7 +4,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -87,6 +87,15 @@ class Meter:
             "peak_resident_bytes": peak_resident_bytes(),
             "gpu_energy_joules": self.joules(),
         }
+
+
+def combined(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The cost of a cell by those of its processes: what several devices use adds up, the rest is the first one's."""
+    whole = dict(costs[0])
+    for name in ("peak_memory_bytes", "peak_resident_bytes", "gpu_energy_joules"):
+        amounts = [cost[name] for cost in costs]
+        whole[name] = None if None in amounts else sum(amounts)
+    return whole
 
 
 class EnergyMeter:

@@ -46,8 +46,27 @@ def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precisio
     return "bf16" if on_gpu else "fp32"
 
 
+def grouped(devices: list[str], processes: int) -> list[str]:
+    """The devices of each cell that runs at a time, `cuda:0,1`. UsageError where there are not enough for one."""
+    if devices == ["cpu"] or processes == 1:
+        return devices
+    numbers = [device.partition(":")[2] for device in devices]
+    groups = [numbers[start : start + processes] for start in range(0, len(numbers), processes)]
+    if len(numbers) < processes:
+        raise UsageError(f"--gpus-per-cell {processes}: only {len(numbers)} GPUs are there to use")
+    return [f"cuda:{','.join(group)}" for group in groups if len(group) == processes]
+
+
+def one_by_one(devices: str, processes: int) -> list[str]:
+    """The device of each process of a cell: what `grouped` put together, or the one device for all."""
+    kind, _, numbers = devices.partition(":")
+    each = [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [kind]
+    return each * processes if len(each) == 1 else each
+
+
 def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
-    """Cells at a time: `jobs` if given, else one per GPU, or as many as the cores carry with `threads` each."""
+    """Cells at a time: `jobs` if given, else one per GPU or group of them, or as many as the cores carry with
+    `threads` each, all processes of a cell together."""
     if jobs is not None:
         return jobs
     if devices != ["cpu"]:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ssl_bench.files import read_json
 from ssl_bench.results import read_record
@@ -85,13 +85,18 @@ class Wanted:
     jobs: int | None = None
     """Cells at a time over all devices; None: as many as they carry."""
     threads: int = 1
-    """CPU threads of a cell."""
+    """CPU threads of a process."""
+    processes: int = 1
+    """Of a cell, on devices of their own; those of a CPU share it."""
     preload: tuple[str, ...] = ()
     """Modules that the cells import."""
 
 
 class Executor(ABC):
     """Runs jobs on devices, each in a process of its own, and reports as they end."""
+
+    several_processes: ClassVar[bool] = False
+    """Whether it gives a cell as many devices of one machine as it has processes: `cuda:0,1` to `worker.main`."""
 
     def __init__(self, wanted: Wanted, config: Any) -> None:
         """`config`: checked settings, of the class that its description names.

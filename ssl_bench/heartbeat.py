@@ -27,9 +27,17 @@ class LockLost(Exception):
 class Heartbeat:
     """Called by every loop of a cell once per turn; writes `progress.json` every now and then."""
 
-    def __init__(self, folder: Path, lock: Lock | None = None, hang_seconds: float | None = None) -> None:
-        """`hang_seconds`: the process ends itself after so long a silence; None: it never does."""
-        self.folder, self.lock, self.hang_seconds = folder, lock, hang_seconds
+    def __init__(
+        self,
+        folder: Path,
+        lock: Lock | None = None,
+        hang_seconds: float | None = None,
+        *,
+        shows: bool = True,
+    ) -> None:
+        """`hang_seconds`: the process ends itself after so long a silence; None: it never does. `shows`: whether it
+        writes, as one of several processes of a cell does."""
+        self.folder, self.lock, self.hang_seconds, self.shows = folder, lock, hang_seconds, shows
         self.last = float("-inf")
         self._watch()
 
@@ -39,8 +47,9 @@ class Heartbeat:
             return
         self.check()
         self._watch()
-        here = {"host": platform.node(), "pid": os.getpid()}
-        write_json(self.folder / "progress.json", {**state(), **here}, durable=False)
+        if self.shows:
+            here = {"host": platform.node(), "pid": os.getpid()}
+            write_json(self.folder / "progress.json", {**state(), **here}, durable=False)
         self.last = time.monotonic()
 
     def check(self) -> None:

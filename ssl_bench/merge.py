@@ -15,9 +15,9 @@ from typing import Any
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import TEMPORARY, temporary_beside, write_json
 from ssl_bench.lock import Lock, holder
-from ssl_bench.results import CHECKPOINTS, OUTSIDE_IDENTITY, Record, read_record, record_files, same
+from ssl_bench.results import CHECKPOINTS, MEMORY, OUTSIDE_IDENTITY, Record, read_record, record_files, same
 
-UNFINISHED = (*CHECKPOINTS, "failure.json", "progress.json")
+UNFINISHED = (*CHECKPOINTS, MEMORY, "failure.json", "progress.json")
 """What a finished cell has no use for."""
 
 

@@ -10,7 +10,7 @@ from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.lock import PATIENCE
-from ssl_bench.recipe import Tier
+from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.sources import Source, open_sources
@@ -144,6 +144,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         held_out = hold_out(source.dataset, split, share, task=task.name)
                         used = without(source.dataset, used, held_out)
                     source.targets.update(used.labeled, used.held_out)
+                    check_parts(task, method, recipes[task.name], request.execution)
                     tried = [
                         (trial, config, weights_for(weights, registry, [backbone, *config.backbones()]))
                         for trial, config in configs[task.name, method.name]
@@ -183,6 +184,19 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                         cells.setdefault(digest(cell.identity), cell)
     check_asked(bool(request.pretrained or request.weights), cells.values())
     return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)
+
+
+def check_parts(task: TaskSpec, method: MethodSpec, recipe: Recipe, execution: Execution) -> None:
+    """UsageError unless the rows of a step can be cut in the parts that `execution` asks for."""
+    possible = recipe.possible_parts(method.uses_unlabeled)
+    if execution.micro_batches * execution.processes not in possible:
+        rows = f"{recipe.labeled_rows} labelled"
+        rows += f" and {recipe.unlabeled_rows} unlabelled" if method.uses_unlabeled else ""
+        raise UsageError(
+            f"--micro-batches {execution.micro_batches} x --gpus-per-cell {execution.processes}: {task.name} has "
+            f"{rows} rows per step for {method.name}, to be cut in {', '.join(map(str, possible))} equal parts; "
+            f"or set {task.name}.labeled_rows or .unlabeled_rows"
+        )
 
 
 def by_task(

@@ -30,7 +30,7 @@ def attempt(folder: Path, device: str, run: Callable[[Sequence[int], Heartbeat],
 
     `run` gets a list that fills when the process is told to stop, on which it raises Interrupted.
     """
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     try:
         hang_seconds = float((read_json(folder / "cell.json") or {}).get("hang_seconds", PATIENCE))
         # Who watches from elsewhere waits for longer than the cell itself.
@@ -42,7 +42,9 @@ def attempt(folder: Path, device: str, run: Callable[[Sequence[int], Heartbeat],
     try:
         with _log_to(folder / "log.txt"):
             print(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {lock.owner}, {device}", flush=True)
-            return _ending(folder, lambda: run(stop, Heartbeat(folder, lock, hang_seconds)))
+            for leftover in folder.glob(TEMPORARY):  # of a worker that was killed while it wrote
+                leftover.unlink(missing_ok=True)
+            return ending(folder, lambda: run(stop, Heartbeat(folder, lock, hang_seconds)))
     except OSError as error:
         return _unwritable(folder, error)
     finally:
@@ -51,11 +53,9 @@ def attempt(folder: Path, device: str, run: Callable[[Sequence[int], Heartbeat],
             lock.release()
 
 
-def _ending(folder: Path, run: Callable[[], None]) -> int:
+def ending(folder: Path, run: Callable[[], None]) -> int:
     """Run, and put down how it ended; the exit status."""
     try:
-        for leftover in folder.glob(TEMPORARY):  # of a worker that was killed while it wrote
-            leftover.unlink(missing_ok=True)
         run()
     except Interrupted:
         return INTERRUPTED
@@ -64,23 +64,23 @@ def _ending(folder: Path, run: Callable[[], None]) -> int:
         return ELSEWHERE
     except SslBenchError as error:
         print(f"failed: {error}", flush=True)
-        return _failed(folder, str(error), error.exit_status, diverged=isinstance(error, Diverged))
+        return failed(folder, str(error), error.exit_status, diverged=isinstance(error, Diverged))
     except OSError as error:
         traceback.print_exc()
         where = f": {error.filename}" if error.filename else ""
         # The machine's fault, not the cell's.
-        return _failed(
+        return failed(
             folder, f"{error.strerror or error}{where}", _unwritable(folder, error), worth_retrying=True
         )
     except Exception as error:
         traceback.print_exc()
         message = str(error).strip().partition("\n")[0]
         memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        return _failed(folder, f"{type(error).__name__}: {message}", 1, worth_retrying=memory)
+        return failed(folder, f"{type(error).__name__}: {message}", 1, worth_retrying=memory)
     return 0
 
 
-def _failed(
+def failed(
     folder: Path, message: str, status: int, *, worth_retrying: bool = False, diverged: bool = False
 ) -> int:
     """Leave word of a failure, where that can be written; the exit status."""
@@ -99,7 +99,7 @@ def _unwritable(folder: Path, error: OSError) -> int:
     return NO_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else IO_ERROR
 
 
-def _stop_on_signals() -> list[int]:
+def stop_on_signals() -> list[int]:
     """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
     received: list[int] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)

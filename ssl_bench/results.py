@@ -4,6 +4,7 @@ OUT/cells/CELL/cell.json        what to run
 OUT/cells/CELL/lock             who works on it, while somebody does (`lock.py`)
 OUT/cells/CELL/progress.json    its last sign of life
 OUT/cells/CELL/checkpoint.pt    where it stands, and `checkpoint.previous.pt`, where it stood before
+OUT/cells/CELL/memory.json      since when its batches are taken in smaller parts, where memory ran out
 OUT/cells/CELL/log.txt          what it said, all attempts in one, each under a heading
 OUT/cells/CELL/failure.json     why it ended early; never taken for a result
 OUT/cells/CELL/weights.pt       what it learnt
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 """The newest, and the one before."""
+MEMORY = "memory.json"
 
 Record = Mapping[str, Any]
 
@@ -99,7 +101,7 @@ class ResultStore:
         """Remove what a kill right after the record left behind; nothing where a process still works there."""
         folder = self.folder(cell)
         if (folder / "lock").exists() and holder(folder) is None:
-            for name in (*CHECKPOINTS, "progress.json", "lock"):
+            for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
                 (folder / name).unlink(missing_ok=True)
 
     def tables_are_current(self) -> bool:

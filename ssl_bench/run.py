@@ -15,7 +15,7 @@ from ssl_bench.executor import Executor, Job, Outcome
 from ssl_bench.files import read_json, write_text
 from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
-from ssl_bench.results import CHECKPOINTS, Record, ResultStore
+from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
 from ssl_bench.sources import Source
 
 WAIT = 1.0
@@ -177,7 +177,7 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
             raise UsageError(
                 f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
             )
-        for name in CHECKPOINTS:
+        for name in (*CHECKPOINTS, MEMORY):
             (folder / name).unlink(missing_ok=True)
         if (folder / "result.json").exists():
             (folder / "result.json").replace(folder / "result.json.previous")

@@ -4,10 +4,11 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 """
 
 import contextlib
+import gc
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,29 @@ import torch
 
 from ssl_bench.acceleration import accelerate
 from ssl_bench.backbone import network_factory
+from ssl_bench.batch_norm import synchronise
 from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell, execution_of, recipe_of
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint, save_weights
-from ssl_bench.cost import Meter
+from ssl_bench.cost import Meter, combined
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
-from ssl_bench.devices import loader_threads
+from ssl_bench.devices import loader_threads, one_by_one
+from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.files import read_json, write_json
 from ssl_bench.heap import keep_heap
 from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.losses import READ_EVERY, LossLog
+from ssl_bench.memory import MicroBatches, TakeLess
 from ssl_bench.method import Method
 from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.process import Interrupted, attempt
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
-from ssl_bench.results import CHECKPOINTS, SCHEMA, read_record
+from ssl_bench.results import CHECKPOINTS, MEMORY, SCHEMA, read_record
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Task
@@ -44,13 +48,31 @@ from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import SCRATCH, Weights
 
 
-def main(folder: Path, device: str, registry: Registry | None = None) -> None:
-    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
+def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
+    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status.
+
+    `devices`: `cpu`, `cuda:0`, or `cuda:0,1` for a cell of several processes.
+    """
 
     def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
-        run_cell(folder, torch.device(device), registry or registry_for(folder), stop, heartbeat)
+        processes = execution_of(cell_in(folder)).processes
+        known = registry or registry_for(folder)
+        if processes == 1:
+            run_cell(folder, torch.device(devices), known, stop, heartbeat)
+        else:
+            from ssl_bench.processes import run_processes
 
-    sys.exit(attempt(folder, device, run))
+            run_processes(folder, one_by_one(devices, processes), known, stop, heartbeat)
+
+    sys.exit(attempt(folder, devices, run))
+
+
+def cell_in(folder: Path) -> Cell:
+    """The cell that a folder is for. Raises CellError."""
+    content = read_json(folder / "cell.json")
+    if content is None:
+        raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
+    return Cell.from_json(content)
 
 
 def run_cell(
@@ -59,21 +81,41 @@ def run_cell(
     registry: Registry,
     stop: Sequence[int] = (),
     heartbeat: Heartbeat | None = None,
+    world: World = ALONE,
 ) -> None:
     """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
 
     Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty, and LockLost where the
-    heartbeat has lost the folder.
+    heartbeat has lost the folder. Alone it goes on from its checkpoint where memory runs out; one of several processes
+    raises TakeLess.
     """
     if read_record(folder / "result.json") is not None:
         return
-    content = read_json(folder / "cell.json")
-    if content is None:
-        raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
-    cell = Cell.from_json(content)
+    cell = cell_in(folder)
     prepare_torch(cell.threads)
     heartbeat = heartbeat or Heartbeat(folder)
-    with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat)) as run:
+    while True:
+        try:
+            _run_once(cell, folder, device, registry, stop, heartbeat, world)
+            return
+        except TakeLess:
+            if world.size > 1:
+                raise
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _run_once(
+    cell: Cell,
+    folder: Path,
+    device: torch.device,
+    registry: Registry,
+    stop: Sequence[int],
+    heartbeat: Heartbeat,
+    world: World,
+) -> None:
+    with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat, world)) as run:
         run.resume()
         try:
             run.train()
@@ -84,9 +126,11 @@ def run_cell(
             print(f"interrupted at step {run.step}", flush=True)
             raise
     heartbeat.check()
+    if not world.leads:
+        return
     record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", run.method.state_dict())
     write_json(folder / "result.json", record)
-    for leftover in (*CHECKPOINTS, "progress.json"):
+    for leftover in (*CHECKPOINTS, MEMORY, "progress.json"):
         (folder / leftover).unlink(missing_ok=True)
 
 
@@ -127,8 +171,9 @@ class CellRun:
         registry: Registry,
         stop: Sequence[int],
         heartbeat: Heartbeat,
+        world: World = ALONE,
     ) -> None:
-        self.cell, self.folder, self.device = cell, folder, device
+        self.cell, self.folder, self.device, self.world = cell, folder, device, world
         self.stop, self.heartbeat = stop, heartbeat
         self.meter = Meter(device)
         self.recipe = recipe_of(cell)
@@ -146,7 +191,10 @@ class CellRun:
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
+        if world.size > 1:
+            synchronise(self.method)
         self.networks = accelerate(self.method, execution_of(cell), device)
+        self.micro_batches = MicroBatches(folder, cell, self.spec.uses_unlabeled)
         self.stream = BatchStream(
             self.data,
             cell.split,
@@ -155,12 +203,21 @@ class CellRun:
             seed=cell.seed,
             uses_unlabeled=self.spec.uses_unlabeled,
             device=device,
+            part=world.part,
         )
         # On a CPU a thread that decodes would take the core from the one that trains.
         workers = loader_threads() if device.type == "cuda" else 0
         self.prefetcher = Prefetcher(self.stream, self.recipe.iterations, workers) if workers else None
-        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or self.stream, cell.seed)
-        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
+        self.trainer = Trainer(
+            self.method,
+            self.recipe,
+            self.prefetcher or self.stream,
+            cell.seed,
+            micro_batches=self.micro_batches.used,
+            world=world,
+        )
+        trackers = cell.trackers if world.leads else ()
+        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
@@ -181,7 +238,8 @@ class CellRun:
             self.evaluations = state["evaluations"]
             self.meter.load_state_dict(state["meter"])
             self.resumed_at = [*state["resumed_at"], self.step]
-            print(f"resumed at step {self.step}", flush=True)
+            if self.world.leads:
+                print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
 
     def train(self) -> None:
@@ -197,8 +255,11 @@ class CellRun:
             if self.step == recipe.iterations:
                 return
             self.phase = "training"
-            self._between()
-            self.losses.add(self.step, self.trainer.step(self.step))
+            self.heartbeat(self._state)
+            # All processes stop at the same step.
+            if self.world.any(bool(self.stop)):
+                raise Interrupted
+            self.losses.add(self.step, self._step())
             self.step += 1
             if self.step % every == 0 or not self.terms:
                 self._read_losses()
@@ -208,9 +269,22 @@ class CellRun:
                 self.save()
                 saved = time.monotonic()
 
+    def _step(self) -> Mapping[str, torch.Tensor]:
+        """The losses of the next step. TakeLess where memory ran out, CellError where nothing less can be taken."""
+        try:
+            return self.trainer.step(self.step)
+        except torch.OutOfMemoryError as error:
+            print(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", flush=True)
+        # Not in the handler: what is raised there keeps the step's tensors alive, in the frames of its context.
+        less = self.micro_batches.reduce(self.step)
+        print(less, flush=True)
+        raise less
+
     def save(self) -> None:
         """Write a checkpoint."""
         self._read_losses()
+        if not self.world.leads:
+            return
         self.trackers.save(self.step)
         state = {
             "code": self.code,
@@ -244,8 +318,12 @@ class CellRun:
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
             "per_image": {"ids": list(self.data.scored), **self.last.per_image},
             "curves": self.curves.means(),
-            "cost": self.meter.cost(self.method, self.recipe, rows),
-            "provenance": {**provenance(self.device, self.resumed_at), **self._compiled()},
+            "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
+            "provenance": {
+                **provenance(self.device, self.resumed_at),
+                **self._compiled(),
+                **self.micro_batches.provenance(),
+            },
         }
         self.trackers.end(record)
         return record
@@ -277,12 +355,12 @@ class CellRun:
         self.method.eval()
         try:
             names = self.data.scored
-            return evaluate(predict, self.task, self.data, names, self.device, self._between)
+            return evaluate(predict, self.task, self.data, names, self.device, self._between, self.world)
         finally:
             self.method.train()
 
     def _between(self) -> None:
-        """Between two steps or test images: show life, and raise Interrupted where told to stop."""
+        """Between two test images: show life, and raise Interrupted where told to stop."""
         self.heartbeat(self._state)
         if self.stop:
             raise Interrupted

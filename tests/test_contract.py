@@ -57,7 +57,7 @@ class TeacherAmongThePlayers(TeacherWithoutPlayer):
         return {"student": Player(nn.ModuleList([self.student, self.teacher]))}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
-        views = self.task.perturb(batch.unlabeled_images, progress.generator)
+        views = self.task.perturb(batch.unlabeled_images, progress.draws)
         error = (self.student(views) - self.teacher(views)).square()
         task = self.task.loss(self.student(batch.labeled_images), batch.targets)
         yield {"student": {"task": task, "consistency": error.mean()}}

@@ -18,6 +18,7 @@ from torch import Tensor
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.seeds import generator_for
 from ssl_bench.specs import DatasetSpec, Kind, Metric, TaskSpec
@@ -52,12 +53,12 @@ class Depth(Task):
         """Clamped to [0, 1]."""
         return prediction.clamp(0, 1)
 
-    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+    def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
         """Another exposure and noise: neither moves anything."""
         stops, level = {"none": (0.0, 0.0), "weak": (0.1, 0.01), "strong": (0.5, 0.04)}[strength]
         # Drawn on the CPU, so that a draw does not depend on the device.
-        exposure = 2 ** (stops * (2 * torch.rand(len(images), 1, 1, 1, generator=generator) - 1))
-        noise = level * torch.randn(images.shape, generator=generator)
+        exposure = 2 ** (stops * (2 * draws.rand(len(images), 1, 1, 1) - 1))
+        noise = level * draws.randn(*images.shape)
         return (images * exposure.to(images.device) + noise.to(images.device)).clamp(0, 1)
 
     def metrics(self) -> "DepthScores":
@@ -89,6 +90,10 @@ class DepthScores:
         }
         self.rows.append(row)
         return dict(row)
+
+    def merge(self, other: Self) -> None:
+        """Add the images of another one."""
+        self.rows += other.rows
 
     def compute(self) -> Scores:
         """The means."""

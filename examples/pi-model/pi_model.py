@@ -32,7 +32,7 @@ class PiModel(Method):
         return {"model": Player(self.model)}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
-        views = [self.task.perturb(batch.unlabeled_images, progress.generator) for _ in range(2)]
+        views = [self.task.perturb(batch.unlabeled_images, progress.draws) for _ in range(2)]
         logits = self.model(torch.cat([batch.labeled_images, *views]))
         count = len(batch.unlabeled_images)
         labeled, first, second = logits.split([batch.labeled, count, count])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ssl_bench.method import Progress
+from ssl_bench.parts import Draws
 from ssl_bench.testing import ToyStream, contract_tests
 from ssl_bench.testing.toys import build_toy
 
@@ -16,7 +17,7 @@ def test_consistency_ramps_up() -> None:
     method, batch = build_toy(spec, "regression"), ToyStream("regression").batch(0)
 
     def consistency(step: int) -> float:
-        progress = Progress(step, 100, 10.0, torch.Generator().manual_seed(0))
+        progress = Progress(step, 100, 10.0, Draws(torch.Generator().manual_seed(0)))
         (losses,) = method.losses(batch, progress)
         return losses["model"]["consistency"].item()
 

@@ -110,7 +110,17 @@ def choose_executor(
         raise UsageError(
             f"executor '{name}' needs a package that is not installed ({error}){cure}"
         ) from error
-    return lambda wanted: executor(wanted, config)
+
+    def start(wanted: "Wanted") -> "Executor":
+        if wanted.processes > 1 and not executor.several_processes:
+            raise UsageError(
+                f"--gpus-per-cell {wanted.processes}: executor '{name}' runs a cell in one process; "
+                "take --executor local, or leave it out"
+            )
+        started: Executor = executor(wanted, config)
+        return started
+
+    return start
 
 
 def _generate(taken: set[str], command: str) -> Iterator[ExecutorOption]:

@@ -87,6 +87,7 @@ def execute(
         devices=options["devices"],
         jobs=options["jobs"],
         threads=options["threads"],
+        processes=options["gpus_per_cell"],
         preload=plan.preload(registry),
     )
     runner = start(wanted) if cells else None

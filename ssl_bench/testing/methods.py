@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import CellError, PluginError
 from ssl_bench.method import Batch, Method, Progress
+from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind, MethodConfig, MethodSpec
 from ssl_bench.task import Target
 from ssl_bench.testing.findings import Check
@@ -98,7 +99,8 @@ class Trial:
         """What `losses` yields for a batch half-way through the run, one yield after the other."""
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
-        progress = Progress(STEPS // 2, RECIPE.iterations, RECIPE.iterations_per_epoch, generator)
+        draws = Draws(generator)
+        progress = Progress(STEPS // 2, RECIPE.iterations, RECIPE.iterations_per_epoch, draws)
         return list(build_toy(self.spec, self.kind).losses(batch, progress))
 
 
@@ -232,12 +234,12 @@ def _no_randomness_is_hidden(trial: Trial) -> None:
     if name is not None and _difference(trial.early, weights(0)) is None:
         raise PluginError(
             f"'{name}' depends on the global generator of Python's `random` or of NumPy: draw by torch, or from "
-            "`progress.generator`"
+            "`progress.draws`"
         )
     if name is not None:
         raise PluginError(
             f"'{name}' differs when the same run is repeated in one process: a generator of its own, or state that "
-            "outlives the method, on its class or module; draw by torch or `progress.generator`, keep state on `self`"
+            "outlives the method, on its class or module; draw by torch or `progress.draws`, keep state on `self`"
         )
 
 
@@ -247,7 +249,7 @@ def _a_resume_is_exact(trial: Trial) -> str | None:
         return None
     return (
         f"'{name}' differs after a resume: state outside modules and buffers is lost then; use `progress.step` for "
-        "a counter, register_buffer for a tensor, and `progress.generator` in place of a generator of its own"
+        "a counter, register_buffer for a tensor, and `progress.draws` in place of a generator of its own"
     )
 
 

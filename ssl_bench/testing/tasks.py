@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ssl_bench.parts import Draws
 from ssl_bench.specs import TaskSpec, resolve
 from ssl_bench.task import Target, Task
 from ssl_bench.testing.findings import Check
@@ -64,22 +65,28 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
         images = torch.rand(2, task.in_channels, HEIGHT, WIDTH, generator=generator)
         for strength in ("none", "weak", "strong"):
             first, second = (
-                task.perturb(images, torch.Generator().manual_seed(1), strength) for _ in range(2)
+                task.perturb(images, Draws(torch.Generator().manual_seed(1)), strength) for _ in range(2)
             )
             if not torch.equal(first, second):
-                return "perturb draws from another generator than the one it is given"
+                return "perturb draws from elsewhere than `draws`"
             if first.shape != images.shape or first.min() < 0 or first.max() > 1:
                 return "perturb must keep the shape and the range [0, 1]"
         return None
 
     def scores() -> str | None:
-        metrics = task.metrics()
-        for row in range(2):
-            metrics.update(
-                task.activate(logits[row : row + 1]), Target(value[row : row + 1], valid[row : row + 1])
-            )
+        metrics, first, second = task.metrics(), task.metrics(), task.metrics()
+        for row, share in enumerate((first, second)):
+            for each in (metrics, share):
+                each.update(
+                    task.activate(logits[row : row + 1]), Target(value[row : row + 1], valid[row : row + 1])
+                )
         missing = [metric.name for metric in spec.metrics if metric.name not in metrics.compute()]
-        return f"metrics are declared but not computed: {', '.join(missing)}" if missing else None
+        if missing:
+            return f"metrics are declared but not computed: {', '.join(missing)}"
+        second.merge(first)
+        if second.compute() != metrics.compute():
+            return "scores depend on how images are shared out between two metrics that `merge`"
+        return None
 
     def files() -> str | None:
         stored = task.stored(task.activate(logits[:1]))

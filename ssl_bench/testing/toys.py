@@ -1,9 +1,10 @@
 """Toy tasks of both kinds, small enough to try a method on in seconds."""
 
 import io
+import math
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import resolve_config
 from ssl_bench.method import Batch, Method
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
@@ -54,9 +56,9 @@ class ToyClassification(Task):
         """The likeliest class."""
         return prediction.argmax(1)
 
-    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
-        """Noise that is the same in every run, as the generator is: it cannot make a difference between two."""
-        return (images + 0.2 * torch.rand(images.shape, generator=generator)).clamp(0, 1)
+    def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
+        """Noise that is the same in every run, as the draws are: it cannot make a difference between two."""
+        return (images + 0.2 * draws.rand(*images.shape)).clamp(0, 1)
 
     def metrics(self) -> Metrics:
         """Mean error, enough for a check."""
@@ -101,8 +103,11 @@ class _ToyMetrics:
         self.errors.append((prediction - self.task.encode(target).value).abs().mean().item())
         return {"error": self.errors[-1]}
 
+    def merge(self, other: Self) -> None:
+        self.errors += other.errors
+
     def compute(self) -> Scores:
-        return {"error": sum(self.errors) / len(self.errors)}
+        return {"error": math.fsum(self.errors) / len(self.errors)}
 
 
 TOYS: Mapping[Kind, type[Task]] = {"classification": ToyClassification, "regression": ToyRegression}

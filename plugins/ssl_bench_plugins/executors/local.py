@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ssl_bench.devices import find_devices
+from ssl_bench.devices import find_devices, grouped
 from ssl_bench.executor import Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.specs import ExecutorConfig
 from ssl_bench_plugins.executors.slots import slots_of
@@ -39,9 +39,11 @@ class LocalExecutor(Executor):
     touched a device, so a forked cell starts in well under a second.
     """
 
+    several_processes = True
+
     def __init__(self, wanted: Wanted, config: ExecutorConfig) -> None:
         super().__init__(wanted, config)
-        self.devices = find_devices(wanted.devices)
+        self.devices = grouped(find_devices(wanted.devices), wanted.processes)
         self.in_flight: list[Running] = []
 
     def running(self) -> Sequence[Job]:
@@ -82,9 +84,9 @@ class LocalExecutor(Executor):
 
 def work(folder: str, device: str) -> None:
     """In the forked process: run the cell, and die with the parent."""
-    from ssl_bench import worker
+    from ssl_bench import processes, worker
 
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=processes.die_with_parent, daemon=True).start()
     worker.main(Path(folder), device)
 
 
@@ -98,11 +100,3 @@ def stop(running: Sequence[Running]) -> None:
         if one.process.exitcode is None:
             one.process.kill()
             one.process.join()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        # Nothing is lost: files are replaced whole, and the next run resumes from the last checkpoint.
-        os._exit(1)

@@ -63,7 +63,7 @@ class S4L(Method):
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """One forward pass of originals and turned copies; copies of another shape go through a second one."""
-        turns = torch.randint(1, 4, (len(batch.images),), generator=progress.generator).tolist()
+        turns = progress.draws.randint(1, 4, len(batch.images)).tolist()
         height, width = batch.images.shape[-2:]
         upright = [row for row, turn in enumerate(turns) if height == width or turn == 2]
         sideways = [row for row in range(len(turns)) if row not in upright]
