@@ -109,7 +109,7 @@ class _Total(torch.autograd.Function):
 
 def total(tensor: Tensor) -> Tensor:
     """The sum over all processes, through which gradients flow back to each of them."""
-    return _Total.apply(tensor.contiguous())  # type: ignore[no-any-return]
+    return _Total.apply(tensor.contiguous())
 
 
 def join(device: torch.device) -> World:
