@@ -35,6 +35,7 @@ SWITCHES = (
     Execution(precision="bf16"),
     Execution(channels_last=True),
     Execution(precision="bf16", channels_last=True),
+    Execution(micro_batches=2),
 )
 COMPILED = Execution(precision="bf16", channels_last=True, compile=True)
 """Of the baseline alone: of all methods it would take minutes of compiling each."""

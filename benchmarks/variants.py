@@ -102,7 +102,7 @@ def training_step(
     made: Method = resolve(method.method)(task, resolve_config(workload.task, method, {}), build_network)
     networks = accelerate(made.train().to(device), form, device)
     stream = OneBatch(workload, task, labeled, device)
-    trainer = Trainer(made, workload.recipe, stream, seed=0)
+    trainer = Trainer(made, workload.recipe, stream, seed=0, micro_batches=form.micro_batches)
     steps = itertools.cycle(range(workload.recipe.iterations))
     return partial(_next_step, trainer, steps), networks
 

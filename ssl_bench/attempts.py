@@ -50,7 +50,8 @@ class Attempts:
         if outcome.status != "failed":
             return outcome, False
         failure = read_json(folder / "failure.json")
-        if failure is None and silent >= cell.hang_seconds:
+        # Looks lie a moment apart, so that a silence may seem a little shorter than it was.
+        if failure is None and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
             message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log says where it hung"
             outcome = replace(outcome, message=message)
         if not folder.is_dir() or (failure is not None and not failure.get("worth_retrying")):

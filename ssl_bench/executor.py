@@ -101,10 +101,15 @@ class Executor(ABC):
     def __init__(self, wanted: Wanted, config: Any) -> None:
         """`config`: checked settings, of the class that its description names.
 
-        Raises UsageError for devices that cannot be had: a command ends there, before any compute, and never waits.
+        Raises UsageError for devices that cannot be had: a command ends here or in `open`, before any compute, and
+        never waits.
         """
         self.wanted = wanted
         self.config = config
+
+    def open(self) -> None:
+        """Join what it runs on. Raises UsageError where that, or what the command wants of it, cannot be had."""
+        return None
 
     def close(self) -> None:
         """Let go of what it holds between runs, once there is nothing more to run."""

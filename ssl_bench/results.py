@@ -10,6 +10,7 @@ OUT/cells/CELL/failure.json     why it ended early; never taken for a result
 OUT/cells/CELL/weights.pt       what it learnt
 OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
 OUT/leaderboards/*.md           tables made from the records
+OUT/data.toml                   what data sets are called in them, if somebody says so
 """
 
 import os
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from ssl_bench.errors import UsageError
 from ssl_bench.files import read_json, write_json
 from ssl_bench.lock import holder
+from ssl_bench.titles import FILE as TITLES
+from ssl_bench.titles import read_titles, with_title
 
 if TYPE_CHECKING:
     from ssl_bench.cell import Cell
@@ -105,11 +108,12 @@ class ResultStore:
                 (folder / name).unlink(missing_ok=True)
 
     def tables_are_current(self) -> bool:
-        """Whether every table is younger than every record, and than the last coming or going of a cell."""
+        """Whether every table is younger than the records, the last coming or going of a cell, and `data.toml`."""
         try:
             tables = [path.stat().st_mtime_ns for path in self.leaderboards.glob("*.md")]
             records = [path.stat().st_mtime_ns for path in self.cells.glob("*/result.json")]
-            changed = max([self.cells.stat().st_mtime_ns, *records])
+            titles = [path.stat().st_mtime_ns for path in self.root.glob(TITLES)]
+            changed = max([self.cells.stat().st_mtime_ns, *records, *titles])
         except OSError:
             return False
         return (self.leaderboards / "README.md").exists() and changed < min(tables)
@@ -133,7 +137,8 @@ class ResultStore:
 
     def records(self) -> list[Record]:
         """All finished records, in the order of their ids."""
-        return list(read_records(self.cells))
+        titles = read_titles(self.root)
+        return [with_title(record, titles) for record in read_records(self.cells)]
 
 
 def read_record(path: Path) -> Record | None:
@@ -148,12 +153,13 @@ def read_records(folder: Path) -> Iterator[Record]:
 
 
 def record_files(folder: Path) -> Iterator[tuple[Path, Record]]:
-    """As `read_records`, each with its file."""
+    """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
     if not folder.is_dir():
         return
+    titles = read_titles(folder)
     for path in sorted(folder.rglob("*.json")):
         if path.name in ("cell.json", "failure.json", "progress.json"):
             continue
         record = read_record(path)
         if record is not None:
-            yield path, record
+            yield path, with_title(record, titles)

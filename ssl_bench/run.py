@@ -1,4 +1,4 @@
-"""The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
+"""The parent of a run: check, stage the cells, let an executor run them, keep the records, write the tables."""
 
 import contextlib
 import threading
@@ -11,12 +11,16 @@ from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
 from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
-from ssl_bench.executor import Executor, Job, Outcome
+from ssl_bench.executor import Executor, Job, Outcome, Wanted
 from ssl_bench.files import read_json, write_text
+from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format, render
 from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
+from ssl_bench.registry import Registry
 from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
 from ssl_bench.sources import Source
+from ssl_bench.specs import TrackerSpec, resolve
+from ssl_bench.weights import check_weights
 
 WAIT = 1.0
 """Seconds between two looks at cells that other commands run, and before cells are tried again."""
@@ -24,6 +28,9 @@ WAIT = 1.0
 
 class Display(Protocol):
     """Where progress is shown."""
+
+    def fetching(self, title: str) -> None:
+        """Something is about to be looked for, and downloaded where need be."""
 
     def checking(self, title: str, files: int) -> None:
         """A data set's files are about to be read."""
@@ -45,6 +52,47 @@ class Display(Protocol):
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """One cell ended."""
+
+
+def prepare_run(
+    registry: Registry,
+    plan: Plan,
+    store: ResultStore,
+    start: Callable[[Wanted], Executor],
+    display: Display,
+    *,
+    devices: str = "auto",
+    jobs: int | None = None,
+    resume: bool = True,
+) -> tuple[list[Cell], Executor | None]:
+    """The cells to run, and the executor that will; None where there is nothing to run.
+
+    Whatever they need is found and read once: UsageError or DataError before any compute. Without `resume`, what
+    the cells had is forgotten.
+    """
+    for name in dict.fromkeys(name for cell in plan.cells for name in cell.trackers):
+        _require(registry.tracker(name))
+    store.prepare()
+    cells = unfinished(plan, store) if resume else list(plan.cells)
+    if not cells:
+        return [], None
+    wanted = Wanted(
+        devices=devices,
+        jobs=jobs,
+        threads=max(cell.threads for cell in cells),
+        processes=max(int(cell.execution.get("processes", 1)) for cell in cells),
+        preload=plan.preload(registry),
+    )
+    executor = start(wanted)
+    try:
+        check_weights(registry, cells, lambda name: display.fetching(f"the pretrained weights of {name}"))
+        check_data(plan, cells, display)
+        if not resume:
+            forget(cells, store)
+    except BaseException:
+        executor.close()
+        raise
+    return cells, executor
 
 
 def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
@@ -149,8 +197,27 @@ def _round(
         stream.close()  # type: ignore[attr-defined]
 
 
+def write_leaderboards(registry: Registry, plan: Plan, store: ResultStore) -> list[Path] | None:
+    """The tables of every record in the store, written unless they are current. None: the plan has no record."""
+    if not any(store.is_finished(cell) for cell in plan.cells):
+        return None
+    formats = formats_to_write(["md"], store.leaderboards)
+    files = {} if store.tables_are_current() else render(store.records(), formats, claims=registry.claims)
+    return write_tables(files, store.leaderboards)
+
+
+def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
+    """The formats asked for and those in which the folder holds every document already: none of them grows stale."""
+    there = [form for form in FORMATS if all((folder / f"{name}.{form}").is_file() for name in DOCUMENTS)]
+    there += ["csv"] if any((folder / DOCUMENTS[0]).glob("*.csv")) else []
+    return [form for form in FORMATS if form in asked or form in there]
+
+
 def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Write what `render` gave into a folder. UsageError where it cannot be written."""
+    """Write what `render` gave into a folder, and remove CSV files of tables that there are no longer.
+
+    UsageError where it cannot be written.
+    """
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +225,10 @@ def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
             (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)
             written.append(folder / name)
+        if any(path.suffix == ".csv" for path in written):
+            tables = (path for name in DOCUMENTS for path in (folder / name).glob("*.csv"))
+            for path in set(tables) - set(written):
+                path.unlink()
     except OSError as error:
         raise UsageError(f"{folder}: tables cannot be written ({error.strerror})") from error
     return written
@@ -182,6 +253,16 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
         if (folder / "result.json").exists():
             (folder / "result.json").replace(folder / "result.json.previous")
         lock.release()
+
+
+def _require(tracker: TrackerSpec) -> None:
+    """Import a tracker now: what it needs may not be installed."""
+    try:
+        resolve(tracker.tracker)
+    except ImportError as error:
+        raise UsageError(
+            f"tracker '{tracker.name}' needs a package that is not installed ({error})"
+        ) from error
 
 
 def _files(source: Source) -> int:

@@ -51,6 +51,19 @@ def module_of(reference: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """A score of a set of images that is no mean of theirs, such as the mean IoU of classes.
+
+    `scale` times the mean over classes of part / whole, both summed over the images; without classes whose whole is 0.
+    """
+
+    part: str
+    """What `Metrics.update` records of an image under this name: a number, or one per class."""
+    whole: str
+    scale: float = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """One score of a task. `symbol` is what tables print, arrow included by them."""
 
@@ -59,6 +72,9 @@ class Metric:
     unit: str = ""
     higher_is_better: bool = True
     digits: int = 2
+    aggregate: Ratio | Literal["mean"] = "mean"
+    """How images make up the score of a set, for intervals over images: the mean of what is recorded of each image
+    under the metric's name (where it has one), or a ratio of sums."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +180,12 @@ class ClaimSpec(Spec):
     """What else a comparison should know."""
     backbone: str = ""
     """Our name of the very same network; empty where there is none, and so nothing to compare with."""
+    pretrained: bool = False
+    """Whether it started from pretrained weights."""
+    tier: Tier = "paper"
+    """Of ours, the one that trains as was published; scores of others are shown and not judged."""
+    training_images: int | None = None
+    """Labelled and unlabelled ones together; None: not known, and so not looked at."""
     methods: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """Method as published to our name of it."""
 

@@ -46,7 +46,7 @@ class Metrics(Protocol):
     def update(
         self, prediction: Tensor, target: Target, unknown: Tensor | None = None
     ) -> Mapping[str, float | list[int] | None]:
-        """Add one image; return what is recorded of it.
+        """Add one image; return what is recorded of it: its own scores, and what `Metric.aggregate` names.
 
         `prediction`: T(x), (1, O, H, W) float32. `unknown`: (1, 1, H, W) bool, the region that a data set
         marks as the hard one (a matting trimap), where it has one.

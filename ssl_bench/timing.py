@@ -79,6 +79,8 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     from ssl_bench.worker import CellRun, prepare_torch, registry_for
 
     cell = Cell.from_json(content)
+    if cell.execution.get("processes", 1) > 1:
+        return Timed(Price(), fault="cells in several processes are not timed")
     prepare_torch(cell.threads)
     started = time.perf_counter()
     try:

@@ -140,7 +140,9 @@ class Watchful(Task):
         raise NotImplementedError
 
 
-@pytest.mark.parametrize(("name", "kind"), zip(METHODS, [*KINDS, *KINDS, "classification"], strict=True))
+@pytest.mark.parametrize(
+    ("name", "kind"), list(zip(METHODS, [*KINDS, *KINDS, "classification"], strict=True))
+)
 def test_only_networks_know_of_bf16(name: str, kind: Kind) -> None:
     task = Watchful(TOYS[kind]())
     method = built(name, kind, task)

@@ -35,13 +35,13 @@ def test_every_form_has_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
     head, _, *rows = lines
     assert {len(row) for row in rows} == {len(head)}
-    forms = ["plain", "bf16", "channels last", "channels last, bf16"]
+    forms = ["plain", "bf16", "channels last", "channels last, bf16", "2 micro batches"]
     assert [row[1:3] for row in rows] == [
         *(["supervised", form] for form in [*forms, "reference"]),
         *(["mt", form] for form in forms),
     ]
     figures = [dict(zip(head, row, strict=True)) for row in rows]
-    plain, reference = figures[0], figures[4]
+    plain, reference = figures[0], figures[5]
     assert plain["times as fast as plain"] == "1.00"
     assert float(plain["ms per step"]) > 0
     assert plain["share of peak"].endswith("%")
@@ -54,7 +54,7 @@ def test_every_form_has_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_without_time_nothing_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     text = train.run(options("--methods", "supervised", "--side", "8", "--seconds", "-1"))
     rows = [line for line in text.splitlines() if line.startswith("| unet-small")]
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert all("(no time was left) | - | - |" in row for row in rows)
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.registry import load_registry
-from ssl_bench.specs import Kind, MethodConfig, MethodSpec
+from ssl_bench.specs import Kind, MethodConfig, MethodSpec, Ratio
 from ssl_bench.testing import TOYS, check_method, check_task
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
@@ -28,6 +28,15 @@ MT = REGISTRY.method("mt")
 @pytest.mark.parametrize("name", REGISTRY.entries["methods"])
 def test_every_method_keeps_its_contract(name: str, kind: Kind) -> None:
     assert check_method(REGISTRY.method(name), kind) == []
+
+
+def test_a_metric_must_say_how_images_make_up_its_score() -> None:
+    task = REGISTRY.task("segmentation")
+    assert isinstance(task.metrics[0].aggregate, Ratio)
+    mean = replace(task, metrics=(replace(task.metrics[0], aggregate="mean"),))
+    assert "does not give back metric 'miou' by its aggregate" in check_task(mean)[0]
+    other = replace(task, metrics=(replace(task.metrics[0], aggregate=Ratio(part="none", whole="union")),))
+    assert "does not give back metric 'miou'" in check_task(other)[0]
 
 
 @pytest.mark.parametrize("name", REGISTRY.entries["tasks"])
@@ -68,10 +77,12 @@ class StateOutside(Supervised):
         super().__init__(*arguments)
         self.calls = 0
 
-    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+    def after_step(self, progress: Progress) -> None:
         self.calls += 1
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         for losses in super().losses(batch, progress):
-            yield {"model": {"task": losses["model"]["task"] * self.calls}}
+            yield {"model": {"task": losses["model"]["task"] / (1 + self.calls)}}
 
 
 class StateOfTheClass(Supervised):
@@ -187,6 +198,22 @@ class Raises(Supervised):
         yield {"model": {"task": self.modle(batch.labeled_images)}}
 
 
+class SumsOverRows(Supervised):
+    """Twice the rows, twice the loss."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] * len(batch.images)}}
+
+
+class OneDrawForAll(Supervised):
+    """Every process has a row of its own, and so a number of its own."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        noisy = batch.labeled_images * progress.draws.rand(1, 1, 1, 1)
+        yield {"model": {"task": self.task.loss(self.model(noisy), batch.targets)}}
+
+
 class Unwritable(MethodConfig):
     model_config = ConfigDict(arbitrary_types_allowed=True)
     device: torch.device = torch.device("cpu")
@@ -213,6 +240,8 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
     (OwnGenerator, "differs when the same run is repeated in one process: a generator of its own"),
     (PythonsGenerator, "depends on the global generator of Python's `random` or of NumPy"),
     (NumpysGenerator, "depends on the global generator of Python's `random` or of NumPy"),
+    (SumsOverRows, "depends on the number of processes: a loss is to be a mean over rows"),
+    (OneDrawForAll, "depends on the number of processes: .* is to be drawn for each row"),
     (NotFinite, "loss 'model/task' is inf at step 0: is there a division, root or logarithm without a floor"),
     (
         NotFiniteInLowPrecision,

@@ -186,3 +186,5 @@ def test_a_cell_that_cannot_be_timed_says_why(tmp_path: Path, arguments: dict[st
     timed = time_cell(replace(cell, listing="another").to_json(), "cpu")
     assert timed.price == Price()
     assert "the data set has changed" in timed.fault
+    several = time_cell(replace(cell, execution={"processes": 2}).to_json(), "cpu")
+    assert several.fault == "cells in several processes are not timed"

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from conftest import Said
 from test_leaderboard import HOSTILE, example, make
 
 from ssl_bench.leaderboard import FORMATS, render
@@ -16,7 +19,9 @@ from ssl_bench.leaderboard.csv import render_csv
 from ssl_bench.leaderboard.html import formula_html, render_html
 from ssl_bench.leaderboard.latex import escape_latex, formula_latex
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing
+from ssl_bench.registry import load_registry
 
+Command = Callable[..., Said]
 VOID = {"br", "hr", "img", "input", "meta", "link"}
 
 
@@ -66,7 +71,7 @@ def hostile() -> list[dict]:
     ]  # fmt: skip
 
 
-def test_csv_holds_the_numbers_at_full_precision() -> None:
+def test_csv_holds_the_numbers_at_twelve_digits() -> None:
     files = render(example(), ["csv"])
     assert set(files) >= {
         "leaderboard/tier-lite-labels-1-8-scores.csv",
@@ -77,7 +82,7 @@ def test_csv_holds_the_numbers_at_full_precision() -> None:
     text = files["leaderboard/tier-lite-labels-1-8-scores.csv"]
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["Methods"] for row in rows] == ["SupOnly", "MT", "Full"]
-    assert [row["Night Image Enhancement: mean"] for row in rows][::2] == ["18.400000000000002", "20.2"]
+    assert [row["Night Image Enhancement: mean"] for row in rows][::2] == ["18.4", "20.2"]
     assert float(rows[2]["Night Image Enhancement: std"]) == pytest.approx(0.12**0.5)
     assert rows[0]["Night Image Enhancement: difference"] == ""
     assert rows[1]["Semantic Segmentation: difference"] == "4.0"
@@ -94,6 +99,27 @@ def test_csv_of_cells_worked_by_hand() -> None:
     assert render_csv(grid) == (
         'Name,Task: mean,Task: std,\n"a, ""b"" c",1.0,0.5,\n\'=HYPERLINK(1),,,-2.0\nMT,3,,-1\n'
     )
+
+
+def test_files_of_an_earlier_rendering_never_grow_stale(command: Command, tmp_path: Path) -> None:
+    records, folder = tmp_path / "records", tmp_path / "leaderboards"
+    records.mkdir()
+    for number, record in enumerate(example()):
+        (records / f"{number}.json").write_text(json.dumps(record))
+    assert command("leaderboard", tmp_path, "--format", "csv,tex").status == 0
+    assert "61.0" in (folder / "leaderboard" / "tier-lite-labels-1-8-scores.csv").read_text()
+    (folder / "notes.csv").write_text("mine")
+    (folder / "cost.html").write_text("mine")
+    for number, record in enumerate(example()):
+        record["cell"]["tier"] = "smoke"
+        (records / f"{number}.json").write_text(json.dumps(record))
+    assert command("leaderboard", tmp_path).status == 0
+    found = [json.loads(path.read_text()) for path in records.iterdir()]
+    expected = render(found, ["md", "csv", "tex"], claims=load_registry().claims)
+    written = {
+        str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
+    }
+    assert written == {**expected, "notes.csv": "mine", "cost.html": "mine"}
 
 
 def test_html_is_tables_with_heads_and_values() -> None:
@@ -178,7 +204,9 @@ def test_latex_escapes() -> None:
 def test_latex_tables_are_booktabs() -> None:
     text = render(example(), ["tex"])["leaderboard.tex"]
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{tabular}") == 4
-    assert r"SupOnly & mIoU (\%) $\uparrow$ / PSNR (dB) $\uparrow$ & 61.00 $\pm$ 1.00 (n=3) &" in text
+    assert r"SupOnly & 61.00 $\pm$ 1.00 (n=3) &" in text
+    # What every row would say stands in the caption.
+    assert r"\caption{Tier lite, labels 1/8. mIoU (\%) $\uparrow$ / PSNR (dB) $\uparrow$}" in text
     assert r"\textbf{65.00 $\pm$ 2.00} (n=3, +4.00)" in text
     assert r"30.10 $\pm$ 0.10 (n=3, $-$0.20)" in text
     assert r"MT~{[}1{]}" in text
@@ -192,7 +220,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     inputs = "\n".join(rf"\input{{{name}}}\clearpage" for name in files)
     (tmp_path / "main.tex").write_text(
-        "\\documentclass{article}\n\\usepackage{booktabs,graphicx,xcolor}\n"
+        "\\documentclass{article}\n\\usepackage{booktabs,float,graphicx,xcolor}\n"
         f"\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
     )
     done = subprocess.run(

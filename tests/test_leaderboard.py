@@ -214,6 +214,7 @@ Cost, as mean time of a run and size of the deployed network:
 - Scores: mean ± sample standard deviation over n seeds. The best mean of a column is in bold.
 - Signed figures: difference to SupOnly, over the seeds that both have.
 - Full: an upper bound, which does not compete for bold.
+- Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends leaving out zero. A single run has no interval; its share is no more than a hint.
 - Full: trained on every label of the training set, whatever the split.
 - What ranks is the score after the last iteration, never the best one of a run, which would be a choice made on test data.
 - How many settings were tried before these runs: not stated.
@@ -390,12 +391,12 @@ def test_differences_are_over_the_seeds_that_both_have() -> None:
 def test_the_share_of_the_gap_is_over_the_seeds_that_all_three_have() -> None:
     metric = [{"name": "psnr", "symbol": "SAD", "higher_is_better": False, "digits": 3}]
     runs = {
-        "supervised": {0: 9.0, 1: 4.0, 2: 6.0},
+        "supervised": {0: 9.0, 1: 5.0, 2: 5.0},
         "full": {1: 2.0, 2: 2.0, 3: 0.0},
-        # Of seeds 1 and 2: (1 + 2) of (2 + 4).
-        "mt": {0: 0.0, 1: 3.0, 2: 4.0},
+        # Of seeds 1 and 2: (1 + 2) of (3 + 3).
+        "mt": {0: 0.0, 1: 4.0, 2: 3.0},
         # Worse than the baseline at the one seed in common.
-        "gct": {1: 5.0},
+        "gct": {1: 6.5},
         # None in common.
         "s4l": {0: 1.0},
     }
@@ -406,6 +407,23 @@ def test_the_share_of_the_gap_is_over_the_seeds_that_all_three_have() -> None:
     ]
     share = next(grid for grid in grids(main_table(records)) if grid[1][1] == "share of the gap")
     assert share[1:] == [["MT [1]", "share of the gap", "+50 %"], ["GCT [3]", "share of the gap", "-50 %"]]
+
+
+def test_a_gap_that_may_be_nothing_has_no_shares() -> None:
+    def shown(full: tuple[float, ...]) -> str:
+        runs = {"supervised": (18.0, 18.4, 18.8), "mt": (17.0, 17.1, 17.2), "full": full}
+        return main_table(
+            make("night", method, seed, score)
+            for method, found in runs.items()
+            for seed, score in enumerate(found)
+        )
+
+    # Differences of 0.6, 0.2 and -0.2: better in the mean, and no more than that.
+    assert "share of the gap" not in shown((18.6,) * 3)
+    # -1.3 of 1.0, whose interval over seeds is ± 0.25.
+    assert "| -130 % " in shown((18.9, 19.4, 19.9))
+    # A single run has no interval.
+    assert "| -200 % " in shown((18.5,))
 
 
 def test_without_a_gap_there_is_no_share_of_it() -> None:

@@ -29,16 +29,27 @@ ARGUMENTS = (
 def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv(
-            "RAY_memory_monitor_refresh_ms", "0"
-        )  # it would end cells for what others do on this machine
+        # A busy machine: nobody is ended for the memory that others take, and nodes may take long to start.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "300")
         from ray.cluster_utils import Cluster
 
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        made = Cluster()
+        insistently(lambda: made.add_node(num_cpus=0, include_dashboard=False))
         for _ in range(2):
-            made.add_node(num_cpus=1)
+            insistently(lambda: made.add_node(num_cpus=1))
         yield made
         made.shutdown()
+
+
+def insistently(start: Callable[[], Any]) -> None:
+    """Ray gives a node 30 s to start, which a busy machine may not manage."""
+    for last in (False, False, True):
+        try:
+            return start()
+        except Exception:
+            if last:
+                raise
 
 
 @pytest.fixture

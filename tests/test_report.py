@@ -1,6 +1,8 @@
 """The page of all records: whole, self-contained, escaped, usable; in a browser where there is one."""
 
+import base64
 import html
+import io
 import itertools
 import json
 import re
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import Said
+from PIL import Image
 from test_formats import Parsed, hostile
 from test_leaderboard import Change, example, make
 from test_more_tables import at
@@ -20,6 +23,7 @@ from test_reported import CLAIM
 from ssl_bench.cli.report import link
 from ssl_bench.report import make_report
 from ssl_bench.report.charts import pareto_front
+from ssl_bench.report.gallery import Gallery, Panel, Picture
 from ssl_bench.report.labels import box_of, place_labels
 from ssl_bench.report.runs import runs_json
 from ssl_bench.report.svg import Axis, linear, logarithmic, number
@@ -217,7 +221,56 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     assert "must be a file in a folder that exists" in said.err
 
 
+def gallery(pictures: int = 2) -> Gallery:
+    """Flat pictures of 40 x 20 px, each panel in a grey of its own, under names that try to break out."""
+
+    def uri(grey: int) -> str:
+        buffer = io.BytesIO()
+        Image.new("RGB", (40, 20), (grey,) * 3).save(buffer, format="PNG")
+        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+    titles = ("Input", "Label", "SupOnly", "MT <b>")
+    return Gallery(
+        title="Night <i>",
+        note='A note "x"',
+        pictures=[
+            Picture(
+                f"<img src=x onerror=alert(1)>{number}",
+                40,
+                20,
+                [Panel(title, "" if k < 2 else f"{k}.00", uri(50 * k)) for k, title in enumerate(titles)],
+            )
+            for number in range(pictures)
+        ],
+        left=2,
+        right=3,
+        classes=[("#ff0000", "<s>sky")],
+    )
+
+
+def test_galleries_are_images_with_words_for_them() -> None:
+    text = make_report(linked(example()), galleries=[gallery()])
+    page = Page(text)
+    images = [attributes for tag, attributes in page.elements if tag == "img"]
+    assert len(images) == 8
+    assert images[3]["alt"] == "<img src=x onerror=alert(1)>0: MT <b>"
+    assert (images[3]["width"], images[3]["height"]) == ("40", "20")
+    assert all(str(attributes["src"]).startswith("data:image/png;base64,") for attributes in images)
+    assert not {"b", "i", "s"} & {tag for tag, _ in page.elements} - {"i"}
+    assert "Pictures" in page.texts["h2"]
+    assert "Night <i>" in page.texts["h3"]
+    assert "Pictures" not in Page(make_report(linked(example()))).texts["h2"]
+    assert not re.findall(r"https?:|url\(|@import", text)
+
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FAULTS = """
+window.faults = [];
+window.addEventListener("error", (event) => faults.push(event.message));
+window.addEventListener("unhandledrejection", (event) => faults.push(String(event.reason)));
+document.addEventListener("securitypolicyviolation", (event) => faults.push(event.blockedURI));
+for (const name of ["error", "warn"]) console[name] = (...words) => faults.push(words.join(" "));
+"""
 SCRIPT = """
 const out = {}, all = (what, where = document) => [...where.querySelectorAll(what)];
 const runs = document.getElementById("runs");
@@ -235,6 +288,24 @@ const table = document.querySelector("[data-sortable] table");
 all("button", table)[1].click(); all("button", table)[1].click();
 out.rows = all("tbody tr", table).map((row) => row.cells[0].innerText);
 out.live = document.getElementById("live").textContent;
+const tasks = document.querySelector(".gallery"), edge = tasks.querySelector("input[type=range]");
+const [left, right] = all("select", tasks), [under, over] = all(".split img", tasks);
+const cut = () => getComputedStyle(over).clipPath;
+out.sides = [left, right].map((select) => select.selectedOptions[0].textContent);
+out.alts = [over.alt, under.alt]; out.text = tasks.querySelector(".sides").innerText;
+out.labels = all("input, select", tasks).map((control) => control.labels[0].firstChild.textContent);
+edge.focus(); out.focus = document.activeElement === edge;
+edge.value = 25; edge.dispatchEvent(new Event("input"));
+out.cut = cut(); out.spoken = edge.getAttribute("aria-valuetext");
+left.value = 0; left.dispatchEvent(new Event("change")); out.changed = over.alt;
+out.said = document.getElementById("live").textContent;
+out.shown = over.src === all(".panels img", tasks)[0].src && over.naturalWidth === 40;
+const split = tasks.querySelector(".split"), place = split.getBoundingClientRect();
+split.setPointerCapture = () => {};
+split.dispatchEvent(new PointerEvent("pointerdown", { clientX: place.left + 0.75 * place.width, buttons: 1 }));
+out.dragged = edge.value; out.together = getComputedStyle(all(".over", tasks)[1]).clipPath;
+out.asked = performance.getEntriesByType("resource").filter((entry) => !entry.name.startsWith("data:")).length;
+out.faults = window.faults;
 out.wide = document.documentElement.scrollWidth > window.innerWidth;
 document.body.textContent = JSON.stringify(out);
 """
@@ -248,7 +319,9 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
         for method, score in scores.items()
         for seed in range(80)
     ]
-    page = make_report(linked(records)).replace("</body>", f"<script>{SCRIPT}</script></body>")
+    page = make_report(linked(records), galleries=[gallery()])
+    page = page.replace("<style>", f"<script>{FAULTS}</script><style>", 1)
+    page = page.replace("</body>", f"<script>{SCRIPT}</script></body>")
     (tmp_path / "page.html").write_text(page)
     shown = subprocess.run(
         [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900", "--dump-dom",
@@ -268,5 +341,19 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
         "order": [["Score", "descending"]],
         "rows": ["MT\u00a0[1]", "SupOnly", "GCT\u00a0[2]"],
         "live": "Sorted by Night Image Enhancement, descending",
+        "sides": ["SupOnly", "MT <b>"],
+        "alts": ["<img src=x onerror=alert(1)>0: SupOnly", "<img src=x onerror=alert(1)>0: MT <b>"],
+        "text": "SupOnly 2.00\nMT <b> 3.00",
+        "labels": ["Left", "Right", "Edge"],
+        "focus": True,
+        "cut": "inset(0px 75% 0px 0px)",
+        "spoken": "25 % SupOnly, 75 % MT <b>",
+        "changed": "<img src=x onerror=alert(1)>0: Input",
+        "said": "Input to the left, MT <b> to the right",
+        "shown": True,
+        "dragged": "75",
+        "together": "inset(0px 25% 0px 0px)",
+        "asked": 0,
+        "faults": [],
         "wide": False,
     }

@@ -1,6 +1,7 @@
 """Published numbers stand in tables of their own; a verdict is passed only where settings match."""
 
 import types
+from dataclasses import replace
 
 import pytest
 from test_leaderboard import Change, example, grids, make
@@ -24,6 +25,8 @@ CLAIM = ClaimSpec(
     split="drawn",
     selection="last",
     methods={"Sup": "supervised", "MT": "mt"},
+    tier="lite",
+    training_images=64,
 )
 
 
@@ -75,10 +78,35 @@ def test_a_verdict_where_settings_match() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"cell__dataset": "camvid"}, {"cell__backbone": "other"}, {"cell__split__labeled": 9}]
+    "changes",
+    [
+        {"cell__dataset": "camvid"},
+        {"cell__backbone": "other"},
+        {"cell__split__labeled": 9},
+        # The layout of a set that it is not.
+        {"cell__split__unlabeled": 22},
+    ],
 )
 def test_no_verdict_where_settings_differ(changes: dict[str, object]) -> None:
     assert len(grids(render([run("mt", 0, 67.0, **changes)], claims=[CLAIM])["reported.md"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim", "said"),
+    [
+        ({"cell__tier": "smoke"}, {}, "none: tier smoke for lite"),
+        ({}, {"pretrained": True}, "none: from scratch"),
+        ({"cell__pretrained": "resnet 0123"}, {}, "none: pretrained"),
+        ({"cell__pretrained": "resnet 0123"}, {"pretrained": True}, "agrees: within the 95 % interval"),
+        ({"cell__tier": "paper"}, {"pretrained": True}, "none: tier paper for lite, from scratch"),
+    ],
+)
+def test_what_was_trained_otherwise_is_shown_and_not_judged(
+    changes: dict[str, object], claim: dict[str, object], said: str
+) -> None:
+    runs = [run("mt", seed, 67.0 + seed, **changes) for seed in range(3)]
+    _, beside = grids(render(runs, claims=[replace(CLAIM, **claim)])["reported.md"])  # type: ignore[arg-type]
+    assert beside[1][-3:] == ["67.50", "68.00 ± 1.00 (n=3)", said]
 
 
 def test_verdicts_by_hand() -> None:
@@ -90,4 +118,11 @@ def test_verdicts_by_hand() -> None:
 
 def test_a_plugin_adds_claims() -> None:
     module: types.ModuleType = plugin("mine", provide_claims=[CLAIM])
-    assert [claim.name for claim in load_registry([module], installed=False).claims] == ["paper"]
+    claims = load_registry([module], installed=False).claims
+    assert [claim.name for claim in claims] == ["paper"]
+    table = render([run("mt", seed, 67.0 + seed) for seed in range(3)], claims=claims)["reported.md"]
+    assert "## Semantic Segmentation: Net" in table
+    assert "agrees: within the 95 % interval" in table
+    # Beside those that are built in, by the door that everybody uses.
+    names = [claim.name for claim in load_registry([module]).claims]
+    assert {"paper", "pixelssl-deeplabv2", "pixelssl-pspnet"} <= set(names)

@@ -108,6 +108,93 @@ def test_iou_of_a_set_is_not_the_mean_of_its_images() -> None:
     assert found(np.array([[1, 1], [2, 0], [0, 2]])) == pytest.approx([50.0, 75.0, 100 / 3])
 
 
+def test_a_stated_aggregate_is_taken_at_its_word_and_checked() -> None:
+    ratio = {"part": "hits", "whole": "all", "scale": 10.0}
+    per_image = {
+        "score": [1.0, 3.0],
+        "hits": [1, 3],
+        "all": [4, 8],
+        "intersection": [[1], [1]],
+        "union": [[1], [1]],
+    }
+    # Sums: 10 * 4 of 12.
+    found = image_scores(per_image, "score", 10 / 3, ratio)
+    assert found is not None
+    assert found(np.array([[2, 0], [0, 2]])) == pytest.approx([2.5, 3.75])
+    # The mean of the images would give 2; as a ratio it is refused, and the other way round.
+    assert image_scores(per_image, "score", 2.0, ratio) is None
+    assert image_scores(per_image, "score", 2.0, "mean") is not None
+    assert image_scores(per_image, "score", 100.0, "mean") is None
+    # A record that states nothing: mean IoU is tried, too.
+    assert image_scores(per_image, "score", 100.0) is not None
+    for strange in (
+        "median",
+        3,
+        {"part": "hits"},
+        {"part": [], "whole": "all", "scale": 1},
+        {**ratio, "scale": "x"},
+    ):
+        assert image_scores(per_image, "score", 2.0, strange) is None
+
+
+def test_intervals_of_mean_iou_cover_at_their_level() -> None:
+    # Images of two classes whose pixels vary sixfold: the mean of the images' IoU is another number altogether.
+    random, images, repetitions = np.random.default_rng(11), 60, 300
+    counts = np.concatenate(list(resampled([str(i) for i in range(images)], 200)))
+
+    def draw(size: int, seeds: int, skill: float) -> tuple[np.ndarray, np.ndarray]:
+        """(seeds, images, classes): intersection and union; what an image has of a class is shared by all seeds."""
+        union = shared[:size, None, :].transpose(1, 0, 2) * np.ones((seeds, 1, 1))
+        hard = difficulty[:size][None, :, None]
+        rate = 1 / (1 + np.exp(-(skill * union / 500 + hard + random.normal(0, 0.2, (seeds, 1, 1)))))
+        return random.binomial(union.astype(int), rate), union
+
+    def population(size: int) -> None:
+        nonlocal shared, difficulty
+        shared, difficulty = random.uniform(100, 600, (size, 2)).round(), random.normal(0, 1, size)
+
+    shared = difficulty = np.empty(0)
+    population(40_000)
+    truth = float(np.subtract(*(_miou(*draw(40_000, 6, skill)).mean() for skill in (1.5, 1.0))))
+    hits = 0
+    for _ in range(repetitions):
+        population(images)
+        samples = []
+        for skill in (1.5, 1.0):
+            part, whole = draw(images, 4, skill)
+            replicates, scores = {}, {}
+            for seed, score in enumerate(_miou(part, whole)):
+                per_image = {"i": part[seed].tolist(), "u": whole[seed].tolist()}
+                found = image_scores(per_image, "miou", score, {"part": "i", "whole": "u", "scale": 100.0})
+                assert found is not None
+                replicates[str(seed)], scores[str(seed)] = found(counts), float(score)
+            samples.append(Sample(scores, replicates, images))
+        difference = compare(*samples)
+        assert difference is not None
+        low, high = difference.interval
+        hits += low <= truth <= high
+    assert 0.91 <= hits / repetitions <= 0.985
+
+
+def _miou(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    scores: np.ndarray = 100 * (part.sum(1) / whole.sum(1)).mean(-1)
+    return scores
+
+
+def test_groups_part_equals_as_rarely_as_they_promise() -> None:
+    # Four methods that are equal: a pair is told apart in at most one of twenty repetitions, for all pairs together.
+    random, repetitions = np.random.default_rng(5), 400
+    wrong = 0
+    for _ in range(repetitions):
+        scores = random.normal(20, 1, (4, 5)) + random.normal(0, 3, (1, 5))
+        samples = [Sample({str(seed): value for seed, value in enumerate(row)}, {}) for row in scores]
+        found = {
+            pair: compare(samples[pair[0]], samples[pair[1]]) for pair in itertools.combinations(range(4), 2)
+        }
+        wrong += bool(holm({pair: one.p_value for pair, one in found.items() if one is not None}))
+    assert wrong / repetitions <= 0.07
+
+
 def test_figures_that_do_not_give_back_the_score_are_not_used() -> None:
     assert image_scores({"psnr": [10.0, 20.0]}, "psnr", 16.0) is None
     assert image_scores({"intersection": [[1], [2, 3]], "union": "x", "m": "x"}, "m", 1.0) is None

@@ -7,6 +7,7 @@ import click
 
 from ssl_bench import __version__
 from ssl_bench.cli.check import check
+from ssl_bench.cli.compare import compare
 from ssl_bench.cli.data import data
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
@@ -44,6 +45,7 @@ for command in (
     leaderboard,
     report,
     show,
+    compare,
     predict,
     export,
     data,

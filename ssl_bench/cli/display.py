@@ -84,10 +84,15 @@ def terminal_display() -> Iterator[Any]:
 class PlainDisplay:
     """A line at the start and end of each cell, and one for all in flight every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = PLAIN_SECONDS) -> None:
+        self.seconds = seconds
         self.shown = time.monotonic()
         self.waited = float("-inf")
         self.done = self.total = 0
+
+    def fetching(self, title: str) -> None:
+        """Say what is looked for."""
+        click.echo(f"checking {title}")
 
     def checking(self, title: str, files: int) -> None:
         """Say which folder is read."""
@@ -102,7 +107,7 @@ class PlainDisplay:
 
     def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
         """A line per cell in flight, now and then."""
-        if time.monotonic() - self.shown < PLAIN_SECONDS:
+        if time.monotonic() - self.shown < self.seconds:
             return
         self.shown = time.monotonic()
         for cell, state in running:
@@ -133,6 +138,10 @@ class LiveDisplay:
         self.overall: Any = None
         self.files: Any = None
         self.cells: dict[str, Any] = {}
+
+    def fetching(self, title: str) -> None:
+        """A line above the bars."""
+        self.bars.console.print(f"checking {title}", markup=False)
 
     def checking(self, title: str, files: int) -> None:
         """A bar for the folder's files."""

@@ -1,6 +1,6 @@
 """The executor of a command: options made from the settings of every executor there is, and the one that is chosen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,10 +78,6 @@ def choose_executor(
     Raises UsageError for an unknown name, a setting that is wrong or is another executor's, and a package that it
     lacks.
     """
-    from pydantic import ValidationError
-
-    from ssl_bench.specs import resolve
-
     spec = registry.executor(name)
     values: dict[str, Any] = {}
     by_hand = context.get_parameter_source("executor") is ParameterSource.COMMANDLINE
@@ -94,6 +90,16 @@ def choose_executor(
                 f"{option.opts[0]} is a setting of executor '{option.executor}', and this command's is '{name}'; "
                 f"add --executor {option.executor}, or leave it out"
             )
+    return start_of(spec, values)
+
+
+def start_of(spec: "ExecutorSpec", values: Mapping[str, Any]) -> "Callable[[Wanted], Executor]":
+    """An executor with these settings, yet to be started. Raises UsageError as `choose_executor`."""
+    from pydantic import ValidationError
+
+    from ssl_bench.specs import resolve
+
+    name = spec.name
     try:
         config = spec.config(**values)
     except ValidationError as error:

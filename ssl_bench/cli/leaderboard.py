@@ -32,7 +32,7 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
     from ssl_bench.cli.display import show_leaderboard
     from ssl_bench.leaderboard import FORMATS, check_one_table, render
     from ssl_bench.results import read_records
-    from ssl_bench.run import write_tables
+    from ssl_bench.run import formats_to_write, write_tables
 
     asked = [name.strip() for name in formats.split(",")]
     if wrong := [name for name in asked if name not in FORMATS]:
@@ -42,6 +42,7 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
     if one_table:
         check_one_table(records)
-    chosen = [form for form in FORMATS if form in asked]
+    target = to or folder / "leaderboards"
+    chosen = formats_to_write([form for form in FORMATS if form in asked], target)
     files = render(records, chosen, oracle=oracle, claims=load_registry().claims)
-    show_leaderboard(records, write_tables(files, to or folder / "leaderboards"))
+    show_leaderboard(records, write_tables(files, target))

@@ -247,7 +247,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _option_value(key: str, value: Any) -> Any:
     if key in REPEATABLE:
         if isinstance(value, dict):
-            return [f"{name}={_text(item)}" for name, item in _flat(value)]
+            return [f"{name}={setting_text(item)}" for name, item in _flat(value)]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if key in LISTS and isinstance(value, list):
         return ",".join(str(item) for item in value)
@@ -261,7 +261,10 @@ def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
-def _text(value: Any) -> str:
+def setting_text(value: Any) -> str:
+    """A value as `--set` reads it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return "[" + ", ".join(_text(item) for item in value) + "]" if isinstance(value, list) else str(value)
+    return (
+        "[" + ", ".join(setting_text(item) for item in value) + "]" if isinstance(value, list) else str(value)
+    )

@@ -1,6 +1,7 @@
 """`ssl-bench report`: one page of all records, to look at in a browser."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -8,14 +9,25 @@ import click
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
+if TYPE_CHECKING:
+    from ssl_bench.report.gallery import Gallery
+
 
 @click.command(short_help="Make one HTML page of all records.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--to", type=click.Path(path_type=Path), help="The page.  [default: FOLDER/report.html]")
 @click.option("--oracle", is_flag=True, help="As of `ssl-bench leaderboard`.")
+@click.option(
+    "--images",
+    type=click.IntRange(0, 20),
+    default=3,
+    show_default=True,
+    help="Test images per task in galleries, where weights and data are at hand; 0: no galleries.",
+)
 @plugin_option
-def report(folder: Path, to: Path | None, oracle: bool) -> None:
+def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
+    from ssl_bench.compare.choice import Finished
     from ssl_bench.files import write_text
     from ssl_bench.report import make_report
     from ssl_bench.results import record_files
@@ -27,7 +39,15 @@ def report(folder: Path, to: Path | None, oracle: bool) -> None:
     if not page.parent.is_dir() or page.is_dir():
         raise UsageError(f"--to {page}: must be a file in a folder that exists")
     linked = [(link(path, page.parent), record) for path, record in found]
-    write_text(page, make_report(linked, oracle=oracle, claims=load_registry().claims))
+    registry = load_registry()
+    galleries: list[Gallery] = []
+    if images and (finished := Finished(found)).folders:
+        from ssl_bench.compare.gallery import make_galleries
+
+        galleries, problems = make_galleries(finished, registry, images)
+        for problem in problems:
+            click.echo(f"warning: {problem}", err=True)
+    write_text(page, make_report(linked, oracle=oracle, claims=registry.claims, galleries=galleries))
     click.echo(f"wrote {page}")
 
 

@@ -11,14 +11,12 @@ import click
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import load_registry
-from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome
     from ssl_bench.plan import Plan
     from ssl_bench.registry import Registry
     from ssl_bench.results import ResultStore
-    from ssl_bench.specs import TrackerSpec
 
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
@@ -31,10 +29,9 @@ def run(suite: Path | None, **options: Any) -> None:
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
     from ssl_bench.cli.display import show_leaderboard
-    from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import write_tables
+    from ssl_bench.run import write_leaderboards
 
     registry = open_registry(options)
     plan = make_plan(registry, request_from(options))
@@ -44,22 +41,18 @@ def run(suite: Path | None, **options: Any) -> None:
         outcomes = execute(registry, plan, store, options)
     finally:
         # An interrupted run shows what it has, too.
-        if any(store.is_finished(cell) for cell in plan.cells):
-            current = store.tables_are_current()
-            files = {} if current else render(store.records(), claims=registry.claims)
-            tables = write_tables(files, store.leaderboards)
+        tables = write_leaderboards(registry, plan, store)
+        if tables is not None:
             show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
     complain([outcome for outcome in outcomes if outcome.status != "finished"], plan, store)
 
 
 def open_registry(options: Mapping[str, Any]) -> "Registry":
-    """The plugins, with a warning for each that is broken, and what the command asks of them checked."""
+    """The plugins, with a warning for each that is broken, and the executor that the command asks for checked."""
     from ssl_bench.cli.display import warn_of_failures
 
     registry = load_registry()
     warn_of_failures(registry)
-    for name in options["trackers"].split(",") if options["trackers"] else ():
-        _require(registry.tracker(name.strip()))
     registry.executor(options["executor"])
     return registry
 
@@ -73,15 +66,14 @@ def execute(
     """
     from ssl_bench.cli.display import show_plan, terminal_display
     from ssl_bench.cli.estimate import show_error
-    from ssl_bench.executor import Wanted
-    from ssl_bench.run import check_data, forget, run_cells, unfinished
-    from ssl_bench.weights import check_weights
+    from ssl_bench.run import prepare_run, run_cells
 
     # Being told to end is as good as Ctrl-C: cells save where they stand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = choose_executor(click.get_current_context(), registry, options["executor"])
-    store.prepare()
     show_plan(plan, store, brief=True)
+<<<<<<< HEAD
+=======
     cells = unfinished(plan, store) if options["resume"] else list(plan.cells)
     wanted = Wanted(
         devices=options["devices"],
@@ -91,11 +83,21 @@ def execute(
         preload=plan.preload(registry),
     )
     runner = start(wanted) if cells else None
+    if runner:
+        runner.open()
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
+>>>>>>> wt-x
     with terminal_display() as display:
-        check_data(plan, cells, display)
-    if not options["resume"]:
-        forget(cells, store)
+        cells, runner = prepare_run(
+            registry,
+            plan,
+            store,
+            start,
+            display,
+            devices=options["devices"],
+            jobs=options["jobs"],
+            resume=options["resume"],
+        )
     if runner is None:
         return ()
     started = time.monotonic()
@@ -115,15 +117,3 @@ def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") ->
     if failed:
         click.echo(f"ssl-bench: {len(failed)} of {len(plan.cells)} cells did not finish", err=True)
         raise click.exceptions.Exit(1)
-
-
-def _require(tracker: "TrackerSpec") -> None:
-    """Import a tracker now: what it needs may not be installed."""
-    from ssl_bench.specs import resolve
-
-    try:
-        resolve(tracker.tracker)
-    except ImportError as error:
-        raise UsageError(
-            f"tracker '{tracker.name}' needs a package that is not installed ({error})"
-        ) from error

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
 from ssl_bench.cli.options import execution_options, plan_options, request_from
+from ssl_bench.cli.plugins import FILES
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,13 +156,19 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for parameter in context.command.params:
         name = parameter.name or ""
-        if name in OWN or context.get_parameter_source(name) in (ParameterSource.DEFAULT, None):
+        if (
+            name in OWN
+            or name not in options
+            or context.get_parameter_source(name) in (ParameterSource.DEFAULT, None)
+        ):
             continue
         value = options[name]
         key = parameter.opts[0].lstrip("-").replace("-", "_")
         given[key] = list(value) if isinstance(value, tuple) else value
         if name in PATHS:
             given[key] = [_absolute(each) for each in value]
+    if files := context.meta.get(FILES):
+        given["plugin"] = [str(path.resolve()) for path in files]
     for option, value in context.meta.get(GIVEN, {}).items():
         given[option.opts[0].lstrip("-").replace("-", "_")] = value
     # A folder may also come from the environment.

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ssl_bench.leaderboard.entries import Entry, read_entries
 from ssl_bench.leaderboard.grouping import Table, make_tables
+from ssl_bench.leaderboard.paired import Field, make_field
 from ssl_bench.leaderboard.rows import Row, make_rows
 from ssl_bench.results import Record
 
@@ -18,6 +20,11 @@ class Section:
 
     table: Table
     rows: tuple[Row, ...]
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Comparisons within each column."""
+        return tuple(make_field(self.rows, number) for number in range(len(self.table.columns)))
 
 
 @dataclass(frozen=True)

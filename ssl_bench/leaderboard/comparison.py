@@ -18,7 +18,7 @@ from ssl_bench.leaderboard.model import (
     missing,
     words,
 )
-from ssl_bench.leaderboard.paired import Field, make_field
+from ssl_bench.leaderboard.paired import Field
 from ssl_bench.leaderboard.rows import Row
 from ssl_bench.leaderboard.scores import by_seed, shown
 from ssl_bench.leaderboard.tables import header, name_cell, references
@@ -48,7 +48,7 @@ def comparison_document(board: Board) -> Document:
     numbers = numbered(board.rows)
     blocks: list[Block] = []
     for section in board.sections:
-        fields = [make_field(section.rows, number) for number in range(len(section.table.columns))]
+        fields = section.fields
         parts = (
             _ranks(section, fields, numbers),
             _differences(section, fields, numbers),

@@ -1,4 +1,4 @@
-"""Tables as CSV: one file a table, numbers at full precision in columns of their own."""
+"""Tables as CSV: one file a table, numbers at 12 digits in columns of their own."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.model import Cell, Grid, Value
+from ssl_bench.leaderboard.model import Cell, Grid, Value, exact
 
 _FORMULA = tuple("=+-@\t\r")
 """What a spreadsheet would take for the beginning of one."""
@@ -39,7 +39,7 @@ def _names(cells: Sequence[Cell]) -> list[str]:
 def _fields(cell: Cell, names: Sequence[str]) -> list[str]:
     # A text among numbers stands in the first of its columns.
     values: list[Value] = [cell.values.get(name, "") for name in names] if cell.values else [cell.text]
-    return [_text(value) if isinstance(value, str) else repr(value) for value in values] + [""] * (
+    return [_text(value) if isinstance(value, str) else exact(value) for value in values] + [""] * (
         len(names) - len(values)
     )
 

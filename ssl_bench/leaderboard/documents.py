@@ -1,6 +1,6 @@
 """The documents of a leaderboard: which there are, and the main ones."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ssl_bench.leaderboard.board import Board, Section, numbered, read_board
 from ssl_bench.leaderboard.comparison import comparison_document
@@ -8,7 +8,7 @@ from ssl_bench.leaderboard.cost import cost_document
 from ssl_bench.leaderboard.efficiency import efficiency_document
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.gaps import bound_of
-from ssl_bench.leaderboard.markdown import escape, render_markdown
+from ssl_bench.leaderboard.markdown import render_markdown
 from ssl_bench.leaderboard.metrics import metrics_document
 from ssl_bench.leaderboard.model import (
     Block,
@@ -22,6 +22,7 @@ from ssl_bench.leaderboard.model import (
     words,
 )
 from ssl_bench.leaderboard.reported import reported_document
+from ssl_bench.leaderboard.rows import column_titles
 from ssl_bench.leaderboard.scores import baseline_of, by_seed
 from ssl_bench.leaderboard.tables import (
     NOT_STATED,
@@ -60,6 +61,8 @@ def make_documents(
     }
 
 
+MOST_SHOWN = 8
+"""Tables of scores on the index."""
 ABOUT: Mapping[str, str] = {
     "leaderboard": "scores, settings and cost",
     "comparison": "which differences stand: ranks, intervals, further seeds",
@@ -71,18 +74,61 @@ ABOUT: Mapping[str, str] = {
 }
 
 
+DOCUMENTS = tuple(ABOUT)
+"""Names of all documents, in the order of the index."""
+
+
 def make_index(board: Board, documents: Mapping[str, Document]) -> str:
-    """A page of links to the documents, in Markdown."""
-    tables = "".join(f"  - {escape(section.table.title)}\n" for section in board.sections)
-    index = (
-        f"# Leaderboards\n\nMade by `ssl-bench leaderboard` from {_count(len(board.entries), 'record')}.\n\n"
+    """The page that a code host shows of the folder, in Markdown: what was measured on what, and links to the rest."""
+    shown = board.sections[:MOST_SHOWN]
+    numbers = numbered(row for section in shown for row in section.rows)
+    blocks: list[Block] = [Heading("Leaderboards", 1), *([] if shown else EMPTY)]
+    for section in shown:
+        blocks += [
+            Heading(section.table.title),
+            score_table(section, numbers),
+            Listing(list(_made_with(section))),
+        ]
+    if left := len(board.sections) - len(shown):
+        blocks.append(paragraph(f"{_count(left, 'table')} more: see the leaderboard."))
+    devices = _listed(entry.device for entry in board.entries)
+    records = _count(len(board.entries), "record")
+    about = paragraph(f"Made by `ssl-bench leaderboard` from {records}. Hardware: ", *devices, ".")
+    links = "".join(
+        f"- [{_title(document)}]({name}.md): {ABOUT[name]}\n" for name, document in documents.items()
     )
-    for name, document in documents.items():
-        title = document[0]
-        assert isinstance(title, Heading)
-        index += f"- [{title.text}]({name}.md): {ABOUT[name]}\n"
-        index += tables if name == "leaderboard" else ""
-    return index
+    more: list[Block] = [Heading("Notes"), Listing(_reading(board)), about, *references(numbers)]
+    parts = [
+        render_markdown(blocks),
+        f"## All tables\n\n{links}",
+        render_markdown(more if shown else [about]),
+    ]
+    return "\n".join(parts)
+
+
+def _title(document: Document) -> str:
+    title = document[0]
+    assert isinstance(title, Heading)
+    return title.text
+
+
+def _made_with(section: Section) -> Iterator[tuple[Span, ...]]:
+    """A line per task: data, labels, network, budget."""
+    for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
+        head = column.head
+        start = () if head.pretrained == MISSING else words(", weights ", Span(head.pretrained))
+        counts = (Span(head.labeled), " labelled and ", Span(head.unlabeled), " unlabelled images, ")
+        budget = (", ", Span(head.iterations), " iterations")
+        yield words(
+            Span(title),
+            ": ",
+            Span(head.data_title),
+            ", ",
+            *counts,
+            Span(head.backbone, "code"),
+            *start,
+            *budget,
+        )
 
 
 def main_document(board: Board, *, oracle: bool = False) -> Document:
@@ -143,7 +189,8 @@ def hyperparameter_table(records: Iterable[Record]) -> str:
     return render_markdown(hyperparameter_document(read_board(records)))
 
 
-def _notes(board: Board) -> list[tuple[Span, ...]]:
+def _reading(board: Board) -> list[tuple[Span, ...]]:
+    """How to read a table of scores."""
     rows = board.rows
     baselines = {
         row.title: None
@@ -152,9 +199,6 @@ def _notes(board: Board) -> list[tuple[Span, ...]]:
         if (row := baseline_of(section.rows, number))
     }
     bounds = dict.fromkeys(row.title for row in rows if row.head.role == "upper_bound")
-    everywhere = dict.fromkeys(row.title for row in rows if row.head.uses_all_labels)
-    versions = {version for entry in board.entries for _, version in entry.versions}
-    versions |= {entry.provider for entry in board.entries}
     notes = [
         words("Scores: mean ± sample standard deviation over n seeds. The best mean of a column is in bold.")
     ]
@@ -166,6 +210,23 @@ def _notes(board: Board) -> list[tuple[Span, ...]]:
     if bounds:
         names = joined(list(bounds), " and ")
         notes.append(words(*names, ": an upper bound, which does not compete for bold."))
+    return notes
+
+
+def _notes(board: Board) -> list[tuple[Span, ...]]:
+    rows, notes = board.rows, _reading(board)
+    everywhere = dict.fromkeys(row.title for row in rows if row.head.uses_all_labels)
+    versions = {version for entry in board.entries for _, version in entry.versions}
+    versions |= {entry.provider for entry in board.entries}
+    if any(
+        bound_of(section.rows, n) for section in board.sections for n in range(len(section.table.columns))
+    ):
+        notes.append(
+            words(
+                "Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends "
+                "leaving out zero. A single run has no interval; its share is no more than a hint."
+            )
+        )
     if everywhere:
         names = joined(list(everywhere), " and ")
         notes.append(words(*names, ": trained on every label of the training set, whatever the split."))

@@ -27,6 +27,8 @@ class Measure:
     """Symbol, unit and arrow."""
     higher_is_better: bool
     digits: int
+    aggregate: Any = field(default=None, hash=False)
+    """How images make up the score of a set, as the record states it; None where it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Entry:
     measures: tuple[Measure, ...]
     """The first is the primary one, which ranks."""
     dataset: str
+    data_title: str
+    """What the data is called: the title that it was given, or else the name of its data set."""
     data: str
     """Fingerprint of the data."""
     backbone: str
@@ -52,6 +56,8 @@ class Entry:
     iterations: str
     recipe: str
     """Content hash of the recipe."""
+    recipe_settings: Mapping[str, Any]
+    """The recipe itself."""
     versions: tuple[tuple[str, str], ...]
     """Who provides task, data set and backbone, in which version."""
     provider: str
@@ -115,6 +121,11 @@ class Entry:
         return int(self.labeled) if self.labeled.isdecimal() and len(self.labeled) < 10 else None
 
     @property
+    def is_titled(self) -> bool:
+        """Whether its data was given a title."""
+        return self.data_title != self.dataset
+
+    @property
     def setting(self) -> tuple[Any, ...]:
         """All but the split that must agree for two scores to stand in one column."""
         data = (self.task, self.dataset, self.data)
@@ -151,7 +162,22 @@ def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
         # A run does not know that it was searched for; whoever states the most trials does.
         if (entry.trials or 0) > (first.trials or 0):
             runs[entry.run] = replace(first, trials=entry.trials)
-    return list(runs.values()), repeated
+    return _titled(runs.values()), repeated
+
+
+def _titled(entries: Iterable[Entry]) -> list[Entry]:
+    """One title per data: the first by name that any of its runs gives."""
+    entries = list(entries)
+    titles: dict[tuple[str, str, str], str] = {}
+    for entry in entries:
+        if entry.is_titled:
+            key = (entry.task, entry.dataset, entry.data)
+            titles[key] = min(titles.get(key, entry.data_title), entry.data_title)
+    found = (titles.get((entry.task, entry.dataset, entry.data), entry.data_title) for entry in entries)
+    return [
+        entry if title == entry.data_title else replace(entry, data_title=title)
+        for entry, title in zip(entries, found, strict=True)
+    ]
 
 
 def _ordered(entries: Iterable[Entry]) -> Iterable[Entry]:
@@ -185,6 +211,7 @@ def entry_of(record: Record) -> Entry:
         task_position=_position(task),
         measures=measures,
         dataset=text(cell.get("dataset")),
+        data_title=text(mapping(describe.get("data")).get("title") or cell.get("dataset")),
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
         pretrained=text(cell.get("pretrained")),
@@ -193,6 +220,7 @@ def entry_of(record: Record) -> Entry:
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),
         recipe=digest(json.loads(canonical(recipe)), 6),
+        recipe_settings=recipe,
         versions=tuple(sorted((kind, name) for kind, name in providers.items() if kind != "method")),
         provider=providers.get("method", MISSING),
         source=text(split.get("source")),
@@ -241,9 +269,8 @@ def _measure(metric: Mapping[str, Any]) -> Measure:
     label = (
         f"{metric['symbol']}{unit} {'↑' if higher_is_better else '↓'}" if metric.get("symbol") else MISSING
     )
-    return Measure(
-        str(metric.get("name")), label, higher_is_better, int(number(metric.get("digits"), 0, 9, 2))
-    )
+    digits = int(number(metric.get("digits"), 0, 9, 2))
+    return Measure(str(metric.get("name")), label, higher_is_better, digits, metric.get("aggregate"))
 
 
 def _position(description: Mapping[str, Any]) -> float:

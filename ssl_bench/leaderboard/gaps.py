@@ -3,18 +3,18 @@
 import statistics
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.grouping import Table
+from ssl_bench.leaderboard.board import Section
 from ssl_bench.leaderboard.rows import Row
 from ssl_bench.leaderboard.scores import baseline_of, by_seed
 
 
-def make_shares(table: Table, rows: Sequence[Row]) -> list[list[float | None]]:
+def make_shares(section: Section) -> list[list[float | None]]:
     """(method - baseline) / (upper bound - baseline), row by column; 0 is the baseline, 1 the upper bound.
 
-    Means over the seeds that all three have. None for the two themselves, without a common seed, and where the
-    upper bound is no better than the baseline, so that there is no gap to close.
+    Means over the seeds that all three have. None for the two themselves, without a common seed, and where there is
+    no gap to close: `has_gap`.
     """
-    columns = [_column(table, rows, number) for number in range(len(table.columns))]
+    columns = [_column(section, number) for number in range(len(section.table.columns))]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -23,12 +23,32 @@ def bound_of(rows: Sequence[Row], column: int) -> Row | None:
     return next((row for row in rows if row.head.role == "upper_bound" and by_seed(row.cells[column])), None)
 
 
-def _column(table: Table, rows: Sequence[Row], number: int) -> list[float | None]:
+def has_gap(section: Section, column: int) -> bool:
+    """Whether the upper bound is better than the baseline, by the 95 % interval; of a single seed, at all.
+
+    A share of a gap that may as well be nothing is a random number.
+    """
+    field = section.fields[column]
+    bound = bound_of(section.rows, column)
+    place = next((index for index, row in enumerate(field.rows) if row is bound), None)
+    if place is None or field.baseline is None:
+        return False
+    difference = field.difference(place, field.baseline)
+    if difference is not None:
+        low, high = difference.interval
+        return low > 0 if field.higher_is_better else high < 0
+    own, other = field.samples[place].scores, field.samples[field.baseline].scores
+    sign = 1 if field.higher_is_better else -1
+    return any(sign * (own[seed] - other[seed]) > 0 for seed in own.keys() & other.keys())
+
+
+def _column(section: Section, number: int) -> list[float | None]:
+    rows = section.rows
     baseline, bound = baseline_of(rows, number), bound_of(rows, number)
-    if baseline is None or bound is None:
+    if baseline is None or bound is None or not has_gap(section, number):
         return [None] * len(rows)
     low, high = by_seed(baseline.cells[number]), by_seed(bound.cells[number])
-    sign = 1 if table.columns[number].head.higher_is_better else -1
+    sign = 1 if section.table.columns[number].head.higher_is_better else -1
     shares: list[float | None] = []
     for row in rows:
         own = by_seed(row.cells[number])

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -58,9 +58,11 @@ class Table:
 _ALIKE: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("tier", lambda entry: entry.tier),
     ("task", lambda entry: entry.task),
+    ("data set", lambda entry: entry.data_title),
     ("data set", lambda entry: entry.dataset),
     ("data", lambda entry: entry.data),
     ("network", lambda entry: entry.backbone),
+    ("pretrained weights", lambda entry: entry.pretrained if entry.pretrained != MISSING else "none"),
     ("recipe", lambda entry: f"{entry.iterations} iterations, {entry.recipe}"),
     ("execution", lambda entry: entry.execution),
     ("threads", lambda entry: entry.threads),
@@ -73,12 +75,30 @@ def differing(entries: Sequence[Entry]) -> str:
     """The first thing that runs which would share a column differ in, with two of its values; empty for none."""
     for name, get in _ALIKE:
         if len(values := sorted(set(map(get, entries)))) > 1:
-            return f"{name}: {values[0]} and {values[1]}"
+            return f"{name}: {values[0]} and {values[1]}" if name != "recipe" else _differing_recipe(entries)
     splits = {entry.split: entry for entry in entries if not entry.uses_all_labels}
     if len(splits) > 1:
         first, second = (splits[name] for name in sorted(splits)[:2])
         return f"split: {first.split} ({first.source}) and {second.split} ({second.source})"
     return ""
+
+
+def _differing_recipe(entries: Sequence[Entry]) -> str:
+    """The first field of their recipes that differs, with two of its values."""
+    recipes = [_flat(entry.recipe_settings) for entry in entries]
+    for field in sorted({field for recipe in recipes for field in recipe}):
+        if len(values := sorted({canonical(recipe.get(field)) for recipe in recipes})) > 1:
+            return f"recipe: {field} {values[0]} and {values[1]}"
+    return "recipe"
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= (
+            _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        )
+    return found
 
 
 def require_one_table(entries: Sequence[Entry]) -> None:
@@ -100,7 +120,7 @@ def require_one_table(entries: Sequence[Entry]) -> None:
 
 _TRAITS: tuple[Callable[[Entry], str], ...] = (
     lambda head: f"split seed {head.split_seed}",
-    lambda head: head.dataset,
+    lambda head: head.data_title,
     lambda head: head.backbone,
     lambda head: "from scratch" if head.pretrained == MISSING else f"weights {head.pretrained}",
     lambda head: f"{head.iterations} iterations",
@@ -108,7 +128,7 @@ _TRAITS: tuple[Callable[[Entry], str], ...] = (
     lambda head: f"{head.threads} threads",
     lambda head: ", ".join(sorted({version for _, version in head.versions})),
     lambda head: f"recipe {head.recipe}",
-    lambda head: f"data {head.data}",
+    lambda head: f"data {head.data[:16]}",
     lambda head: f"split {head.split}",
 )
 """What may tell apart two tables of one tier and labels, the most telling first."""
@@ -122,7 +142,9 @@ def make_tables(entries: Sequence[Entry]) -> list[Table]:
     recipe) go to further tables, beside those of other tasks that agree with them the most.
     """
     groups: list[list[Column]] = []
-    for _, columns in _grouped(_columns(entries), lambda column: (_tier_key(column), column.head.split_seed)):
+    for _, columns in _grouped(
+        make_columns(entries), lambda column: (_tier_key(column), column.head.split_seed)
+    ):
         if len({column.head.task for column in columns}) == len(columns):
             groups.append(columns)
         else:
@@ -131,13 +153,13 @@ def make_tables(entries: Sequence[Entry]) -> list[Table]:
     # Within a tier by labels, so that a table's neighbour differs by its split seed and the like alone.
     groups.sort(key=lambda columns: (_tier_key(columns[0]), _labels_key(columns[0].head.source)))
     ordered = [tuple(sorted(columns, key=lambda column: column.order)) for columns in groups]
-    return [
-        Table(title, columns)
-        for title, columns in zip(distinct_titles(ordered, _title), ordered, strict=True)
-    ]
+    named = any(entry.is_titled for entry in entries)
+    titles = distinct_titles(ordered, lambda columns: _title(columns, named=named))
+    return [Table(title, columns) for title, columns in zip(titles, ordered, strict=True)]
 
 
-def _columns(entries: Iterable[Entry]) -> list[Column]:
+def make_columns(entries: Iterable[Entry]) -> list[Column]:
+    """Runs by what they must agree in; an upper bound stands in each column that it agrees with."""
     by_split: dict[Key, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     all_labels: dict[Key, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -199,9 +221,11 @@ def distinct_titles(
     return titles
 
 
-def _title(columns: Sequence[Column]) -> str:
+def _title(columns: Sequence[Column], *, named: bool) -> str:
+    """`named`: say which data it is, since some of it has a title."""
     sources = sorted({column.head.source for column in columns}, key=_labels_key)
-    return f"Tier {columns[0].head.tier}, labels {_words(sources)}"
+    data = f", {_words(column.head.data_title for column in columns)}" if named else ""
+    return f"Tier {columns[0].head.tier}, labels {_words(sources)}{data}"
 
 
 def _words(texts: Iterable[str]) -> str:

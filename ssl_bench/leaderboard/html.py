@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span
+from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span, exact
 
 GREEK = dict(
     (
@@ -73,7 +73,7 @@ def block_html(block: Block) -> str:
 
 
 def grid_html(grid: Grid) -> str:
-    """A table. The first column heads its rows; cells of one value carry it, at full precision, to be sorted by."""
+    """A table. The first column heads its rows; cells of one value carry it, at 12 digits, to be sorted by."""
     caption = f"<caption>{_text(grid.caption)}</caption>" if grid.caption else ""
     head = "".join(f'<th scope="col">{spans_html(cell.spans)}</th>' for cell in grid.header)
     rows = "\n".join(f"<tr>{_row(row)}</tr>" for row in grid.rows)
@@ -106,7 +106,7 @@ def _row(row: Sequence[Cell]) -> str:
 
 def _cell(cell: Cell) -> str:
     value = next(iter(cell.values.values()), None)
-    key = f' data-value="{html.escape(str(value))}"' if isinstance(value, int | float) else ""
+    key = f' data-value="{exact(value)}"' if isinstance(value, int | float) else ""
     return f"<td{key}>{spans_html(cell.spans)}</td>"
 
 

@@ -1,4 +1,5 @@
-"""Documents as LaTeX to `\\input`. They need the packages booktabs, graphicx and xcolor; any engine will do."""
+"""Documents as LaTeX to `\\input`. They need the packages booktabs, float, graphicx and xcolor; any engine
+will do."""
 
 import re
 import unicodedata
@@ -8,7 +9,9 @@ from ssl_bench.leaderboard.html import GREEK
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span, walk
 
-PREAMBLE = "% Needs \\usepackage{booktabs,graphicx,xcolor}.\n"
+PREAMBLE = "% Needs \\usepackage{booktabs,float,graphicx,xcolor}.\n"
+MOST_COLUMNS = 8
+"""A table that has more, and fewer rows than columns, is turned."""
 _SPECIAL = {
     **{character: f"\\{character}" for character in "{}$&#%_"},
     "\\": r"\textbackslash{}",
@@ -84,20 +87,27 @@ def _block(block: Block, titles: str) -> str:
 
 
 def _table(grid: Grid, titles: str) -> str:
+    if len(grid.rows) < len(grid.header) > MOST_COLUMNS:
+        grid = _turned(grid)
     start = len(grid.header) if grid.numbers_from is None else grid.numbers_from
-    columns = "".join("l" if number < start else "r" for number in range(len(grid.header)))
+    said, kept = _said_by_all(grid)
+    columns = "".join("l" if number < start else "r" for number in kept)
     caption = ". ".join(escape_latex(text) for text in (titles, grid.caption) if text)
+    caption += "".join(f" {text}" if grid.caption else f". {text}" for text in said)
     lines = [
-        r"\begin{table}[htbp]",
+        # Where it stands: floats would drift past the headings of other tables.
+        r"\begin{table}[H]",
         r"\centering",
+        r"\setlength{\belowcaptionskip}{1ex}",
         *([f"\\caption{{{caption}}}"] if caption else []),
+        r"\setlength{\tabcolsep}{3pt}",
         # As wide as it is, and never wider than the page.
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         f"\\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        _row(grid.header),
+        _row(grid.header, kept),
         r"\midrule",
-        *map(_row, grid.rows),
+        *(_row(row, kept) for row in grid.rows),
         r"\bottomrule",
         r"\end{tabular}}",
         r"\end{table}",
@@ -105,8 +115,30 @@ def _table(grid: Grid, titles: str) -> str:
     return "\n".join(lines)
 
 
-def _row(row: Sequence[Cell]) -> str:
-    return " & ".join(_spans(cell.spans) for cell in row) + r" \\"
+def _turned(grid: Grid) -> Grid:
+    """Columns as rows: a page is higher than it is wide."""
+    header, *rows = zip(grid.header, *grid.rows, strict=True)
+    return Grid(grid.name, header, rows, grid.caption)
+
+
+def _said_by_all(grid: Grid) -> tuple[list[str], list[int]]:
+    """What columns without a head say alike in every row, for the caption, and the numbers of the other columns."""
+    alike = [
+        number
+        for number, head in enumerate(grid.header)
+        if not head.text and len({row[number].text for row in grid.rows}) == 1
+    ]
+    cells = [grid.rows[0][number] for number in alike]
+    said = [
+        f"({_spans(cell.spans)})" if grid.caption else _spans(cell.spans)
+        for cell in cells
+        if cell.text.lower() not in f" - {grid.caption.lower()}"
+    ]
+    return said, [number for number in range(len(grid.header)) if number not in alike]
+
+
+def _row(row: Sequence[Cell], kept: Sequence[int]) -> str:
+    return " & ".join(_spans(row[number].spans) for number in kept) + r" \\"
 
 
 def _spans(spans: Sequence[Span]) -> str:

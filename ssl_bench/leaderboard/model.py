@@ -96,6 +96,11 @@ def missing() -> Cell:
     return figure(MISSING)
 
 
+def exact(value: float) -> str:
+    """A number for a machine, at 12 digits: those beyond differ from one processor to the next."""
+    return str(value) if isinstance(value, int) else repr(float(f"{value:.12g}"))
+
+
 def words(*parts: str | Span) -> tuple[Span, ...]:
     """Spans of a sentence: strings are our own words, names come as spans."""
     return tuple(Span(part, "figure") if isinstance(part, str) else part for part in parts)

@@ -84,5 +84,5 @@ def _ids(entry: Entry) -> tuple[str, ...]:
 def _function(entry: Entry, ids: Sequence[str]) -> ImageScores | None:
     if not ids or _ids(entry) != ids or entry.score is None:
         return None
-    function = image_scores(entry.per_image, entry.primary.name, entry.score)
+    function = image_scores(entry.per_image, entry.primary.name, entry.score, entry.primary.aggregate)
     return function if function is not None and len(function.part) == len(ids) else None

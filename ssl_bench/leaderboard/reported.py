@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ssl_bench.leaderboard.board import Board
 from ssl_bench.leaderboard.entries import Entry, Measure
+from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.model import (
     Block,
     Cell,
@@ -20,6 +21,7 @@ from ssl_bench.leaderboard.model import (
     paragraph,
     words,
 )
+from ssl_bench.leaderboard.rows import Row
 from ssl_bench.leaderboard.scores import by_seed
 from ssl_bench.leaderboard.tables import mean_cell
 from ssl_bench.specs import ClaimSpec
@@ -69,7 +71,12 @@ def _claim(board: Board, claim: ClaimSpec) -> list[Block]:
         header = [figure(name) for name in _HEADER]
         return [
             *blocks,
-            Grid("measured", header, found, "Measured with the same data set, network and number of labels"),
+            Grid(
+                "measured",
+                header,
+                found,
+                "Measured with the same data set, network and number of labels; judged where tier and start match, too",
+            ),
         ]
     return [*blocks, paragraph("No run here has the same data set, network and number of labels.")]
 
@@ -96,26 +103,46 @@ def _beside(board: Board, claim: ClaimSpec, measure: Measure) -> Iterator[list[C
             head = column.head
             if (head.task, head.dataset, head.backbone) != (claim.task, claim.dataset, claim.backbone):
                 continue
+            differs = _unlike(claim, head)
             for row in section.rows:
                 for method, scores in claim.scores.items():
                     if claim.methods.get(method) == row.head.method:
                         for label, reported in scores.items():
-                            entries = [e for e in row.cells[number] if e.labels == claim.labeled.get(label)]
-                            yield from _line(row.title, head, label, reported, entries, measure)
+                            entries = [
+                                entry
+                                for entry in row.cells[number]
+                                if entry.labels == claim.labeled.get(label) and _same_images(claim, entry)
+                            ]
+                            yield from _line(row, label, reported, entries, measure, differs)
+
+
+def _same_images(claim: ClaimSpec, entry: Entry) -> bool:
+    """Whether the training set has the size that the claim's has: a layout of folders is no proof of their content."""
+    if claim.training_images is None or entry.labels is None or not entry.unlabeled.isdecimal():
+        return claim.training_images is None
+    return entry.labels + int(entry.unlabeled) == claim.training_images
+
+
+def _unlike(claim: ClaimSpec, head: Entry) -> str:
+    """What of the training differs from the claim's, in words."""
+    tier = f"tier {head.tier} for {claim.tier}" if head.tier != claim.tier else ""
+    pretrained = head.pretrained != MISSING
+    start = "" if pretrained == claim.pretrained else "pretrained" if pretrained else "from scratch"
+    return ", ".join(filter(None, (tier, start)))
 
 
 def _line(
-    title: str, head: Entry, label: str, reported: float, entries: Sequence[Entry], measure: Measure
+    row: Row, label: str, reported: float, entries: Sequence[Entry], measure: Measure, differs: str
 ) -> Iterator[list[Cell]]:
     measured = list(by_seed(entries, measure.name).values())
     if measured:
         yield [
-            cell(title),
+            cell(f"{row.title} ({row.label})" if row.label else row.title),
             cell(label),
-            cell(head.tier),
+            cell(entries[0].tier),
             figure(f"{reported:.{measure.digits}f}", reported=reported),
             mean_cell(measured, measure.digits),
-            figure(verdict(reported, measured, measure.digits)),
+            figure(f"none: {differs}" if differs else verdict(reported, measured, measure.digits)),
         ]
 
 

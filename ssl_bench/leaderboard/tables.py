@@ -29,6 +29,8 @@ from ssl_bench.specs import RATE
 
 REFERENCES = "References"
 NOT_STATED = "not stated"
+FINGERPRINT = 16
+"""Characters shown of the fingerprint of data."""
 
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
@@ -60,7 +62,7 @@ def gap_table(section: Section, numbers: Numbers, caption: str) -> Grid | None:
     """Shares of the gap in per cent; None where no column has both ends of one."""
     rows = [
         [name_cell(row, numbers), figure("share of the gap"), *map(_share, shares)]
-        for row, shares in zip(section.rows, make_shares(section.table, section.rows), strict=True)
+        for row, shares in zip(section.rows, make_shares(section), strict=True)
         if any(share is not None for share in shares)
     ]
     return Grid("gap", header(section.table), rows, caption) if rows else None
@@ -121,7 +123,7 @@ def settings_table(section: Section) -> Grid:
             [
                 cell(title),
                 cell(head.metric),
-                Cell(words(Span(head.dataset), " ", Span(head.data, "code"))),
+                Cell(_data(head)),
                 cell(head.source),
                 cell(head.labeled),
                 cell(head.unlabeled),
@@ -237,6 +239,12 @@ def _cost(entries: Sequence[Entry]) -> Cell:
     size = f"{parameters / 1e6:.2f} M" if parameters is not None else MISSING
     values = {"seconds": seconds, "parameters": parameters}
     return figure(f"{time}, {size}", **{name: value for name, value in values.items() if value is not None})
+
+
+def _data(head: Entry) -> tuple[Span, ...]:
+    """Title, data set or layout where it is another, fingerprint."""
+    layout = words(" (", Span(head.dataset), ")") if head.is_titled else ()
+    return words(Span(head.data_title), *layout, " ", Span(head.data[:FINGERPRINT], "code"))
 
 
 def _network(head: Entry) -> Cell:

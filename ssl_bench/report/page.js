@@ -68,6 +68,72 @@
     }
   }
 
+  // Two panels of every picture of a task, one over the other, with one edge between them for all.
+  for (const gallery of document.querySelectorAll(".gallery")) {
+    const figures = [...gallery.querySelectorAll("figure")].map((figure) => {
+      const list = figure.querySelector(".panels");
+      const panels = [...list.querySelectorAll("li")].map((item) => ({
+        image: item.querySelector("img"), title: item.querySelector("span").textContent, text: item.textContent.trim(),
+      }));
+      const split = make("div", "", { class: "split" });
+      const under = make("img"), over = make("img", "", { class: "over" });
+      const sides = make("p", "", { class: "sides" });
+      split.append(under, over, make("span", "", { class: "edge" }));
+      list.before(split, sides);
+      const all = make("details");
+      all.append(make("summary", "All side by side"));
+      list.before(all);
+      all.append(list);
+      return { panels, under, over, split, sides };
+    });
+    const titles = figures[0].panels.map((panel) => panel.title);
+    const choice = (label, chosen) => {
+      const select = make("select");
+      titles.forEach((title, place) => select.append(make("option", title, { value: place })));
+      select.value = chosen;
+      select.addEventListener("change", () => {
+        lay();
+        say(`${titles[left.value]} to the left, ${titles[right.value]} to the right`);
+      });
+      const box = make("label", label);
+      box.append(select);
+      tools.append(box);
+      return select;
+    };
+    const tools = make("div", "", { class: "tools" });
+    const left = choice("Left", gallery.dataset.left), right = choice("Right", gallery.dataset.right);
+    const edge = make("input", "", { type: "range", min: 0, max: 100, step: 1 });
+    const box = make("label", "Edge");
+    box.append(edge);
+    tools.append(box);
+    gallery.querySelector("figure").before(tools);
+    const move = (share) => {
+      edge.value = Math.round(100 * Math.min(1, Math.max(0, share)));
+      gallery.style.setProperty("--at", `${edge.value}%`);
+      edge.setAttribute("aria-valuetext", `${edge.value} % ${titles[left.value]}, ${100 - edge.value} % ${titles[right.value]}`);
+    };
+    const lay = () => {
+      for (const { panels, under, over, sides } of figures) {
+        for (const [image, panel] of [[over, panels[left.value]], [under, panels[right.value]]]) {
+          for (const name of ["src", "width", "height", "alt"]) image.setAttribute(name, panel.image.getAttribute(name));
+        }
+        sides.replaceChildren(make("span", panels[left.value].text), make("span", panels[right.value].text));
+      }
+      move(edge.value / 100);
+    };
+    edge.addEventListener("input", () => move(edge.value / 100));
+    for (const { split } of figures) {
+      const follow = (event) => {
+        const place = split.getBoundingClientRect();
+        move((event.clientX - place.left) / place.width);
+      };
+      split.addEventListener("pointerdown", (event) => { split.setPointerCapture(event.pointerId); follow(event); });
+      split.addEventListener("pointermove", (event) => { if (event.buttons) follow(event); });
+    }
+    edge.value = 50;
+    lay();
+  }
+
   const data = JSON.parse(document.getElementById("runs-data").textContent);
   const count = data.links.length;
   const columns = data.columns.map((column) => ({

@@ -15,6 +15,7 @@ from ssl_bench.leaderboard.model import Document, Grid, Heading
 from ssl_bench.leaderboard.tables import REFERENCES
 from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, styles_of
 from ssl_bench.report.curves import curve_charts
+from ssl_bench.report.gallery import Gallery
 from ssl_bench.report.runs import runs_json
 from ssl_bench.report.svg import swatch
 from ssl_bench.results import Record
@@ -38,11 +39,16 @@ class Part:
 
 
 def make_report(
-    records: Iterable[tuple[str, Record]], *, oracle: bool = False, claims: Sequence[ClaimSpec] = ()
+    records: Iterable[tuple[str, Record]],
+    *,
+    oracle: bool = False,
+    claims: Sequence[ClaimSpec] = (),
+    galleries: Sequence[Gallery] = (),
 ) -> str:
     """The page. `records`: a link to each, relative to the page (empty for none), and the record.
 
-    The same bytes for the same records in any order. `oracle`, `claims`: as of `leaderboard.render`.
+    The same bytes for the same records in any order. `oracle`, `claims`: as of `leaderboard.render`. `galleries`: as
+    `ssl_bench.compare.gallery` makes them.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -59,6 +65,7 @@ def make_report(
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     return template.render(
         parts=_parts(board, make_documents(board, oracle=oracle, claims=claims)),
+        galleries=galleries,
         count=len(board.entries),
         tables=len(board.sections),
         style=(folder / "page.css").read_text(encoding="utf-8"),

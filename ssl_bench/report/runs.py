@@ -15,7 +15,7 @@ _TEXTS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("Labels", lambda entry: entry.source),
     ("Labelled", lambda entry: entry.labeled),
     ("Split", lambda entry: entry.split),
-    ("Data", lambda entry: entry.dataset),
+    ("Data", lambda entry: entry.data_title),
     ("Network", lambda entry: entry.backbone),
     ("Tier", lambda entry: entry.tier),
     ("Metric", lambda entry: entry.metric),

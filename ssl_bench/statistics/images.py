@@ -30,8 +30,8 @@ def resampled(ids: Sequence[str], draws: int = DRAWS) -> Iterator[np.ndarray]:
 class ImageScores:
     """The score of a set of images as a function of how often each one counts.
 
-    Two kinds are known: the mean over the images that have a score, and the mean over classes of intersection over
-    union, both summed over images, in per cent. Which one a metric is shows in the record: it gives back the score.
+    Two kinds are known: the mean over the images that have a score, and `specs.Ratio`, the mean over classes of a part
+    over a whole, both summed over images.
     """
 
     def __init__(self, part: np.ndarray, whole: np.ndarray, scale: float) -> None:
@@ -41,24 +41,45 @@ class ImageScores:
         """(draws,) float64 from (draws, images); NaN where nothing drawn has a score."""
         part, whole = counts @ self.part, counts @ self.whole
         ratio = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+        if ratio.shape[1] == 1:
+            alone: np.ndarray = self.scale * ratio[:, 0]
+            return alone
         # The plain mean over the classes that occur.
         there = np.isfinite(ratio).sum(1)
         total = np.nansum(ratio, axis=1)
         return self.scale * np.divide(total, there, out=np.full(total.shape, np.nan), where=there > 0)
 
 
-def image_scores(per_image: Mapping[str, Any], metric: str, score: float) -> ImageScores | None:
-    """How a record's per-image figures make up its score; None where they do not."""
-    candidates = (
-        _mean_of(per_image.get(metric)),
-        _overlap_of(per_image.get("intersection"), per_image.get("union")),
-    )
-    for candidate in candidates:
+OVERLAP = {"part": "intersection", "whole": "union", "scale": 100.0}
+"""The ratio that records without a statement may mean."""
+
+
+def image_scores(
+    per_image: Mapping[str, Any], metric: str, score: float, aggregate: Any = None
+) -> ImageScores | None:
+    """How a record's per-image figures make up its score; None where they do not give it back.
+
+    `aggregate`: what the record states of the metric, `"mean"` or the fields of a `specs.Ratio`; None for a record that
+    states nothing: then it is the first of a mean and mean IoU that gives back the score.
+    """
+    for stated in ("mean", OVERLAP) if aggregate is None else (aggregate,):
+        candidate = _aggregate(per_image, metric, stated)
         if candidate is not None:
             value = candidate(np.ones((1, len(candidate.part))))[0]
             if abs(value - score) <= _TOLERANCE * max(1.0, abs(score)):
                 return candidate
     return None
+
+
+def _aggregate(per_image: Mapping[str, Any], metric: str, stated: Any) -> ImageScores | None:
+    if stated == "mean":
+        return _mean_of(per_image.get(metric))
+    if not isinstance(stated, Mapping):
+        return None
+    part, whole, scale = (stated.get(name) for name in ("part", "whole", "scale"))
+    if not isinstance(part, str) or not isinstance(whole, str) or not isinstance(scale, int | float):
+        return None
+    return _ratio_of(per_image.get(part), per_image.get(whole), float(scale))
 
 
 def _mean_of(values: Any) -> ImageScores | None:
@@ -70,11 +91,13 @@ def _mean_of(values: Any) -> ImageScores | None:
     return ImageScores(part, there, 1.0) if np.isfinite(part).all() else None
 
 
-def _overlap_of(intersection: Any, union: Any) -> ImageScores | None:
+def _ratio_of(parts: Any, wholes: Any, scale: float) -> ImageScores | None:
     try:
-        part, whole = np.array(intersection, dtype=np.float64), np.array(union, dtype=np.float64)
+        part, whole = np.array(parts, dtype=np.float64), np.array(wholes, dtype=np.float64)
     except (TypeError, ValueError):
         return None
+    # One number per image is one class.
+    part, whole = (array[:, None] if array.ndim == 1 else array for array in (part, whole))
     if part.ndim != 2 or part.shape != whole.shape or not part.size:
         return None
-    return ImageScores(part, whole, 100.0) if np.isfinite(part).all() and np.isfinite(whole).all() else None
+    return ImageScores(part, whole, scale) if np.isfinite(part).all() and np.isfinite(whole).all() else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_bench.cell import resolve_config
@@ -253,6 +253,29 @@ def _a_resume_is_exact(trial: Trial) -> str | None:
     )
 
 
+def _the_number_of_processes_does_not_matter(trial: Trial) -> str | None:
+    # Parts of a batch, taken one after the other, are to a method what processes are, but for BatchNorm: it sees
+    # each part alone, and all processes together.
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in trial.fresh.modules()):
+        return None
+    _ = trial.trained
+    try:
+        apart = train_toy(trial.spec, trial.kind, steps=SHORT, parts=2).state_dict()
+    except PluginError as error:
+        return str(error)
+    fresh = trial.fresh.state_dict()
+    for name, value in trial.early.items():
+        if not value.is_floating_point():
+            continue
+        moved, differs = (value - fresh[name]).norm(), (value - apart[name]).norm()
+        if differs > 0.01 * moved + 1e-6:
+            return (
+                f"'{name}' depends on the number of processes: a loss is to be a mean over rows, not their sum or "
+                "largest, and what is drawn from `progress.draws` is to be drawn for each row"
+            )
+    return None
+
+
 def _unlabeled_images_matter(trial: Trial) -> str | None:
     if not trial.spec.uses_unlabeled:
         return None
@@ -307,6 +330,7 @@ METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
     _every_term_is_finite_under_bf16,
     _every_player_moves,
     _a_resume_is_exact,
+    _the_number_of_processes_does_not_matter,
     _unlabeled_images_matter,
 )
 """In this order: what makes no run possible, or none comparable, comes first and ends the checks by raising."""

@@ -1,12 +1,14 @@
 """What a task promises, tried on random logits and labels with void pixels."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
-from ssl_bench.parts import Draws
+from ssl_bench.parts import Draws, Part
 from ssl_bench.specs import TaskSpec, resolve
+from ssl_bench.statistics.images import image_scores
 from ssl_bench.task import Target, Task
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import HEIGHT, WIDTH
@@ -71,21 +73,41 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
                 return "perturb draws from elsewhere than `draws`"
             if first.shape != images.shape or first.min() < 0 or first.max() > 1:
                 return "perturb must keep the shape and the range [0, 1]"
+            halves = (
+                task.perturb(rows, Draws(torch.Generator().manual_seed(1), Part(index, 2)), strength)
+                for index, rows in enumerate(images.split(1))
+            )
+            if not torch.allclose(torch.cat([*halves]), first, atol=1e-6):
+                return "a row's perturbation depends on the rows beside it, and so on the number of processes"
         return None
 
     def scores() -> str | None:
         metrics, first, second = task.metrics(), task.metrics(), task.metrics()
+        images = []
         for row, share in enumerate((first, second)):
-            for each in (metrics, share):
-                each.update(
-                    task.activate(logits[row : row + 1]), Target(value[row : row + 1], valid[row : row + 1])
-                )
-        missing = [metric.name for metric in spec.metrics if metric.name not in metrics.compute()]
+            prediction = task.activate(logits[row : row + 1])
+            label = Target(value[row : row + 1], valid[row : row + 1])
+            share.update(prediction, label)
+            images.append(metrics.update(prediction, label))
+        found = metrics.compute()
+        missing = [metric.name for metric in spec.metrics if metric.name not in found]
         if missing:
             return f"metrics are declared but not computed: {', '.join(missing)}"
         second.merge(first)
-        if second.compute() != metrics.compute():
+        if second.compute() != found:
             return "scores depend on how images are shared out between two metrics that `merge`"
+        per_image = {name: [image.get(name) for image in images] for image in images for name in image}
+        for metric in spec.metrics:
+            score = found[metric.name]
+            stated = metric.aggregate if metric.aggregate == "mean" else asdict(metric.aggregate)
+            recorded = metric.aggregate != "mean" or metric.name in per_image
+            if score is None or not recorded:
+                continue
+            if image_scores(per_image, metric.name, score, stated) is None:
+                return (
+                    f"what is recorded of single images does not give back metric '{metric.name}' by its aggregate; "
+                    "state a Ratio of figures that `update` returns, or let it be the mean of the images' scores"
+                )
         return None
 
     def files() -> str | None:

@@ -20,7 +20,7 @@ from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
 from ssl_bench.trainer import Trainer
 
-STEPS, LABELED, UNLABELED = 8, 2, 3
+STEPS, LABELED, UNLABELED = 8, 2, 4
 HEIGHT, WIDTH = 40, 72
 """Not square, and large enough that a detector or critic of stride 32 has a map and not a single number."""
 RECIPE = Recipe(
@@ -170,14 +170,23 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
 
 
 def toy_trainer(
-    spec: MethodSpec, kind: Kind, *, unlabeled_seed: int = 0, seed: int = 0, other_seed: int = 0
+    spec: MethodSpec,
+    kind: Kind,
+    *,
+    unlabeled_seed: int = 0,
+    seed: int = 0,
+    other_seed: int = 0,
+    parts: int = 1,
 ) -> Trainer:
-    """Ready to step. `seed` is of initial weights; `other_seed` goes to the global generators of Python and NumPy,
-    which nothing may depend on."""
+    """Ready to step, in equal parts of a batch.
+
+    `seed` is of initial weights; `other_seed` goes to the global generators of Python and NumPy,
+    which nothing may depend on.
+    """
     random.seed(other_seed)
     np.random.seed(other_seed)
     stream: Any = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
-    return Trainer(build_toy(spec, kind, seed), RECIPE, stream, seed=0)
+    return Trainer(build_toy(spec, kind, seed), RECIPE, stream, seed=0, micro_batches=parts)
 
 
 def train_toy(
@@ -188,9 +197,10 @@ def train_toy(
     resume_at: int | None = None,
     steps: int = STEPS,
     other_seed: int = 0,
+    parts: int = 1,
 ) -> Method:
     """Train on the toy task; with `resume_at`, through a saved state and a freshly built method."""
-    trainer = toy_trainer(spec, kind, unlabeled_seed=unlabeled_seed, other_seed=other_seed)
+    trainer = toy_trainer(spec, kind, unlabeled_seed=unlabeled_seed, other_seed=other_seed, parts=parts)
     for step in range(steps):
         if step == resume_at:
             buffer = io.BytesIO()

@@ -31,6 +31,8 @@ def _voc(name: str, title: str, position: int, **rest: object) -> ClaimSpec:
         metric="miou",
         dataset="voc",
         labeled=LABELED,
+        training_images=LABELED["full"],
+        pretrained=True,
         source=SOURCE,
         methods=METHODS,
         **rest,  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """The four tasks and where their images come from, as descriptions: nothing here imports torch."""
 
 from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.specs import DatasetSpec, Metric, TaskSpec
+from ssl_bench.specs import DatasetSpec, Metric, Ratio, TaskSpec
 
 PSNR = Metric(name="psnr", symbol="PSNR", unit="dB")
 IMAGE_METRICS = (
@@ -54,8 +54,13 @@ SEGMENTATION = TaskSpec(
     kind="classification",
     task="ssl_bench_tasks.segmentation:Segmentation",
     metrics=(
-        Metric(name="miou", symbol="mIoU", unit="%"),
-        Metric(name="pixel_accuracy", symbol="Pixel accuracy", unit="%"),
+        Metric(name="miou", symbol="mIoU", unit="%", aggregate=Ratio(part="intersection", whole="union")),
+        Metric(
+            name="pixel_accuracy",
+            symbol="Pixel accuracy",
+            unit="%",
+            aggregate=Ratio(part="correct", whole="pixels"),
+        ),
     ),
     recipes={
         "smoke": _smoke(240, FAST, epochs=20),

@@ -60,13 +60,7 @@ class RayExecutor(Executor):
 
     def __init__(self, wanted: Wanted, config: RayConfig) -> None:
         super().__init__(wanted, config)
-        connect(config.address)
-        try:
-            asked = wanted.devices == "cuda" or "gpus" in config.model_fields_set
-            self.gpus = gpu_share(wanted, config.gpus, asked=asked, nodes=nodes())
-        except UsageError:
-            self.close()
-            raise
+        self.gpus: float | None = None
         self.flights: list[Flight] = []
         self.lost: Counter[str] = Counter()
         self.desk: Any = None
@@ -76,12 +70,30 @@ class RayExecutor(Executor):
         """The jobs in flight."""
         return [flight.job for flight in self.flights if flight.begun]
 
+    def open(self) -> None:
+        """Join the cluster, or start one here."""
+        if self.gpus is not None:
+            return
+        connect(self.config.address)
+        try:
+            asked = self.wanted.devices == "cuda" or "gpus" in self.config.model_fields_set
+            self.gpus = gpu_share(self.wanted, self.config.gpus, asked=asked, nodes=nodes())
+        except UsageError:
+            ray.shutdown()
+            raise
+
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        ray.shutdown()
+        if self.gpus is not None:
+            ray.shutdown()
+            self.gpus = None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """As `Executor.run`. Raises UsageError where a node lacks ssl-bench or the data, before any compute."""
+        if not jobs:
+            return
+        self.open()
+        assert self.gpus is not None
         waiting = deque(sorted(jobs, key=lambda job: -job.weight))
         try:
             self.shared = self._look_around(jobs)
@@ -127,7 +139,7 @@ class RayExecutor(Executor):
         errand = Errand(attempt, str(job.folder.absolute()), str(Path.cwd()), device, content)
         # Retries are ours: Ray's would start from the checkpoint that was sent first.
         task = ray.remote(run_cell).options(
-            num_cpus=self.wanted.threads, num_gpus=self.gpus, max_retries=0, name=job.cell
+            num_cpus=self.wanted.threads, num_gpus=self.gpus or 0.0, max_retries=0, name=job.cell
         )
         self.flights.append(Flight(job, attempt, task.remote(self.desk, errand), time.monotonic(), lock))
         return None
@@ -180,7 +192,7 @@ class RayExecutor(Executor):
     def _look_around(self, jobs: Sequence[Job]) -> bool:
         """Whether every node sees the folders of the jobs. UsageError where one cannot run them."""
         paths = sorted(set().union(*(needed_paths(job.folder) for job in jobs)))
-        here = [node for node in nodes() if node.room(self.wanted.threads, self.gpus)]
+        here = [node for node in nodes() if node.room(self.wanted.threads, self.gpus or 0.0)]
         mark = jobs[0].folder.absolute().parent / f".{uuid.uuid4().hex}"
         mark.touch()
         try:

@@ -31,7 +31,7 @@ def connect(address: str) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises plain ones, too, as for a node that takes long to start.
         raise UsageError(
             f"--ray-address {address}: no Ray cluster can be joined there ({first_line(error)}); start one with "
             "`ray start --head`, or leave the option out"

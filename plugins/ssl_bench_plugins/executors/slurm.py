@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -61,6 +62,8 @@ class SlurmExecutor(Executor):
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """As `Executor.run`. Raises UsageError where Slurm does not take the jobs."""
+        if not jobs:
+            return
         # Beside the cells' folders, since nodes read it as they read those.
         desk = Path(tempfile.mkdtemp(prefix=".slurm-", dir=jobs[0].folder.absolute().parent))
         asked, failed = time.monotonic(), False
@@ -91,13 +94,14 @@ class SlurmExecutor(Executor):
             names, folders = [job.cell for job in part], [str(job.folder.absolute()) for job in part]
             count = len(part)
             try:
-                # What sbatch prints stands in the error as well.
-                with contextlib.redirect_stderr(io.StringIO()):
+                # What sbatch prints stands in the error as well. Interrupted in between, jobs would be nobody's.
+                with contextlib.redirect_stderr(io.StringIO()), uninterrupted():
                     sent = executor.map_array(run_cell, names, folders, [device] * count, [stop] * count)
+                    now = time.monotonic()
+                    pairs = zip(part, sent, strict=True)
+                    self.queued += [Queued(job, task.job_id, now) for job, task in pairs]
             except (FailedJobError, FailedSubmissionError) as error:
                 raise UsageError(f"Slurm does not take the jobs: {refusal(str(error))}") from error
-            now = time.monotonic()
-            self.queued += [Queued(job, task.job_id, now) for job, task in zip(part, sent, strict=True)]
 
     def _ask(self) -> None:
         """Learn the states of the jobs."""
@@ -156,3 +160,13 @@ class SlurmExecutor(Executor):
             time.sleep(TICK)
         cancel(ids)
         self.queued.clear()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -25,8 +25,8 @@ class ConfusionMetrics:
     ) -> Mapping[str, float | list[int] | None]:
         """Add one image: `prediction` (1, O, H, W), class ids (1, H, W). `unknown` is not looked at.
 
-        Returns the image's own `miou` and `pixel_accuracy`, and its `intersection` and `union` in pixels, one
-        entry per class: summed over images they give back the score of any part of the set.
+        Returns the image's own `miou` and `pixel_accuracy`, its `intersection` and `union` in pixels, one entry per
+        class, and its `correct` of all `pixels`: summed over images they give back the scores of any part of the set.
         """
         count = len(self.classes)
         valid = target.valid.squeeze(1)
@@ -44,6 +44,8 @@ class ConfusionMetrics:
             "pixel_accuracy": _percent(int(intersection.sum()), int(matrix.sum())),
             "intersection": intersection.tolist(),
             "union": union.tolist(),
+            "correct": int(intersection.sum()),
+            "pixels": int(matrix.sum()),
         }
 
     def merge(self, other: Self) -> None:

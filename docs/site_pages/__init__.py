@@ -1,0 +1,1 @@
+"""What the site says that is read off the code: commands, hooks, interfaces, methods and their settings."""

@@ -1,0 +1,175 @@
+"""The benchmark from Python: plan, run, read and use what the command line does, in one class.
+
+It holds the registry and the folder that every step needs; `ssl_bench.Bench` is the way in.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.attempts import RETRIES
+from ssl_bench.cli.display import PlainDisplay, warn_of_failures
+from ssl_bench.cli.executors import start_of
+from ssl_bench.cli.options import setting_text
+from ssl_bench.errors import CellError, UsageError
+from ssl_bench.plan import Plan, Request, make_plan
+from ssl_bench.plugin_files import read_plugin_files
+from ssl_bench.recipe import Tier
+from ssl_bench.registry import load_registry
+from ssl_bench.results import ResultStore
+from ssl_bench.run import prepare_run, run_cells, write_leaderboards
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL.Image import Image
+
+    from ssl_bench.trained import Trained
+
+SECONDS = 60.0
+"""Between two lines of progress: a notebook keeps them all."""
+Names = str | Sequence[str]
+"""`all`, a list with commas, or a sequence of names."""
+
+
+class Bench:
+    """A benchmark whose records lie in one folder.
+
+    The methods raise `ssl_bench.errors.SslBenchError` for what a user can mend, in one line.
+    """
+
+    def __init__(self, out: str | Path = "runs", plugins: Iterable[str | Path] = ()) -> None:
+        """`out`: the results folder, as `--out`; made when something is run. `plugins`: files, as `--plugin`."""
+        self.store = ResultStore(Path(out))
+        self.registry = load_registry(files=read_plugin_files(map(Path, plugins)))
+        warn_of_failures(self.registry)
+
+    def plan(
+        self,
+        *,
+        tasks: Names = "all",
+        methods: Names = "all",
+        backbones: Names = "",
+        labels: str | int | Iterable[str | int] = "1/8",
+        split_seed: int = 0,
+        seeds: int | Iterable[int] = 0,
+        tier: Tier = "smoke",
+        data: Mapping[str, str | Path] | None = None,
+        dataset: Mapping[str, str] | None = None,
+        unlabeled: Mapping[str, str | Path] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        threads: int = 1,
+        pretrained: bool | None = None,
+        weights: str | Path = "",
+        trackers: Names = "",
+    ) -> Plan:
+        """The cells of tasks × methods × labels × seeds, checked whole; nothing is computed.
+
+        Arguments are the options of `ssl-bench plan`. `data`, `dataset`, `unlabeled`: by task. `settings`: as `--set`,
+        `{"mt.alpha_mt": 0.999}`. Raises UsageError or DataError at the first thing wrong.
+        """
+        wanted = tuple(dict.fromkeys((seeds,) if isinstance(seeds, int) else seeds))
+        _at_least(0, "seeds", *wanted)
+        _at_least(0, "split_seed", split_seed)
+        _at_least(1, "threads", threads)
+        request = Request(
+            tasks=_listed(tasks),
+            methods=_listed(methods),
+            backbones=_listed(backbones),
+            labels=(str(labels),) if isinstance(labels, str | int) else tuple(map(str, labels)),
+            split_seed=split_seed,
+            seeds=wanted,
+            tier=tier,
+            data=_pairs(data),
+            dataset=_pairs(dataset),
+            unlabeled=_pairs(unlabeled),
+            settings=[f"{name}={setting_text(value)}" for name, value in (settings or {}).items()],
+            threads=threads,
+            pretrained=pretrained,
+            weights=str(weights),
+            trackers=_listed(trackers),
+        )
+        return make_plan(self.registry, request)
+
+    def run(
+        self,
+        plan: Plan,
+        *,
+        devices: str = "auto",
+        jobs: int | None = None,
+        executor: str = "local",
+        executor_settings: Mapping[str, Any] | None = None,
+        resume: bool = True,
+        retries: int = RETRIES,
+    ) -> "pd.DataFrame":
+        """Run what has not finished, write the leaderboards, and return `results` of the plan.
+
+        Arguments as the options of `ssl-bench run`; `executor_settings` are those of the executor alone. Raises
+        CellError where a cell fails, after all others have run. In a script, call it below
+        `if __name__ == "__main__":`, since cells run in processes of their own.
+        """
+        _at_least(1, "jobs", 1 if jobs is None else jobs)
+        _at_least(0, "retries", retries)
+        display = PlainDisplay(SECONDS)
+        start = start_of(self.registry.executor(executor), executor_settings or {})
+        cells, runner = prepare_run(
+            self.registry, plan, self.store, start, display, devices=devices, jobs=jobs, resume=resume
+        )
+        outcomes = []
+        try:
+            if runner:
+                outcomes = run_cells(plan, cells, self.store, runner, display, retries)
+        finally:
+            if runner:
+                runner.close()
+            write_leaderboards(self.registry, plan, self.store)
+        failed = [outcome for outcome in outcomes if outcome.status != "finished"]
+        if failed:
+            first = failed[0]
+            log = self.store.cells / first.cell / "log.txt"
+            raise CellError(
+                f"{len(failed)} of {len(plan.cells)} cells did not finish; {first.cell}: {first.message} (log: {log})"
+            )
+        return self.results(plan)
+
+    def results(self, plan: Plan | None = None) -> "pd.DataFrame":
+        """One row for each finished run, of a plan or of the folder; columns as `ssl_bench.frame.frame_of`."""
+        from ssl_bench.frame import frame_of
+
+        if plan is None:
+            return frame_of(self.store.records())
+        return frame_of(record for cell in plan.cells if (record := self.store.finished(cell)) is not None)
+
+    def load(self, cell: str, device: str = "cpu") -> "Trained":
+        """The network of a finished cell, by its id, what its id begins with, or its folder.
+
+        Its `predict` takes a picture (H, W, 3) uint8 RGB of any size and gives the label as the task stores it: class
+        ids (H, W), or an image (H, W, O) uint8. Raises UsageError where there is no one such cell.
+        """
+        folder = self.store.find(cell)
+
+        import torch
+
+        from ssl_bench.trained import load
+
+        return load(folder, self.registry, torch.device(device))
+
+    def show(self, cell: str, count: int = 4) -> "Image":
+        """The picture of `ssl-bench show`: test images, labels, predictions and what the method sees."""
+        folder = self.store.find(cell)
+
+        from ssl_bench.show import show_cell
+
+        return show_cell(folder, self.registry, count)
+
+
+def _at_least(least: int, name: str, *numbers: int) -> None:
+    if not numbers or min(numbers) < least:
+        raise UsageError(f"{name} {', '.join(map(str, numbers)) or 'empty'}: give {least} or more")
+
+
+def _listed(names: Names) -> str:
+    return names if isinstance(names, str) else ",".join(names)
+
+
+def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | None) -> list[str]:
+    return [f"{task}={value}" for task, value in (values or {}).items()]

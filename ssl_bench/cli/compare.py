@@ -1,0 +1,94 @@
+"""`ssl-bench compare`: a figure per task of what several methods make of the same test images."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.compare.choice import Choice
+
+
+@click.command(short_help="Draw the outputs of several methods side by side.")
+@click.option(
+    "--task", "--tasks", "tasks", default="all", show_default=True, help="all, or a list such as a,b"
+)
+@click.option(
+    "--methods", default="all", show_default=True, help="all but upper bounds, or a list such as a,b"
+)
+@click.option(
+    "--choose",
+    type=click.Choice(["random", "gain"]),
+    default="random",
+    show_default=True,
+    help="Which test images: drawn at random, or those with the largest gain of the last method over the baseline.",
+)
+@click.option("--count", type=click.IntRange(1, 20), default=3, show_default=True, help="Images of a figure.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random choice.")
+@click.option(
+    "--like",
+    multiple=True,
+    metavar="CELL",
+    help="An id, or its beginning: where cells of several settings fit.",
+)
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the figures.  [default: RUNS/figures]"
+)
+def compare(
+    tasks: str,
+    methods: str,
+    choose: "Choice",
+    count: int,
+    seed: int,
+    like: tuple[str, ...],
+    runs: Path,
+    out: Path | None,
+) -> None:
+    """Write a figure per task: input, label and the output of every method, in the order of the tables.
+
+    Cells must have finished with their weights at hand. Red boxes show where the methods differ most.
+    """
+    from ssl_bench.compare.choice import Finished, choose_cells
+    from ssl_bench.registry import load_registry, pick
+    from ssl_bench.results import record_files
+
+    registry = load_registry()
+    names = [] if methods == "all" else pick(registry, "methods", methods, registry.method)
+    finished = Finished(record_files(runs))
+    if not finished.folders:
+        raise UsageError(
+            f"no finished cells with weights below {runs}; run `ssl-bench run` first, or give --runs"
+        )
+    there = [name for name in registry.entries["tasks"] if finished.columns(name)]
+    wanted = there if tasks == "all" else pick(registry, "tasks", tasks, registry.task)
+    for name in like:
+        if not any(cell.startswith(name) for cell in finished.folders):
+            raise UsageError(f"--like {name}: no finished cell below {runs} begins so")
+    # All are chosen before any compute.
+    chosen = [choose_cells(finished, name, names, like) for name in wanted]
+
+    from ssl_bench.compare.figure import about, caption_of, draw_figure
+    from ssl_bench.compare.outputs import make_outputs
+
+    folder = out or runs / "figures"
+    for comparison in chosen:
+        outputs = make_outputs(comparison, registry, choose, count, seed)
+        caption = caption_of(outputs, choose, seed)
+        head = comparison.head
+        rule = f"random{seed}" if choose == "random" else choose
+        stem = "-".join((head.task, head.dataset, head.source, head.tier, rule))
+        path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '_', stem.replace('-', ' ')).strip('._')[:120]}.png"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            draw_figure(outputs, caption).save(
+                path, format="PNG", pnginfo=about(outputs, caption), optimize=True
+            )
+        except OSError as error:
+            raise UsageError(f"--out {folder}: cannot be written ({error.strerror or error})") from error
+        click.echo(f"{caption}\nwrote {path}")

@@ -1,0 +1,1 @@
+"""What several methods make of the same test images, side by side."""

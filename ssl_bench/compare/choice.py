@@ -1,0 +1,160 @@
+"""Which finished cells, and which test images, are shown beside each other. Free of torch."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ssl_bench.errors import UsageError
+from ssl_bench.leaderboard.entries import Entry, read_entries
+from ssl_bench.leaderboard.fields import finite
+from ssl_bench.leaderboard.grouping import Column, Table, differing, make_columns
+from ssl_bench.leaderboard.markdown import plain
+from ssl_bench.leaderboard.rows import make_rows
+from ssl_bench.results import Record
+
+Choice = Literal["random", "gain"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finished cell with its weights, and what it is called."""
+
+    title: str
+    entry: Entry
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells that agree in data, split, network, recipe and training seed, in the order of the tables."""
+
+    head: Entry
+    shown: tuple[Shown, ...]
+
+    @property
+    def baseline(self) -> Shown:
+        """What gains refer to: the first baseline, or the first of all."""
+        return next((one for one in self.shown if one.entry.role == "baseline"), self.shown[0])
+
+    @property
+    def challenger(self) -> Shown:
+        """Whose gains are meant: the last method that is no bound, or the last of all."""
+        return next((one for one in self.shown[::-1] if one.entry.role == "ssl"), self.shown[-1])
+
+
+class Finished:
+    """The records of some folders, and which of them have their weights beside them."""
+
+    def __init__(self, files: Iterable[tuple[Path, Record]]) -> None:
+        """`files`: as `ssl_bench.results.record_files` gives them."""
+        files = list(files)
+        self.entries = read_entries(record for _, record in files)[0]
+        self.folders: dict[str, Path] = {}
+        for path, record in files:
+            if path.name == "result.json" and (path.parent / "weights.pt").is_file():
+                self.folders.setdefault(str(record.get("cell", {}).get("id")), path.parent)
+
+    def columns(self, task: str) -> list[Column]:
+        """Those of a task's cells that can be shown, one column a setting."""
+        return make_columns(one for one in self.entries if one.task == task and one.id in self.folders)
+
+    def comparison(self, column: Column, methods: Sequence[str] = ()) -> Comparison | None:
+        """The methods of a column (all unless named) at the lowest training seed that they share, if any."""
+        rows = [row for row in make_rows(Table("", (column,))) if not methods or row.head.method in methods]
+        seeds = set.intersection(*({entry.seed for entry in row.cells[0]} for row in rows)) if rows else set()
+        if not seeds:
+            return None
+        seed = min(seeds, key=lambda text: (len(text), text))
+        shown = []
+        for row in rows:
+            entry = next(entry for entry in row.cells[0] if entry.seed == seed)
+            title = plain(f"{row.title} ({row.label})" if row.label else row.title)
+            shown.append(Shown(title, entry, self.folders[entry.id]))
+        return Comparison(column.head, tuple(shown))
+
+
+def choose_cells(
+    finished: Finished, task: str, methods: Sequence[str] = (), like: Sequence[str] = ()
+) -> Comparison:
+    """The one comparison of a task that is asked for. Without `methods`: all but upper bounds.
+
+    `like`: ids of cells, or their beginnings, in whose settings. Raises UsageError where a method has no cell, or
+    where several settings fit.
+    """
+    columns = finished.columns(task)
+    if not columns:
+        raise UsageError(f"no finished cell of task '{task}' has its weights at hand; run it first")
+    for name in like:
+        holding = [c for c in columns if any(entry.id.startswith(name) for entry in c.entries)]
+        columns = holding or columns
+    there = {entry.method for column in columns for entry in column.entries}
+    if missing := [name for name in methods if name not in there]:
+        raise UsageError(
+            f"no finished cell of method '{missing[0]}' for task '{task}'; run it, or leave it out "
+            f"(finished: {', '.join(sorted(there))})"
+        )
+    fitting = [column for column in columns if set(methods) <= {entry.method for entry in column.entries}]
+    if not fitting:
+        heads = [column.head for column in columns]
+        raise UsageError(
+            f"no setting of task '{task}' has finished cells of all of {', '.join(methods)}: they differ in "
+            f"{differing(heads)}; leave methods out, or run what is missing"
+        )
+    if len(fitting) > 1:
+        heads = [column.head for column in fitting]
+        raise UsageError(
+            f"finished cells of task '{task}' differ in {differing(heads)}; choose by --like CELL, such as --like "
+            f"{heads[0].id} or --like {heads[1].id}"
+        )
+    (column,) = fitting
+    names = methods or [entry.method for entry in column.entries if entry.role != "upper_bound"]
+    found = finished.comparison(column, names)
+    if found is None:
+        raise UsageError(
+            f"the cells of task '{task}' have no training seed in common; run them with one seed"
+        )
+    return found
+
+
+def choose_images(
+    comparison: Comparison, ids: Sequence[str], choice: Choice, count: int, seed: int
+) -> list[str]:
+    """Test images by a rule: drawn at random, or those with the largest gains, the largest first.
+
+    Random: the same images for any count, method and machine. Raises UsageError where the records hold no scores of
+    single images.
+    """
+    if choice == "random":
+        return sorted(ids, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())[:count]
+    low, high = (image_scores(one.entry) for one in (comparison.baseline, comparison.challenger))
+    sign = 1 if comparison.head.higher_is_better else -1
+    gains = {name: sign * (high[name] - low[name]) for name in ids if name in low and name in high}
+    if not gains:
+        raise UsageError("--choose gain: the records hold no scores of single images; take --choose random")
+    return sorted(gains, key=lambda name: (-gains[name], name))[:count]
+
+
+def image_scores(entry: Entry) -> Mapping[str, float]:
+    """Test image to its own score by the metric that ranks, of those that have one."""
+    ids, values = (entry.per_image.get(name) for name in ("ids", entry.primary.name))
+    if not isinstance(ids, list | tuple) or not isinstance(values, list | tuple):
+        return {}
+    found = ((str(name), finite(value)) for name, value in zip(ids, values, strict=False))
+    return {name: value for name, value in found if value is not None}
+
+
+def metric_name(comparison: Comparison) -> str:
+    """Symbol and unit of what ranks, without its arrow."""
+    return plain(comparison.head.metric.rstrip("↑↓ "))
+
+
+def rule_text(comparison: Comparison, choice: Choice, count: int, total: int, seed: int) -> str:
+    """The rule in words, for a caption."""
+    if choice == "random":
+        return f"Images: {count} of {total} test images, drawn at random (seed {seed})."
+    return (
+        f"Images: of {total} test images the {count} with the largest gain in {metric_name(comparison)} of "
+        f"{comparison.challenger.title} over {comparison.baseline.title}, and so no fair sample."
+    )

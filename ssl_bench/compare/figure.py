@@ -1,0 +1,203 @@
+"""A figure as papers have them: images in rows; input, label and methods in columns; boxes, and crops of them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from ssl_bench.compare.choice import Choice, Comparison, metric_name, rule_text
+from ssl_bench.compare.outputs import Outputs, Row
+from ssl_bench.compare.regions import Box
+from ssl_bench.dataset import VOID
+from ssl_bench.leaderboard.fields import MISSING
+from ssl_bench.leaderboard.markdown import plain
+
+WIDTH = 216
+"""Of a column, px."""
+TALLEST = 1.3
+"""Height of a picture over its column's width."""
+GAP, MARGIN, LINE = 8, 14, 3
+PAPER, INK, SOFT, RED, HALO = (255, 255, 255), (20, 20, 20), (95, 95, 95), (225, 20, 30), (255, 255, 255)
+TITLE_SIZE, TEXT_SIZE = 19, 15
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def caption_of(outputs: Outputs, choice: Choice, seed: int, *, page: bool = False) -> str:
+    """What a figure shows, by which rule, and what its marks mean. `page`: without a title, without marks."""
+    comparison, head = outputs.comparison, outputs.comparison.head
+    boxes = any(row.boxes for row in outputs.rows)
+    setting, rule = (
+        _setting(comparison),
+        rule_text(comparison, choice, len(outputs.rows), outputs.total, seed),
+    )
+    if page:
+        return f"{setting} {rule}"
+    parts = (
+        f"{plain(head.task_title)}. {setting}",
+        rule,
+        "Red boxes: where the methods' outputs differ most, the same for a row, enlarged below."
+        if boxes
+        else "",
+        f"Below the methods: {metric_name(comparison)} of the image." if _scored(outputs) else "",
+    )
+    return " ".join(filter(None, parts))
+
+
+def draw_figure(outputs: Outputs, caption: str) -> Image.Image:
+    """The whole figure. The same pixels for the same outputs."""
+    title, text = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(TEXT_SIZE)
+    heads = ["Input", "Label", *(one.title for one in outputs.comparison.shown)]
+    width = 2 * MARGIN + len(heads) * (WIDTH + GAP) - GAP
+    wrapped = _wrapped(caption, text, width - 2 * MARGIN)
+    head_lines = [_wrapped(head, title, WIDTH) for head in heads]
+    head_height = max(map(len, head_lines)) * _line(title)
+    legend = list(_legend(outputs, text, width - 2 * MARGIN))
+    scored = _scored(outputs)
+    rows = [_Layout(row, scored, text) for row in outputs.rows]
+    height = 2 * MARGIN + head_height + GAP + sum(row.height + 2 * GAP for row in rows)
+    height += (len(legend) and GAP + len(legend) * (_line(text) + 4)) + GAP + len(wrapped) * _line(text)
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for column, lines in enumerate(head_lines):
+        middle = MARGIN + column * (WIDTH + GAP) + WIDTH / 2
+        for number, line in enumerate(lines):
+            top = MARGIN + head_height - (len(lines) - number) * _line(title)
+            draw.text((middle, top), line, INK, title, anchor="ma")
+    top = MARGIN + head_height + GAP
+    for row in rows:
+        row.draw(sheet, draw, top)
+        top += row.height + 2 * GAP
+    for entries in legend:
+        left = MARGIN
+        for colour, name, wide in entries:
+            draw.rectangle((left, top + 3, left + 14, top + 17), colour, SOFT)
+            draw.text((left + 20, top), name, INK, text)
+            left += wide
+        top += _line(text) + 4
+    top += GAP
+    for line in wrapped:
+        draw.text((MARGIN, top), line, INK, text)
+        top += _line(text)
+    return sheet
+
+
+def about(outputs: Outputs, caption: str) -> PngInfo:
+    """Text chunks of the file: its caption, and the cells and images that it was made from."""
+    info = PngInfo()
+    info.add_itxt("Description", caption)
+    info.add_itxt("ssl-bench cells", "\n".join(one.entry.id for one in outputs.comparison.shown))
+    info.add_itxt("ssl-bench images", "\n".join(plain(row.name) for row in outputs.rows))
+    return info
+
+
+class _Layout:
+    """A row of the figure: pictures, below them crops of the boxes, below these the scores."""
+
+    def __init__(self, row: Row, scored: bool, font: Font) -> None:
+        self.row, self.scored, self.font = row, scored, font
+        high, wide = row.image.shape[:2]
+        factor = min(WIDTH / wide, TALLEST * WIDTH / high)
+        self.size = (max(1, round(wide * factor)), max(1, round(high * factor)))
+        self.left = (WIDTH - self.size[0]) // 2
+        self.factor = factor
+        self.crop = (WIDTH - GAP) // 2 if row.boxes else 0
+        self.height = (
+            self.size[1] + (GAP + self.crop if row.boxes else 0) + (_line(font) + 4 if scored else 0)
+        )
+
+    def draw(self, sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int) -> None:
+        """Every column, from a line of the sheet on."""
+        row = self.row
+        scores = (None, None, *row.scores)
+        for column, picture in enumerate((row.image, row.label, *row.outputs)):
+            left = MARGIN + column * (WIDTH + GAP)
+            sheet.paste(_scaled(picture, self.size), (left + self.left, top))
+            below = top + self.size[1] + GAP
+            for place, box in enumerate(row.boxes):
+                self._outline(draw, left + self.left, top, box)
+                corner = left + place * (self.crop + GAP), below
+                cut = picture[box.top : box.top + box.side, box.left : box.left + box.side]
+                sheet.paste(_scaled(cut, (self.crop, self.crop)), corner)
+                _frame(draw, (*corner, corner[0] + self.crop - 1, corner[1] + self.crop - 1))
+            score = scores[column]
+            if self.scored and score is not None:
+                bottom = top + self.height - _line(self.font)
+                draw.text((left + WIDTH / 2, bottom), f"{score:.2f}", SOFT, self.font, anchor="ma")
+
+    def _outline(self, draw: ImageDraw.ImageDraw, left: int, top: int, box: Box) -> None:
+        side = round(box.side * self.factor)
+        x, y = left + round(box.left * self.factor), top + round(box.top * self.factor)
+        right, bottom = min(x + side, left + self.size[0]) - 1, min(y + side, top + self.size[1]) - 1
+        draw.rectangle((x, y, right, bottom), outline=HALO, width=LINE + 1)
+        _frame(draw, (x, y, right, bottom))
+
+
+def _frame(draw: ImageDraw.ImageDraw, corners: tuple[int, int, int, int]) -> None:
+    draw.rectangle(corners, outline=RED, width=LINE)
+
+
+def _scaled(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    # Enlarged pixels stay pixels: what differs between methods is not smoothed away.
+    return image.resize(size, Image.Resampling.NEAREST if size[0] > image.width else Image.Resampling.LANCZOS)
+
+
+def _setting(comparison: Comparison) -> str:
+    head = comparison.head
+    labels = f"{head.labeled} labelled and {head.unlabeled} unlabelled images"
+    seed = comparison.shown[0].entry.seed
+    data = f"{head.data_title} data" if not head.is_titled else head.data_title
+    return plain(
+        f"Comparisons on {data} with {labels}; {head.backbone}, tier {head.tier}, training seed {seed}, "
+        "last iteration."
+    )
+
+
+def _scored(outputs: Outputs) -> bool:
+    return outputs.comparison.head.metric != MISSING and any(
+        score is not None for row in outputs.rows for score in row.scores
+    )
+
+
+def class_colours(outputs: Outputs) -> list[tuple[tuple[int, int, int], str]]:
+    """Colour and name of every class, and of what is not scored; none for a task without classes."""
+    names = list(enumerate(map(plain, outputs.task.classes)))
+    found = []
+    for number, name in [*names, *([(VOID, "not scored")] if names else [])]:
+        red, green, blue = outputs.task.picture(np.full((1, 1), number, np.uint8))[0, 0].tolist()
+        found.append(((red, green, blue), name))
+    return found
+
+
+def _legend(
+    outputs: Outputs, font: Font, width: int
+) -> Iterator[Sequence[tuple[tuple[int, int, int], str, int]]]:
+    """Lines of (colour, class, px to the next)."""
+    line: list[tuple[tuple[int, int, int], str, int]] = []
+    used = 0
+    for colour, name in class_colours(outputs):
+        wide = 44 + int(font.getlength(name))
+        if line and used + wide > width:
+            yield line
+            line, used = [], 0
+        line.append((colour, name, wide))
+        used += wide
+    if line:
+        yield line
+
+
+def _wrapped(text: str, font: Font, width: float) -> list[str]:
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _line(font: Font) -> int:
+    return int(getattr(font, "size", TEXT_SIZE) * 1.35)

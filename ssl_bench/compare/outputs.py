@@ -1,0 +1,85 @@
+"""What the methods of a comparison make of some test images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_scores
+from ssl_bench.compare.regions import Box, difference, find_boxes
+from ssl_bench.contact_sheet import eight_bit
+from ssl_bench.dataset import VOID, Dataset, listing
+from ssl_bench.errors import DataError
+from ssl_bench.registry import Registry
+from ssl_bench.task import Task
+from ssl_bench.trained import load
+from ssl_bench.worker import open_cell_data
+
+
+@dataclass(frozen=True)
+class Row:
+    """One test image: pictures (H, W, 3) uint8 of one size, as `Task.picture` draws them."""
+
+    name: str
+    image: np.ndarray
+    label: np.ndarray
+    outputs: tuple[np.ndarray, ...]
+    scores: tuple[float | None, ...]
+    """Of the image by the metric that ranks, one per method; None where the record has none."""
+    boxes: tuple[Box, ...]
+    """Where the outputs differ most."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The rows of a comparison."""
+
+    comparison: Comparison
+    task: Task
+    rows: tuple[Row, ...]
+    total: int
+    """How many test images there are to choose from."""
+
+
+def make_outputs(
+    comparison: Comparison, registry: Registry, choice: Choice, count: int, seed: int = 0
+) -> Outputs:
+    """Rebuild each cell's network and predict the chosen images, on the CPU.
+
+    Raises DataError where data or weights are no longer what they were.
+    """
+    dataset: Dataset | None = None
+    names: Sequence[str] = ()
+    images: list[np.ndarray] = []
+    stored: list[list[np.ndarray]] = []
+    for one in comparison.shown:
+        trained = load(one.folder, registry)
+        if dataset is None:
+            dataset, task = open_cell_data(trained.cell, registry), trained.task
+            if trained.cell.listing not in ("", listing(dataset)):
+                raise DataError(
+                    f"{trained.cell.path or trained.cell.dataset}: the data set has changed since cell "
+                    f"{trained.cell.id} was run; put it back, or run the cell again"
+                )
+            names = choose_images(comparison, dataset.test, choice, count, seed)
+            images = [dataset.image(name) for name in names]
+        stored.append([trained.predict(image) for image in images])
+    assert dataset is not None
+    scores = [image_scores(one.entry) for one in comparison.shown]
+    rows = []
+    for place, name in enumerate(names):
+        target = dataset.target(name)
+        classes = task.kind == "classification"
+        outputs = [made[place] for made in stored]
+        spread = difference(outputs, classes=classes, valid=target != VOID if classes else None)
+        rows.append(
+            Row(
+                name,
+                images[place][..., :3],
+                task.picture(eight_bit(target)),
+                tuple(task.picture(eight_bit(output)) for output in outputs),
+                tuple(found.get(name) for found in scores),
+                tuple(find_boxes(spread)),
+            )
+        )
+    return Outputs(comparison, task, tuple(rows), len(dataset.test))

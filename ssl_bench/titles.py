@@ -1,0 +1,55 @@
+"""What data sets are called in tables: names by fingerprint, in a file beside the records.
+
+A record knows its data by layout and content alone: pictures in the folders of a well-known set need not be that set.
+
+# data.toml
+[titles]
+"9ab08b9d5107c371" = "My street scenes"
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.errors import UsageError
+
+FILE = "data.toml"
+SHORTEST = 12
+"""Characters of a fingerprint that may stand for the whole; tables show 16."""
+
+
+def read_titles(folder: Path) -> dict[str, str]:
+    """Beginning of a fingerprint of data to its title, from `data.toml` in a folder; empty where there is none.
+
+    Raises UsageError where the file does not hold a table `titles` of texts.
+    """
+    path = folder / FILE
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    titles = content.pop("titles", None)
+    sound = isinstance(titles, dict) and all(isinstance(title, str) and title for title in titles.values())
+    if content or not sound:
+        raise UsageError(f'{path}: write one table, [titles], with lines such as "FINGERPRINT" = "title"')
+    if short := [start for start in titles if len(start) < SHORTEST]:
+        raise UsageError(
+            f"{path}: '{short[0]}' is no fingerprint; give its first {SHORTEST} characters or more"
+        )
+    return dict(titles)
+
+
+def with_title(record: Mapping[str, Any], titles: Mapping[str, str]) -> Mapping[str, Any]:
+    """The record, its data called as `titles` has it."""
+    cell, describe = record.get("cell"), record.get("describe")
+    data = str(cell.get("data")) if isinstance(cell, Mapping) else ""
+    title = next((title for start, title in titles.items() if data.startswith(start)), None)
+    if title is None:
+        return record
+    described = describe if isinstance(describe, Mapping) else {}
+    return {**record, "describe": {**described, "data": {"title": title}}}
