@@ -66,12 +66,12 @@ def scores(data: Path, registry: Registry, world: World) -> dict[str, Any]:
     cell = tiny_cell(data, registry)
     dataset = open_cell_data(cell, registry)
     method = build("night", "supervised", registry, norm=True).eval()
-    found = evaluate(method.predict, method.task, GuardedDataset(dataset, ()), dataset.test, CPU, world)
+    found = evaluate(method.predict, method.task, GuardedDataset(dataset, ()), dataset.test, CPU, world=world)
     masks = build("segmentation", "supervised", registry, norm=True).eval()
     labels = SimpleNamespace(
         image=dataset.image, target=lambda name: dataset.target(name)[..., 0] % 3, unknown=lambda name: None
     )
-    other = evaluate(masks.predict, masks.task, labels, dataset.test, CPU, world)  # type: ignore[arg-type]
+    other = evaluate(masks.predict, masks.task, labels, dataset.test, CPU, world=world)  # type: ignore[arg-type]
     return {"night": [found.scores, dict(found.per_image)], "masks": [other.scores, dict(other.per_image)]}
 
 
