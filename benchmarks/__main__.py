@@ -8,18 +8,32 @@ from pathlib import Path
 import benchmarks
 from benchmarks.measure import machine
 
-HELPERS = {"__main__", "measure"}
+HELPERS = {"__main__", "measure", "survival", "variants"}
+HOW = "One thread; CPU time; variants interleaved in one process; medians."
 
 
 def main() -> None:
-    """Run one benchmark."""
+    """Run one benchmark. Its module has `TITLE` and `run()`, or with options `add_options(parser)`, `how(options)` and
+    `run(options)`."""
     names = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - HELPERS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("name", choices=names)
-    parser.add_argument("--write", action="store_true", help="keep the tables in benchmarks/results/NAME.md")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="{" + ",".join(names) + "}")
+    modules = {}
+    for name in names:
+        module = modules[name] = importlib.import_module(f"benchmarks.{name}")
+        command = commands.add_parser(name, description=module.TITLE)
+        command.add_argument(
+            "--write", action="store_true", help=f"keep the tables in benchmarks/results/{name}.md"
+        )
+        if hasattr(module, "add_options"):
+            module.add_options(command)
     arguments = parser.parse_args()
-    module = importlib.import_module(f"benchmarks.{arguments.name}")
-    report = f"# {module.TITLE}\n\n{machine()}\n\n{module.run()}"
+    module = modules[arguments.name]
+    if hasattr(module, "add_options"):
+        how, tables = module.how(arguments), module.run(arguments)
+    else:
+        how, tables = HOW, module.run()
+    report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
     print(report)
     if arguments.write:
         path = Path(__file__).parent / "results" / f"{arguments.name}.md"

@@ -17,22 +17,44 @@ PACKAGES = ("torch", "torchvision", "kornia", "opencv-python-headless", "segment
 
 
 def interleaved(
-    variants: Mapping[str, Callable[[], object]], *, seconds: float, rounds: int
+    variants: Mapping[str, Callable[[], object]],
+    *,
+    seconds: float,
+    rounds: int,
+    device: torch.device | None = None,
+    reduce: Callable[[list[float]], float] = statistics.median,
 ) -> dict[str, float]:
-    """Median CPU time of each variant, s: one call of each per round, the first round to warm up.
+    """Median time of each variant, s: one call of each per round, the first round to warm up.
 
-    A variant that has used `seconds` sits out the rest; one that uses them at once is judged by its first call.
+    CPU time, or wall-clock time until a GPU, where `device` is one, has done the work. A variant that has used
+    `seconds` sits out the rest; one that uses them at once is judged by its first call.
     """
+    # CPU time, with one thread: what other processes take does not count.
+    on_gpu = device is not None and device.type == "cuda"
+    clock = time.perf_counter if on_gpu else time.process_time
     times: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds + 1):
         for name, call in variants.items():
             if sum(times[name]) > seconds:
                 continue
-            # CPU time, with one thread: what other processes take does not count.
-            start = time.process_time()
+            if on_gpu:
+                torch.cuda.synchronize(device)
+            start = clock()
             call()
-            times[name].append(time.process_time() - start)
-    return {name: statistics.median(values[1:] or values) for name, values in times.items()}
+            if on_gpu:
+                torch.cuda.synchronize(device)
+            times[name].append(clock() - start)
+    return {name: reduce(values[1:] or values) for name, values in times.items()}
+
+
+def added_memory(call: Callable[[], object], device: torch.device) -> float | None:
+    """How far one call raises the memory of tensors on a GPU, or this process's resident memory on a CPU, MB."""
+    if device.type != "cuda":
+        return peak_memory(call)
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    call()
+    return (torch.cuda.max_memory_allocated(device) - before) / 1e6
 
 
 def peak_memory(call: Callable[[], object]) -> float | None:
@@ -82,7 +104,4 @@ def machine() -> str:
             continue
     instructions = torch.backends.cpu.get_cpu_capability()
     cpu = f"{len(names)} x {names[0]} ({instructions})"
-    return (
-        f"{cpu}, {platform.system()}, Python {platform.python_version()}, {', '.join(versions)}. One thread; CPU time; "
-        "variants interleaved in one process; medians."
-    )
+    return f"{cpu}, {platform.system()}, Python {platform.python_version()}, {', '.join(versions)}."

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ssl_bench.dataset import VOID, GuardedDataset
 from ssl_bench.method import Batch
+from ssl_bench.parts import WHOLE, Part
 from ssl_bench.recipe import Recipe
 from ssl_bench.seeds import generator_for
 from ssl_bench.specs import Kind
@@ -43,7 +44,8 @@ class BatchStream:
     """Labelled and unlabelled rows for every iteration.
 
     The labelled rows of step t are the same for every method at one seed and split, whether or not it takes
-    unlabelled ones. Each stream passes through its images in shuffled epochs.
+    unlabelled ones. Each stream passes through its images in shuffled epochs. `part`: the rows of which alone are
+    loaded.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class BatchStream:
         seed: int,
         uses_unlabeled: bool,
         device: torch.device,
+        part: Part = WHOLE,
     ) -> None:
         self.data = data
         self.recipe = recipe
         self.kind = kind
         self.seed = seed
         self.device = device
+        self.part = part
         self.labeled = split.labeled
         # Where every image is labelled, the labelled ones serve once more as unlabelled, without targets.
         self.unlabeled = split.unlabeled or split.labeled
@@ -81,7 +85,7 @@ class BatchStream:
         }
         crops, valids, targets = [], [], []
         for stream, names in streams.items():
-            for row, name in enumerate(names):
+            for row, name in list(enumerate(names))[self.part.rows(len(names))]:
                 image = self.data.image(name)
                 height, width = image.shape[:2]
                 generator = generator_for("crop", self.seed, stream, step, row)

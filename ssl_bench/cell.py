@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.execution import Execution
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe
-from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+from ssl_bench.specs import RATE, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.splits import LabelSplit
 
 
@@ -39,6 +41,8 @@ class Cell:
     """Which weights the networks start from (`ssl_bench.weights`); empty: from scratch."""
     weights: str | None = None
     """A local file of such weights. Not part of the identity: `pretrained` holds its hash."""
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the plain form of computing it (`Execution.chosen`); empty for that."""
     path: str | None = None
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
@@ -47,8 +51,19 @@ class Cell:
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Name to source of the plugin files that provide parts of it. Not part of the identity: `providers` holds their
+    hashes."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
+    checkpoint_steps: int | None = None
+    """The same in steps, where that comes first. Not part of the identity."""
+    hang_seconds: float = PATIENCE
+    """Without a sign of life, until the cell counts as hung. Not part of the identity."""
+    trials: int | None = None
+    """Settings of the method that were tried in the search these come from; None: not stated."""
+    trial: str = ""
+    """What a search tries here, in words. Not part of the identity."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -68,12 +83,14 @@ class Cell:
             "providers": dict(self.providers),
             # Left out where there are none: such cells keep the name that they had before there was a choice.
             **({"pretrained": self.pretrained} if self.pretrained else {}),
+            **({"execution": dict(self.execution)} if self.execution else {}),
+            **({"trials": self.trials} if self.trials else {}),
         }
 
     @cached_property
     def id(self) -> str:
         """Folder name: readable, safe on every file system, unique by content."""
-        labels = self.split.source.replace("/", "_")
+        labels = self.split.source.replace("/", "_") + ("-search" if self.split.held_out else "")
         parts = [self.task, self.dataset, labels, self.backbone, self.method, f"seed{self.seed}"]
         slug = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._")[:120]
         return f"{slug}-{digest(self.identity, 10)}"
@@ -81,7 +98,8 @@ class Cell:
     @property
     def title(self) -> str:
         """For people, in progress lines and plans."""
-        return f"{self.task} · {self.method} · {self.split.source} labels · seed {self.seed}"
+        trial = f" · {self.trial}" if self.trial else ""
+        return f"{self.task} · {self.method}{trial} · {self.split.source} labels · seed {self.seed}"
 
     def to_json(self) -> dict[str, Any]:
         """For `cell.json`, the whole input of a worker."""
@@ -92,7 +110,8 @@ class Cell:
         """The cell that `to_json` gave."""
         stored = content["split"]
         labeled, unlabeled = tuple(stored["labeled"]), tuple(stored["unlabeled"])
-        split = LabelSplit(stored["source"], stored["seed"], labeled, unlabeled)
+        held_out = tuple(stored.get("held_out", ()))
+        split = LabelSplit(stored["source"], stored["seed"], labeled, unlabeled, held_out)
         lists = {name: tuple(content.get(name, ())) for name in ("unlabeled", "classes", "trackers")}
         return cls(**{**content, **lists, "split": split})
 
@@ -105,8 +124,11 @@ class Cell:
             "hash": self.split.hash,
             "labeled": len(self.split.labeled),
             "unlabeled": len(self.split.unlabeled),
+            **({"held_out": len(self.split.held_out)} if self.split.held_out else {}),
         }
-        return {"id": self.id, **{name: getattr(self, name) for name in keep}, "split": split}
+        stated: dict[str, Any] = {"trials": self.trials} if self.trials else {}
+        stated |= {"execution": dict(self.execution)} if self.execution else {}
+        return {"id": self.id, **{name: getattr(self, name) for name in keep}, **stated, "split": split}
 
 
 def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
@@ -149,5 +171,17 @@ def resolve_config(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, A
 
 
 def recipe_of(cell: Cell) -> Recipe:
-    """The cell's recipe as checked settings."""
-    return Recipe.model_validate(dict(cell.recipe))
+    """The cell's recipe as checked settings, at the method's own learning rate where it has one."""
+    recipe = Recipe.model_validate(dict(cell.recipe))
+    factor = cell.config.get(RATE, 1.0)
+    if factor == 1.0:
+        return recipe
+    rate = recipe.optimizer.learning_rate * factor
+    return recipe.model_copy(
+        update={"optimizer": recipe.optimizer.model_copy(update={"learning_rate": rate})}
+    )
+
+
+def execution_of(cell: Cell) -> Execution:
+    """How the cell is computed, as checked settings."""
+    return Execution.model_validate(dict(cell.execution))

@@ -58,6 +58,11 @@ class Dataset(ABC):
         """(H, W) bool: the region a test image marks as the hard one (a trimap's middle), or None."""
         return None
 
+    @classmethod
+    def group(cls, name: str) -> str:
+        """What must not be torn between training and scoring, such as an image's scene."""
+        return name
+
     def aliases(self) -> Mapping[str, Sequence[str]]:
         """Id to the paths by which a list file may call the image, besides its id."""
         return dict.fromkeys((*self.train, *self.unlabeled, *self.test), ())
@@ -98,25 +103,38 @@ def listing(dataset: Dataset) -> str:
 
 
 class GuardedDataset:
-    """A data set as a cell may see it: reading the target of an image that is not labelled raises."""
+    """A data set as a cell may see it: reading the target of an image that is not labelled raises.
 
-    def __init__(self, dataset: Dataset, labeled: Collection[str]) -> None:
+    `held_out`: labelled images that are scored in the test set's place. Then reading a test image raises, too.
+    """
+
+    def __init__(self, dataset: Dataset, labeled: Collection[str], held_out: Sequence[str] = ()) -> None:
         self._dataset = dataset
-        self._readable = frozenset(labeled) | frozenset(dataset.test)
+        self.scored: Sequence[str] = held_out or dataset.test
+        """Ids of the images to score on, in the order of the scores."""
+        self._readable = frozenset(labeled) | frozenset(self.scored)
+        self._closed = frozenset(dataset.test) - frozenset(self.scored)
 
     def image(self, name: str) -> np.ndarray:
-        """As `Dataset.image`."""
+        """As `Dataset.image`, for all that the cell may see."""
+        self._require_open(name)
         return self._dataset.image(name)
 
     def target(self, name: str) -> np.ndarray:
-        """As `Dataset.target`, for labelled and test images only."""
+        """As `Dataset.target`, for labelled and scored images only."""
+        self._require_open(name)
         if name not in self._readable:
             raise DataError(f"image '{name}' is unlabelled in this split: its target must not be read")
         return self._dataset.target(name)
 
     def unknown(self, name: str) -> np.ndarray | None:
-        """As `Dataset.unknown`."""
+        """As `Dataset.unknown`, for all that the cell may see."""
+        self._require_open(name)
         return self._dataset.unknown(name)
+
+    def _require_open(self, name: str) -> None:
+        if name in self._closed:
+            raise DataError(f"test image '{name}' must not be read by a search")
 
 
 def digest(value: object, length: int = 12) -> str:

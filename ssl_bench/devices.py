@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from ssl_bench.errors import UsageError
+from ssl_bench.execution import Precision
 
 
 def find_devices(wanted: str) -> list[str]:
@@ -32,13 +34,51 @@ def find_devices(wanted: str) -> list[str]:
     return [f"cuda:{index}" for index in dict.fromkeys(indices)]
 
 
+def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precision:
+    """`auto`: bf16 where `devices` names GPUs, or is `auto` itself and this machine has a GPU driver that
+    CUDA_VISIBLE_DEVICES does not hide; else fp32. Torch is not asked, so that a plan needs none: on a machine with
+    a driver and no GPU that serves, or with one that has no bf16, say fp32.
+    """
+    if wanted != "auto":
+        return wanted
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    on_gpu = devices.startswith("cuda") or (devices == "auto" and _may_have_gpu() and not hidden)
+    return "bf16" if on_gpu else "fp32"
+
+
+def grouped(devices: list[str], processes: int) -> list[str]:
+    """The devices of each cell that runs at a time, `cuda:0,1`. UsageError where there are not enough for one."""
+    if devices == ["cpu"] or processes == 1:
+        return devices
+    numbers = [device.partition(":")[2] for device in devices]
+    groups = [numbers[start : start + processes] for start in range(0, len(numbers), processes)]
+    if len(numbers) < processes:
+        raise UsageError(f"--gpus-per-cell {processes}: only {len(numbers)} GPUs are there to use")
+    return [f"cuda:{','.join(group)}" for group in groups if len(group) == processes]
+
+
+def one_by_one(devices: str, processes: int) -> list[str]:
+    """The device of each process of a cell: what `grouped` put together, or the one device for all."""
+    kind, _, numbers = devices.partition(":")
+    each = [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [kind]
+    return each * processes if len(each) == 1 else each
+
+
 def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
-    """Cells at a time: `jobs` if given, else one per GPU, or as many as the cores carry with `threads` each."""
+    """Cells at a time: `jobs` if given, else one per GPU or group of them, or as many as the cores carry with
+    `threads` each, all processes of a cell together."""
     if jobs is not None:
         return jobs
     if devices != ["cpu"]:
         return len(devices)
     return max(1, cores() // threads)
+
+
+def memory_of(device: str) -> int:
+    """Memory of a GPU, bytes."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory)
 
 
 def cores() -> int:

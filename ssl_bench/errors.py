@@ -36,6 +36,10 @@ class CellError(SslBenchError):
     """One cell cannot go on: a loss that is not finite, a record that cannot be written."""
 
 
+class Diverged(CellError):
+    """A loss or a prediction is not finite: the same would happen again."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the nearest known name, else the list of what there is."""
     names = sorted(set(known))

@@ -1,16 +1,26 @@
 """Where and how cells run: the interface of an executor."""
 
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
+
+from ssl_bench.files import read_json
+from ssl_bench.results import read_record
 
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
 
 REMOVED = 66
 """Exit status of a worker whose folder is gone (EX_NOINPUT)."""
+
+ELSEWHERE = 69
+"""Exit status of a worker whose cell another command runs (EX_UNAVAILABLE)."""
+
+NO_SPACE, IO_ERROR = 73, 74
+"""Exit statuses of a worker whose disk is full, or does not work (EX_CANTCREAT, EX_IOERR)."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,14 @@ class Job:
     folder: Path
     weight: float = 1.0
     """Expected work, in any unit: longer jobs start first."""
+    shape: str = ""
+    """Jobs of one shape need as much memory as one another."""
+    memory: int | None = None
+    """Peak of a finished job of this shape on its GPU, bytes, where there is one."""
+
+    def finished(self) -> bool:
+        """Whether its folder holds a whole record."""
+        return read_record(self.folder / "result.json") is not None
 
 
 @dataclass(frozen=True)
@@ -28,27 +46,77 @@ class Outcome:
     """What became of one job."""
 
     cell: str
-    status: Literal["finished", "failed", "interrupted"]
+    status: Literal["finished", "failed", "interrupted", "elsewhere"]
+    """`elsewhere`: another command runs the cell."""
     message: str = ""
     seconds: float = 0.0
+
+
+def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
+    """What became of a worker process: `code` is its exit status, below 0 the signal that killed it."""
+    if code == 0 and (job.folder / "result.json").exists():
+        return Outcome(job.cell, "finished", seconds=seconds)
+    if code == INTERRUPTED:
+        return Outcome(job.cell, "interrupted", "told to stop; it goes on from there", seconds)
+    if code == ELSEWHERE:
+        return Outcome(job.cell, "elsewhere", "another command runs it", seconds)
+    failure = read_json(job.folder / "failure.json")
+    if failure is not None:
+        message = str(failure.get("message"))
+    elif code == REMOVED or not job.folder.is_dir():
+        message = f"its folder {job.folder} was removed"
+    elif code == NO_SPACE:
+        message = f"no space left for {job.folder}"
+    elif code == IO_ERROR:
+        message = f"{job.folder} cannot be read or written"
+    elif code < 0:
+        message = f"killed by {signal.Signals(-code).name}"
+    else:
+        message = f"its process ended with status {code}"
+    return Outcome(job.cell, "failed", message, seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a command asks of its executor, whichever it is."""
+
+    devices: str = "auto"
+    """`auto`, `cpu`, `cuda`, or numbers of GPUs as in `cuda:0,1`."""
+    jobs: int | None = None
+    """Cells at a time over all devices; None: as many as they carry."""
+    threads: int = 1
+    """CPU threads of a process."""
+    processes: int = 1
+    """Of a cell, on devices of their own; those of a CPU share it."""
+    preload: tuple[str, ...] = ()
+    """Modules that the cells import."""
 
 
 class Executor(ABC):
     """Runs jobs on devices, each in a process of its own, and reports as they end."""
 
-    def __init__(self, devices: Sequence[str], slots: int, preload: Sequence[str]) -> None:
-        """`devices`: `cpu` or `cuda:0`, ...; `slots`: jobs at a time over all; `preload`: modules that jobs import."""
-        self.devices = tuple(devices)
-        self.slots = slots
-        self.preload = tuple(preload)
+    several_processes: ClassVar[bool] = False
+    """Whether it gives a cell as many devices of one machine as it has processes: `cuda:0,1` to `worker.main`."""
+
+    def __init__(self, wanted: Wanted, config: Any) -> None:
+        """`config`: checked settings, of the class that its description names.
+
+        Raises UsageError for devices that cannot be had: a command ends there, before any compute, and never waits.
+        """
+        self.wanted = wanted
+        self.config = config
+
+    def close(self) -> None:
+        """Let go of what it holds between runs, once there is nothing more to run."""
+        return None
 
     @abstractmethod
     def running(self) -> Sequence[Job]:
-        """The jobs in flight."""
+        """The jobs at work now, by what is known; not those that wait for a device."""
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """Yield an Outcome per job as it ends, and None several times a second so that progress can be shown.
 
-        Closing the iterator stops what still runs; it can be resumed later.
+        Closing the iterator stops what still runs; it can be resumed later. May be called again, with jobs to retry.
         """

@@ -54,7 +54,7 @@ class Format:
     """A kind of file: how it is written, how it is run, and which packages that takes."""
 
     write: Callable[[Deployed, Path, Mapping[str, Any]], None]
-    read: Callable[[Path], Predict]
+    read: Callable[[Path, Registry], Predict]
     packages: tuple[str, ...] = ()
 
 
@@ -74,7 +74,7 @@ def export(trained: Trained, form: str, path: Path) -> float:
             warnings.simplefilter("ignore")  # TorchScript is deprecated, which its users know.
             try:
                 wanted.write(deployed, temporary, about)
-                difference = _largest_difference(trained, wanted.read(temporary))
+                difference = _largest_difference(trained, wanted.read(temporary, trained.registry))
             except (OSError, MemoryError):
                 raise
             except Exception as error:  # Converters raise whatever they like.
@@ -200,7 +200,7 @@ def _write_onnx(deployed: Deployed, path: Path, about: Mapping[str, Any]) -> Non
     program.save(path, external_data=False)
 
 
-def _read_onnx(path: Path) -> Predict:
+def _read_onnx(path: Path, registry: Registry) -> Predict:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -222,6 +222,6 @@ def _write_weights(deployed: Deployed, path: Path, about: Mapping[str, Any]) -> 
 
 FORMATS: Mapping[str, Format] = {
     "onnx": Format(_write_onnx, _read_onnx, ("onnx", "onnxscript", "onnxruntime")),
-    "torchscript": Format(_write_torchscript, lambda path: torch.jit.load(path)),
+    "torchscript": Format(_write_torchscript, lambda path, registry: torch.jit.load(path)),
     "weights": Format(_write_weights, load_weights),
 }

@@ -1,26 +1,45 @@
 """Writing that survives a kill at any moment: a file is either the old one or the new one, whole."""
 
-import fcntl
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+TEMPORARY = ".*.[0-9]*"
+"""Pattern of what a writer that was killed leaves behind."""
 
 
-def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by `content` in one step. `durable`: on disk before the name points to it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def temporary_beside(path: Path) -> Path:
+    """A name for a file that will be renamed to `path`: hidden, and no one else's on any machine."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path | None = None) -> None:
+    """Replace `path` by `content` in one step. `durable`: on disk before the name points to it.
+
+    `keep`: what was there gets this name; a kill in between leaves it under the one or the other.
+    """
+    for last in (False, True):
+        temporary = temporary_beside(path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            if keep and path.exists():
+                path.replace(keep)
+            temporary.replace(path)
+            return
+        except FileNotFoundError:
+            # Something cleaned up temporary files, or the folder is gone.
+            if last or not path.parent.is_dir():
+                raise
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: Path, content: str, *, durable: bool = True) -> None:
@@ -32,15 +51,6 @@ def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) 
     """As `write_bytes`, for JSON in one byte-for-byte form: sorted keys, two spaces, no NaN."""
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n", durable=durable)
-
-
-def try_lock(file: IO[str]) -> bool:
-    """Take the lock of an open file, for as long as it is open; False where somebody else holds it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

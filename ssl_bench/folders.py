@@ -89,11 +89,6 @@ class FolderDataset(FileDataset):
         return any(all(folder_at(folder, name).is_dir() for name in names) for names in cls.marks)
 
     @classmethod
-    def group(cls, name: str) -> str:
-        """What must not be torn between training and test, such as an image's scene."""
-        return name
-
-    @classmethod
     def hold_out(cls, groups: Sequence[str]) -> set[str]:
         """The groups for the test set: a fifth of them, and at least one, first by the hash of their names."""
         return set(sorted(groups, key=name_hash)[: max(1, round(len(groups) / 5))])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.backbone import NetworkFactory
+from ssl_bench.parts import Draws, Part
 from ssl_bench.recipe import OptimizerSettings
 from ssl_bench.task import Target, Task
 
@@ -47,6 +48,21 @@ class Batch:
         """(U, 1, H, W)."""
         return self.valid[self.labeled :]
 
+    def split(self, count: int) -> list["Batch"]:
+        """It in `count` equal parts (`ssl_bench.parts`)."""
+        if count == 1:
+            return [self]
+        return [self._part(Part(number, count)) for number in range(count)]
+
+    def _part(self, part: Part) -> "Batch":
+        labeled = part.rows(self.labeled)
+        unlabeled = part.rows(len(self.images) - self.labeled)
+        images, valid = (
+            torch.cat([rows[: self.labeled][labeled], rows[self.labeled :][unlabeled]])
+            for rows in (self.images, self.valid)
+        )
+        return Batch(images, valid, Target(*(rows[labeled] for rows in self.targets)))
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -57,8 +73,8 @@ class Progress:
     iterations: int
     iterations_per_epoch: float
     """Of a nominal epoch, the unit in which ramp-ups are given."""
-    generator: torch.Generator
-    """On the CPU, seeded from (seed, step)."""
+    draws: Draws
+    """Random numbers for the rows of the batch, seeded from (seed, step)."""
 
 
 class Player:

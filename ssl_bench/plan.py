@@ -1,20 +1,21 @@
 """From names on the command line to a plan: the cells of one command, validated whole before any compute."""
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from ssl_bench.cell import Cell, describe, resolve_config
+from ssl_bench.cell import Cell, describe
 from ssl_bench.dataset import digest, listing
-from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.errors import UsageError
+from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
+from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.sources import Source, open_sources
-from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
-from ssl_bench.splits import LabelSplit, check_labels, make_split
+from ssl_bench.specs import DatasetSpec, MethodSpec, TaskSpec, module_of
+from ssl_bench.splits import LabelSplit, check_labels, hold_out, make_split, read_share, without
 from ssl_bench.weights import check_asked, wanted_weights, weights_for
 
 
@@ -38,14 +39,25 @@ class Request:
     unlabeled: Sequence[str] = ()
     """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
     settings: Sequence[str] = ()
-    """`METHOD.FIELD=VALUE` or `TASK.FIELD=VALUE`."""
+    """`METHOD.FIELD=VALUE`, `TASK.FIELD=VALUE`, or `TASK.METHOD.FIELD=VALUE` for one task alone."""
+    of_suite: bool = False
+    """Whether `settings` come from a suite, of which the command may be a part."""
     threads: int = 1
     pretrained: bool | None = None
     """Start networks that take them from pretrained weights; None: as the tier has it."""
     weights: str = ""
     """A local file of such weights; empty: the published ones."""
+    execution: Execution = PLAIN
     trackers: str = ""
     checkpoint_seconds: float = 15.0
+    checkpoint_steps: int | None = None
+    hang_seconds: float = PATIENCE
+    trials: Sequence[str] = ()
+    """`METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
+    held_out: str = ""
+    """Share of the labelled images to score on, in the test set's place; empty: none."""
+    points: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    """Method to the settings that a search tries, each over `settings`."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +77,11 @@ class Plan:
     sources: Mapping[str, Source]
     """Task name to its data."""
 
-    def preload(self, registry: Registry) -> list[str]:
+    def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
         references: list[Any] = []
+        # Those of single files are run by each worker, from the source that its cell holds.
+        files = {file.module for file in registry.files.values()}
         for cell in self.cells:
             references += [
                 registry.task(cell.task).task,
@@ -75,7 +89,7 @@ class Plan:
                 registry.backbone(cell.backbone).backbone,
                 registry.dataset(cell.task, cell.dataset).dataset,
             ]
-        return sorted({module_of(reference) for reference in references})
+        return tuple(sorted({module_of(reference) for reference in references} - files))
 
 
 def make_plan(registry: Registry, request: Request) -> Plan:
@@ -85,7 +99,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
     trackers = tuple(
         pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
     )
-    overrides = parse_settings(registry, request.settings, tasks, methods)
+    overrides = parse_settings(registry, request.settings, tasks, methods, pass_over=request.of_suite)
     labels = by_task(registry, "--labels", request.labels, tasks)
     for values in labels.values():
         for value in values:
@@ -95,13 +109,15 @@ def make_plan(registry: Registry, request: Request) -> Plan:
         registry.check_backbone(name)
     recipes = {task.name: recipe_for(task, request.tier, overrides.get(task.name, {})) for task in tasks}
     configs = {
-        (task.name, method.name): config_for(task, method, overrides.get(method.name, {}))
+        (task.name, method.name): configs_for(task, method, overrides, request.points.get(method.name, ()))
         for task in tasks
         for method in methods
     }
-    for config in configs.values():
+    for config in (config for pairs in configs.values() for _, config in pairs):
         for name in config.backbones():
             registry.check_backbone(name)
+    trials = read_trials(request.trials, methods, registry)
+    share = read_share(request.held_out) if request.held_out else None
     weights = wanted_weights(request.pretrained, request.weights, request.tier)
     sources = open_sources(registry, request, tasks)
 
@@ -114,18 +130,27 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             splits[label] = make_split(source.dataset, label, request.split_seed, task=task.name)
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = source.dataset.fingerprint()
+        listed = listing(source.dataset)
         for split in splits.values():
             for backbone in backbones or [task.backbones[request.tier]]:
                 for method in methods:
+                    described = describe(task, method)
                     reason = method.unsupported(task)
                     if reason:
                         skipped.append(Skipped(f"{task.name} · {method.name}", reason))
                         continue
                     used = everything if method.labels == "all" else split
-                    source.targets.update(used.labeled)
-                    names = [backbone, *configs[task.name, method.name].backbones()]
-                    start = weights_for(weights, registry, names)
-                    for seed in request.seeds:
+                    if share is not None:
+                        held_out = hold_out(source.dataset, split, share, task=task.name)
+                        used = without(source.dataset, used, held_out)
+                    source.targets.update(used.labeled, used.held_out)
+                    check_parts(task, method, recipes[task.name], request.execution)
+                    tried = [
+                        (trial, config, weights_for(weights, registry, [backbone, *config.backbones()]))
+                        for trial, config in configs[task.name, method.name]
+                    ]
+                    for (trial, config, start), seed in product(tried, request.seeds):
+                        keys = parts_of(registry, task, source.spec, [backbone, *config.backbones()], method)
                         cell = Cell(
                             task=task.name,
                             dataset=source.spec.name,
@@ -136,18 +161,24 @@ def make_plan(registry: Registry, request: Request) -> Plan:
                             seed=seed,
                             tier=request.tier,
                             recipe=recipes[task.name].model_dump(mode="json"),
-                            config=configs[task.name, method.name].model_dump(mode="json"),
+                            config=config.stored(),
                             threads=request.threads,
-                            providers=providers_of(registry, task, source.spec, backbone, method),
-                            describe=describe(task, method),
+                            providers={part: str(registry.providers[key]) for part, key in keys.items()},
+                            describe=described,
                             pretrained=start.identity,
                             weights=start.path,
-                            listing=listing(source.dataset),
+                            execution=request.execution.chosen(),
+                            listing=listed,
                             path=str(source.path) if source.path else None,
                             unlabeled=tuple(map(str, source.unlabeled)),
                             classes=source.dataset.classes,
                             trackers=trackers,
+                            plugins=plugin_sources(registry, keys, trackers),
                             checkpoint_seconds=request.checkpoint_seconds,
+                            checkpoint_steps=request.checkpoint_steps,
+                            hang_seconds=request.hang_seconds,
+                            trials=trials.get(method.name),
+                            trial=trial,
                         )
                         # By content: 1/8 and the count that it comes to are one cell.
                         cells.setdefault(digest(cell.identity), cell)
@@ -155,53 +186,17 @@ def make_plan(registry: Registry, request: Request) -> Plan:
     return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)
 
 
-def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:
-    """The task's recipe for a tier with `--set TASK.FIELD` applied."""
-    if tier not in task.recipes:
-        raise UsageError(f"task '{task.name}' has no tier '{tier}'; {suggestion(tier, task.recipes)}")
-    base = task.recipes[tier]
-    try:
-        return type(base).model_validate(_merged(base.model_dump(), overrides))
-    except ValidationError as error:
-        raise UsageError(f"--set {task.name}.{_first(error)}") from error
-
-
-def config_for(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any]) -> MethodConfig:
-    """The method's settings for a task with `--set METHOD.FIELD` applied."""
-    try:
-        return resolve_config(task, method, overrides)
-    except ValidationError as error:
-        raise UsageError(f"--set {method.name}.{_first(error)}") from error
-
-
-def parse_settings(
-    registry: Registry, settings: Sequence[str], tasks: Sequence[TaskSpec], methods: Sequence[MethodSpec]
-) -> dict[str, dict[str, Any]]:
-    """`NAME.FIELD=VALUE` strings to {name: {field: value}}, names and fields checked, values as TOML or text."""
-    fields: dict[str, list[str]] = {}
-    for task in tasks:
-        recipe = next(iter(task.recipes.values()))
-        fields[task.name] = list(_field_names(type(recipe)))
-    for method in methods:
-        fields[method.name] = list(_field_names(method.config))
-    parsed: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        path, equals, text = setting.partition("=")
-        name, dot, name_of_field = path.strip().partition(".")
-        if not equals or not dot:
-            raise UsageError(f"--set '{setting}': write METHOD.FIELD=VALUE or TASK.FIELD=VALUE")
-        if name not in fields:
-            if name in registry.entries["tasks"] or name in registry.entries["methods"]:
-                raise UsageError(f"--set {setting}: '{name}' is not part of this command")
-            raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
-        if name_of_field not in fields[name]:
-            raise unknown("field", path.strip(), [f"{name}.{known}" for known in fields[name]])
-        place = parsed.setdefault(name, {})
-        *parents, last = name_of_field.split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = _value(text.strip())
-    return parsed
+def check_parts(task: TaskSpec, method: MethodSpec, recipe: Recipe, execution: Execution) -> None:
+    """UsageError unless the rows of a step can be cut in the parts that `execution` asks for."""
+    possible = recipe.possible_parts(method.uses_unlabeled)
+    if execution.micro_batches * execution.processes not in possible:
+        rows = f"{recipe.labeled_rows} labelled"
+        rows += f" and {recipe.unlabeled_rows} unlabelled" if method.uses_unlabeled else ""
+        raise UsageError(
+            f"--micro-batches {execution.micro_batches} x --gpus-per-cell {execution.processes}: {task.name} has "
+            f"{rows} rows per step for {method.name}, to be cut in {', '.join(map(str, possible))} equal parts; "
+            f"or set {task.name}.labeled_rows or .unlabeled_rows"
+        )
 
 
 def by_task(
@@ -226,44 +221,24 @@ def by_task(
     return found
 
 
-def providers_of(
-    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbone: str, method: MethodSpec
-) -> dict[str, str]:
-    """Who provides each part of a cell, with version."""
-    keys = {
+def parts_of(
+    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbones: Sequence[str], method: MethodSpec
+) -> dict[str, tuple[str, str]]:
+    """Part of a cell to the registry's key of what provides it; `backbones`: the cell's own, then its method's."""
+    own, *others = (registry.backbone(name).name for name in backbones)
+    return {
         "task": ("tasks", task.name),
-        "dataset": ("datasets", f"{task.name}/{dataset.name}"),
-        "backbone": ("backbones", registry.backbone(backbone).name),
+        "dataset": ("datasets", dataset.key),
+        "backbone": ("backbones", own),
         "method": ("methods", method.name),
+        **{f"backbone {name}": ("backbones", name) for name in others if name != own},
     }
-    return {part: str(registry.providers[key]) for part, key in keys.items()}
 
 
-def _field_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, info in model.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from _field_names(info.annotation, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _merged(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in overrides.items():
-        merged[name] = _merged(base[name], value) if isinstance(value, dict) else value
-    return merged
-
-
-def _first(error: ValidationError) -> str:
-    """`FIELD=VALUE: what is wrong` for the first fault."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str))
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}={fault['input']}: {message[0].lower()}{message[1:]}" if where else message
+def plugin_sources(
+    registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
+) -> dict[str, str]:
+    """Name to source of the single files among the plugins that provide these parts and trackers."""
+    keys = [*parts.values(), *(("trackers", name) for name in trackers)]
+    plugins = {registry.providers[key].plugin for key in keys}
+    return {file.path.name: file.source for name, file in registry.files.items() if name in plugins}

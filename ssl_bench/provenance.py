@@ -29,7 +29,16 @@ def provenance(device: torch.device, resumed_at: Sequence[int]) -> dict[str, Any
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if cuda else processor_name(),
+        **({"tf32": tf32()} if cuda else {}),
         "resumed_at": list(resumed_at),
+    }
+
+
+def tf32() -> dict[str, bool]:
+    """Which float32 operations a GPU may compute with 10 bits of mantissa."""
+    return {
+        "convolutions": torch.backends.cudnn.allow_tf32,
+        "matrix_products": torch.backends.cuda.matmul.allow_tf32,
     }
 
 

@@ -1,5 +1,6 @@
 """A task's training budget: the same for every method. Torch-free."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -51,6 +52,11 @@ class Recipe(Settings):
     def iterations_per_epoch(self) -> float:
         """Length of a nominal epoch in iterations."""
         return self.iterations / self.epochs
+
+    def possible_parts(self, uses_unlabeled: bool) -> list[int]:
+        """Into how many equal parts the rows of an iteration can be cut, each with its share of either kind."""
+        rows = math.gcd(self.labeled_rows, self.unlabeled_rows if uses_unlabeled else 0)
+        return [count for count in range(1, rows + 1) if rows % count == 0]
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> Self:

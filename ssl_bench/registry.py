@@ -1,8 +1,10 @@
 """Entry points to a frozen Registry. A factory, not a global: tests register a class and have nothing to undo."""
 
+import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +13,8 @@ from typing import Any, TypeVar, cast
 import pluggy
 
 from ssl_bench import hookspecs
-from ssl_bench.errors import PluginError, UsageError, unknown
+from ssl_bench.errors import PluginError, UsageError, suggestion, unknown
+from ssl_bench.plugin_files import PluginFile, first_line
 from ssl_bench.specs import (
     NAME,
     BackboneSpec,
@@ -29,6 +32,7 @@ from ssl_bench.specs import (
 
 T = TypeVar("T")
 
+OWN_DISTRIBUTION = "ssl-bench"
 KINDS: Mapping[str, type] = {
     "tasks": TaskSpec,
     "datasets": DatasetSpec,
@@ -50,6 +54,12 @@ class Registry:
     """(kind, key) to who provides it."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """Plugin name to why it could not be loaded; the rest works without it."""
+    plugins: Mapping[str, Provider] = field(default_factory=dict)
+    """Every plugin that was found, by name, those that failed or are disabled among them."""
+    disabled: frozenset[str] = frozenset()
+    """Names of those that $SSL_BENCH_DISABLE_PLUGINS leaves out."""
+    files: Mapping[str, PluginFile] = field(default_factory=dict)
+    """Plugin name to its file, of plugins that are a single one."""
 
     def task(self, name: str) -> TaskSpec:
         """The task of that name; UsageError with a suggestion where there is none."""
@@ -93,6 +103,11 @@ class Registry:
         raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
 
     @property
+    def executors(self) -> list[ExecutorSpec]:
+        """All executors, in the order of lists."""
+        return self._all("executors", ExecutorSpec)
+
+    @property
     def claims(self) -> list[ClaimSpec]:
         """Published numbers, in the order of tables."""
         return self._all("claims", ClaimSpec)
@@ -121,45 +136,106 @@ class Registry:
         return known[name]
 
 
-def load_registry(plugins: Iterable[ModuleType | Any] = (), *, installed: bool = True) -> Registry:
-    """Registry of the installed plugins and of `plugins`, objects with hook implementations.
+def load_registry(
+    plugins: Iterable[ModuleType | Any] = (), *, installed: bool = True, files: Iterable[PluginFile] = ()
+) -> Registry:
+    """Registry of the installed plugins, of `plugins`, objects with hook implementations, and of single `files`.
 
-    A plugin that fails to import is left out and named in `failures`. PluginError where two plugins claim one
-    name, a hook is misspelt, or a hook returns something else than its specs.
+    An installed plugin that fails to import is left out and named in `failures`. PluginError where a file fails, two
+    plugins claim one name, a hook is misspelt, or a hook returns something else than its specs.
     """
-    manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
-    failures: dict[str, str] = {}
-    providers: dict[str, Provider] = {}
-    if installed:
-        for point in _entry_points():
-            try:
-                plugin = point.load()
-            except Exception as error:
-                failures[point.name] = f"{type(error).__name__}: {_first_line(error)}"
-                continue
-            _register(manager, plugin, _provider(point, plugin), providers, failures)
+    loading = _Loading()
+    for point in _entry_points() if installed else ():
+        loading.add_installed(point)
     for plugin in plugins:
         name = getattr(plugin, "__name__", type(plugin).__name__)
-        _register(manager, plugin, Provider(plugin=name, location=_location(plugin)), providers, failures)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"misspelt hook: {_first_line(error)}") from error
+        loading.add(plugin, Provider(plugin=name, location=_location(plugin)))
+    for file in files:
+        loading.add_file(file)
+    return loading.finish()
 
-    entries: dict[str, dict[str, Spec]] = {kind: {} for kind in KINDS}
-    owners: dict[tuple[str, str], Provider] = {}
-    for kind, wanted in KINDS.items():
-        for implementation in getattr(manager.hook, f"provide_{kind}").get_hookimpls():
-            provider = providers[implementation.plugin_name]
-            try:
-                specs = list(implementation.function())
-            except Exception as error:
-                failures[provider.plugin] = f"{type(error).__name__}: {_first_line(error)}"
-                continue
-            for spec in specs:
-                _add(entries[kind], owners, kind, spec, wanted, provider)
-    return Registry(entries, owners, failures)
+
+class _Loading:
+    """A registry in the making."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.GROUP)
+        self.manager.add_hookspecs(hookspecs)
+        self.found: dict[str, Provider] = {}
+        self.failures: dict[str, str] = {}
+        self.disabled: set[str] = set()
+        self.files: dict[str, PluginFile] = {}
+
+    def add_installed(self, point: EntryPoint) -> None:
+        provider = self._named(_provider(point))
+        if _is_disabled(point):
+            self.disabled.add(provider.plugin)
+            return
+        try:
+            plugin = point.load()
+        except (Exception, SystemExit) as error:
+            self.failures[provider.plugin] = first_line(error)
+            return
+        self._register(plugin, replace(provider, location=_location(plugin) or provider.location))
+
+    def add(self, plugin: Any, provider: Provider) -> None:
+        self._register(plugin, self._named(provider))
+
+    def add_file(self, file: PluginFile) -> None:
+        module, provider = file.load(), self._named(file.provider)
+        self.files[provider.plugin] = file
+        self._register(module, provider)
+        if provider.plugin in self.failures:
+            raise PluginError(f"{file.path}: {self.failures[provider.plugin]}")
+        if not self.manager.get_hookcallers(module):
+            hooks = ", ".join(f"provide_{kind}" for kind in KINDS)
+            raise PluginError(f"{file.path}: holds no hook; write one of {hooks} and mark it with @hookimpl")
+
+    def finish(self) -> Registry:
+        self._refuse_misspelt_hooks()
+        entries: dict[str, dict[str, Spec]] = {kind: {} for kind in KINDS}
+        owners: dict[tuple[str, str], Provider] = {}
+        for kind, wanted in KINDS.items():
+            for implementation in getattr(self.manager.hook, f"provide_{kind}").get_hookimpls():
+                provider = self.found[implementation.plugin_name]
+                try:
+                    specs = list(implementation.function())
+                except Exception as error:
+                    if provider.plugin in self.files:
+                        with self.files[provider.plugin].faults():
+                            raise
+                    self.failures[provider.plugin] = first_line(error)
+                    continue
+                for spec in specs:
+                    _add(entries[kind], owners, kind, spec, wanted, provider)
+        return Registry(entries, owners, self.failures, self.found, frozenset(self.disabled), self.files)
+
+    def _named(self, provider: Provider) -> Provider:
+        """The provider under a name of its own."""
+        if provider.plugin in self.found:
+            provider = replace(provider, plugin=f"{provider.plugin}-{len(self.found)}")
+        self.found[provider.plugin] = provider
+        return provider
+
+    def _register(self, plugin: Any, provider: Provider) -> None:
+        self.found[provider.plugin] = provider
+        for kind in KINDS:
+            hook = getattr(plugin, f"provide_{kind}", None)
+            if callable(hook) and not hasattr(hook, f"{hookspecs.GROUP}_impl"):
+                self.failures[provider.plugin] = f"provide_{kind} is not marked with @hookimpl"
+                return
+        try:
+            self.manager.register(plugin, name=provider.plugin)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            self.failures[provider.plugin] = " ".join(str(error).split())
+
+    def _refuse_misspelt_hooks(self) -> None:
+        hooks = vars(self.manager.hook)
+        known = [name for name in hooks if name.startswith("provide_") and hooks[name].has_spec()]
+        for name, hook in hooks.items():
+            if not name.startswith("_") and not hook.has_spec():
+                plugin = hook.get_hookimpls()[0].plugin_name
+                raise PluginError(f"plugin '{plugin}': unknown hook '{name}'; {suggestion(name, known)}")
 
 
 def _add(
@@ -191,48 +267,38 @@ def _add(
     owners[kind, key] = provider
 
 
-def _register(
-    manager: pluggy.PluginManager,
-    plugin: Any,
-    provider: Provider,
-    providers: dict[str, Provider],
-    failures: dict[str, str],
-) -> None:
-    name = provider.plugin
-    if name in providers:
-        name = f"{name}-{len(providers)}"
-        provider = Provider(name, provider.distribution, provider.version, provider.location)
-    try:
-        manager.register(plugin, name=name)
-    except (pluggy.PluginValidationError, ValueError) as error:
-        failures[name] = _first_line(error)
-        return
-    providers[name] = provider
-
-
 def _entry_points() -> list[EntryPoint]:
-    disabled = {name.strip() for name in os.environ.get("SSL_BENCH_DISABLE_PLUGINS", "").split(",")}
     found = {(point.name, point.value): point for point in entry_points(group=hookspecs.GROUP)}
-    return [point for key, point in sorted(found.items()) if point.name not in disabled]
+    return [point for _, point in sorted(found.items())]
 
 
-def _provider(point: EntryPoint, plugin: Any) -> Provider:
+def _is_disabled(point: EntryPoint) -> bool:
+    """Whether $SSL_BENCH_DISABLE_PLUGINS names the plugin or its distribution, or says `all`, which spares our own."""
+    asked = {_normal(name) for name in os.environ.get("SSL_BENCH_DISABLE_PLUGINS", "").split(",")}
+    owner = _normal(point.dist.name) if point.dist else ""
+    return bool({_normal(point.name), owner} & asked - {""}) or ("all" in asked and owner != OWN_DISTRIBUTION)
+
+
+def _normal(name: str) -> str:
+    """As package indices compare names of distributions."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def _provider(point: EntryPoint) -> Provider:
     distribution: Distribution | None = point.dist
+    top = point.module.partition(".")[0]
+    spec = importlib.util.find_spec(top) if top else None
     return Provider(
         plugin=point.name,
         distribution=distribution.name if distribution else "",
         version=distribution.version if distribution else "",
-        location=_location(plugin),
+        location=Path(spec.origin) if spec and spec.origin else None,
     )
 
 
 def _location(plugin: Any) -> Path | None:
     file = getattr(plugin, "__file__", None)
     return Path(file) if file else None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def pick(registry: Registry, kind: str, text: str, get: Callable[[str], Spec]) -> list[str]:

@@ -1,8 +1,11 @@
 """Immutable records of finished cells, and the folder they live in.
 
 OUT/cells/CELL/cell.json        what to run
-OUT/cells/CELL/checkpoint.pt    where it stands
-OUT/cells/CELL/log.txt          what it said
+OUT/cells/CELL/lock             who works on it, while somebody does (`lock.py`)
+OUT/cells/CELL/progress.json    its last sign of life
+OUT/cells/CELL/checkpoint.pt    where it stands, and `checkpoint.previous.pt`, where it stood before
+OUT/cells/CELL/memory.json      since when its batches are taken in smaller parts, where memory ran out
+OUT/cells/CELL/log.txt          what it said, all attempts in one, each under a heading
 OUT/cells/CELL/failure.json     why it ended early; never taken for a result
 OUT/cells/CELL/weights.pt       what it learnt
 OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
@@ -13,14 +16,21 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ssl_bench.cell import Cell
 from ssl_bench.errors import UsageError
 from ssl_bench.files import read_json, write_json
-from ssl_bench.titles import read_titles, with_title
+from ssl_bench.lock import holder
+from ssl_bench.titles import FILE, read_titles, with_title
+
+if TYPE_CHECKING:
+    from ssl_bench.cell import Cell
 
 SCHEMA = 1
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
+"""The newest, and the one before."""
+MEMORY = "memory.json"
+
 Record = Mapping[str, Any]
 
 OUTSIDE_IDENTITY = ("cost", "provenance")
@@ -43,12 +53,13 @@ class ResultStore:
         self.root = root
         self.cells = root / "cells"
         self.leaderboards = root / "leaderboards"
+        self._whole: dict[Path, int] = {}
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
-            probe = self.cells / f".writable-{os.getpid()}"
+            probe = self.root / f".writable-{os.getpid()}"
             probe.write_bytes(b"\0" * 4096)
             probe.unlink()
         except OSError as error:
@@ -56,15 +67,28 @@ class ResultStore:
                 f"--out {self.root}: cannot be written ({error.strerror}); name another"
             ) from error
 
-    def folder(self, cell: Cell) -> Path:
+    def folder(self, cell: "Cell") -> Path:
         """The folder of a cell."""
         return self.cells / cell.id
 
-    def finished(self, cell: Cell) -> Record | None:
+    def finished(self, cell: "Cell") -> Record | None:
         """The record of a finished cell, or None."""
         return read_record(self.folder(cell) / "result.json")
 
-    def stage(self, cell: Cell) -> Path:
+    def is_finished(self, cell: "Cell") -> bool:
+        """Whether there is a record; a file that was found whole is not read again until it changes."""
+        path = self.folder(cell) / "result.json"
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError:
+            return False
+        if self._whole.get(path) != changed:
+            if read_record(path) is None:
+                return False
+            self._whole[path] = changed
+        return True
+
+    def stage(self, cell: "Cell") -> Path:
         """Write what a worker needs into the cell's folder, and forget an earlier failure."""
         folder = self.folder(cell)
         try:
@@ -74,6 +98,24 @@ class ResultStore:
         except OSError as error:
             raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another --out") from error
         return folder
+
+    def tidy(self, cell: "Cell") -> None:
+        """Remove what a kill right after the record left behind; nothing where a process still works there."""
+        folder = self.folder(cell)
+        if (folder / "lock").exists() and holder(folder) is None:
+            for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
+                (folder / name).unlink(missing_ok=True)
+
+    def tables_are_current(self) -> bool:
+        """Whether every table is younger than every record, and than the last coming or going of a cell or a title."""
+        try:
+            tables = [path.stat().st_mtime_ns for path in self.leaderboards.glob("*.md")]
+            records = [path.stat().st_mtime_ns for path in self.cells.glob("*/result.json")]
+            titles = [path.stat().st_mtime_ns for path in self.root.glob(FILE)]
+            changed = max([self.cells.stat().st_mtime_ns, *records, *titles])
+        except OSError:
+            return False
+        return (self.leaderboards / "README.md").exists() and changed < min(tables)
 
     def find(self, name: str) -> Path:
         """Folder of a finished cell: `name` is its id, what its id alone begins with, or the folder itself.

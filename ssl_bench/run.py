@@ -1,18 +1,26 @@
 """The parent of a run: stage the cells, let an executor run them, keep the records, write the tables."""
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
+from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome
-from ssl_bench.files import read_json, try_lock, write_text
+from ssl_bench.files import read_json, write_text
 from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format
+from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
-from ssl_bench.results import Record, ResultStore
+from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
 from ssl_bench.sources import Source
+
+WAIT = 1.0
+"""Seconds between two looks at cells that other commands run, and before cells are tried again."""
 
 
 class Display(Protocol):
@@ -30,13 +38,24 @@ class Display(Protocol):
     def progress(self, running: Sequence[tuple[Cell, dict[str, float]]]) -> None:
         """What the cells in flight last said of themselves: step, iterations, loss, seconds."""
 
+    def again(self, cell: Cell, outcome: Outcome) -> None:
+        """An attempt at a cell failed; there will be another."""
+
+    def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
+        """Nothing is left to do here but to wait for cells that other commands run."""
+
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """One cell ended."""
 
 
 def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
-    """The plan's cells without a record."""
-    return [cell for cell in plan.cells if store.finished(cell) is None]
+    """The plan's cells without a record. What a kill after the record left in a finished one's folder is removed."""
+    cells = [cell for cell in plan.cells if not store.is_finished(cell)]
+    waiting = {cell.id for cell in cells}
+    for cell in plan.cells:
+        if cell.id not in waiting:
+            store.tidy(cell)
+    return cells
 
 
 def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
@@ -49,29 +68,86 @@ def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
 
 
 def run_cells(
-    plan: Plan, cells: Sequence[Cell], store: ResultStore, executor: Executor, display: Display
+    plan: Plan,
+    cells: Sequence[Cell],
+    store: ResultStore,
+    executor: Executor,
+    display: Display,
+    retries: int = RETRIES,
 ) -> list[Outcome]:
-    """Run the cells; on KeyboardInterrupt they are stopped, each with a checkpoint, before it goes on up."""
-    by_id = {cell.id: cell for cell in cells}
-    jobs = [Job(cell.id, store.stage(cell), weight=_work(cell)) for cell in cells]
+    """Run the cells in rounds: what the machine failed is tried again in the next one, up to `retries` times.
+
+    Cells that other commands run are left to them, waited for at the end, and taken up. On KeyboardInterrupt the cells
+    at work are stopped, each with a checkpoint, before it goes on up.
+    """
     display.start(len(plan.cells), len(plan.cells) - len(cells))
+    attempts = Attempts(store, retries)
+    costs = Costs(store.records())
     outcomes: list[Outcome] = []
-    stream = executor.run(jobs)
+
+    def ended(cell: Cell, outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        display.ended(cell, outcome, store.finished(cell), store.folder(cell) / "log.txt")
+
+    left = list(cells)
+    while left:
+        mine, others = [], []
+        for cell in left:
+            found = attempts.by_others(cell)
+            if isinstance(found, Outcome):
+                ended(cell, found)
+            elif found is None:
+                mine.append(cell)
+            else:
+                others.append((cell, found))
+        left = [cell for cell, _ in others]
+        progressed = len(outcomes)
+        with contextlib.closing(_round(mine, store, executor, display, attempts, costs)) as stream:
+            for cell, outcome in stream:
+                outcome, again = attempts.judge(cell, outcome)
+                if not again:
+                    ended(cell, outcome)
+                    continue
+                left.append(cell)
+                if outcome.status == "failed":
+                    display.again(cell, outcome)
+        if left and len(outcomes) == progressed:
+            if others and not mine:
+                display.waiting(others)
+            time.sleep(WAIT)
+    return outcomes
+
+
+def _round(
+    cells: Sequence[Cell],
+    store: ResultStore,
+    executor: Executor,
+    display: Display,
+    attempts: Attempts,
+    costs: Costs,
+) -> Generator[tuple[Cell, Outcome], None, None]:
+    """One attempt at each cell; its end stops what still runs."""
+    if not cells:
+        return
+    by_id = {cell.id: cell for cell in cells}
+    stream = executor.run(
+        [
+            Job(cell.id, store.stage(cell), costs.seconds(cell), shape_of(cell), costs.memory(cell))
+            for cell in cells
+        ]
+    )
     try:
         for outcome in stream:
-            if outcome is None:
-                said = (
-                    (by_id[job.cell], read_json(job.folder / "progress.json")) for job in executor.running()
-                )
-                display.progress([(cell, state) for cell, state in said if state is not None])
+            if outcome is not None:
+                yield by_id[outcome.cell], outcome
                 continue
-            outcomes.append(outcome)
-            cell = by_id[outcome.cell]
-            display.ended(cell, outcome, store.finished(cell), store.folder(cell) / "log.txt")
+            jobs = list(executor.running())
+            attempts.look(jobs, by_id)
+            said = ((by_id[job.cell], read_json(job.folder / "progress.json")) for job in jobs)
+            display.progress([(cell, state) for cell, state in said if state is not None])
     finally:
         # A generator's `finally` stops what still runs.
         stream.close()  # type: ignore[attr-defined]
-    return outcomes
 
 
 def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
@@ -111,19 +187,16 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
         folder = store.folder(cell)
         if not folder.is_dir():
             continue
-        with (folder / "lock").open("w") as lock:
-            if not try_lock(lock):
-                raise UsageError(f"--no-resume: another command is running {cell.id}; wait for it to end")
-            (folder / "checkpoint.pt").unlink(missing_ok=True)
-            if (folder / "result.json").exists():
-                (folder / "result.json").replace(folder / "result.json.previous")
-
-
-def _work(cell: Cell) -> float:
-    """Pixels that pass through networks in training: what orders cells until they have been timed."""
-    recipe = cell.recipe
-    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (cell.describe["method"]["role"] == "ssl")
-    return float(recipe["iterations"] * rows * recipe["crop"] ** 2)
+        lock = Lock(folder)
+        if (owner := lock.take()) is not None:
+            raise UsageError(
+                f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
+            )
+        for name in (*CHECKPOINTS, MEMORY):
+            (folder / name).unlink(missing_ok=True)
+        if (folder / "result.json").exists():
+            (folder / "result.json").replace(folder / "result.json.previous")
+        lock.release()
 
 
 def _files(source: Source) -> int:

@@ -17,11 +17,11 @@ from ssl_bench.worker import open_cell_data
 
 @torch.inference_mode()
 def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
-    """A row for each of the first `count` test images, at the cell's final weights."""
+    """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
     trained = load(folder, registry)
     method, dataset = trained.method, open_cell_data(trained.cell, registry)
     task, rows = method.task, []
-    for name in dataset.test[:count]:
+    for name in (trained.cell.split.held_out or dataset.test)[:count]:
         picture, stored = dataset.image(name), dataset.target(name)
         image, target = whole_image(picture, CPU), whole_target(stored, task.kind, CPU)
         row = [

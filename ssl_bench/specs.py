@@ -6,11 +6,13 @@ A description names its implementation as a class or, so that `list` and `plan` 
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from ssl_bench.recipe import Recipe, Settings, Tier
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Kind = Literal["classification", "regression"]
 Role = Literal["baseline", "upper_bound", "ssl"]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
+RATE = "learning_rate_factor"
+"""The one setting that every method has."""
 LAST = 1000
 """Position of whatever states none: after the built-ins, by name."""
 
@@ -197,6 +201,20 @@ class MethodConfig(Settings):
     task_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     kind_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
+    learning_rate_factor: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="times the recipe's learning rate, for players without an optimiser of their own",
+    )
+
+    def stored(self) -> dict[str, Any]:
+        """What a cell holds of them. A factor of 1 is left out: such cells are named as before there was one."""
+        content = self.model_dump(mode="json")
+        if content[RATE] == 1.0:
+            del content[RATE]
+        return content
+
     def backbones(self) -> list[str]:
         """Names of backbones that the settings ask for besides the cell's own; they are checked with the plan."""
         return []
@@ -216,6 +234,8 @@ class MethodSpec(Spec):
     uses_unlabeled: bool = True
     reference: str = ""
     """Authors: title. Venue (year), for the table's list of references."""
+    grids: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=lambda: _EMPTY)
+    """Name of a preset of `ssl-bench tune` to the values that it tries of each field of the config."""
     unsupported: Callable[[TaskSpec], str | None] = lambda task: None
     """Why a task cannot be served, or None: the plan shows such a cell as skipped with the reason."""
 
@@ -241,11 +261,18 @@ class BackboneSpec(Spec):
         return self.name == name if self.matches is None else self.matches(name)
 
 
+class ExecutorConfig(Settings):
+    """Settings of an executor. Field `x` of executor `name` is the option `--name-x`, with its description as help."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec(Spec):
     """Runs cells on devices."""
 
     executor: "type[Executor] | str"
+    config: type[ExecutorConfig] = ExecutorConfig
+    install: str = ""
+    """Command that installs what it needs, where the package alone does not bring it."""
 
 
 @dataclass(frozen=True, kw_only=True)

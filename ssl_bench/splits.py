@@ -4,13 +4,16 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.lists import NameList, read_prefixes
+
+FEWEST = 2
+"""Images that a search learns from and is scored on, at least."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class LabelSplit:
     seed: int
     labeled: tuple[str, ...]
     unlabeled: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
+    """Ids of images with a label that are scored on in the test set's place, and in no batch: for a search."""
 
     @property
     def hash(self) -> str:
-        """Content hash: equal exactly where the labelled and unlabelled ids are."""
-        return digest([sorted(self.labeled), sorted(self.unlabeled)])
+        """Content hash: equal exactly where the labelled, unlabelled and held-out ids are."""
+        held_out = [sorted(self.held_out)] if self.held_out else []
+        return digest([sorted(self.labeled), sorted(self.unlabeled), *held_out])
 
 
 def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelSplit:
@@ -55,9 +61,50 @@ def split_of(dataset: Dataset, labeled: Sequence[str], source: str, seed: int = 
     return LabelSplit(source, seed, tuple(ranked(labeled, 0)), tuple(unlabeled))
 
 
+def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str) -> tuple[str, ...]:
+    """Labelled images to score a search on: about a `share` of the split's, drawn by the split's seed.
+
+    What is of one group, such as a scene, stays together. Raises UsageError where no two images would be left on
+    either side.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in split.labeled:
+        groups.setdefault(dataset.group(name), []).append(name)
+    wanted = max(FEWEST, math.ceil(share * len(split.labeled)))
+    held: list[str] = []
+    # A salt, so that the draw is another one than that of the labels.
+    for group in sorted(groups, key=lambda name: _hash(f"held out\0{split.seed}\0{name}")):
+        if len(held) < wanted:
+            held += groups[group]
+    if len(held) < FEWEST or len(split.labeled) - len(held) < FEWEST:
+        scenes = "" if len(groups) == len(split.labeled) else f" of {len(groups)} scenes"
+        raise UsageError(
+            f"task '{task}': {len(split.labeled)} labelled images{scenes} are too few to hold {wanted} out and learn "
+            f"from {FEWEST} or more; give more with --labels, or another --held-out"
+        )
+    return tuple(sorted(held))
+
+
+def without(dataset: Dataset, split: LabelSplit, held_out: Sequence[str]) -> LabelSplit:
+    """The split with images held out of training, and with them all that is of their groups."""
+    groups = {dataset.group(name) for name in held_out}
+    labeled, unlabeled = (
+        tuple(name for name in names if dataset.group(name) not in groups)
+        for names in (split.labeled, split.unlabeled)
+    )
+    return replace(split, labeled=labeled, unlabeled=unlabeled, held_out=tuple(held_out))
+
+
+def read_share(text: str) -> Fraction:
+    """A share of the labelled images above 0 and below 1, such as `1/4`. UsageError for anything else."""
+    if not _is_number(text) or not 0 < Fraction(text) < 1:
+        raise UsageError(f"--held-out '{text}': give a share above 0 and below 1, such as 1/4")
+    return Fraction(text)
+
+
 def ranked(names: Sequence[str], seed: int) -> list[str]:
     """Names in an order drawn from the seed that does not depend on the order they came in."""
-    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
+    return sorted(names, key=lambda name: _hash(f"{seed}\0{name}"))
 
 
 def read_labels(path: Path, dataset: Dataset, *, prefixes: bool = False) -> tuple[str, ...]:
@@ -98,6 +145,10 @@ def check_labels(text: str) -> str:
     if value <= 0 or (value > 1 and value.denominator != 1):
         raise UsageError(f"--labels {text}: a fraction lies above 0 and up to 1, a count is 1 or more")
     return text
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _is_number(text: str) -> bool:

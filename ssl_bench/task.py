@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -10,7 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from ssl_bench.dataset import VOID
+from ssl_bench.distributed import mean_over_processes
 from ssl_bench.errors import UsageError
+from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind
 
 Strength = Literal["none", "weak", "strong"]
@@ -39,7 +41,7 @@ Scores = dict[str, float | None]
 
 
 class Metrics(Protocol):
-    """Scores of one evaluation, fed one whole image at a time."""
+    """Scores of one evaluation, fed one whole image at a time, in any order."""
 
     def update(
         self, prediction: Tensor, target: Target, unknown: Tensor | None = None
@@ -50,8 +52,12 @@ class Metrics(Protocol):
         marks as the hard one (a matting trimap), where it has one.
         """
 
+    def merge(self, other: Self) -> None:
+        """Add what another one of the same task was fed, so that several processes can share a test set."""
+
     def compute(self) -> Scores:
-        """Scores over all images added, one per `Metric` of the task and any details beside them."""
+        """Scores over all images added, in whichever order, one per `Metric` of the task and any details beside
+        them."""
 
 
 class Task(ABC):
@@ -91,10 +97,10 @@ class Task(ABC):
         """T(x) as a label: class ids (B, H, W) int64, or an image (B, O, H, W) clamped to [0, 1]."""
 
     @abstractmethod
-    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+    def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
         """Images changed in a way that leaves the label as it is: same shape, [0, 1], each row its own draw.
 
-        `generator` lives on the CPU, whatever the device of the images, so that a draw does not depend on it.
+        `draws` are made on the CPU, whatever the device of the images, so that they do not depend on it.
         """
 
     @abstractmethod
@@ -135,6 +141,10 @@ class Task(ABC):
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of (B, C, H, W) values over valid pixels (B, 1, H, W) and all channels; 0 where none is valid."""
-    weight = valid.to(values.dtype).expand_as(values)
-    return (torch.where(valid, values, 0.0)).sum() / weight.sum().clamp_min(1.0)
+    """Mean of (B, C, H, W) values over valid pixels (B, 1, H, W) and all channels; 0 where none is valid.
+
+    In a step that several processes share, the sum is divided by the mean number of valid pixels in a process, so
+    that the mean over processes of what each of them gets is the mean over all valid pixels.
+    """
+    count = mean_over_processes(valid.to(values.dtype).expand_as(values).sum())
+    return (torch.where(valid, values, 0.0)).sum() / count.where(count > 0, 1.0)

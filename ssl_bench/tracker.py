@@ -10,7 +10,10 @@ class Tracker:
     """Called in the cell's own process; override what is of interest."""
 
     def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
-        """The cell starts, or resumes, at `step`; `cell` holds its coordinates."""
+        """The cell starts, or resumes, at `step`; `cell` holds its coordinates.
+
+        After a kill what was told of later steps is told again, and so may be an evaluation at this one.
+        """
         return None
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
@@ -18,7 +21,11 @@ class Tracker:
         return None
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """The test set was evaluated."""
+        """The test set was evaluated; in a search, where `cell["split"]` has `held_out`, the images held out."""
+        return None
+
+    def save(self, step: int) -> None:
+        """A checkpoint of this step is about to be written: what came before will not be told again."""
         return None
 
     def end(self, record: Mapping[str, Any]) -> None:
@@ -44,6 +51,10 @@ class Trackers(Tracker):
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
         """As `Tracker.evaluation`."""
         self._each(lambda tracker: tracker.evaluation(step, scores))
+
+    def save(self, step: int) -> None:
+        """As `Tracker.save`."""
+        self._each(lambda tracker: tracker.save(step))
 
     def end(self, record: Mapping[str, Any]) -> None:
         """As `Tracker.end`."""

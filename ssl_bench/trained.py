@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from ssl_bench.cell import Cell
-from ssl_bench.checkpoint import load_checkpoint
+from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import require_files
 from ssl_bench.registry import Registry, load_registry
+from ssl_bench.results import read_record
 from ssl_bench.task import Task
 from ssl_bench.tiles import prediction_bands
 from ssl_bench.worker import build_method, open_cell_data
@@ -34,6 +36,7 @@ class Trained:
     cell: Cell
     method: Method
     device: torch.device
+    registry: Registry
 
     @property
     def task(self) -> Task:
@@ -68,12 +71,15 @@ class Trained:
 def load(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
     """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
     registry = registry or load_registry()
-    content, weights = read_json(folder / "cell.json"), load_checkpoint(folder / "weights.pt")
+    content, record = read_json(folder / "cell.json"), read_record(folder / "result.json") or {}
+    weights = load_weights(folder / "weights.pt", record.get("provenance", {}).get("weights_sha256"))
     if content is None or weights is None:
         raise DataError(
-            f"{folder} has no readable cell.json and weights.pt; run the cell again with --no-resume"
+            f"{folder} has no readable cell.json and weights.pt as its record has them; run the cell again with "
+            "--no-resume"
         )
     cell = Cell.from_json(content)
+    require_files(cell.plugins, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes if "classes" in content else open_cell_data(cell, registry).classes
     method = build_method(cell, registry, classes)
@@ -84,4 +90,4 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
             "are installed now; run the cell again with --no-resume"
         ) from error
-    return Trained(folder, cell, method.to(device).eval(), device)
+    return Trained(folder, cell, method.to(device).eval(), device, registry)

@@ -1,12 +1,17 @@
 """The training step. All it knows of a method: players, and a yield is an optimiser step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
-from ssl_bench.errors import CellError, PluginError
+from ssl_bench.distributed import ALONE, World, stepping
+from ssl_bench.errors import PluginError
+from ssl_bench.gradients import Gathered
+from ssl_bench.losses import check_finite
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.seeds import seed_for
 from ssl_bench.toolbox.schedules import learning_rate_factor
@@ -23,10 +28,25 @@ class Trainer:
     """Steps a method's players through a stream of batches.
 
     Its whole state is the method's and the optimisers': everything else is a function of the step.
+
+    `stream` gives the rows of this process; it takes them in `micro_batches` equal parts, one after the other. All
+    parts' generators of losses advance one yield at a time, and a player's gradient is the mean over all parts of all
+    processes. A micro-batch is on its own in its BatchNorm statistics and in its count of valid pixels.
     """
 
-    def __init__(self, method: Method, recipe: Recipe, stream: Stream, seed: int) -> None:
+    def __init__(
+        self,
+        method: Method,
+        recipe: Recipe,
+        stream: Stream,
+        seed: int,
+        *,
+        micro_batches: int = 1,
+        world: World = ALONE,
+    ) -> None:
         self.method = method
+        self.micro_batches = micro_batches
+        self.world = world
         self.recipe = recipe
         self.stream = stream
         self.seed = seed
@@ -36,46 +56,107 @@ class Trainer:
         self.optimizers = {
             name: make_optimizer(player, self.settings[name]) for name, player in self.players.items()
         }
+        self.spoilt: Tensor | None = None
+        """On a GPU 1 since a loss was not finite, else 0: what keeps the optimisers from stepping."""
 
-    def step(self, step: int) -> dict[str, float]:
-        """Take one iteration; `player/term` to its loss. CellError, before any step, where one is not finite."""
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Take one iteration; `player/term` to its loss, a scalar on the device.
+
+        No player steps from a loss that is not finite, nor afterwards. On a CPU that is a Diverged at once; a GPU is
+        not waited for, so there whoever reads the losses finds out, before anything is saved (`LossLog.read`).
+        """
         # One seed per step: dropout and a method's own draws repeat exactly after a resume.
-        torch.manual_seed(seed_for("step", self.seed, step))
-        generator = torch.Generator().manual_seed(seed_for("draws", self.seed, step))
+        own = (self.world.rank,) if self.world.rank else ()
+        torch.manual_seed(seed_for("step", self.seed, step, *own))
         recipe = self.recipe
-        progress = Progress(step, recipe.iterations, recipe.iterations_per_epoch, generator)
         for name, optimizer in self.optimizers.items():
             factor = learning_rate_factor(self.settings[name], step, recipe.iterations)
             for group in optimizer.param_groups:
                 group["lr"] = self.settings[name].learning_rate * group["multiplier"] * factor
-        values: dict[str, float] = {}
-        for losses in self.method.losses(self.stream.batch(step), progress):
-            values |= self._step_players(losses, step)
+        values: dict[str, Tensor] = {}
+        batches = self.stream.batch(step).split(self.micro_batches)
+        progresses = self._progresses(step, batches)
+        runs = [
+            self.method.losses(batch, progress) for batch, progress in zip(batches, progresses, strict=True)
+        ]
+        with stepping(self.world):
+            while (terms := self._turn(runs, step)) is not None:
+                values |= terms
         if not values:
             raise PluginError(f"{type(self.method).__name__}.losses yielded nothing at step {step}")
-        self.method.after_step(progress)
+        self.method.after_step(progresses[0])
         return values
 
-    def _step_players(self, losses: Losses, step: int) -> dict[str, float]:
-        terms = [(f"{player}/{name}", term) for player, part in losses.items() for name, term in part.items()]
-        values = torch.stack([term.detach().float() for _, term in terms]).tolist()
-        for (name, _), value in zip(terms, values, strict=True):
-            if not abs(value) < float("inf"):
-                raise CellError(f"loss '{name}' is {value} at step {step}; try a lower learning rate")
-        # Every gradient is taken from the one state at this yield, before any player moves.
-        named = list(losses)
-        for player in named:
-            parameters = self.players[player].parameters()
-            total = torch.stack(list(losses[player].values())).sum()
-            gradients = torch.autograd.grad(
-                total, parameters, retain_graph=player != named[-1], allow_unused=True
-            )
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
-        for player in named:
+    def _progresses(self, step: int, batches: Sequence[Batch]) -> list[Progress]:
+        """One per part; what they draw is drawn from one generator, for the whole batch."""
+        generator = torch.Generator().manual_seed(seed_for("draws", self.seed, step))
+        shared: list[Tensor] | None = [] if len(batches) > 1 else None
+        recipe, made = self.recipe, []
+        for part, batch in zip(self.world.part.split(len(batches)), batches, strict=True):
+            kinds = (batch.labeled, len(batch.images) - batch.labeled)
+            draws = Draws(generator, part, kinds, shared)
+            made.append(Progress(step, recipe.iterations, recipe.iterations_per_epoch, draws))
+        return made
+
+    def _turn(self, runs: Sequence[Iterator[Losses]], step: int) -> dict[str, Tensor] | None:
+        """The next yield of every part, an optimiser step of the players it names; None after the last."""
+        gathered = self._advance(runs[0])
+        for run in runs[1:]:
+            more = self._advance(run)
+            if (more is None) != (gathered is None):
+                raise PluginError(
+                    f"{type(self.method).__name__}.losses yields more often for some rows than for others"
+                )
+            gathered = None if gathered is None or more is None else gathered.plus(more)
+        if gathered is None:
+            return None
+        terms, gradients = gathered.mean(len(runs), self.world)
+        self._guard(terms, step)
+        for player, own in gradients.items():
+            for parameter, gradient in zip(self.players[player].parameters(), own, strict=True):
+                parameter.grad = laid_out_like(parameter, gradient)
+        for player in gradients:
             self.optimizers[player].step()
             self.optimizers[player].zero_grad(set_to_none=True)
-        return {name: value for (name, _), value in zip(terms, values, strict=True)}
+        return dict(terms)
+
+    def _advance(self, run: Iterator[Losses]) -> Gathered | None:
+        """The next yield of one part: every gradient is taken from the one state that it finds. None after the last.
+
+        No graph is left when it returns, so that the parts' graphs are in memory one at a time.
+        """
+        losses = next(run, None)
+        if losses is None:
+            return None
+        terms = {
+            f"{player}/{name}": term.detach().float()
+            for player, part in losses.items()
+            for name, term in part.items()
+        }
+        named, gradients = list(losses), {}
+        for player in named:
+            total = torch.stack(list(losses[player].values())).sum()
+            last = player == named[-1]
+            parameters = self.players[player].parameters()
+            gradients[player] = torch.autograd.grad(
+                total, parameters, retain_graph=not last, allow_unused=True
+            )
+        return Gathered(terms, gradients)
+
+    def _guard(self, terms: Mapping[str, Tensor], step: int) -> None:
+        """Let no optimiser step from losses that are not finite."""
+        values = torch.stack(list(terms.values()))
+        if values.device.type == "cpu":
+            check_finite(dict(zip(terms, values.tolist(), strict=True)), step)
+        else:
+            self._skip_unless_finite(values)
+
+    def _skip_unless_finite(self, values: Tensor) -> None:
+        spoilt = values.isfinite().all().logical_not().float()
+        self.spoilt = spoilt if self.spoilt is None else torch.maximum(self.spoilt, spoilt)
+        for optimizer in self.optimizers.values():
+            # What fused optimisers look at, on the device, for torch's own gradient scaler.
+            optimizer.found_inf = self.spoilt  # type: ignore[attr-defined]
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, buffers and optimiser state."""
@@ -87,6 +168,13 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+
+
+def laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """The gradient in its parameter's layout: fused optimisers go through memory in order, whatever the strides."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 def make_optimizer(player: Player, settings: OptimizerSettings) -> torch.optim.Optimizer:

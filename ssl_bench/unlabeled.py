@@ -63,6 +63,10 @@ class WithUnlabeled(Dataset):
         """As `Dataset.unknown`."""
         return (self._extra if name in self._names else self._base).unknown(name)
 
+    def group(self, name: str) -> str:  # type: ignore[override]
+        """As `Dataset.group`."""
+        return name if name in self._names else self._base.group(name)
+
     def aliases(self) -> Mapping[str, Sequence[str]]:
         """As `Dataset.aliases`."""
         return {**self._base.aliases(), **self._extra.aliases()}

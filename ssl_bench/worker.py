@@ -4,34 +4,41 @@ cell.json -> Trainer(Method(Task, networks)) -> result.json
 """
 
 import contextlib
+import gc
 import os
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ssl_bench.acceleration import accelerate
 from ssl_bench.backbone import network_factory
+from ssl_bench.batch_norm import synchronise
 from ssl_bench.batches import BatchStream
-from ssl_bench.cell import Cell, recipe_of
-from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
+from ssl_bench.cell import Cell, execution_of, recipe_of
+from ssl_bench.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from ssl_bench.cost import Meter, combined
 from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import Dataset, GuardedDataset, listing
-from ssl_bench.devices import loader_threads
-from ssl_bench.errors import CellError, SslBenchError
+from ssl_bench.devices import loader_threads, one_by_one
+from ssl_bench.distributed import ALONE, World
+from ssl_bench.errors import CellError
 from ssl_bench.evaluate import Evaluation, evaluate
-from ssl_bench.executor import INTERRUPTED, REMOVED
-from ssl_bench.files import read_json, try_lock, write_json
+from ssl_bench.files import read_json, write_json
 from ssl_bench.heap import keep_heap
+from ssl_bench.heartbeat import Heartbeat
+from ssl_bench.losses import READ_EVERY, LossLog
+from ssl_bench.memory import MicroBatches, TakeLess
 from ssl_bench.method import Method
+from ssl_bench.plugin_files import unpack
 from ssl_bench.prefetch import Prefetcher
+from ssl_bench.process import Interrupted, attempt
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry, load_registry
-from ssl_bench.results import SCHEMA, read_record
+from ssl_bench.results import CHECKPOINTS, MEMORY, SCHEMA, read_record
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Task
@@ -40,53 +47,97 @@ from ssl_bench.trainer import Trainer
 from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import SCRATCH, Weights
 
-PROGRESS_SECONDS = 0.5
 
+def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
+    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status.
 
-class Interrupted(Exception):
-    """The worker was told to stop."""
-
-
-def main(folder: Path, device: str, registry: Registry | None = None) -> None:
-    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status."""
-    stop = _stop_on_signals()
-    if not folder.is_dir():
-        sys.exit(REMOVED)
-    with _log_to(folder / "log.txt"), _locked(folder, stop):
-        try:
-            run_cell(folder, torch.device(device), registry or load_registry(), stop)
-        except Interrupted:
-            sys.exit(INTERRUPTED)
-        except SslBenchError as error:
-            print(f"failed: {error}", flush=True)
-            write_json(folder / "failure.json", {"message": str(error)})
-            sys.exit(error.exit_status)
-        except Exception as error:
-            traceback.print_exc()
-            message = str(error).strip().partition("\n")[0]
-            write_json(folder / "failure.json", {"message": f"{type(error).__name__}: {message}"})
-            sys.exit(1)
-
-
-def run_cell(folder: Path, device: torch.device, registry: Registry, stop: Sequence[int] = ()) -> None:
-    """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
-
-    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty.
+    `devices`: `cpu`, `cuda:0`, or `cuda:0,1` for a cell of several processes.
     """
-    if read_record(folder / "result.json") is not None:
-        return
+
+    def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
+        processes = execution_of(cell_in(folder)).processes
+        known = registry or registry_for(folder)
+        if processes == 1:
+            run_cell(folder, torch.device(devices), known, stop, heartbeat)
+        else:
+            from ssl_bench.processes import run_processes
+
+            run_processes(folder, one_by_one(devices, processes), known, stop, heartbeat)
+
+    sys.exit(attempt(folder, devices, run))
+
+
+def cell_in(folder: Path) -> Cell:
+    """The cell that a folder is for. Raises CellError."""
     content = read_json(folder / "cell.json")
     if content is None:
         raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
-    cell = Cell.from_json(content)
-    _prepare_torch(cell.threads)
-    with contextlib.closing(CellRun(cell, folder, device, registry)) as run:
+    return Cell.from_json(content)
+
+
+def run_cell(
+    folder: Path,
+    device: torch.device,
+    registry: Registry,
+    stop: Sequence[int] = (),
+    heartbeat: Heartbeat | None = None,
+    world: World = ALONE,
+) -> None:
+    """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
+
+    Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty, and LockLost where the
+    heartbeat has lost the folder. Alone it goes on from its checkpoint where memory runs out; one of several processes
+    raises TakeLess.
+    """
+    if read_record(folder / "result.json") is not None:
+        return
+    cell = cell_in(folder)
+    prepare_torch(cell.threads)
+    heartbeat = heartbeat or Heartbeat(folder)
+    while True:
+        try:
+            _run_once(cell, folder, device, registry, stop, heartbeat, world)
+            return
+        except TakeLess:
+            if world.size > 1:
+                raise
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _run_once(
+    cell: Cell,
+    folder: Path,
+    device: torch.device,
+    registry: Registry,
+    stop: Sequence[int],
+    heartbeat: Heartbeat,
+    world: World,
+) -> None:
+    with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat, world)) as run:
         run.resume()
-        run.train(stop)
-    save_checkpoint(folder / "weights.pt", run.method.state_dict())
-    write_json(folder / "result.json", run.record())
-    for leftover in ("checkpoint.pt", "progress.json"):
+        try:
+            run.train()
+            record = run.record()
+        except Interrupted:
+            if run.step > run.first_step:
+                run.save()
+            print(f"interrupted at step {run.step}", flush=True)
+            raise
+    heartbeat.check()
+    if not world.leads:
+        return
+    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", run.method.state_dict())
+    write_json(folder / "result.json", record)
+    for leftover in (*CHECKPOINTS, MEMORY, "progress.json"):
         (folder / leftover).unlink(missing_ok=True)
+
+
+def registry_for(folder: Path) -> Registry:
+    """What is installed, and the plugin files that the cell staged in a folder brings along."""
+    sources = (read_json(folder / "cell.json") or {}).get("plugins", {})
+    return load_registry(files=unpack(sources, folder / "plugins"))
 
 
 def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
@@ -112,20 +163,39 @@ def build_method(
 class CellRun:
     """One cell in progress: what a checkpoint holds, and how to go on from it."""
 
-    def __init__(self, cell: Cell, folder: Path, device: torch.device, registry: Registry) -> None:
-        self.cell, self.folder, self.device = cell, folder, device
-        self.started = time.perf_counter()
+    def __init__(
+        self,
+        cell: Cell,
+        folder: Path,
+        device: torch.device,
+        registry: Registry,
+        stop: Sequence[int],
+        heartbeat: Heartbeat,
+        world: World = ALONE,
+    ) -> None:
+        self.cell, self.folder, self.device, self.world = cell, folder, device, world
+        self.stop, self.heartbeat = stop, heartbeat
+        self.meter = Meter(device)
         self.recipe = recipe_of(cell)
+        self.step = self.first_step = 0
+        self.phase = "starting"
+        self.losses, self.terms = LossLog(), dict[str, float]()
+        heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
         self.dataset = open_cell_data(cell, registry)
         if listing(self.dataset) != cell.listing:
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
-        self.data = GuardedDataset(self.dataset, cell.split.labeled)
+        heartbeat(self._state)
+        self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
         weights = Weights(cell.pretrained, cell.weights)
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
-        stream = BatchStream(
+        if world.size > 1:
+            synchronise(self.method)
+        self.networks = accelerate(self.method, execution_of(cell), device)
+        self.micro_batches = MicroBatches(folder, cell, self.spec.uses_unlabeled)
+        self.stream = BatchStream(
             self.data,
             cell.split,
             self.recipe,
@@ -133,82 +203,109 @@ class CellRun:
             seed=cell.seed,
             uses_unlabeled=self.spec.uses_unlabeled,
             device=device,
+            part=world.part,
         )
         # On a CPU a thread that decodes would take the core from the one that trains.
         workers = loader_threads() if device.type == "cuda" else 0
-        self.prefetcher = Prefetcher(stream, self.recipe.iterations, workers) if workers else None
-        self.trainer = Trainer(self.method, self.recipe, self.prefetcher or stream, cell.seed)
-        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in cell.trackers])
+        self.prefetcher = Prefetcher(self.stream, self.recipe.iterations, workers) if workers else None
+        self.trainer = Trainer(
+            self.method,
+            self.recipe,
+            self.prefetcher or self.stream,
+            cell.seed,
+            micro_batches=self.micro_batches.used,
+            world=world,
+        )
+        trackers = cell.trackers if world.leads else ()
+        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
-        self.step = 0
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
         self.evaluations: list[dict[str, Any]] = []
         self.resumed_at: list[int] = []
-        self.seconds_before = 0.0
-        self.first_step_after: float | None = None
         self.last: Evaluation | None = None
 
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
-        state = load_checkpoint(self.folder / "checkpoint.pt")
+        state = load_checkpoint(self.folder)
         if state is not None and state.get("code") != self.code:
             print("the checkpoint is of another version of the code: starting over", flush=True)
             state = None
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
-            self.step = state["step"]
+            self.step = self.first_step = state["step"]
             self.curves.load_state_dict(state["curves"])
             self.evaluations = state["evaluations"]
-            self.seconds_before = state["seconds"]
+            self.meter.load_state_dict(state["meter"])
             self.resumed_at = [*state["resumed_at"], self.step]
-            print(f"resumed at step {self.step}", flush=True)
+            if self.world.leads:
+                print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
 
-    def train(self, stop: Sequence[int] = ()) -> None:
-        """Step to the end, evaluating and saving on the way."""
+    def train(self) -> None:
+        """Step to the end, evaluating and saving on the way. Raises Interrupted where told to stop."""
         recipe = self.recipe
         due = {round(recipe.iterations * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
-        saved = shown = time.monotonic()
-        while self.step < recipe.iterations:
-            terms = self.trainer.step(self.step)
-            self.curves.add(self.step, terms)
-            self.step += 1
-            if self.first_step_after is None:
-                self.first_step_after = time.perf_counter() - self.started
-            self.trackers.step(self.step, terms)
-            if self.step in due and self.step < recipe.iterations:
+        every = READ_EVERY if self.device.type == "cuda" else 1
+        saved = time.monotonic()
+        self.meter.start_lap()
+        while True:
+            if self.step in due and self.step not in {done["step"] for done in self.evaluations}:
                 self._evaluate()
-            now = time.monotonic()
-            if stop or now - saved >= self.cell.checkpoint_seconds:
-                self.save()
-                saved = now
-            if stop:
-                print(f"interrupted at step {self.step}", flush=True)
+            if self.step == recipe.iterations:
+                return
+            self.phase = "training"
+            self.heartbeat(self._state)
+            # All processes stop at the same step.
+            if self.world.any(bool(self.stop)):
                 raise Interrupted
-            if now - shown > PROGRESS_SECONDS or self.step == 1:
-                self._show(terms)
-                shown = now
-        self._evaluate()
+            self.losses.add(self.step, self._step())
+            self.step += 1
+            if self.step % every == 0 or not self.terms:
+                self._read_losses()
+            steps = self.cell.checkpoint_steps
+            by_step = steps is not None and self.step % steps == 0
+            if by_step or time.monotonic() - saved >= self.cell.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+
+    def _step(self) -> Mapping[str, torch.Tensor]:
+        """The losses of the next step. TakeLess where memory ran out, CellError where nothing less can be taken."""
+        try:
+            return self.trainer.step(self.step)
+        except torch.OutOfMemoryError as error:
+            print(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", flush=True)
+        # Not in the handler: what is raised there keeps the step's tensors alive, in the frames of its context.
+        less = self.micro_batches.reduce(self.step)
+        print(less, flush=True)
+        raise less
 
     def save(self) -> None:
         """Write a checkpoint."""
+        self._read_losses()
+        if not self.world.leads:
+            return
+        self.trackers.save(self.step)
         state = {
             "code": self.code,
             "trainer": self.trainer.state_dict(),
             "step": self.step,
             "curves": self.curves.state_dict(),
-            "evaluations": self.evaluations,
-            "seconds": self._seconds(),
+            # The last one is made again with the record, of which it is a part.
+            "evaluations": [done for done in self.evaluations if done["step"] < self.recipe.iterations],
+            "meter": self.meter.state_dict(),
             "resumed_at": self.resumed_at,
         }
-        save_checkpoint(self.folder / "checkpoint.pt", state)
+        self.heartbeat.check()
+        save_checkpoint(self.folder, state)
+        self.meter.start_lap()
 
     def record(self) -> dict[str, Any]:
         """The record of the finished cell: cost and provenance stand outside its identity."""
         assert self.last is not None
         beside = {name: self._score(predict).scores for name, predict in self.method.predict_beside().items()}
         primary = self.cell.describe["task"]["metrics"][0]
+        rows = self.recipe.labeled_rows + (self.recipe.unlabeled_rows if self.spec.uses_unlabeled else 0)
         record = {
             "schema": SCHEMA,
             "cell": self.cell.coordinates(),
@@ -219,10 +316,14 @@ class CellRun:
             "beside": beside,
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
-            "per_image": {"ids": list(self.dataset.test), **self.last.per_image},
+            "per_image": {"ids": list(self.data.scored), **self.last.per_image},
             "curves": self.curves.means(),
-            "cost": self._cost(),
-            "provenance": provenance(self.device, self.resumed_at),
+            "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
+            "provenance": {
+                **provenance(self.device, self.resumed_at),
+                **self._compiled(),
+                **self.micro_batches.provenance(),
+            },
         }
         self.trackers.end(record)
         return record
@@ -232,76 +333,65 @@ class CellRun:
         if self.prefetcher:
             self.prefetcher.close()
 
+    def _read_losses(self) -> None:
+        """Wait for the steps so far, and take in their losses. CellError where one is not finite."""
+        read = self.losses.read()
+        if read:
+            self.meter.end_lap(len(read))
+        for step, terms in read:
+            self.curves.add(step, terms)
+            self.trackers.step(step + 1, terms)
+            self.terms = terms
+
     def _evaluate(self) -> None:
+        self._read_losses()
         self.last = self._score(self.method.predict)
         self.evaluations.append({"step": self.step, "metrics": self.last.scores})
         self.trackers.evaluation(self.step, self.last.scores)
+        self.meter.start_lap()
 
     def _score(self, predict: Any) -> Evaluation:
+        self.phase = "evaluating"
         self.method.eval()
         try:
-            return evaluate(predict, self.task, self.data, self.dataset.test, self.device)
+            names = self.data.scored
+            return evaluate(predict, self.task, self.data, names, self.device, self._between, self.world)
         finally:
             self.method.train()
 
-    def _show(self, terms: dict[str, float]) -> None:
-        state = {"step": self.step, "iterations": self.recipe.iterations, "pid": os.getpid()}
-        loss = sum(value for name, value in terms.items())
-        content = {**state, "loss": loss, "seconds": self._seconds(), "device": str(self.device)}
-        write_json(self.folder / "progress.json", content, durable=False)
+    def _between(self) -> None:
+        """Between two test images: show life, and raise Interrupted where told to stop."""
+        self.heartbeat(self._state)
+        if self.stop:
+            raise Interrupted
 
-    def _seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.started
-
-    def _cost(self) -> dict[str, Any]:
-        rows = self.recipe.labeled_rows + (self.recipe.unlabeled_rows if self.spec.uses_unlabeled else 0)
-        cuda = self.device.type == "cuda"
+    def _state(self) -> dict[str, Any]:
+        taken = self.step - self.first_step
+        training = self.meter.seconds_here() - (self.meter.before_first_step or 0.0)
         return {
-            "seconds": round(self._seconds(), 2),
-            "seconds_before_first_step": round(self.first_step_after or 0.0, 2),
-            "images_seen": rows * self.recipe.iterations,
-            "parameters": sum(p.numel() for p in self.method.deployed.parameters()),
-            "parameters_trained": sum(p.numel() for p in self.method.parameters() if p.requires_grad),
-            "peak_memory_bytes": torch.cuda.max_memory_allocated(self.device) if cuda else None,
+            "phase": self.phase,
+            "step": self.step,
+            "iterations": self.recipe.iterations,
+            "loss": float(sum(self.terms.values())) if self.terms else None,
+            "seconds": self.meter.seconds(),
+            "steps_per_second": (taken - 1) / training if taken > 1 else None,
+            "device": str(self.device),
         }
 
+    def _compiled(self) -> dict[str, Any]:
+        """Of each network, where that was asked for, whether it is compiled, or why it is not."""
+        if not execution_of(self.cell).compile:
+            return {}
+        return {"compiled": {network.name: network.failure or True for network in self.networks}}
 
-def _prepare_torch(threads: int) -> None:
+
+def prepare_torch(threads: int) -> None:
+    """Make this process compute as a cell does."""
     keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
-
-
-def _stop_on_signals() -> list[int]:
-    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
-    received: list[int] = []
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
-    return received
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, stop: Sequence[int]) -> Iterator[None]:
-    """Hold the cell's folder: a second worker on it waits for the first one's end, or until it is told to stop."""
-    with (folder / "lock").open("w") as file:
-        while not try_lock(file):
-            if stop:
-                sys.exit(INTERRUPTED)
-            time.sleep(0.2)
-        for leftover in folder.glob(".*.[0-9]*"):  # of a worker that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-        yield
-
-
-@contextlib.contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Send all output of the process, native libraries' too, to the end of a file."""
-    with path.open("a", encoding="utf-8") as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        yield
-        sys.stdout.flush()
-        sys.stderr.flush()
+    # A blur is a matrix product, and a target that it makes is to be exact; TF32 in convolutions is torch's default.
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
+    # Without it matrix products on a GPU are not the same in every run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

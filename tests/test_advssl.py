@@ -8,6 +8,7 @@ from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Progress
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import Kind
 from ssl_bench.task import Target
@@ -17,7 +18,7 @@ from ssl_bench_plugins.methods.advssl import AdvSSL, Critic
 from ssl_bench_plugins.methods.paper_configs import AdvSSLConfig
 
 LABELED, ROWS, HEIGHT, WIDTH = 2, 5, 24, 19
-PROGRESS = Progress(3, 10, 1.0, torch.Generator().manual_seed(0))
+PROGRESS = Progress(3, 10, 1.0, Draws(torch.Generator().manual_seed(0)))
 
 
 def make(kind: Kind = "classification", **settings: Any) -> AdvSSL:

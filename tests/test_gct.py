@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Losses, Progress
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.specs import Kind
 from ssl_bench.task import Target
@@ -36,7 +37,7 @@ def narrow_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def progress(step: int = STEP) -> Progress:
-    return Progress(step, 100, EPOCH, torch.Generator().manual_seed(0))
+    return Progress(step, 100, EPOCH, Draws(torch.Generator().manual_seed(0)))
 
 
 def make(kind: Kind = "classification", dropout: float = 0.0, **settings: Any) -> GCT:

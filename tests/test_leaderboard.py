@@ -166,7 +166,7 @@ def grids(text: str) -> list[list[list[str]]]:
 
 def scores(text: str) -> list[list[list[str]]]:
     """The tables of scores alone."""
-    others = ("share of the gap", "time, parameters")
+    others = ("share of the gap", "time, parameters", "trials")
     return [grid for grid in grids(text) if grid[0][0] == "Methods" and grid[1][1] not in others]
 
 
@@ -217,6 +217,7 @@ Cost, as mean time of a run and size of the deployed network:
 - Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends leaving out zero. A single run has no interval; its share is no more than a hint.
 - Full: trained on every label of the training set, whatever the split.
 - What ranks is the score after the last iteration, never the best one of a run, which would be a choice made on test data.
+- How many settings were tried before these runs: not stated.
 - Made from 36 records.
 - Hardware: A processor.
 - Versions: ssl-bench 0.1.0.
@@ -298,6 +299,41 @@ def test_hyperparameter_table_equals_the_appendix() -> None:
 )
 def test_values_are_formatted_by_rule(value: Any, latex: str, text: str) -> None:
     assert value_text(value, latex) == text
+
+
+def test_trials_of_a_search_stand_beside_the_scores() -> None:
+    rate = {"learning_rate_factor": 0.316}
+    records = [
+        make("night", "supervised", 0, 18.0, cell__trials=4, config__method=rate),
+        make("night", "mt", 0, 18.5, cell__trials=4),
+        make("night", "mt", 0, 18.5),
+        make("night", "full", 0, 19.0, cell__trials="many"),
+        make("matting", "mt", 0, 18.5),
+        # Seeds of one row that come from different searches.
+        *(make("matting", "supervised", seed, 18.5, cell__trials=2 + seed) for seed in range(2)),
+    ]
+    text = main_table(records)
+    assert [grid[1:] for grid in grids(text) if grid[1][1] == "trials"] == [
+        [
+            ["SupOnly", "trials", "not stated", "4, rate × 0.316"],
+            ["MT [1]", "trials", "not stated", "4"],
+            ["Full", "trials", "-", "not stated"],
+        ]
+    ]
+    assert "were tried before" not in text
+    # A score on images held out of training is none of a test set.
+    assert main_table([*records, make("night", "mt", 1, 99.0, cell__split__held_out=4)]) == text
+
+
+def test_a_learning_rate_of_its_own_is_a_row_of_its_own() -> None:
+    records = [
+        make("night", "mt", 0, 18.0),
+        make("night", "mt", 0, 19.0, config__method={"learning_rate_factor": 2.0}),
+    ]
+    assert [row[0] for row in scores(main_table(records))[0][1:]] == [
+        "MT [1] (learning_rate_factor=1.0)",
+        "MT [1] (learning_rate_factor=2.0)",
+    ]
 
 
 def test_equal_hyperparameters_share_a_table_and_others_do_not() -> None:
@@ -426,6 +462,7 @@ def test_scores_that_do_not_exist_are_dashes() -> None:
         ("cell__backbone", "unet/resnet18", "unet/resnet18"),
         ("cell__pretrained", "published", "weights published"),
         ("cell__threads", 2, "2 threads"),
+        ("cell__execution", {"precision": "bf16", "channels_last": True}, "channels last, bf16 execution"),
         ("config__recipe", {"iterations": 900, "crop": 64}, "900 iterations"),
         ("config__recipe", {"iterations": 600, "crop": 96}, "recipe"),
         ("providers__task", "ssl-bench 0.2.0", "ssl-bench 0.2.0"),
@@ -563,7 +600,7 @@ def test_no_name_breaks_out_of_its_cell() -> None:
         "provenance__device",
         "providers__method",
     )
-    changes = dict.fromkeys(paths, HOSTILE)
+    changes: dict[str, Any] = {**dict.fromkeys(paths, HOSTILE), "cell__execution": {HOSTILE: HOSTILE}}
     metric = [{"name": "psnr", "symbol": HOSTILE, "unit": HOSTILE}]
     # A subscript stays a subscript in a formula.
     symbols = [["eta_mt", HOSTILE.replace("_e_", "")]]

@@ -9,18 +9,19 @@ from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Progress
+from ssl_bench.parts import Draws
 from ssl_bench.testing import ToyClassification, ToyStream
 from ssl_bench.toolbox.ema import update_average
 from ssl_bench_plugins.methods.configs import MeanTeacherConfig
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 
-PROGRESS = Progress(4, 100, 10.0, torch.Generator().manual_seed(0))
+PROGRESS = Progress(4, 100, 10.0, Draws(torch.Generator().manual_seed(0)))
 
 
 class Still(ToyClassification):
     """No perturbation, so that both views are the image itself."""
 
-    def perturb(self, images, generator, strength="weak"):  # type: ignore[no-untyped-def]
+    def perturb(self, images, draws, strength="weak"):  # type: ignore[no-untyped-def]
         return images
 
 
@@ -66,14 +67,14 @@ def test_no_gradient_reaches_the_teacher_and_one_reaches_the_student() -> None:
 
 def test_the_first_update_copies_and_later_ones_average() -> None:
     made = method(alpha_mt=0.9)
-    made.after_step(Progress(0, 100, 10.0, torch.Generator()))
+    made.after_step(Progress(0, 100, 10.0, Draws(torch.Generator())))
     for old, new in zip(made.teacher.parameters(), made.student.parameters(), strict=True):
         assert torch.equal(old, new)
     before = [parameter.clone() for parameter in made.teacher.parameters()]
     with torch.no_grad():
         for parameter in made.student.parameters():
             parameter.add_(1.0)
-    made.after_step(Progress(3, 100, 10.0, torch.Generator()))  # a = min(1 - 1/4, 0.9)
+    made.after_step(Progress(3, 100, 10.0, Draws(torch.Generator())))  # a = min(1 - 1/4, 0.9)
     for old, new, student in zip(before, made.teacher.parameters(), made.student.parameters(), strict=True):
         assert torch.allclose(new, 0.75 * old + 0.25 * student)
 
@@ -85,14 +86,14 @@ def test_running_statistics_of_the_teacher_change_by_the_average_alone() -> None
     list(made.losses(ToyStream("classification").batch(0), PROGRESS))
     assert torch.equal(norm.running_mean, before)
     assert not torch.equal(made.student.network[1].running_mean, before)
-    made.after_step(Progress(0, 100, 10.0, torch.Generator()))
+    made.after_step(Progress(0, 100, 10.0, Draws(torch.Generator())))
     assert torch.equal(norm.running_mean, made.student.network[1].running_mean)
 
 
 def test_views_are_perturbed_independently() -> None:
     class Noisy(ToyClassification):
-        def perturb(self, images, generator, strength="weak"):  # type: ignore[no-untyped-def]
-            seen.append((strength, images + torch.rand(images.shape, generator=generator)))
+        def perturb(self, images, draws, strength="weak"):  # type: ignore[no-untyped-def]
+            seen.append((strength, images + draws.rand(*images.shape)))
             return seen[-1][1]
 
     seen: list[tuple[str, torch.Tensor]] = []

@@ -49,7 +49,9 @@ def test_every_metric_of_a_task_stands_in_its_table() -> None:
 
 
 def test_cost_is_whole_or_missing() -> None:
-    cost = {"seconds": 3600.0, "peak_memory_bytes": 3 * 2**29, "images_seen": 64_000, "parameters": 2e6}
+    cost = {"seconds": 3600.0, "peak_memory_bytes": 3 * 2**29, "images_seen": 64_000, "parameters": 2e6,
+            "seconds_per_step": 0.0123, "images_per_second": 650.4, "peak_resident_bytes": 2**30,
+            "gpu_energy_joules": 9000.0, "inference_flops": 64_389_120, "inference_side": 32}  # fmt: skip
     records = [make("night", "mt", seed, 18.0, cost=cost) for seed in range(2)]
     records.append(make("night", "mt", 2, 18.0, cost={"parameters_trained": 4e6}, provenance={}))
     (grid,) = grids(render(records)["cost.md"])
@@ -58,10 +60,15 @@ def test_cost_is_whole_or_missing() -> None:
         "Runs": "3",
         "Time of a run": "60.0 min",
         "Hours in all": "-",
-        "Peak memory": "1.50 GiB",
+        "Time of a step": "12.3 ms",
+        "Images per second": "650",
+        "GPU memory": "1.50 GiB",
+        "Process memory": "1.00 GiB",
+        "GPU energy": "2.5 Wh",
         "Images seen": "64,000",
         "Parameters": "2.00 M",
         "Trained": "4.00 M",
+        "FLOPs per image": "0.0644 G at 32 px",
         "Hardware": "A processor",
     }
     assert [duration(seconds) for seconds in (9, 119.96, 120, 7199, 7200)] == [

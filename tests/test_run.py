@@ -104,7 +104,7 @@ def wait_for(condition: Any, seconds: float = 120) -> None:
 def test_kill_9_of_a_cell_and_of_the_command(undisturbed: Path, tmp_path: Path) -> None:
     generator = random.Random(0)
     # A cell is killed: the others finish, its log is named, the status is 1.
-    process = start(tmp_path)
+    process = start(tmp_path, "--retries", "0")
     wait_for(lambda: list(tmp_path.glob("cells/*/checkpoint.pt")))
     victim, pid = generator.choice(sorted(workers_of(tmp_path).items()))
     os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Progress
+from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind
 from ssl_bench.task import Target
 from ssl_bench.testing import TOYS
@@ -55,7 +56,7 @@ def make_batch(kind: Kind, height: int, width: int) -> Batch:
 
 
 def progress() -> Progress:
-    return Progress(0, 10, 1.0, torch.Generator().manual_seed(3))
+    return Progress(0, 10, 1.0, Draws(torch.Generator().manual_seed(3)))
 
 
 @pytest.mark.parametrize("kind", TOYS)
@@ -63,7 +64,7 @@ def progress() -> Progress:
 def test_losses_equal_the_equation_row_by_row(kind: Kind, size: tuple[int, int]) -> None:
     method, batch = make(kind, lambda_s4l=0.7, w_rot=0.3), make_batch(kind, *size)
     (losses,) = method.losses(batch, progress())
-    turns = torch.randint(1, 4, (ROWS,), generator=progress().generator).tolist()
+    turns = progress().draws.randint(1, 4, ROWS).tolist()
     assert set(turns) == {1, 2, 3}
     # One row and one pixel at a time.
     votes, errors = [], []

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import ssl_bench_tasks
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
+from ssl_bench.parts import Draws
 from ssl_bench.registry import load_registry
 from ssl_bench.specs import DatasetSpec, resolve
 from ssl_bench.task import Strength, Target, Task
@@ -57,7 +58,7 @@ def photographs(rows: int = 8, size: tuple[int, int] = (24, 31)) -> torch.Tensor
 
 
 def perturbed(task: Task, images: torch.Tensor, strength: Strength, seed: int = 11) -> torch.Tensor:
-    return task.perturb(images, torch.Generator().manual_seed(seed), strength)
+    return task.perturb(images, Draws(torch.Generator().manual_seed(seed)), strength)
 
 
 def test_descriptions() -> None:
@@ -207,7 +208,7 @@ def test_pictures() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_perturbations(name: str) -> None:
     task, images = task_of(name), photographs()
-    assert task.perturb(images, torch.Generator(), "none") is images
+    assert task.perturb(images, Draws(torch.Generator()), "none") is images
     before = images.clone()
     changes = {}
     for strength in ("weak", "strong"):

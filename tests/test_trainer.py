@@ -10,11 +10,12 @@ from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import CellError, PluginError
+from ssl_bench.losses import LossLog
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.testing import ToyRegression, ToyStream
 from ssl_bench.toolbox.schedules import learning_rate_factor, ramp_up
-from ssl_bench.trainer import Trainer, make_optimizer
+from ssl_bench.trainer import Trainer, laid_out_like, make_optimizer
 
 SGD = OptimizerSettings(name="sgd", learning_rate=0.5, momentum=0.0, schedule="constant")
 RECIPE = Recipe(iterations=4, epochs=2, optimizer=SGD)
@@ -52,7 +53,11 @@ def test_players_step_together_from_one_state() -> None:
     # d(ab)/da = 3; d(ab + (ab)^2)/db = 2 + 2 * 6 * 2 = 26, both at a = 2, b = 3.
     assert game.first.weight.item() == pytest.approx(2 - 0.5 * 3)
     assert game.second.weight.item() == pytest.approx(3 - 0.5 * 26)
-    assert terms == {"first/product": 6.0, "second/product": 6.0, "second/square": 36.0}
+    assert {name: term.item() for name, term in terms.items()} == {
+        "first/product": 6.0,
+        "second/product": 6.0,
+        "second/square": 36.0,
+    }
 
 
 def test_each_yield_is_a_step_from_the_state_it_finds() -> None:
@@ -76,6 +81,64 @@ def test_a_loss_that_is_not_finite_stops_before_the_step() -> None:
     with pytest.raises(CellError, match="loss 'first/odd' is nan at step 3"):
         trainer(game).step(3)
     assert game.first.weight.item() == 2.0
+
+
+class Turned(Game):
+    """Fine until step 2, when the second term is infinite."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        weight = self.first.weight.sum()
+        yield {"first": {"fine": weight, "odd": weight / (0.0 if progress.step >= 2 else 1.0)}}
+
+
+def as_on_a_gpu(trainer: Trainer, terms: Mapping[str, torch.Tensor], step: int) -> None:
+    """What a GPU does, on the CPU: there too fused optimisers look at the flag."""
+    trainer._skip_unless_finite(torch.stack(list(terms.values())))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_without_waiting_for_the_device_no_player_steps_from_such_a_loss(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    monkeypatch.setattr(Trainer, "_guard", as_on_a_gpu)
+    settings = SGD.model_copy(update={"name": optimizer, "learning_rate": 0.01, "momentum": 0.5})
+    game, log, weights = Turned(), LossLog(), []
+    stepped = trainer(game, RECIPE.model_copy(update={"optimizer": settings, "iterations": 6}))
+    for step in range(5):
+        log.add(step, stepped.step(step))
+        weights.append(game.first.weight.item())
+    assert 2.0 > weights[0] > weights[1] == weights[2] == weights[3] == weights[4]
+    with pytest.raises(CellError, match="loss 'first/odd' is inf at step 2; try a lower learning rate"):
+        log.read()
+
+
+def test_such_a_run_without_a_bad_loss_is_the_plain_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> tuple[float, list[tuple[int, dict[str, float]]]]:
+        game, log = Turned(), LossLog()
+        stepped = trainer(
+            game, RECIPE.model_copy(update={"optimizer": SGD.model_copy(update={"name": "adam"})})
+        )
+        for step in range(2):
+            log.add(step, stepped.step(step))
+        return game.first.weight.item(), log.read()
+
+    plain = run()
+    monkeypatch.setattr(Trainer, "_guard", as_on_a_gpu)
+    assert run() == plain
+    assert [step for step, _ in plain[1]] == [0, 1]
+    assert plain[1][0][1] == {"first/fine": 2.0, "first/odd": 2.0}
+    assert LossLog().read() == []
+
+
+def test_a_gradient_is_laid_out_as_its_parameter() -> None:
+    gradient = torch.rand(4, 3, 2, 2)
+    parameter = torch.rand(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    laid_out = laid_out_like(parameter, gradient)
+    assert laid_out is not None
+    assert laid_out.stride() == parameter.stride()
+    assert torch.equal(laid_out, gradient)
+    assert laid_out_like(gradient, gradient) is gradient
+    assert laid_out_like(parameter, None) is None
 
 
 def test_every_parameter_has_exactly_one_player() -> None:

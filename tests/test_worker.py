@@ -12,7 +12,8 @@ from PIL import Image
 
 from ssl_bench.cell import Cell
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.files import read_json, try_lock, write_json
+from ssl_bench.files import read_json, write_json
+from ssl_bench.lock import Lock
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, same
@@ -36,8 +37,8 @@ def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: Fa
     """Run a cell, stopping after each step for which `stop` says so, until it is finished."""
     store = ResultStore(root)
     folder = store.stage(cell)
-    for _ in range(STEPS + 1):
-        signals = Countdown(stop)
+    signals = Countdown(stop)
+    while True:
         try:
             run_cell(folder, CPU, REGISTRY, signals)
             break
@@ -49,27 +50,29 @@ def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: Fa
 
 
 class Countdown(list):
-    """A list of signals that looks filled at the end of the steps chosen."""
+    """A list of signals that looks filled at the looks chosen: before every step, and before every test image."""
 
-    step = 0
+    looks = 0
 
     def __init__(self, stop: Callable[[int], bool]) -> None:
         super().__init__()
         self.stop = stop
 
     def __bool__(self) -> bool:
-        Countdown.step += 1
-        return self.stop(Countdown.step)
+        self.looks += 1
+        return self.stop(self.looks)
 
 
 @pytest.mark.parametrize("task", ["segmentation", "matting"])
 def test_interruptions_do_not_change_the_record(tmp_path: Path, task: str) -> None:
-    (cell,) = cells(task)
+    settings = [f"{task}.iterations={STEPS}", f"{task}.crop=32", f"{task}.evaluations=2"]
+    (cell,) = cells(task, settings=settings)
     straight = finish(cell, tmp_path / "straight")
-    broken = finish(cell, tmp_path / "broken", stop=lambda step: step % 3 == 0)
+    # After 2 steps, twice in the evaluation half-way, twice in the last one.
+    broken = finish(cell, tmp_path / "broken", stop=lambda look: look in (3, 6, 20, 70, 90))
     assert same(straight, broken)
     assert straight["provenance"]["resumed_at"] == []
-    assert len(broken["provenance"]["resumed_at"]) >= 1
+    assert broken["provenance"]["resumed_at"] == [2, 3, STEPS]
     assert same(straight, finish(cell, tmp_path / "again"))
 
 
@@ -201,11 +204,12 @@ def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     folder = store.stage(cell)
     (folder / "checkpoint.pt").write_bytes(b"kept")
-    with (folder / "lock").open("w") as lock:
-        assert try_lock(lock)
-        with pytest.raises(UsageError, match="another command is running"):
-            forget([cell], store)
-        assert (folder / "checkpoint.pt").exists()
+    lock = Lock(folder)
+    assert lock.take() is None
+    with pytest.raises(UsageError, match="another command"):
+        forget([cell], store)
+    assert (folder / "checkpoint.pt").exists()
+    lock.release()
     forget([cell], store)
     assert not (folder / "checkpoint.pt").exists()
 

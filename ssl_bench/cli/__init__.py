@@ -12,11 +12,15 @@ from ssl_bench.cli.data import data
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
+from ssl_bench.cli.merge import collect, merge
+from ssl_bench.cli.new import new
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
 from ssl_bench.cli.run import run
 from ssl_bench.cli.show import show
+from ssl_bench.cli.status import status_
+from ssl_bench.cli.tune import tune
 from ssl_bench.errors import SslBenchError
 
 
@@ -30,7 +34,24 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, list_, leaderboard, report, show, compare, predict, export, data, check):
+for command in (
+    run,
+    plan,
+    tune,
+    status_,
+    collect,
+    merge,
+    list_,
+    leaderboard,
+    report,
+    show,
+    compare,
+    predict,
+    export,
+    data,
+    check,
+    new,
+):
     cli.add_command(command)
 
 

@@ -9,6 +9,7 @@ from ssl_bench.cli.data_fetch import fetch
 from ssl_bench.cli.data_list import list_layouts
 from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 
@@ -26,11 +27,11 @@ def data() -> None:
 @click.option("--dataset", help="The layout of that folder, or another data set of the task.")
 @click.option("--count", type=click.IntRange(1, 200), default=10, show_default=True, help="Pairs to show.")
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
+@plugin_option
 def show(task: str, out: Path, path: Path | None, dataset: str | None, count: int, split: str) -> None:
     """Write a contact sheet of TASK: each input beside its target."""
     from ssl_bench.contact_sheet import contact_sheet
     from ssl_bench.plan import Request
-    from ssl_bench.registry import load_registry
     from ssl_bench.sources import open_sources
     from ssl_bench.specs import resolve
 

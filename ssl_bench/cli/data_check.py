@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ SHOWN = 50
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--task", help="What the data are for, where the folders do not tell.")
 @click.option("--dataset", help="The layout, where the folders do not tell.")
+@plugin_option
 def check(path: Path, task: str | None, dataset: str | None) -> None:
     """Read every image and target in PATH and report pairs, sizes, values, classes and doubles.
 
@@ -28,7 +30,6 @@ def check(path: Path, task: str | None, dataset: str | None) -> None:
     status is 1 where there is any.
     """
     from ssl_bench.cli.display import terminal_display
-    from ssl_bench.registry import load_registry
     from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
     from ssl_bench.survey import survey

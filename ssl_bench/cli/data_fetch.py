@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder in which the set gets one of its own.",
 )
+@plugin_option
 def fetch(name: str | None, listing: bool, out: Path) -> None:
     """Download the public data set NAME, verify and unpack it, for `run --data TASK=OUT/NAME`.
 
     An interrupted download goes on where it stopped. Where a set is given out by hand only, the steps are said, and
     the exit status is 1. Every set keeps its own licence, which is shown first.
     """
-    from ssl_bench.registry import load_registry
-
     registry = load_registry()
     if listing or name is None:
         if name is not None or not listing:

@@ -2,12 +2,14 @@
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
+
 
 @click.command(name="list", short_help="List the layouts that folders may have.")
 @click.argument("task", required=False)
+@plugin_option
 def list_layouts(task: str | None) -> None:
     """List the data sets of TASK, or of every task, with the folders and names that each is known by."""
-    from ssl_bench.registry import load_registry
     from ssl_bench.specs import resolve
 
     registry = load_registry()

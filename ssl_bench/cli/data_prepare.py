@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ssl_bench.cli.data_check import find_layout
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 
@@ -16,6 +17,7 @@ from ssl_bench.errors import UsageError
 @click.option("--resize", type=click.IntRange(16), metavar="LONGSIDE", help="Shrink to this longest side.")
 @click.option("--task", help="The task, where the folder's layout could serve several.")
 @click.option("--dataset", help="The layout, where the folder could be read as several.")
+@plugin_option
 def prepare(
     source: Path,
     out: Path,
@@ -33,7 +35,6 @@ def prepare(
     from ssl_bench.cli.progress import progress_bar
     from ssl_bench.folders import recognise
     from ssl_bench.prepare import Cut, Preparation
-    from ssl_bench.registry import load_registry
     from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def split() -> None:
 def of_task(function: Callable[..., Any]) -> Callable[..., Any]:
     """TASK and where its data lie."""
     for decorator in (
+        plugin_option,
         click.option("--dataset", help="The layout of that folder, or another data set of the task."),
         click.option(
             "--data", type=click.Path(path_type=Path), help="A folder; the default is the embedded set."
@@ -155,7 +157,6 @@ def export(
 
 def _open(task: str, data: Path | None, dataset: str | None) -> "tuple[TaskSpec, Dataset]":
     from ssl_bench.plan import Request
-    from ssl_bench.registry import load_registry
     from ssl_bench.sources import open_sources
 
     registry = load_registry()

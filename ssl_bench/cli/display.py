@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from ssl_bench.cell import Cell
+from ssl_bench.cli.progress import duration
 from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
+from ssl_bench.lock import Owner
 from ssl_bench.plan import Plan
 from ssl_bench.registry import Registry
 from ssl_bench.results import Record, ResultStore
@@ -22,7 +24,7 @@ PLAIN_SECONDS = 10.0
 
 def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     """One line per cell, or per task when brief, and the reasons of those skipped."""
-    done = {cell.id: store.finished(cell) is not None for cell in plan.cells}
+    done = {cell.id: store.is_finished(cell) for cell in plan.cells}
     for task, source in plan.sources.items():
         cells = [cell for cell in plan.cells if cell.task == task]
         where = source.path or "made in memory"
@@ -84,6 +86,7 @@ class PlainDisplay:
 
     def __init__(self) -> None:
         self.shown = time.monotonic()
+        self.waited = float("-inf")
         self.done = self.total = 0
 
     def checking(self, title: str, files: int) -> None:
@@ -104,6 +107,16 @@ class PlainDisplay:
         self.shown = time.monotonic()
         for cell, state in running:
             click.echo(f"  {cell.title}: {_state(state)}, {_remaining(state)} left")
+
+    def again(self, cell: Cell, outcome: Outcome) -> None:
+        """Why there will be another attempt."""
+        click.echo(f"{cell.title}: {outcome.message}; it will be tried again")
+
+    def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
+        """Who runs the cells that are left, now and then."""
+        if time.monotonic() - self.waited >= PLAIN_SECONDS:
+            self.waited = time.monotonic()
+            click.echo(_waiting(others))
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """The cell's score, or what went wrong."""
@@ -145,6 +158,16 @@ class LiveDisplay:
                 self.cells[cell.id] = self.bars.add_task(cell.title, total=state["iterations"], note="")
             self.bars.update(self.cells[cell.id], completed=state["step"], note=_state(state))
 
+    def again(self, cell: Cell, outcome: Outcome) -> None:
+        """Take the cell's bar away and say why there will be another attempt."""
+        if cell.id in self.cells:
+            self.bars.remove_task(self.cells.pop(cell.id))
+        self.bars.console.print(f"{cell.title}: {outcome.message}; it will be tried again", markup=False)
+
+    def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
+        """Who runs the cells that are left, beside the bar for all."""
+        self.bars.update(self.overall, note=f"{self.done}/{self.total}, {_waiting(others)}")
+
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """Take the cell's bar away and leave a line."""
         if cell.id in self.cells:
@@ -163,10 +186,17 @@ def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record |
     return f"[{done}/{total}] {cell.title}: {metric['symbol']} {shown} {metric['unit']} in {outcome.seconds:.0f} s"
 
 
+def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:
+    cell, owner = others[0]
+    more = f" and {len(others) - 1} others" if len(others) > 1 else ""
+    return f"waiting for {cell.title}, which {owner} runs{more}"
+
+
 def _state(state: dict[str, Any]) -> str:
-    return f"step {state['step']}/{state['iterations']}, loss {state['loss']:.4g}"
+    loss = "" if state["loss"] is None else f", loss {state['loss']:.4g}"
+    return f"step {state['step']}/{state['iterations']}{loss}"
 
 
 def _remaining(state: dict[str, Any]) -> str:
     left = state["seconds"] / max(1, state["step"]) * (state["iterations"] - state["step"])
-    return f"{left:.0f} s" if left < 120 else f"{left / 60:.0f} min"
+    return duration(left)

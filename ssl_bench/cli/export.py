@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 
@@ -20,6 +21,7 @@ from ssl_bench.errors import UsageError
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
 )
+@plugin_option
 def export(cell: str, form: str, out: Path, runs: Path) -> None:
     """Write the network that a finished cell deploys.
 
@@ -39,5 +41,5 @@ def export(cell: str, form: str, out: Path, runs: Path) -> None:
     from ssl_bench.trained import load
 
     require_packages(form)
-    difference = write(load(folder), form, out)
+    difference = write(load(folder, load_registry()), form, out)
     click.echo(f"wrote {out}: differs from the cell by at most {difference:.1e}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError, unknown
 
 
@@ -25,11 +26,11 @@ from ssl_bench.errors import UsageError, unknown
 @click.option(
     "--oracle", is_flag=True, help="Also show, greyed, the best evaluation on test data, which never ranks."
 )
+@plugin_option
 def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, oracle: bool) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.display import show_leaderboard
     from ssl_bench.leaderboard import FORMATS, check_one_table, render
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import read_records
     from ssl_bench.run import formats_to_write, write_tables
 

@@ -1,17 +1,30 @@
 """`ssl-bench list`: what there is, and who provides it."""
 
+from typing import TYPE_CHECKING
+
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
+
+if TYPE_CHECKING:
+    from ssl_bench.registry import Registry
+
 KINDS = ("tasks", "datasets", "backbones", "methods", "executors", "trackers")
+PLUGINS = "plugins"
 
 
 @click.command(name="list", short_help="List what there is and who provides it.")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", type=click.Choice([*KINDS, PLUGINS]), required=False)
+@plugin_option
 def list_(kind: str | None) -> None:
-    """List tasks, datasets, backbones, methods, executors and trackers with who provides each."""
-    from ssl_bench.registry import load_registry
+    """List tasks, datasets, backbones, methods, executors and trackers with who provides each.
 
+    `plugins`: every plugin that was found, with its version, where it lies, and what it provides or why it does not.
+    """
     registry = load_registry()
+    if kind == PLUGINS:
+        _list_plugins(registry)
+        return
     kinds = (kind,) if kind else KINDS
     specs = {name: registry.sorted(name) for name in kinds}
     everything = [spec for group in specs.values() for spec in group]
@@ -23,3 +36,24 @@ def list_(kind: str | None) -> None:
             click.echo(f"  {spec.key:<{first}}  {spec.title:<{second}}  {registry.providers[name, spec.key]}")
     for plugin, why in registry.failures.items():
         click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+
+
+def _list_plugins(registry: "Registry") -> None:
+    first = max((len(name) for name in registry.plugins), default=0)
+    second = max((len(str(provider)) for provider in registry.plugins.values()), default=0)
+    for name, provider in registry.plugins.items():
+        click.echo(f"{name:<{first}}  {provider!s:<{second}}  {provider.location or 'in no file'}")
+        for line in _said_of(registry, name):
+            click.echo(f"{'':<{first}}  {line}")
+
+
+def _said_of(registry: "Registry", plugin: str) -> list[str]:
+    if plugin in registry.disabled:
+        return ["disabled by SSL_BENCH_DISABLE_PLUGINS"]
+    if plugin in registry.failures:
+        return [f"left out: {registry.failures[plugin]}"]
+    provided: dict[str, list[str]] = {}
+    for (kind, key), provider in registry.providers.items():
+        if provider.plugin == plugin:
+            provided.setdefault(kind, []).append(key)
+    return [f"{kind}: {', '.join(keys)}" for kind, keys in provided.items()] or ["provides nothing"]

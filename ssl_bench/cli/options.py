@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
+)
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
@@ -26,9 +31,11 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"suite {path}: not valid TOML: {error}") from error
     from ssl_bench.cli.run import run
+    from ssl_bench.cli.tune import tune
 
-    # One suite serves `run` and `plan`, which passes over what it has no use for.
-    options = {o.lstrip("-"): p.name or "" for p in run.params for o in p.opts if o.startswith("--")}
+    # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
+    known = [*run.get_params(context), *tune.params]
+    options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         name = options.get(key.replace("_", "-"))
@@ -42,6 +49,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
 def plan_options(function: Function) -> Function:
     """What to compare, on which data, for how long."""
     decorators = [
+        plugin_option,
         click.argument(
             "suite", required=False, type=click.Path(path_type=Path), is_eager=True, callback=load_suite
         ),
@@ -88,6 +96,36 @@ def plan_options(function: Function) -> Function:
             metavar="FILE",
             help="Those weights from a file (.safetensors, .pth), not the published ones.",
         ),
+        click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16"]),
+            default="auto",
+            show_default=True,
+            help="Of the networks; auto: bf16 on a GPU, fp32 on a CPU.",
+        ),
+        click.option("--channels-last", is_flag=True, help="Keep images and weights as (N, H, W, C)."),
+        click.option("--compile", is_flag=True, help="Networks through torch.compile, where it can."),
+        click.option(
+            "--micro-batches",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Parts that a batch is taken in, to save memory.",
+        ),
+        click.option(
+            "--gpus-per-cell",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Processes that share a batch; on a CPU as many, with --threads each.",
+        ),
+        click.option(
+            "--trials",
+            multiple=True,
+            metavar="METHOD=COUNT",
+            help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites.",
+        ),
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
@@ -95,6 +133,18 @@ def plan_options(function: Function) -> Function:
             default=15.0,
             show_default=True,
             help="Longest stretch of a cell that a kill may cost.",
+        ),
+        click.option(
+            "--checkpoint-steps",
+            type=click.IntRange(1),
+            help="The same in steps, where that comes first.  [default: by time alone]",
+        ),
+        click.option(
+            "--hang-seconds",
+            type=click.FloatRange(1),
+            default=600.0,
+            show_default=True,
+            help="A cell that shows no sign of life for so long is ended.",
         ),
         click.option(
             "--out",
@@ -109,10 +159,37 @@ def plan_options(function: Function) -> Function:
     return function
 
 
+def execution_options(function: Function) -> Function:
+    """How the cells run."""
+    decorators = [
+        jobs_option,
+        click.option("--executor", default="local", show_default=True, help="Who runs the cells."),
+        click.option(
+            "--resume/--no-resume",
+            default=True,
+            show_default=True,
+            help="Keep finished cells, go on from checkpoints.",
+        ),
+        click.option(
+            "--retries",
+            type=click.IntRange(0),
+            default=2,
+            show_default=True,
+            help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function
+
+
 def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
+    from ssl_bench.devices import precision_for
+    from ssl_bench.execution import Execution
     from ssl_bench.plan import Request
 
+    options = {**options, **_of_these_tasks(options)}
     return Request(
         tasks=options["tasks"],
         methods=options["methods"],
@@ -125,12 +202,36 @@ def request_from(options: dict[str, Any]) -> Any:
         dataset=options["dataset"],
         unlabeled=options["unlabeled"],
         settings=options["settings"],
+        of_suite=click.get_current_context().get_parameter_source("settings") is ParameterSource.DEFAULT_MAP,
         threads=options["threads"],
         pretrained=options["pretrained"],
         weights=options["weights"],
+        execution=Execution(
+            precision=precision_for(options["precision"], options["devices"]),
+            channels_last=options["channels_last"],
+            compile=options["compile"],
+            micro_batches=options["micro_batches"],
+            processes=options["gpus_per_cell"],
+        ),
         trackers=options["trackers"],
         checkpoint_seconds=options["checkpoint_seconds"],
+        checkpoint_steps=options["checkpoint_steps"],
+        hang_seconds=options["hang_seconds"],
+        trials=options["trials"],
     )
+
+
+def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
+    """What a suite gives for single tasks, without those that the command line leaves out."""
+    source = click.get_current_context().get_parameter_source
+    if source("tasks") is not ParameterSource.COMMANDLINE or options["tasks"].strip() == "all":
+        return {}
+    named = {name.strip() for name in options["tasks"].split(",")}
+    return {
+        name: [entry for entry in options[name] if "=" not in entry or entry.partition("=")[0] in named]
+        for name in ("labels", "data", "dataset", "unlabeled")
+        if source(name) is ParameterSource.DEFAULT_MAP
+    }
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -5,18 +5,29 @@ from typing import Any
 
 import click
 
-from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.options import jobs_option, plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 
 
 @click.command(short_help="Show the cells of a run without running them.")
 @plan_options
-def plan(suite: Path | None, **options: Any) -> None:
+@jobs_option
+@click.option(
+    "--estimate", is_flag=True, help="Time a few steps of each kind of cell and show what all will take."
+)
+def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why."""
     from ssl_bench.cli.display import show_plan, warn_of_failures
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
 
     registry = load_registry()
     warn_of_failures(registry)
-    show_plan(make_plan(registry, request_from(options)), ResultStore(options["out"]))
+    made, store = make_plan(registry, request_from(options)), ResultStore(options["out"])
+    show_plan(made, store)
+    if estimate:
+        from ssl_bench.cli.estimate import estimate as price
+        from ssl_bench.devices import count_slots, find_devices
+
+        devices = find_devices(options["devices"])
+        price(registry, made, store, devices, count_slots(devices, options["threads"], options["jobs"]))

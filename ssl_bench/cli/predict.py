@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import SslBenchError, UsageError
 
 
@@ -14,6 +15,7 @@ from ssl_bench.errors import SslBenchError, UsageError
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
 )
+@plugin_option
 def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     """Write what a finished cell predicts for IMAGES, picture files and folders of them.
 
@@ -36,7 +38,7 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     from ssl_bench.trained import load
 
     keep_heap()
-    trained = load(folder, device=torch.device(find_devices("auto")[0]))
+    trained = load(folder, load_registry(), torch.device(find_devices("auto")[0]))
     waiting = [job for job in jobs if not is_done(job, trained.cell.id)]
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -75,6 +75,13 @@ def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
     yield say
 
 
+def duration(seconds: float) -> str:
+    """In the unit that fits: seconds up to two minutes, minutes up to two hours, hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
 def _amount(done: int, total: int | None, unit: str) -> str:
     scale, unit = (1e6, "MB") if unit == "bytes" else (1, unit)
     return f"{done / scale:.0f}" + (f"/{total / scale:.0f}" if total is not None else "") + f" {unit}"

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Test images per task in galleries, where weights and data are at hand; 0: no galleries.",
 )
+@plugin_option
 def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.compare.choice import Finished
     from ssl_bench.files import write_text
-    from ssl_bench.registry import load_registry
     from ssl_bench.report import make_report
     from ssl_bench.results import record_files
 

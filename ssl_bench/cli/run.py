@@ -1,82 +1,115 @@
 """`ssl-bench run`: the cross product, its records and its tables."""
 
 import signal
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssl_bench.cli.options import plan_options, request_from
+from ssl_bench.cli.executors import ExecutorCommand, choose_executor
+from ssl_bench.cli.options import execution_options, plan_options, request_from
+from ssl_bench.cli.plugins import load_registry
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from ssl_bench.executor import Outcome
+    from ssl_bench.plan import Plan
+    from ssl_bench.registry import Registry
+    from ssl_bench.results import ResultStore
     from ssl_bench.specs import TrackerSpec
 
 
-@click.command(short_help="Run tasks x methods and write leaderboards.")
+@click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
-@click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1")
-@click.option("--jobs", type=click.IntRange(1), help="Cells at a time.  [default: one per GPU or core]")
-@click.option("--executor", default="local", show_default=True, help="Who runs the cells.")
-@click.option(
-    "--resume/--no-resume",
-    default=True,
-    show_default=True,
-    help="Keep finished cells, go on from checkpoints.",
-)
-def run(
-    suite: Path | None, devices: str, jobs: int | None, executor: str, resume: bool, **options: Any
-) -> None:
+@execution_options
+def run(suite: Path | None, **options: Any) -> None:
     """Run every task with every method and write leaderboards.
 
     SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
-    from ssl_bench.cli.display import show_leaderboard, show_plan, terminal_display, warn_of_failures
-    from ssl_bench.devices import count_slots, find_devices
-    from ssl_bench.executor import Outcome
+    from ssl_bench.cli.display import show_leaderboard
     from ssl_bench.leaderboard import render
     from ssl_bench.plan import make_plan
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import check_data, forget, formats_to_write, run_cells, unfinished, write_tables
-    from ssl_bench.specs import resolve
-    from ssl_bench.weights import check_weights
+    from ssl_bench.run import formats_to_write, write_tables
 
-    # Being told to end is as good as Ctrl-C: cells save where they stand.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    registry = open_registry(options)
+    plan = make_plan(registry, request_from(options))
+    store = ResultStore(options["out"])
+    outcomes: Sequence[Outcome] = ()
+    try:
+        outcomes = execute(registry, plan, store, options)
+    finally:
+        # An interrupted run shows what it has, too.
+        if any(store.is_finished(cell) for cell in plan.cells):
+            current = store.tables_are_current()
+            formats = formats_to_write(["md"], store.leaderboards)
+            files = {} if current else render(store.records(), formats, claims=registry.claims)
+            tables = write_tables(files, store.leaderboards)
+            show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
+    complain([outcome for outcome in outcomes if outcome.status != "finished"], plan, store)
+
+
+def open_registry(options: Mapping[str, Any]) -> "Registry":
+    """The plugins, with a warning for each that is broken, and what the command asks of them checked."""
+    from ssl_bench.cli.display import warn_of_failures
+
     registry = load_registry()
     warn_of_failures(registry)
     for name in options["trackers"].split(",") if options["trackers"] else ():
         _require(registry.tracker(name.strip()))
-    executor_class = resolve(registry.executor(executor).executor)
-    plan = make_plan(registry, request_from(options))
-    chosen = find_devices(devices)
-    slots = count_slots(chosen, options["threads"], jobs)
-    store = ResultStore(options["out"])
+    registry.executor(options["executor"])
+    return registry
+
+
+def execute(
+    registry: "Registry", plan: "Plan", store: "ResultStore", options: Mapping[str, Any]
+) -> "Sequence[Outcome]":
+    """Run what is left of a plan as `execution_options` say; outcomes of the cells that were run.
+
+    Raises UsageError and DataError before any compute, and KeyboardInterrupt when the running cells have saved.
+    """
+    from ssl_bench.cli.display import show_plan, terminal_display
+    from ssl_bench.cli.estimate import show_error
+    from ssl_bench.executor import Wanted
+    from ssl_bench.run import check_data, forget, run_cells, unfinished
+    from ssl_bench.weights import check_weights
+
+    # Being told to end is as good as Ctrl-C: cells save where they stand.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    start = choose_executor(click.get_current_context(), registry, options["executor"])
     store.prepare()
     show_plan(plan, store, brief=True)
-    cells = unfinished(plan, store) if resume else list(plan.cells)
-    outcomes: list[Outcome] = []
+    cells = unfinished(plan, store) if options["resume"] else list(plan.cells)
+    wanted = Wanted(
+        devices=options["devices"],
+        jobs=options["jobs"],
+        threads=options["threads"],
+        processes=options["gpus_per_cell"],
+        preload=plan.preload(registry),
+    )
+    runner = start(wanted) if cells else None
     check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     with terminal_display() as display:
         check_data(plan, cells, display)
-    if not resume:
+    if not options["resume"]:
         forget(cells, store)
+    if runner is None:
+        return ()
+    started = time.monotonic()
     try:
-        if cells:
-            runner = executor_class(chosen, min(slots, len(cells)), plan.preload(registry))
-            with terminal_display() as display:
-                outcomes = run_cells(plan, cells, store, runner, display)
+        with terminal_display() as display:
+            return run_cells(plan, cells, store, runner, display, options["retries"])
     finally:
-        # An interrupted run shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
-            formats = formats_to_write(["md"], store.leaderboards)
-            tables = write_tables(
-                render(store.records(), formats, claims=registry.claims), store.leaderboards
-            )
-            show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
-    failed = [outcome for outcome in outcomes if outcome.status != "finished"]
+        runner.close()
+        show_error(cells, store, time.monotonic() - started)
+
+
+def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
+    """A line for each cell that did not finish, and exit status 1 where there is any."""
     for outcome in failed:
         log = store.cells / outcome.cell / "log.txt"
         click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message} (log: {log})", err=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 
@@ -18,12 +19,12 @@ from ssl_bench.errors import UsageError
 @click.option(
     "--count", type=click.IntRange(1, 50), default=4, show_default=True, help="Test images to show."
 )
+@plugin_option
 def show(cell: str, runs: Path, out: Path | None, count: int) -> None:
     """Draw input, label and prediction of a few fixed test images, and the maps that the method learns by.
 
     CELL is the id of a finished cell, the beginning of one, or its folder.
     """
-    from ssl_bench.registry import load_registry
     from ssl_bench.results import ResultStore
 
     folder = ResultStore(runs).find(cell)

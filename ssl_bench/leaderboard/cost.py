@@ -1,4 +1,4 @@
-"""What the scores cost: time, memory, images and parameters. What was not measured is shown as missing."""
+"""What the scores cost: time, memory, images, parameters, energy. What was not measured is shown as missing."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,10 +24,15 @@ _HEADER = (
     "Runs",
     "Time of a run",
     "Hours in all",
-    "Peak memory",
+    "Time of a step",
+    "Images per second",
+    "GPU memory",
+    "Process memory",
+    "GPU energy",
     "Images seen",
     "Parameters",
     "Trained",
+    "FLOPs per image",
     "Hardware",
 )
 
@@ -37,8 +42,12 @@ def cost_document(board: Board) -> Document:
     numbers = numbered(board.rows)
     blocks: list[Block] = [
         paragraph(
-            "Means over the runs of a cell, but for the hours in all. Parameters: of the network that is deployed; "
-            "trained: of all networks that are stepped. Memory is that of a GPU. A dash: not measured."
+            "Means over the runs of a cell, but for the hours in all. Time of a step: the median over the training "
+            "steps of a run, each with its batch; images per second follow from it. GPU memory: the peak of torch's "
+            "tensors on the GPU; process memory: the peak that the whole process had resident, libraries included. GPU "
+            "energy: of the whole GPU while a cell ran. Parameters: of the network that is deployed; trained: of all "
+            "networks that are stepped. FLOPs: of the deployed network's convolutions and matrix products, for one "
+            "image of the size of a training crop; a multiply and an add are two. A dash: not measured."
         )
     ]
     for section in board.sections:
@@ -62,10 +71,15 @@ def _line(entries: Sequence[Entry]) -> list[Cell]:
         figure(str(len(entries)), runs=len(entries)),
         _cell(mean_of(entries, "seconds"), duration, "seconds"),
         _cell(hours, lambda value: f"{value:.3g}", "hours"),
-        _cell(mean_of(entries, "peak_memory_bytes"), lambda value: f"{value / 2**30:.2f} GiB", "bytes"),
+        _cell(mean_of(entries, "seconds_per_step"), _short_time, "seconds_per_step"),
+        _cell(mean_of(entries, "images_per_second"), lambda value: f"{value:.3g}", "images_per_second"),
+        _cell(mean_of(entries, "peak_memory_bytes"), _gibibytes, "bytes"),
+        _cell(mean_of(entries, "peak_resident_bytes"), _gibibytes, "resident_bytes"),
+        _cell(mean_of(entries, "gpu_energy_joules"), lambda value: f"{value / 3600:.3g} Wh", "joules"),
         _cell(mean_of(entries, "images_seen"), lambda value: f"{value:,.0f}", "images"),
         _cell(mean_of(entries, "parameters"), _millions, "parameters"),
         _cell(mean_of(entries, "parameters_trained"), _millions, "trained"),
+        _flops(entries),
         Cell(joined(devices, ", ")) if devices else missing(),
     ]
 
@@ -75,6 +89,21 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _flops(entries: Sequence[Entry]) -> Cell:
+    flops, side = mean_of(entries, "inference_flops"), mean_of(entries, "inference_side")
+    if flops is None or side is None:
+        return missing()
+    return figure(f"{flops / 1e9:.3g} G at {side:g} px", flops=flops, side=side)
+
+
+def _short_time(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
+
+
+def _gibibytes(value: float) -> str:
+    return f"{value / 2**30:.2f} GiB"
 
 
 def _millions(value: float) -> str:

@@ -25,12 +25,14 @@ from ssl_bench.leaderboard.reported import reported_document
 from ssl_bench.leaderboard.rows import column_titles
 from ssl_bench.leaderboard.scores import baseline_of, by_seed
 from ssl_bench.leaderboard.tables import (
+    NOT_STATED,
     cost_table,
     gap_table,
     hyperparameters,
     oracle_table,
     references,
     score_table,
+    search_table,
     settings_table,
     symbols_of,
 )
@@ -147,6 +149,7 @@ def main_document(board: Board, *, oracle: bool = False) -> Document:
             score_table(section, numbers),
             best,
             gaps,
+            search_table(section, numbers),
             settings_table(section),
             cost_table(section, numbers),
         )
@@ -233,6 +236,8 @@ def _notes(board: Board) -> list[tuple[Span, ...]]:
             "which would be a choice made on test data."
         )
     )
+    if all(entry.trials is None for entry in board.entries):
+        notes.append(words(f"How many settings were tried before these runs: {NOT_STATED}."))
     left_out = f" {_count(board.repeated, 'more')} repeat a run and are left out." if board.repeated else ""
     notes.append(words(f"Made from {_count(len(board.entries), 'record')}.{left_out}"))
     notes.append(words("Hardware: ", *_listed(entry.device for entry in board.entries), "."))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ssl_bench.dataset import digest
+from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, number, pairs, text
 from ssl_bench.results import Record
-from ssl_bench.specs import LAST
+from ssl_bench.specs import LAST, RATE
 
 PROVIDER = "provided by"
 TRAINED_ON = "trained on split"
@@ -48,6 +49,8 @@ class Entry:
     backbone: str
     pretrained: str
     """Which weights the network started from; `-` for none."""
+    execution: str
+    """How it was computed, in words; `plain` for the form that others are compared to."""
     tier: str
     threads: str
     iterations: str
@@ -74,6 +77,8 @@ class Entry:
     symbols: tuple[tuple[str, str], ...]
     """(field of the method's config, LaTeX), in the order of the table."""
     config: Mapping[str, Any]
+    trials: int | None
+    """How many settings were tried in the search that these come from; None: not stated."""
     seed: str
     device: str
     cost: Mapping[str, float]
@@ -124,13 +129,14 @@ class Entry:
     def setting(self) -> tuple[Any, ...]:
         """All but the split that must agree for two scores to stand in one column."""
         data = (self.task, self.dataset, self.data)
-        return (*data, self.backbone, self.pretrained, self.tier, self.recipe, self.threads, self.versions)
+        network = (self.backbone, self.pretrained, self.execution)
+        return (*data, *network, self.tier, self.recipe, self.threads, self.versions)
 
     @property
     def method_settings(self) -> dict[str, Any]:
         """All that must agree within a row."""
         own = {TRAINED_ON: self.split} if self.uses_all_labels else {}
-        return {**self.config, PROVIDER: self.provider, **own}
+        return {RATE: 1.0, **self.config, PROVIDER: self.provider, **own}
 
     @property
     def run(self) -> tuple[Any, ...]:
@@ -145,13 +151,17 @@ _REST = [item.name for item in fields(Entry) if not item.metadata.get("outcome")
 def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
     """One entry per run, in an order of their own, and how many records repeat another's run.
 
+    Records of a search are left out: their scores are not of the test set.
     Of repetitions (copies, or one cell run on two machines) the first in that order stands for all.
     """
     runs: dict[tuple[Any, ...], Entry] = {}
     repeated = 0
-    for entry in _ordered(map(entry_of, records)):
-        repeated += entry.run in runs
-        runs.setdefault(entry.run, entry)
+    for entry in _ordered(entry_of(record) for record in records if not of_search(record)):
+        first = runs.setdefault(entry.run, entry)
+        repeated += first is not entry
+        # A run does not know that it was searched for; whoever states the most trials does.
+        if (entry.trials or 0) > (first.trials or 0):
+            runs[entry.run] = replace(first, trials=entry.trials)
     return _titled(runs.values()), repeated
 
 
@@ -181,6 +191,11 @@ def _ordered(entries: Iterable[Entry]) -> Iterable[Entry]:
         yield from same
 
 
+def of_search(record: Record) -> bool:
+    """Whether a record is scored on labelled images that were held out, and not on the test set."""
+    return bool(mapping(mapping(record.get("cell")).get("split")).get("held_out"))
+
+
 def entry_of(record: Record) -> Entry:
     """The entry of one record."""
     cell, config, describe = (mapping(record.get(key)) for key in ("cell", "config", "describe"))
@@ -200,6 +215,7 @@ def entry_of(record: Record) -> Entry:
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
         pretrained=text(cell.get("pretrained")),
+        execution=in_words(mapping(cell.get("execution"))),
         tier=text(cell.get("tier")),
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),
@@ -220,6 +236,7 @@ def entry_of(record: Record) -> Entry:
         reference=str(method.get("reference") or ""),
         symbols=pairs(method.get("symbols")),
         config=mapping(config.get("method")),
+        trials=_count(cell.get("trials")),
         seed=text(cell.get("seed")),
         device=text(mapping(record.get("provenance")).get("device")),
         cost=_numbers(record.get("cost")),
@@ -228,6 +245,11 @@ def entry_of(record: Record) -> Entry:
         per_image=mapping(record.get("per_image")),
         curves=mapping(record.get("curves")),
     )
+
+
+def _count(value: Any) -> int | None:
+    """A whole number above 0, or None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _numbers(value: Any) -> dict[str, float]:

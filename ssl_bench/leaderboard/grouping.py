@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 
 @dataclass(frozen=True)
 class Column:
-    """Runs that agree in task, data, split, backbone and its weights, recipe, tier, threads and versions.
+    """Runs that agree in task, data, split, backbone and its weights, recipe, tier, execution, threads and versions.
 
     Methods that train on every label there is (upper bounds) have a split of their own, and so belong to the
     column of each split that agrees in the rest.
@@ -64,6 +64,7 @@ _ALIKE: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("network", lambda entry: entry.backbone),
     ("pretrained weights", lambda entry: entry.pretrained if entry.pretrained != MISSING else "none"),
     ("recipe", lambda entry: entry.recipe),
+    ("execution", lambda entry: entry.execution),
     ("threads", lambda entry: entry.threads),
     ("versions", lambda entry: ", ".join(f"{kind} {version}" for kind, version in entry.versions)),
 )
@@ -123,6 +124,7 @@ _TRAITS: tuple[Callable[[Entry], str], ...] = (
     lambda head: head.backbone,
     lambda head: "from scratch" if head.pretrained == MISSING else f"weights {head.pretrained}",
     lambda head: f"{head.iterations} iterations",
+    lambda head: f"{head.execution} execution",
     lambda head: f"{head.threads} threads",
     lambda head: ", ".join(sorted({version for _, version in head.versions})),
     lambda head: f"recipe {head.recipe}",
@@ -199,7 +201,7 @@ def _spread(columns: Sequence[Column]) -> list[list[Column]]:
 
 
 def _agreement(column: Column, table: Iterable[Column]) -> int:
-    return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:7])
+    return sum(trait(column.head) == trait(other.head) for other in table for trait in _TRAITS[:8])
 
 
 def distinct_titles(

@@ -4,9 +4,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.board import Numbers, Section
 from ssl_bench.leaderboard.entries import Entry
-from ssl_bench.leaderboard.fields import MISSING
+from ssl_bench.leaderboard.fields import MISSING, finite
 from ssl_bench.leaderboard.gaps import make_shares
 from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.model import (
@@ -24,10 +25,12 @@ from ssl_bench.leaderboard.model import (
 )
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
 from ssl_bench.leaderboard.scores import Score, make_scores, shown
+from ssl_bench.specs import RATE
 
 REFERENCES = "References"
 FINGERPRINT = 16
 """Characters shown of the fingerprint of data."""
+NOT_STATED = "not stated"
 
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
@@ -91,6 +94,21 @@ def cost_table(section: Section, numbers: Numbers) -> Grid:
     return Grid("cost", header(section.table), rows, caption)
 
 
+def search_table(section: Section, numbers: Numbers) -> Grid | None:
+    """How many settings were tried to find those of a row, and its learning rate over the recipe's.
+
+    None where nothing is stated of any row: the notes say so.
+    """
+    if not any(
+        entry.trials or _rate(entry) != 1 for row in section.rows for cells in row.cells for entry in cells
+    ):
+        return None
+    rows = [[name_cell(row, numbers), figure("trials"), *map(_search, row.cells)] for row in section.rows]
+    return Grid(
+        "search", header(section.table), rows, "Search, as trials of settings and the learning rate found"
+    )
+
+
 _SETTINGS = (
     *("Task", "Metric", "Data", "Labels", "Labelled", "Unlabelled", "Split", "Network", "Recipe", "Threads"),
 )
@@ -112,7 +130,7 @@ def settings_table(section: Section) -> Grid:
                 Cell(words(Span(head.split, "code"), ", seed ", Span(head.split_seed))),
                 _network(head),
                 Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"))),
-                cell(head.threads),
+                _computed(head),
             ]
         )
     return Grid("settings", [figure(name) for name in _SETTINGS], rows, "Settings")
@@ -197,6 +215,21 @@ def _share(share: float | None) -> Cell:
     return missing() if share is None else figure(f"{round(100 * share):+d} %", share=share)
 
 
+def _search(entries: Sequence[Entry]) -> Cell:
+    if not entries:
+        return missing()
+    counts = {entry.trials for entry in entries}
+    # Seeds of one row that were searched for differently are nothing to sum up.
+    trials = counts.pop() if len(counts) == 1 else None
+    rate = f", rate × {_rate(entries[0]):g}" if _rate(entries[0]) != 1 else ""
+    values = {} if trials is None else {"trials": trials}
+    return figure(f"{trials or NOT_STATED}{rate}", **values)
+
+
+def _rate(entry: Entry) -> float:
+    return finite(entry.config.get(RATE)) or 1.0
+
+
 def _cost(entries: Sequence[Entry]) -> Cell:
     seconds = mean_of(entries, "seconds")
     parameters = mean_of(entries, "parameters")
@@ -217,6 +250,11 @@ def _data(head: Entry) -> tuple[Span, ...]:
 def _network(head: Entry) -> Cell:
     name = Span(head.backbone, "code")
     return Cell((name,) if head.pretrained == MISSING else words(name, ", weights ", Span(head.pretrained)))
+
+
+def _computed(head: Entry) -> Cell:
+    plain = head.execution == in_words({})
+    return Cell(words(Span(head.threads), *(() if plain else (", ", Span(head.execution)))))
 
 
 def mean_of(entries: Sequence[Entry], name: str) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ssl_bench.leaderboard.board import Board, read_board
 from ssl_bench.leaderboard.documents import make_documents
-from ssl_bench.leaderboard.entries import entry_of
+from ssl_bench.leaderboard.entries import entry_of, of_search
 from ssl_bench.leaderboard.html import block_html
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.model import Document, Grid, Heading
@@ -53,7 +53,7 @@ def make_report(
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    records = list(records)
+    records = [(link, record) for link, record in records if not of_search(record)]
     board = read_board(record for _, record in records)
     folder = files(__package__)
     environment = Environment(

@@ -1,8 +1,10 @@
 """Toy tasks of both kinds, small enough to try a method on in seconds."""
 
 import io
+import math
+import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from torch.nn import functional as F
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import resolve_config
 from ssl_bench.method import Batch, Method
+from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
@@ -53,9 +56,9 @@ class ToyClassification(Task):
         """The likeliest class."""
         return prediction.argmax(1)
 
-    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
-        """Noise that is the same in every run, as the generator is: it cannot make a difference between two."""
-        return (images + 0.2 * torch.rand(images.shape, generator=generator)).clamp(0, 1)
+    def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
+        """Noise that is the same in every run, as the draws are: it cannot make a difference between two."""
+        return (images + 0.2 * draws.rand(*images.shape)).clamp(0, 1)
 
     def metrics(self) -> Metrics:
         """Mean error, enough for a check."""
@@ -100,8 +103,11 @@ class _ToyMetrics:
         self.errors.append((prediction - self.task.encode(target).value).abs().mean().item())
         return {"error": self.errors[-1]}
 
+    def merge(self, other: Self) -> None:
+        self.errors += other.errors
+
     def compute(self) -> Scores:
-        return {"error": sum(self.errors) / len(self.errors)}
+        return {"error": math.fsum(self.errors) / len(self.errors)}
 
 
 TOYS: Mapping[Kind, type[Task]] = {"classification": ToyClassification, "regression": ToyRegression}
@@ -123,8 +129,11 @@ def toy_spec(kind: Kind) -> TaskSpec:
 class ToyStream:
     """Random batches as a function of the step; unlabelled images have a seed of their own."""
 
-    def __init__(self, kind: Kind, unlabeled_seed: int = 0, *, uses_unlabeled: bool = True) -> None:
-        self.kind, self.unlabeled_seed = kind, unlabeled_seed
+    def __init__(
+        self, kind: Kind, unlabeled_seed: int = 0, *, uses_unlabeled: bool = True, under_void: float = 0
+    ) -> None:
+        """`under_void`: the label's value where it is not valid, which nothing may depend on."""
+        self.kind, self.unlabeled_seed, self.under_void = kind, unlabeled_seed, under_void
         self.unlabeled = UNLABELED if uses_unlabeled else 0
 
     def batch(self, step: int) -> Batch:
@@ -136,8 +145,9 @@ class ToyStream:
         mean = labeled.mean(1, keepdim=True)
         valid = torch.ones(LABELED, 1, HEIGHT, WIDTH, dtype=torch.bool)
         valid[:, :, :2] = False
-        ids = (mean[:, 0] * 3).long().clamp(0, 2) * valid[:, 0]
-        target = Target(ids if self.kind == "classification" else mean, valid)
+        value = (mean[:, 0] * 3).long().clamp(0, 2) if self.kind == "classification" else mean
+        known = valid[:, 0] if value.dim() == 3 else valid
+        target = Target(value.where(known, self.under_void), valid)
         images = torch.cat([labeled, unlabeled])
         return Batch(images, torch.ones_like(images[:, :1], dtype=torch.bool), target)
 
@@ -159,18 +169,34 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
     return method.train()
 
 
+def toy_trainer(
+    spec: MethodSpec, kind: Kind, *, unlabeled_seed: int = 0, seed: int = 0, other_seed: int = 0
+) -> Trainer:
+    """Ready to step. `seed` is of initial weights; `other_seed` goes to the global generators of Python and NumPy,
+    which nothing may depend on."""
+    random.seed(other_seed)
+    np.random.seed(other_seed)
+    stream: Any = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
+    return Trainer(build_toy(spec, kind, seed), RECIPE, stream, seed=0)
+
+
 def train_toy(
-    spec: MethodSpec, kind: Kind, *, unlabeled_seed: int = 0, resume_at: int | None = None
+    spec: MethodSpec,
+    kind: Kind,
+    *,
+    unlabeled_seed: int = 0,
+    resume_at: int | None = None,
+    steps: int = STEPS,
+    other_seed: int = 0,
 ) -> Method:
     """Train on the toy task; with `resume_at`, through a saved state and a freshly built method."""
-    stream: Any = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
-    trainer = Trainer(build_toy(spec, kind), RECIPE, stream, seed=0)
-    for step in range(STEPS):
+    trainer = toy_trainer(spec, kind, unlabeled_seed=unlabeled_seed, other_seed=other_seed)
+    for step in range(steps):
         if step == resume_at:
             buffer = io.BytesIO()
             torch.save(trainer.state_dict(), buffer)
             buffer.seek(0)
-            trainer = Trainer(build_toy(spec, kind, seed=1), RECIPE, stream, seed=0)
+            trainer = toy_trainer(spec, kind, unlabeled_seed=unlabeled_seed, seed=1)
             trainer.load_state_dict(torch.load(buffer, weights_only=True))
         trainer.step(step)
     return trainer.method

@@ -10,16 +10,11 @@ def update_average(average: nn.Module, source: nn.Module, decay: float) -> None:
 
     Buffers that count (of integer type) are copied. Both modules have the same structure.
     """
-    for old, new in zip(average.buffers(), source.buffers(), strict=True):
-        if not old.is_floating_point():
-            old.copy_(new)
-    pairs = [
-        (old, new)
-        for mine, theirs in (
-            (average.parameters(), source.parameters()),
-            (average.buffers(), source.buffers()),
-        )
-        for old, new in zip(mine, theirs, strict=True)
-        if old.is_floating_point()
-    ]
-    torch._foreach_lerp_([old for old, _ in pairs], [new for _, new in pairs], 1.0 - decay)
+    mine, theirs = ([*module.parameters(), *module.buffers()] for module in (average, source))
+    pairs = list(zip(mine, theirs, strict=True))
+    # One launch on a GPU for all that are of one type, and not one each.
+    counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+    if counts:
+        torch._foreach_copy_([old for old, _ in counts], [new for _, new in counts])
+    values = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_([old for old, _ in values], [new for _, new in values], 1.0 - decay)

@@ -1,7 +1,7 @@
 """Changes of an image that leave a dense label as it is: of colour, focus and noise, never of geometry.
 
-Each row of a batch has its own draw. All numbers come from a generator on the CPU, so that a draw is the same
-on every device; the arithmetic is done where the images are, without waiting for the device.
+Each row of a batch has its own draw. All numbers are drawn on the CPU, so that a draw is the same on every
+device; the arithmetic is done where the images are, without waiting for the device.
 """
 
 import math
@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
+from ssl_bench.parts import Draws
 from ssl_bench.task import Strength
+from ssl_bench.toolbox.transfer import on_device
 
-Perturbation = Callable[[Tensor, Generator], Tensor]
+Perturbation = Callable[[Tensor, Draws], Tensor]
 Range = tuple[float, float]
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
@@ -29,14 +31,14 @@ READ_NOISE = 0.25
 
 
 def perturb(
-    by_strength: Mapping[Strength, Perturbation], images: Tensor, generator: Generator, strength: Strength
+    by_strength: Mapping[Strength, Perturbation], images: Tensor, draws: Draws, strength: Strength
 ) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] changed as `by_strength` says; the images themselves for `none`."""
     if strength == "none":
         return images
     # Autocast would round the images themselves to bfloat16.
     with torch.autocast(images.device.type, enabled=False):
-        return by_strength[strength](images, generator).clamp(0, 1)
+        return by_strength[strength](images, draws).clamp(0, 1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Photometric:
     gray: float = 0.0
     """Share of rows that lose their colour."""
 
-    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """(B, 3, H, W) to the same, not clamped."""
         factor = (1 - self.jitter, 1 + self.jitter)
         ranges = (
@@ -67,13 +69,13 @@ class Photometric:
             (UNBLURRED, self.blur),
             self.noise,
         )
-        draws = _uniform(images, generator, *ranges)
-        brightness, contrast, saturation, hue, gray, sharp, sigma, level = draws
+        drawn = _uniform(images, draws, *ranges)
+        brightness, contrast, saturation, hue, gray, sharp, sigma, level = drawn
         saturation = torch.where(gray < self.gray, 0.0, saturation)
         changed = color_jitter(images, brightness, contrast, saturation, hue)
         if self.blur:
             changed = blur(changed, torch.where(sharp < SHARP, UNBLURRED, sigma), self.blur)
-        return changed + level * _noise(images, generator)
+        return changed + level * _noise(images, draws)
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,11 @@ class SensorNoise:
     level: Range
     """Standard deviation at full brightness."""
 
-    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """(B, C, H, W) to the same, not clamped."""
-        (level,) = _uniform(images, generator, self.level)
+        (level,) = _uniform(images, draws, self.level)
         deviation = level * (READ_NOISE + (1 - READ_NOISE) * images).sqrt()
-        return images + deviation * _noise(images, generator)
+        return images + deviation * _noise(images, draws)
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,11 @@ class Exposure:
     noise: Range
     """Standard deviation at full brightness."""
 
-    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """(B, C, H, W) to the same, not clamped."""
-        stops, log_gamma = _uniform(images, generator, (-self.stops, self.stops), (-self.gamma, self.gamma))
+        stops, log_gamma = _uniform(images, draws, (-self.stops, self.stops), (-self.gamma, self.gamma))
         exposed = ((stops / 2.2).exp2() * images.pow(log_gamma.exp())).clamp(0, 1)
-        return SensorNoise(self.noise)(exposed, generator)
+        return SensorNoise(self.noise)(exposed, draws)
 
 
 def color_jitter(
@@ -142,21 +144,18 @@ def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
     return F.conv2d(planes, weights[:, None, None, :], groups=rows * channels).view_as(images)
 
 
-def _uniform(images: Tensor, generator: Generator, *ranges: Range) -> list[Tensor]:
+def _uniform(images: Tensor, draws: Draws, *ranges: Range) -> list[Tensor]:
     """One uniform draw per row and range, (B, 1, 1, 1) each, where the images are."""
     low, high = torch.tensor(ranges).unbind(1)
-    draws = low + (high - low) * torch.rand(len(images), len(ranges), generator=generator)
-    return [draw.view(-1, 1, 1, 1) for draw in _moved(draws, images).unbind(1)]
+    drawn = low + (high - low) * draws.rand(len(images), len(ranges))
+    return [column.view(-1, 1, 1, 1) for column in _moved(drawn, images).unbind(1)]
 
 
-def _noise(images: Tensor, generator: Generator) -> Tensor:
+def _noise(images: Tensor, draws: Draws) -> Tensor:
     """Standard normal, in the shape of the images."""
-    return _moved(torch.randn(images.shape, generator=generator), images)
+    return _moved(draws.randn(*images.shape), images)
 
 
-def _moved(draws: Tensor, images: Tensor) -> Tensor:
+def _moved(drawn: Tensor, images: Tensor) -> Tensor:
     """To the device and type of the images."""
-    if images.is_cuda:
-        # From pageable memory the copy would wait for the device.
-        draws = draws.pin_memory()
-    return draws.to(images.device, images.dtype, non_blocking=True)
+    return on_device(drawn.to(images.dtype), images.device)

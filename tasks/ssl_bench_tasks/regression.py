@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind
 from ssl_bench.task import DenseTarget, Strength, Target, Task, masked_mean
 from ssl_bench_tasks.metrics.average import ImageAverage
@@ -42,9 +43,9 @@ class ImageRegression(Task):
         """(B, O, H, W) clamped to [0, 1]."""
         return prediction.clamp(0, 1)
 
-    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+    def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
         """What the task's class says its label does not depend on."""
-        return perturb(self.perturbations, images, generator, strength)
+        return perturb(self.perturbations, images, draws, strength)
 
     @abstractmethod
     def metrics(self) -> ImageAverage:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ssl_bench.errors import DataError
+from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind
 from ssl_bench.task import DenseTarget, Strength, Target, Task, masked_mean
 from ssl_bench_tasks.metrics.confusion import ConfusionMetrics
@@ -61,9 +62,9 @@ class Segmentation(Task):
         """The most likely class, (B, H, W) int64."""
         return prediction.argmax(1)
 
-    def perturb(self, images: Tensor, generator: torch.Generator, strength: Strength = "weak") -> Tensor:
+    def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
         """Colour jitter and noise; strong: more of both, some rows blurred, some without colour."""
-        return perturb(self.perturbations, images, generator, strength)
+        return perturb(self.perturbations, images, draws, strength)
 
     def metrics(self) -> ConfusionMetrics:
         """mIoU, pixel accuracy and IoU per class."""

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,12 +9,17 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ssl_bench.executor import INTERRUPTED, REMOVED, Executor, Job, Outcome
-from ssl_bench.files import read_json
+from ssl_bench.devices import find_devices, grouped
+from ssl_bench.executor import Executor, Job, Outcome, Wanted, outcome_of
+from ssl_bench.specs import ExecutorConfig
+from ssl_bench_plugins.executors.slots import slots_of
 
 TICK = 0.2
 GRACE = 20.0
 """Seconds that a worker gets to save its checkpoint before it is killed."""
+
+COMPILER = ("torch._dynamo", "torch._inductor.config")
+"""What the first optimiser of a process imports, for seconds."""
 
 
 @dataclass
@@ -35,8 +39,11 @@ class LocalExecutor(Executor):
     touched a device, so a forked cell starts in well under a second.
     """
 
-    def __init__(self, devices: Sequence[str], slots: int, preload: Sequence[str]) -> None:
-        super().__init__(devices, slots, preload)
+    several_processes = True
+
+    def __init__(self, wanted: Wanted, config: ExecutorConfig) -> None:
+        super().__init__(wanted, config)
+        self.devices = grouped(find_devices(wanted.devices), wanted.processes)
         self.in_flight: list[Running] = []
 
     def running(self) -> Sequence[Job]:
@@ -49,22 +56,26 @@ class LocalExecutor(Executor):
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         context = multiprocessing.get_context("forkserver")
-        os.environ["SSL_BENCH_PRELOAD"] = ",".join(self.preload)
+        # On a GPU the server must not ask for devices, as the compiler does when it is imported.
+        compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
+        os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.wanted.preload, *compiler])
         context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
         waiting = sorted(jobs, key=lambda job: -job.weight)
-        free = [self.devices[slot % len(self.devices)] for slot in range(self.slots)]
+        slots = slots_of(self.devices, self.wanted)
         running = self.in_flight
         try:
             while waiting or running:
-                while waiting and free:
-                    job, device = waiting.pop(0), free.pop(0)
+                while waiting and (device := slots.take(waiting[0])) is not None:
+                    job = waiting.pop(0)
                     process = context.Process(target=work, args=(str(job.folder), device), daemon=False)
                     process.start()
                     running.append(Running(job, process, device, time.monotonic()))
-                for one in [r for r in running if r.process.exitcode is not None]:
+                for one, code in [(r, r.process.exitcode) for r in running]:
+                    if code is None:
+                        continue
                     running.remove(one)
-                    free.append(one.device)
-                    yield outcome_of(one)
+                    slots.give_back(one.job, one.device)
+                    yield outcome_of(one.job, code, time.monotonic() - one.started)
                 yield None
                 time.sleep(TICK)
         finally:
@@ -73,31 +84,10 @@ class LocalExecutor(Executor):
 
 def work(folder: str, device: str) -> None:
     """In the forked process: run the cell, and die with the parent."""
-    from ssl_bench import worker
+    from ssl_bench import processes, worker
 
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=processes.die_with_parent, daemon=True).start()
     worker.main(Path(folder), device)
-
-
-def outcome_of(one: Running) -> Outcome:
-    """What became of a process that has ended."""
-    code = one.process.exitcode
-    assert code is not None
-    seconds = time.monotonic() - one.started
-    if code == 0 and (one.job.folder / "result.json").exists():
-        return Outcome(one.job.cell, "finished", seconds=seconds)
-    if code == INTERRUPTED:
-        return Outcome(one.job.cell, "interrupted", "told to stop", seconds)
-    if code == REMOVED:
-        return Outcome(one.job.cell, "failed", f"its folder {one.job.folder} was removed", seconds)
-    failure = read_json(one.job.folder / "failure.json")
-    if failure is not None:
-        message = str(failure.get("message"))
-    elif code < 0:
-        message = f"killed by {signal.Signals(-code).name}"
-    else:
-        message = f"process ended with status {code}"
-    return Outcome(one.job.cell, "failed", message, seconds)
 
 
 def stop(running: Sequence[Running]) -> None:
@@ -110,11 +100,3 @@ def stop(running: Sequence[Running]) -> None:
         if one.process.exitcode is None:
             one.process.kill()
             one.process.join()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        # Nothing is lost: files are replaced whole, and the next run resumes from the last checkpoint.
-        os._exit(1)

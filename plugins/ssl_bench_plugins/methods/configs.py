@@ -53,6 +53,7 @@ METHODS = (
         config=MeanTeacherConfig,
         reference="Tarvainen, A., Valpola, H.: Mean teachers are better role models: Weight-averaged consistency "
         "targets improve semi-supervised deep learning results. In: NeurIPS (2017)",
+        grids={"appendix": {"eta_mt": (3, 5)}},
         position=20,
     ),
     MethodSpec(

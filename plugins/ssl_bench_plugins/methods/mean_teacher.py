@@ -42,8 +42,8 @@ class MeanTeacher(Method):
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """Task loss on labelled rows, consistency with the teacher on unlabelled ones."""
         config, task = self.config, self.task
-        student_view = task.perturb(batch.unlabeled_images, progress.generator, config.noise)
-        teacher_view = task.perturb(batch.unlabeled_images, progress.generator, config.noise)
+        student_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
+        teacher_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
 
         student_logits = self.student(torch.cat([batch.labeled_images, student_view]))
         labeled_logits, unlabeled_logits = student_logits.tensor_split([batch.labeled])

@@ -13,6 +13,11 @@ CRITIC_OPTIMIZER = OptimizerSettings(
 """Of GCT's flaw detector and of AdvSSL's critic."""
 
 
+APPENDIX = "appendix"
+"""Preset of `ssl-bench tune`. Appendix C says that the settings were found by grid search, and gives what was found;
+its grid is taken to be all values that occur there, of the fields that have more than one."""
+
+
 def _symbol(latex: str) -> dict[str, Any]:
     return {"symbol": latex}
 
@@ -108,6 +113,7 @@ PAPER_METHODS = (
         config=S4LConfig,
         reference="Zhai, X., Oliver, A., Kolesnikov, A., Beyer, L.: S4L: Self-supervised semi-supervised learning. "
         "In: ICCV (2019)",
+        grids={APPENDIX: {"lambda_s4l": (0.1, 1.0)}},
         position=30,
     ),
     MethodSpec(
@@ -117,6 +123,7 @@ PAPER_METHODS = (
         config=AdvSSLConfig,
         reference="Hung, W.C., Tsai, Y.H., Liou, Y.T., Lin, Y.Y., Yang, M.H.: Adversarial learning for "
         "semi-supervised semantic segmentation. In: BMVC (2018)",
+        grids={APPENDIX: {"lambda_adv_l": (0.001, 0.01), "lambda_adv_u": (0.001, 0.01)}},
         position=40,
     ),
     MethodSpec(
@@ -126,6 +133,9 @@ PAPER_METHODS = (
         config=GCTConfig,
         reference="Ke, Z., Qiu, D., Li, K., Yan, Q., Lau, R.W.H.: Guided collaborative training for pixel-wise "
         "semi-supervised learning. In: ECCV (2020)",
+        grids={
+            APPENDIX: {"lambda_fc": (0.1, 1.0), "lambda_dc": (1.0, 100.0), "eta_dc": (3, 5), "xi": (0.4, 0.6)}
+        },
         position=50,
     ),
 )

@@ -20,6 +20,7 @@ from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.task import Target, Task
 from ssl_bench.toolbox.images import rotate
 from ssl_bench.toolbox.layers import SameConv2d
+from ssl_bench.toolbox.transfer import on_device
 from ssl_bench_plugins.methods.paper_configs import S4LConfig
 
 
@@ -62,7 +63,7 @@ class S4L(Method):
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """One forward pass of originals and turned copies; copies of another shape go through a second one."""
-        turns = torch.randint(1, 4, (len(batch.images),), generator=progress.generator).tolist()
+        turns = progress.draws.randint(1, 4, len(batch.images)).tolist()
         height, width = batch.images.shape[-2:]
         upright = [row for row, turn in enumerate(turns) if height == width or turn == 2]
         sideways = [row for row in range(len(turns)) if row not in upright]
@@ -79,7 +80,7 @@ class S4L(Method):
                 "task": self.task.loss(logits[: batch.labeled], batch.targets),
                 "rotated_task": self.config.w_rot * self._rotated_loss(passes, turns, batch.targets),
                 "rotation": self.config.lambda_s4l
-                * F.cross_entropy(torch.cat(votes), torch.tensor(angles, device=logits.device)),
+                * F.cross_entropy(torch.cat(votes), on_device(torch.tensor(angles), logits.device)),
             }
         }
 

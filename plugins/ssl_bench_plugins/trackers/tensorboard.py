@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from ssl_bench.tracker import Tracker
 
 
 class TensorBoardTracker(Tracker):
-    """Writes event files to CELL/tensorboard; after a resume the repeated steps replace the earlier ones."""
+    """Writes event files to CELL/tensorboard. No step is there twice after a resume, or a start from the beginning."""
 
     def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
-        """Open the event file."""
-        self.writer = SummaryWriter(folder / "tensorboard", purge_step=step or None)
+        """Open an event file that takes the place of all later steps in the earlier ones."""
+        events = folder / "tensorboard"
+        self.scored = "held_out" if cell["split"].get("held_out") else "test"
+        # The step itself is kept, for its losses are not told again; its evaluation may be.
+        self.known = {(tag, step) for tag in scalars_at(events, step)} if step else set()
+        self.writer = SummaryWriter(str(events), purge_step=step + 1)
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
         """One scalar per loss term."""
@@ -22,11 +27,26 @@ class TensorBoardTracker(Tracker):
             self.writer.add_scalar(f"loss/{name}", value, step)
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """One scalar per score."""
+        """One scalar per score, under `test/`, or `held_out/` in a search."""
         for name, value in scores.items():
-            if value is not None:
-                self.writer.add_scalar(f"test/{name}", value, step)
+            tag = f"{self.scored}/{name}"
+            if value is not None and (tag, step) not in self.known:
+                self.writer.add_scalar(tag, value, step)
+
+    def save(self, step: int) -> None:
+        """Write down what waits."""
+        self.writer.flush()
 
     def end(self, record: Mapping[str, Any]) -> None:
         """Flush and close."""
         self.writer.close()
+
+
+def scalars_at(events: Path, step: int) -> set[str]:
+    """Tags of the scalars that the event files in a folder hold of a step."""
+    if not events.is_dir():
+        return set()
+    accumulator = EventAccumulator(str(events), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    tags = accumulator.Tags()["scalars"]
+    return {tag for tag in tags if any(event.step == step for event in accumulator.Scalars(tag))}

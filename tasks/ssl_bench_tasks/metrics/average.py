@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor
 
@@ -26,6 +26,10 @@ class ImageAverage(ABC):
         scores = self.score(prediction, target, unknown)
         self._images.append(scores)
         return scores
+
+    def merge(self, other: Self) -> None:
+        """Add the images of another one."""
+        self._images += other._images
 
     def compute(self) -> Scores:
         """Means by name; None where no image has the score."""

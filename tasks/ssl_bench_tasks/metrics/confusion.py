@@ -1,6 +1,7 @@
 """mIoU and pixel accuracy from the confusion matrix of a whole test set."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -46,6 +47,10 @@ class ConfusionMetrics:
             "correct": int(intersection.sum()),
             "pixels": int(matrix.sum()),
         }
+
+    def merge(self, other: Self) -> None:
+        """Add the images of another one."""
+        self._matrix += other._matrix
 
     def compute(self) -> Scores:
         """`miou` and `pixel_accuracy` of all images added, and one `iou/CLASS` per class."""

@@ -1,0 +1,149 @@
+"""What the engine adds to the work of cells: makespan, overhead, finished plans, many records.
+
+Real cells of uneven length, through `ssl-bench run` in this process, its executor and its workers; what each cost is
+read off its record. To be run on a machine that does nothing else.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from benchmarks.measure import table
+from ssl_bench.cli import cli
+from ssl_bench.executor import Job, Outcome
+from ssl_bench.files import write_json
+from ssl_bench.leaderboard import render
+from ssl_bench.plan import Plan, Request, make_plan
+from ssl_bench.registry import load_registry
+from ssl_bench.results import Record, ResultStore, read_records
+from ssl_bench_plugins.executors.local import LocalExecutor
+
+TITLE = "Scheduling"
+SLOTS = 2
+STEPS = {"segmentation": 80, "denoising": 150, "matting": 300, "night": 600}
+"""Uneven lengths: tasks differ in steps, methods in what a step costs."""
+SEEDS = 5
+MANY = Request(methods="supervised,mt", labels=("1/8,1/4,1/16",), seeds=tuple(range(42)))
+RECORDS = Path(__file__).parent.parent / "leaderboards" / "records"
+
+
+def run(steps: dict[str, int] | None = None, seeds: int = SEEDS) -> str:
+    """The tables."""
+    return f"{_cells(steps or STEPS, seeds)}\n{_finished_plan()}\n{_many_records()}"
+
+
+def _cells(steps: dict[str, int], seeds: int) -> str:
+    with tempfile.TemporaryDirectory() as out:
+        settings = [part for task, n in steps.items() for part in ("--set", f"{task}.iterations={n}")]
+        arguments = [
+            *("run", "--tasks", ",".join(steps), "--methods", "supervised,mt", "--devices", "cpu"),
+            *("--jobs", str(SLOTS), "--seeds", ",".join(map(str, range(seeds))), "--out", out, *settings),
+        ]
+        with _watched() as (outcomes, spans), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            cli.main(arguments, standalone_mode=False)
+        costs = {record["cell"]["id"]: record["cost"] for record in read_records(Path(out) / "cells")}
+    if unfinished := [outcome for outcome in outcomes if outcome.status != "finished"]:
+        raise SystemExit(f"{len(unfinished)} cells did not finish: {unfinished[0]}")
+    work = {cell: cost["seconds"] - cost["seconds_before_first_step"] for cell, cost in costs.items()}
+    overheads = [outcome.seconds - work[outcome.cell] for outcome in outcomes]
+    ideal = max(sum(work.values()) / SLOTS, *work.values())
+    rows = [
+        ["makespan, s", f"{sum(spans):.1f}"],
+        ["ideal (work over slots, or the longest cell), s", f"{ideal:.1f}"],
+        ["makespan over ideal (goal: at most 1.1)", f"{sum(spans) / ideal:.3f}"],
+        ["shortest and longest cell, s of work", f"{min(work.values()):.1f} and {max(work.values()):.1f}"],
+        ["overhead per cell, median, s (goal: below 2)", f"{statistics.median(overheads):.2f}"],
+        ["overhead per cell, most, s", f"{max(overheads):.2f}"],
+    ]
+    head = [f"{len(work)} cells on {SLOTS} CPU slots", ""]
+    return (
+        f"{table(head, rows)}\nWork is what a cell takes from its first step to the end of its evaluation; overhead is "
+        "the rest of its process's life,\nthe parent's notice of its end included. The makespan includes the start of "
+        "the server that cells are forked from.\n"
+    )
+
+
+@contextmanager
+def _watched() -> Iterator[tuple[list[Outcome], list[float]]]:
+    """Outcomes of the local executor, and how long its rounds took."""
+    outcomes: list[Outcome] = []
+    spans: list[float] = []
+    original = LocalExecutor.run
+
+    def run(self: LocalExecutor, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
+        start = time.perf_counter()
+        for outcome in original(self, jobs):
+            outcomes.extend([outcome] if outcome else [])
+            yield outcome
+        spans.append(time.perf_counter() - start)
+
+    with mock.patch.object(LocalExecutor, "run", run):
+        yield outcomes, spans
+
+
+def _finished_plan() -> str:
+    """`ssl-bench run` on a plan whose cells have all finished, in a process of its own."""
+    plan = make_plan(load_registry(), MANY)
+    with tempfile.TemporaryDirectory() as out:
+        store = ResultStore(Path(out))
+        for record in _records(plan):
+            folder = store.cells / record["cell"]["id"]
+            folder.mkdir(parents=True)
+            write_json(folder / "result.json", record, durable=False)
+        line = [sys.executable, "-m", "ssl_bench", "run", "--methods", MANY.methods, "--out", out]
+        line += ["--labels", *MANY.labels, "--seeds", ",".join(map(str, MANY.seeds))]
+        taken = [_timed(line) for _ in range(4)]
+        status = [_timed([sys.executable, "-m", "ssl_bench", "status", out]) for _ in range(3)]
+    rows = [
+        ["first time, tables written", *_columns(taken[:1])],
+        ["again (goal: below 2)", *_columns(taken[1:])],
+        ["`ssl-bench status`", *_columns(status)],
+    ]
+    return table([f"a finished plan of {len(plan.cells)} cells", "wall, s", "CPU, s"], rows)
+
+
+def _many_records(count: int = 10_000) -> str:
+    plan = make_plan(load_registry(), MANY)
+    records = [
+        {**record, "cell": {**record["cell"], "id": f"{copy}-{record['cell']['id']}", "tier": f"tier{copy}"}}
+        for copy in range(count // len(plan.cells) + 1)
+        for record in _records(plan)
+    ][:count]
+    wall, cpu = time.perf_counter(), time.process_time()
+    render(records)
+    taken = [(time.perf_counter() - wall, time.process_time() - cpu)]
+    return table(["tables", "wall, s", "CPU, s"], [[f"{count} records (goal: below 10)", *_columns(taken)]])
+
+
+def _records(plan: Plan) -> Iterator[Record]:
+    """A committed record for every cell, under the cell's name."""
+    models: dict[tuple[str, str], Any] = {}
+    for path in sorted(RECORDS.glob("*.json")):
+        record = json.loads(path.read_text())
+        models.setdefault((record["cell"]["task"], record["cell"]["method"]), record)
+    for cell in plan.cells:
+        yield {**models[cell.task, cell.method], "cell": cell.coordinates(), "describe": dict(cell.describe)}
+
+
+def _timed(line: Sequence[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of a process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    subprocess.run(line, check=True, capture_output=True)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _columns(taken: Sequence[tuple[float, float]]) -> list[str]:
+    return [f"{statistics.median(column):.2f}" for column in zip(*taken, strict=True)]

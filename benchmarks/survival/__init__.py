@@ -1,0 +1,1 @@
+"""What `python -m benchmarks faults` is made of."""

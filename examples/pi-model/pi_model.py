@@ -1,0 +1,61 @@
+"""Pi-Model. Laine and Aila, Temporal Ensembling for Semi-Supervised Learning, ICLR 2017, arXiv:1610.02242."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from ssl_bench.backbone import NetworkFactory
+from ssl_bench.hookspecs import hookimpl
+from ssl_bench.method import Batch, Losses, Method, Player, Progress
+from ssl_bench.specs import MethodConfig, MethodSpec
+from ssl_bench.task import Task, masked_mean
+from ssl_bench.toolbox.schedules import ramp_up
+
+
+class PiConfig(MethodConfig):
+    lambda_pi: float = Field(1.0, ge=0, json_schema_extra={"symbol": r"\lambda_{\Pi}"})
+    eta_pi: float = Field(5, ge=0, json_schema_extra={"symbol": r"\eta_{\Pi}"})
+
+
+class PiModel(Method):
+    def __init__(self, task: Task, config: PiConfig, build_network: NetworkFactory) -> None:
+        super().__init__(task, config, build_network)
+        self.model = build_network()
+
+    @property
+    def deployed(self) -> nn.Module:
+        return self.model
+
+    def players(self) -> Mapping[str, Player]:
+        return {"model": Player(self.model)}
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        views = [self.task.perturb(batch.unlabeled_images, progress.draws) for _ in range(2)]
+        logits = self.model(torch.cat([batch.labeled_images, *views]))
+        count = len(batch.unlabeled_images)
+        labeled, first, second = logits.split([batch.labeled, count, count])
+        error = (self.task.activate(first) - self.task.activate(second)) ** 2
+        weight = self.config.lambda_pi * ramp_up(
+            progress.step, self.config.eta_pi * progress.iterations_per_epoch
+        )
+        yield {
+            "model": {
+                "task": self.task.loss(labeled, batch.targets),
+                "consistency": weight * masked_mean(error, batch.unlabeled_valid),
+            }
+        }
+
+
+@hookimpl
+def provide_methods() -> Iterable[MethodSpec]:
+    return [
+        MethodSpec(
+            name="pi",
+            title="Pi-Model",
+            method=PiModel,
+            config=PiConfig,
+            reference="Laine, S., Aila, T.: Temporal ensembling for semi-supervised learning. In: ICLR (2017)",
+        )
+    ]

@@ -1,0 +1,93 @@
+"""Joining a Ray cluster, and asking what it has."""
+
+import logging
+import os
+import platform
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+import ssl_bench
+from ssl_bench.cell_process import missing_message
+from ssl_bench.devices import cores
+from ssl_bench.errors import UsageError
+from ssl_bench_plugins.executors.nodes import Node
+from ssl_bench_plugins.executors.ray_node import look_around
+
+PATIENCE = 120.0
+"""Seconds in which a node must answer."""
+
+
+def connect(address: str) -> None:
+    """Join the cluster, or start one for `local`. UsageError where there is none."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray asks for, in a warning
+    own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise UsageError(
+            f"--ray-address {address}: no Ray cluster can be joined there ({first_line(error)}); start one with "
+            "`ray start --head`, or leave the option out"
+        ) from error
+    finally:
+        # Ray takes SIGTERM for itself.
+        signal.signal(signal.SIGTERM, handler)
+
+
+def nodes() -> list[Node]:
+    """The machines of the cluster that are alive."""
+    alive = (node for node in ray.nodes() if node["Alive"])
+    return [
+        Node(
+            node["NodeManagerHostname"],
+            node["Resources"].get("CPU", 0.0),
+            node["Resources"].get("GPU", 0.0),
+            node["NodeID"],
+        )
+        for node in alive
+    ]
+
+
+def on(node: str, what: Any, **options: Any) -> Any:
+    """A function or an actor for one machine, which takes nothing of what cells need."""
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(what).options(num_cpus=0, scheduling_strategy=strategy, **options)
+
+
+def check_nodes(there: Sequence[Node], paths: Sequence[str], mark: Path) -> bool:
+    """Whether all these machines see the file `mark`, and so the parent's disk.
+
+    Raises UsageError for one that lacks ssl-bench, has another version of it, or lacks one of the user's `paths`.
+    """
+    shared = True
+    looks = [on(node.id, look_around).remote(paths, str(Path.cwd()), str(mark)) for node in there]
+    for node, look in zip(there, looks, strict=True):
+        try:
+            missing, sees, version = ray.get(look, timeout=PATIENCE)
+        except GetTimeoutError as error:
+            raise UsageError(f"Ray node {node.name} does not answer; take it out of the cluster") from error
+        except RayError as error:
+            why = first_line(error)
+            raise UsageError(
+                f"Ray node {node.name} cannot run ssl-bench ({why}); install it there"
+            ) from error
+        if missing:
+            raise UsageError(missing_message(missing, f"Ray node {node.name}"))
+        if version != ssl_bench.__version__:
+            raise UsageError(
+                f"Ray node {node.name} has ssl-bench {version}, and {platform.node()} has {ssl_bench.__version__}; "
+                "install the same on both"
+            )
+        shared = shared and sees
+    return shared
+
+
+def first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

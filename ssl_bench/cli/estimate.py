@@ -1,0 +1,135 @@
+"""`ssl-bench plan --estimate`: what a plan will take, and how far off that was."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from ssl_bench.forecast import (
+    Price,
+    keep_errors,
+    keep_prices,
+    kept_makespan,
+    kept_prices,
+    kind_of,
+    makespan,
+    measured,
+)
+
+if TYPE_CHECKING:
+    from ssl_bench.cell import Cell
+    from ssl_bench.plan import Plan
+    from ssl_bench.registry import Registry
+    from ssl_bench.results import ResultStore
+
+MISSING = "-"
+
+
+def estimate(
+    registry: "Registry", plan: "Plan", store: "ResultStore", devices: list[str], slots: int
+) -> None:
+    """Time each shape of what is left of a plan, keep the prices in the results folder, and show them."""
+    from ssl_bench.cli.progress import progress_bar
+    from ssl_bench.timing import time_shapes
+    from ssl_bench.weights import check_weights
+
+    left = [cell for cell in plan.cells if store.finished(cell) is None]
+    shapes = {kind_of(cell): cell for cell in reversed(left)}
+    check_weights(registry, left, lambda name: click.echo(f"checking the pretrained weights of {name}"))
+    if shapes:
+        store.prepare()
+        with progress_bar("timing", len(shapes), "kinds of cells") as advance:
+            timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+        for device in dict.fromkeys(one.device for one in timed.values() if not one.fault):
+            prices = {c.id: timed[kind_of(c)].price for c in left if timed[kind_of(c)].device == device}
+            keep_prices(store, prices, device, slots)
+        for shape, one in timed.items():
+            if one.fault:
+                click.echo(f"no estimate for {shapes[shape].title}: {one.fault}", err=True)
+        click.echo(
+            f"timed on {', '.join(sorted({one.device for one in timed.values() if one.device})) or MISSING}"
+        )
+    _show(plan.cells, store)
+    _show_total(left, store, slots)
+    show_error(plan.cells, store)
+
+
+def show_error(cells: "Sequence[Cell]", store: "ResultStore", wall: float | None = None) -> None:
+    """Keep, and say in a line, how far off the estimates of finished cells were, where there are any.
+
+    `wall`: seconds that all of the cells took together, from start to end.
+    """
+    error = keep_errors(store, cells)
+    if error is None:
+        return
+    click.echo(
+        f"estimates of {error.cells} finished cells: {hours(error.predicted)} predicted, {hours(error.measured)} taken "
+        f"({error.total:+.0%}); single cells off by {error.median:.0%} in the median, {error.worst:+.0%} at the worst"
+    )
+    planned = kept_makespan(store, cells) if wall is not None and error.cells == len(cells) else None
+    if planned is not None and wall is not None:
+        predicted, slots = planned
+        click.echo(
+            f"from start to end: {hours(predicted)} predicted with {slots} at a time, {hours(wall)} taken "
+            f"({wall / predicted - 1:+.0%})"
+        )
+
+
+def hours(seconds: float | None) -> str:
+    """In hours, or in the unit below that fits."""
+    if seconds is None:
+        return MISSING
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
+
+
+def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
+    """A line for each kind of cell: how many there are, what one will take, and what those took that have finished."""
+    from tabulate import tabulate
+
+    prices = kept_prices(store)
+    kinds: dict[str, list[Cell]] = {}
+    for cell in cells:
+        kinds.setdefault(kind_of(cell), []).append(cell)
+    rows = []
+    for own in kinds.values():
+        head = own[0]
+        price = next((prices[cell.id] for cell in own if cell.id in prices), Price())
+        took = [measured(record).seconds for cell in own if (record := store.finished(cell)) is not None]
+        seconds = [each for each in took if each is not None]
+        rows.append(
+            [
+                " · ".join(filter(None, [head.task, head.method, head.trial, head.backbone])),
+                f"{len(own) - len(took)} of {len(own)}",
+                hours(price.seconds),
+                _bytes(price.gpu_bytes),
+                _bytes(price.resident_bytes),
+                _energy(price.joules),
+                hours(sum(seconds) / len(seconds) if seconds else None),
+            ]
+        )
+    header = ["Cells", "Left", "Time of one", "GPU memory", "Memory", "Energy", "Taken"]
+    click.echo(f"\n{tabulate(rows, headers=header, tablefmt='simple', disable_numparse=True)}\n")
+
+
+def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> None:
+    kept = kept_prices(store)
+    prices = [kept.get(cell.id, Price()) for cell in left]
+    seconds = [price.seconds for price in prices if price.seconds is not None]
+    if not seconds:
+        return
+    joules = [price.joules for price in prices if price.joules is not None]
+    partly = "" if len(seconds) == len(left) else f" for {len(seconds)} of them, the others have no estimate"
+    click.echo(
+        f"{len(left)} cells left: {hours(sum(seconds))} in all, {hours(makespan(seconds, slots))} with {slots} at a "
+        f"time, energy {_energy(sum(joules) if len(joules) == len(left) else None)}{partly}"
+    )
+
+
+def _bytes(count: float | None) -> str:
+    return MISSING if count is None else f"{count / 2**30:.2f} GiB"
+
+
+def _energy(joules: float | None) -> str:
+    return MISSING if joules is None else f"{joules / 3.6e6:.3g} kWh"

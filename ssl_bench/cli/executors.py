@@ -1,0 +1,141 @@
+"""The executor of a command: options made from the settings of every executor there is, and the one that is chosen."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from ssl_bench.cli.plugins import foresee_files, load_registry
+from ssl_bench.errors import PluginError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from ssl_bench.executor import Executor, Wanted
+    from ssl_bench.registry import Registry
+    from ssl_bench.specs import ExecutorSpec
+
+GIVEN = f"{__name__}.given"
+OPTIONS = f"{__name__}.options"
+
+
+class ExecutorOption(click.Option):
+    """One setting of one executor."""
+
+    def __init__(self, spec: "ExecutorSpec", field: str, info: "FieldInfo") -> None:
+        name = f"{spec.name}-{field}".replace("_", "-")
+        flag = info.annotation is bool
+        default = info.get_default(call_default_factory=True)
+        shown = "" if info.is_required() or default is None or default == "" else f"  [default: {default}]"
+        super().__init__(
+            [f"--{name}/--no-{name}" if flag else f"--{name}"],
+            default=None,
+            type=click.BOOL if flag else click.STRING,
+            metavar=None if flag else "VALUE",
+            help=f"{info.description or field.replace('_', ' ')}{shown}",
+            expose_value=False,
+            callback=_keep,
+        )
+        self.executor, self.field = spec.name, field
+
+
+class ExecutorCommand(click.Command):
+    """A command with `--executor`, and for each executor there is the options that its settings make."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As of every command, once the plugin files are known, whose executors have options, too."""
+        foresee_files(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own parameters and the generated ones."""
+        own = super().get_params(ctx)
+        if OPTIONS not in ctx.meta:
+            taken = {opt for parameter in own for opt in parameter.opts}
+            ctx.meta[OPTIONS] = list(_generate(taken, ctx.info_name or ""))
+        return [*own, *ctx.meta[OPTIONS]]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A section for each executor, after the command's own."""
+        rows: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            is_generated = isinstance(parameter, ExecutorOption)
+            section = f"Options of --executor {parameter.executor}" if is_generated else "Options"  # type: ignore[attr-defined]
+            record = parameter.get_help_record(ctx)
+            if record is not None and not isinstance(parameter, click.Argument):
+                rows.setdefault(section, []).append(record)
+        for section, records in rows.items():
+            with formatter.section(section):
+                formatter.write_dl(records)
+
+
+def choose_executor(
+    context: click.Context, registry: "Registry", name: str
+) -> "Callable[[Wanted], Executor]":
+    """The executor of that name with the settings that the command gives it, yet to be started.
+
+    Raises UsageError for an unknown name, a setting that is wrong or is another executor's, and a package that it
+    lacks.
+    """
+    from pydantic import ValidationError
+
+    from ssl_bench.specs import resolve
+
+    spec = registry.executor(name)
+    values: dict[str, Any] = {}
+    by_hand = context.get_parameter_source("executor") is ParameterSource.COMMANDLINE
+    for option, value in context.meta.get(GIVEN, {}).items():
+        if option.executor == name:
+            values[option.field] = value
+        # A suite serves several executors when the command line says which.
+        elif not (by_hand and context.get_parameter_source(option.name) is ParameterSource.DEFAULT_MAP):
+            raise UsageError(
+                f"{option.opts[0]} is a setting of executor '{option.executor}', and this command's is '{name}'; "
+                f"add --executor {option.executor}, or leave it out"
+            )
+    try:
+        config = spec.config(**values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = "-".join(str(part) for part in fault["loc"][:1]).replace("_", "-")
+        message = fault["msg"].removeprefix("Value error, ")
+        given = f" '{fault['input']}'" if fault["type"] != "missing" else ""
+        where = f"--{name}-{field}{given}: " if field else f"executor '{name}': "
+        raise UsageError(f"{where}{message[0].lower()}{message[1:]}") from error
+    try:
+        executor = resolve(spec.executor)
+    except ImportError as error:
+        cure = f"; {spec.install}" if spec.install else ""
+        raise UsageError(
+            f"executor '{name}' needs a package that is not installed ({error}){cure}"
+        ) from error
+
+    def start(wanted: "Wanted") -> "Executor":
+        if wanted.processes > 1 and not executor.several_processes:
+            raise UsageError(
+                f"--gpus-per-cell {wanted.processes}: executor '{name}' runs a cell in one process; "
+                "take --executor local, or leave it out"
+            )
+        started: Executor = executor(wanted, config)
+        return started
+
+    return start
+
+
+def _generate(taken: set[str], command: str) -> Iterator[ExecutorOption]:
+    for spec in load_registry().executors:
+        for field, info in spec.config.model_fields.items():
+            option = ExecutorOption(spec, field, info)
+            if taken.intersection(option.opts):
+                raise PluginError(
+                    f"executor '{spec.name}': its setting '{field}' would be {option.opts[0]}, which "
+                    f"`{command}` has already; the setting needs another name"
+                )
+            taken.update(option.opts)
+            yield option
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    if context.get_parameter_source(option.name or "") not in (None, ParameterSource.DEFAULT):
+        context.meta.setdefault(GIVEN, {})[option] = value

@@ -1,0 +1,42 @@
+"""`ssl-bench merge` and `ssl-bench collect`: results of several machines in one place."""
+
+from pathlib import Path
+
+import click
+
+SOURCES = click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@click.command(short_help="Join results folders of several machines.")
+@SOURCES
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to join them in.")
+def merge(folders: tuple[Path, ...], to: Path) -> None:
+    """Join results FOLDERS, each the --out of runs, into one: every cell with weights and log.
+
+    Equal records are kept once. Finished cells go before failed and interrupted ones; with those, the same command as
+    ever goes on. Records of one cell that differ in more than cost and provenance are refused, and then nothing is
+    written. `collect` does the same with records alone.
+    """
+    from ssl_bench.merge import merge
+
+    done = merge(folders, to)
+    for folder in done.running:
+        click.echo(f"left out: {folder} (a process works there)", err=True)
+    parts = [f"{len(done.added)} added", f"{len(done.kept)} there already"]
+    parts += [f"{len(done.unfinished)} not finished"] if done.unfinished else []
+    click.echo(f"{to}: {', '.join(parts)}; `ssl-bench leaderboard {to}` makes the tables")
+
+
+@click.command(short_help="Gather the records below folders, without weights and logs.")
+@SOURCES
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder for the files CELL.json.")
+def collect(folders: tuple[Path, ...], to: Path) -> None:
+    """Gather every record below FOLDERS into one folder of small files, one per finished cell, to keep or send.
+
+    As `merge`, with records alone: equal ones are kept once, and records of one cell that differ in more than cost and
+    provenance are refused, and then nothing is written.
+    """
+    from ssl_bench.merge import collect
+
+    done = collect(folders, to)
+    click.echo(f"{to}: {len(done.added)} records added, {len(done.kept)} there already")

@@ -1,0 +1,45 @@
+"""`--plugin FILE.py`, and the registry that the commands which take it share."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ssl_bench.registry import Registry
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+FILES = "ssl_bench.plugin_files"
+
+
+def _remember(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
+    context.meta[FILES] = paths
+
+
+plugin_option = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE.py",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_remember,
+    help="A plugin that is one file, besides those installed; repeatable.",
+)
+"""For every command that loads the registry."""
+
+
+def foresee_files(context: click.Context, arguments: Sequence[str]) -> None:
+    """Know the files on the command line before it is parsed, which may take what they hold."""
+    named = [after for option, after in pairwise(arguments) if option == "--plugin"]
+    named += [word.partition("=")[2] for word in arguments if word.startswith("--plugin=")]
+    context.meta[FILES] = tuple(map(Path, named))
+
+
+def load_registry() -> "Registry":
+    """The registry of what is installed and of the files that the command names."""
+    from ssl_bench.plugin_files import read_plugin_files
+    from ssl_bench.registry import load_registry
+
+    return load_registry(files=read_plugin_files(click.get_current_context().meta.get(FILES, ())))

@@ -1,0 +1,64 @@
+"""`ssl-bench status`: what runs where."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ssl_bench.status import CellStatus
+
+
+@click.command(name="status", short_help="Show what runs where, what has finished, and what failed.")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+def status_(folder: Path) -> None:
+    """Show where the cells of FOLDER (default: runs) stand, from any machine that sees it.
+
+    Those that run with host, process, device, step, speed, time left and last sign of life; those that failed with the
+    reason; those that were interrupted.
+    """
+    from ssl_bench.status import read_status
+
+    found = read_status(folder)
+    names = {
+        "finished": "finished",
+        "running": "running",
+        "failed": "failed",
+        "interrupted": "interrupted",
+        "waiting": "not started",
+    }
+    counts = {state: sum(cell.state == state for cell in found) for state in names}
+    said = [f"{count} {names[state]}" for state, count in counts.items() if count or state == "finished"]
+    click.echo(f"{folder}: {len(found)} cells: {', '.join(said)}")
+    for state, line in (("running", _running), ("failed", _failed), ("interrupted", _interrupted)):
+        chosen = [cell for cell in found if cell.state == state]
+        if chosen:
+            click.secho(names[state], bold=True)
+        for cell in chosen:
+            click.echo(f"  {cell.cell}: {line(cell, folder)}")
+
+
+def _running(cell: "CellStatus", folder: Path) -> str:
+    from ssl_bench.cli.progress import duration
+
+    said = cell.progress
+    parts = [f"{cell.owner} on {said.get('device', '?')}"]
+    if said:
+        parts.append(f"{said.get('phase', '')} {_step(cell)}".strip())
+    if said.get("steps_per_second"):
+        parts.append(f"{said['steps_per_second']:.3g} steps/s")
+    if cell.seconds_left is not None:
+        parts.append(f"{duration(cell.seconds_left)} left")
+    return ", ".join([*parts, f"last sign {duration(cell.silent)} ago"])
+
+
+def _failed(cell: "CellStatus", folder: Path) -> str:
+    return f"{' '.join(cell.message.split())} (log: {folder / 'cells' / cell.cell / 'log.txt'})"
+
+
+def _interrupted(cell: "CellStatus", folder: Path) -> str:
+    return f"{_step(cell) if cell.progress else 'before its first step'}; the same command goes on from its checkpoint"
+
+
+def _step(cell: "CellStatus") -> str:
+    return f"step {cell.progress['step']}/{cell.progress['iterations']}"

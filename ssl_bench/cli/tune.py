@@ -1,0 +1,178 @@
+"""`ssl-bench tune`: a search of settings, scored on labelled images that are held out."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from ssl_bench.cli.executors import GIVEN, ExecutorCommand
+from ssl_bench.cli.options import execution_options, plan_options, request_from
+from ssl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.executor import Outcome as Ending
+    from ssl_bench.plan import Plan, Request
+    from ssl_bench.registry import Registry
+    from ssl_bench.results import ResultStore
+    from ssl_bench.search.grid import Search
+    from ssl_bench.search.trials import Outcome
+
+OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "trials", "out", "resume")
+"""Options that a suite of winners has in another form, or no use for."""
+
+PATHS = ("labels", "data", "unlabeled")
+"""Options whose values are, or may be, paths."""
+
+
+@click.command(cls=ExecutorCommand, short_help="Search settings on held-out labelled images.")
+@plan_options
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="METHOD.FIELD=A,B",
+    help="Values to try of a method's field; several fields make a grid.",
+)
+@click.option("--preset", default="", metavar="NAME", help="The grids that the methods bring along, by name.")
+@click.option(
+    "--held-out",
+    default="1/4",
+    show_default=True,
+    metavar="SHARE",
+    help="Of the labelled images, to be scored on and not learnt from.",
+)
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="Where tables, pictures and suite go.  [default: OUT/tune]"
+)
+@execution_options
+def tune(
+    suite: Path | None, grid: tuple[str, ...], preset: str, held_out: str, to: Path | None, **options: Any
+) -> None:
+    """Try every point of a grid and write the best ones as a suite for `run`.
+
+    Points are ordinary cells: they resume, and those that have finished are kept. Every method gets as many trials,
+    the baselines included; a method whose own grid is smaller also tries learning rates. Trials are scored on images
+    that are held out of the labelled ones, drawn by --split-seed, and never on the test set.
+    """
+    from ssl_bench.cli.run import complain, execute, open_registry
+    from ssl_bench.plan import make_plan
+    from ssl_bench.results import ResultStore
+    from ssl_bench.run import write_tables
+    from ssl_bench.search.report import about, search_files, search_text
+    from ssl_bench.search.suite import winner_suite
+    from ssl_bench.search.trials import gather
+
+    if options["trials"]:
+        raise UsageError("--trials is what a search finds out; leave it out of `tune`")
+    registry = open_registry(options)
+    request, search = make_request(registry, request_from(options), grid, preset, held_out)
+    plan = make_plan(registry, request)
+    require_one_setting(plan, search)
+    store, folder = ResultStore(options["out"]), to or options["out"] / "tune"
+
+    def outcomes() -> "list[Outcome]":
+        return gather(search, plan.cells, store.finished, lambda cell: diverged(store, cell.id))
+
+    click.echo(about(outcomes(), search.trials))
+    endings: list[Ending] = []
+    winners = None
+    try:
+        endings += execute(registry, plan, store, options)
+    finally:
+        # An interrupted search shows what it has, too.
+        if any(store.finished(cell) for cell in plan.cells):
+            found = outcomes()
+            files = search_files(found, search.trials)
+            winners = winner_suite(suite_options(plan, options), request.settings, found, search.trials)
+            files |= {"winners.toml": winners} if winners else {}
+            # What an earlier search chose must not pass for the choice of this one.
+            (folder / "winners.toml").unlink(missing_ok=True)
+            written = write_tables(files, folder)
+            click.echo(f"\n{search_text(found)}\n\nwrote {written[0]} and {len(written) - 1} files beside it")
+    complain(
+        [one for one in endings if one.status != "finished" and not diverged(store, one.cell)], plan, store
+    )
+    if winners:
+        click.echo(f"the winners: ssl-bench run {folder / 'winners.toml'}")
+    else:
+        click.echo("ssl-bench: every trial of a method diverged: nothing can be chosen", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def make_request(
+    registry: "Registry", request: "Request", grid: tuple[str, ...], preset: str, held_out: str
+) -> "tuple[Request, Search]":
+    """The request with the points of the search, for its methods and the baselines. UsageError as `make_search`."""
+    from ssl_bench.registry import pick
+    from ssl_bench.search.grid import make_search
+    from ssl_bench.splits import read_share
+
+    read_share(held_out)
+    named = pick(registry, "methods", request.methods, registry.method)
+    every = [registry.method(spec.name) for spec in registry.sorted("methods")]
+    methods = [spec for spec in every if spec.name in named or spec.role == "baseline"]
+    search = make_search(registry, methods, grid, preset)
+    names = ",".join(spec.name for spec in methods)
+    return replace(request, methods=names, held_out=held_out, points=search.points), search
+
+
+def require_one_setting(plan: "Plan", search: "Search") -> None:
+    """UsageError where settings would be chosen for several networks or splits at once, or a point is tried twice."""
+    for task in dict.fromkeys(cell.task for cell in plan.cells):
+        cells = [cell for cell in plan.cells if cell.task == task]
+        for option, values in (
+            (
+                "--labels",
+                {cell.split.source for cell in cells if cell.describe["method"]["labels"] == "split"},
+            ),
+            ("--backbones", {cell.backbone for cell in cells}),
+        ):
+            if len(values) > 1:
+                raise UsageError(
+                    f"{option}: task '{task}' has {' and '.join(sorted(values))}; settings are chosen for one of them, "
+                    "so search once for each"
+                )
+        for method in dict.fromkeys(cell.method for cell in cells):
+            count = len({cell.trial for cell in cells if cell.method == method})
+            if count < search.trials:
+                raise UsageError(
+                    f"--grid: {method} would try one point twice; give {search.trials} different ones"
+                )
+
+
+def diverged(store: "ResultStore", cell: str) -> bool:
+    """Whether a cell came to an early end because a loss or a prediction was not finite."""
+    from ssl_bench.files import read_json
+
+    return bool((read_json(store.cells / cell / "failure.json") or {}).get("diverged"))
+
+
+def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the command was given, as a suite has them, with paths that hold from everywhere."""
+    context = click.get_current_context()
+    given: dict[str, Any] = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in OWN or context.get_parameter_source(name) in (ParameterSource.DEFAULT, None):
+            continue
+        value = options[name]
+        key = parameter.opts[0].lstrip("-").replace("-", "_")
+        given[key] = list(value) if isinstance(value, tuple) else value
+        if name in PATHS:
+            given[key] = [_absolute(each) for each in value]
+    for option, value in context.meta.get(GIVEN, {}).items():
+        given[option.opts[0].lstrip("-").replace("-", "_")] = value
+    # A folder may also come from the environment.
+    data = [f"{task}={source.path.resolve()}" for task, source in plan.sources.items() if source.path]
+    if given.get("weights"):
+        given["weights"] = str(Path(given["weights"]).resolve())
+    return {**given, **({"data": data} if data else {})}
+
+
+def _absolute(entry: str) -> str:
+    """`[TASK=]PATH` with the path from the root, where there is such a file or folder; else as it is."""
+    name, equals, value = entry.rpartition("=")
+    is_path = Path(value).is_dir() or (Path(value).is_file() and value != "all")
+    return f"{name}{equals}{Path(value).resolve()}" if is_path else entry

@@ -1,0 +1,63 @@
+"""What cells will take, judged by records of cells like them: seconds, so that long ones start first, and memory."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import median
+from typing import Any
+
+from ssl_bench.cell import Cell
+from ssl_bench.dataset import digest
+from ssl_bench.results import Record
+
+Kind = tuple[str, ...]
+
+WITHOUT_WEIGHT = ("iterations", "epochs", "evaluations", "optimizer")
+"""Fields of a recipe that a step's memory does not depend on, or hardly."""
+
+
+class Costs:
+    """Of finished cells, by what they have in common with those to come."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        rates = defaultdict(list)
+        self._memory: dict[str, int] = {}
+        for record in records:
+            names, config, cost = record["cell"], record["config"], record["cost"]
+            role = record["describe"]["method"]["role"]
+            for kind in _kinds(names["task"], names["backbone"], names["method"]):
+                rates[kind].append(cost["seconds"] / _work(config["recipe"], role))
+            if cost.get("peak_memory_bytes"):
+                shape = _shape(names, config["recipe"], config["method"])
+                self._memory[shape] = max(self._memory.get(shape, 0), cost["peak_memory_bytes"])
+        self._rates = {kind: median(values) for kind, values in rates.items()}
+
+    def seconds(self, cell: Cell) -> float:
+        """Expected seconds, from the records that are nearest; where there is none at all, in an arbitrary unit."""
+        kinds = _kinds(cell.task, cell.backbone, cell.method)
+        rate = next((self._rates[kind] for kind in kinds if kind in self._rates), 1.0)
+        return rate * _work(cell.recipe, cell.describe["method"]["role"])
+
+    def memory(self, cell: Cell) -> int | None:
+        """Highest peak of a finished cell of this shape on its GPU, bytes; None where there is none."""
+        return self._memory.get(shape_of(cell))
+
+
+def shape_of(cell: Cell) -> str:
+    """Equal for cells that need as much memory as one another: all but seed, split, and how long they train."""
+    return _shape(cell.coordinates(), cell.recipe, cell.config)
+
+
+def _shape(names: Mapping[str, Any], recipe: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    batch = {name: value for name, value in recipe.items() if name not in WITHOUT_WEIGHT}
+    same = {name: names[name] for name in ("task", "data", "backbone", "method")}
+    return digest([same, batch, dict(config)])
+
+
+def _kinds(task: str, backbone: str, method: str) -> Iterator[Kind]:
+    yield from ((task, backbone, method), (backbone, method), (method,), ())
+
+
+def _work(recipe: Mapping[str, Any], role: str) -> float:
+    """Pixels that pass through networks in training."""
+    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (role == "ssl")
+    return float(recipe["iterations"] * rows * recipe["crop"] ** 2)

@@ -1,0 +1,53 @@
+"""Losses and gradients of one optimiser step, gathered from all parts of a batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ssl_bench.distributed import World
+from ssl_bench.errors import PluginError
+
+Gradients = Mapping[str, Sequence[Tensor | None]]
+"""Player to the gradients of its parameters, in their order; None for a parameter that no term reaches."""
+
+
+class Gathered(NamedTuple):
+    """What one part gives, or the sum of several."""
+
+    terms: Mapping[str, Tensor]
+    """`player/term` to its loss, a scalar on the device."""
+    gradients: Gradients
+
+    def plus(self, other: "Gathered") -> "Gathered":
+        """The sum; tensors are not changed, since gradients may share their memory."""
+        if list(self.terms) != list(other.terms):
+            raise PluginError("a method yields other terms for some rows than for others")
+        terms = {name: value + other.terms[name] for name, value in self.terms.items()}
+        gradients = {name: added(own, other.gradients[name]) for name, own in self.gradients.items()}
+        return Gathered(terms, gradients)
+
+    def mean(self, parts: int, world: World) -> "Gathered":
+        """Of a sum over `parts` parts, the mean over them and over all processes."""
+        if parts == world.size == 1:
+            return self
+        values = [*self.terms.values(), *(one for own in self.gradients.values() for one in own)]
+        values = [value if value is None or parts == 1 else value / parts for value in values]
+        rest = iter(world.average(values))
+        terms = {name: value for name, value in zip(self.terms, rest, strict=False) if value is not None}
+        return Gathered(terms, {name: [next(rest) for _ in own] for name, own in self.gradients.items()})
+
+
+def added(first: Sequence[Tensor | None], second: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Pairwise sums; None counts as zero."""
+    both = [
+        (one, other)
+        for one, other in zip(first, second, strict=True)
+        if one is not None and other is not None
+    ]
+    sums = iter(torch._foreach_add([one for one, _ in both], [other for _, other in both]) if both else ())
+    return [
+        next(sums) if one is not None and other is not None else one if other is None else other
+        for one, other in zip(first, second, strict=True)
+    ]

@@ -1,0 +1,103 @@
+"""Signs of life of a cell, given by the loops that do its work: where they hang, it falls silent."""
+
+import contextlib
+import faulthandler
+import os
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.files import write_json
+from ssl_bench.lock import Lock, holder
+
+SECONDS = 0.5
+"""Between two signs of life, at least."""
+
+GRACE = 15.0
+"""Seconds beyond its limit that a silent process gets to end itself, with its traceback in the log."""
+
+
+class LockLost(Exception):
+    """Another process took the cell over: nothing more may be written."""
+
+
+class Heartbeat:
+    """Called by every loop of a cell once per turn; writes `progress.json` every now and then."""
+
+    def __init__(
+        self,
+        folder: Path,
+        lock: Lock | None = None,
+        hang_seconds: float | None = None,
+        *,
+        shows: bool = True,
+    ) -> None:
+        """`hang_seconds`: the process ends itself after so long a silence; None: it never does. `shows`: whether it
+        writes, as one of several processes of a cell does."""
+        self.folder, self.lock, self.hang_seconds, self.shows = folder, lock, hang_seconds, shows
+        self.last = float("-inf")
+        self._watch()
+
+    def __call__(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Show `state`, if the last sign is old enough. Raises LockLost, and OSError where it cannot be written."""
+        if time.monotonic() - self.last < SECONDS:
+            return
+        self.check()
+        self._watch()
+        if self.shows:
+            here = {"host": platform.node(), "pid": os.getpid()}
+            write_json(self.folder / "progress.json", {**state(), **here}, durable=False)
+        self.last = time.monotonic()
+
+    def check(self) -> None:
+        """Raise LockLost if the folder is another's by now."""
+        if self.lock and not self.lock.held():
+            raise LockLost
+
+    def _watch(self) -> None:
+        if self.hang_seconds is not None:
+            # A thread of C's, so that it works where Python's are stuck as well.
+            faulthandler.dump_traceback_later(self.hang_seconds, exit=True, file=2)
+
+    @staticmethod
+    def rest() -> None:
+        """The work is done: silence is no sign any more."""
+        faulthandler.cancel_dump_traceback_later()
+
+
+class Watch:
+    """For a parent: which cells have been silent for how long, by a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[int, float]] = {}
+
+    def look(self, folders: Iterable[Path]) -> None:
+        """Note which of the cells at work gave a sign since the last look."""
+        now = time.monotonic()
+        for folder in folders:
+            try:
+                sign = (folder / "progress.json").stat().st_mtime_ns
+            except OSError:
+                sign = 0
+            if self._seen.get(folder, (None, 0.0))[0] != sign:
+                self._seen[folder] = (sign, now)
+
+    def silent(self, folder: Path) -> float:
+        """Seconds since a cell's last sign; 0 for one not looked at yet."""
+        return time.monotonic() - self._seen[folder][1] if folder in self._seen else 0.0
+
+    def forget(self, folder: Path) -> None:
+        """The cell is no longer at work."""
+        self._seen.pop(folder, None)
+
+
+def end_hung(folder: Path) -> None:
+    """Kill the process that holds a folder, if it is one of this machine; it had its time to end by itself."""
+    owner = holder(folder)
+    # A parent holds the lock itself for a cell that works in a copy of the folder elsewhere.
+    if owner and owner.is_local and owner.pid != os.getpid():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(owner.pid, signal.SIGKILL)

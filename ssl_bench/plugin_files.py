@@ -1,0 +1,166 @@
+"""A plugin that is one file, without packaging: `--plugin FILE.py`. The hash of its content is its version."""
+
+import hashlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.abc import ExecutionLoader
+from pathlib import Path
+from types import ModuleType
+
+from ssl_bench.errors import DataError, PluginError, UsageError
+from ssl_bench.files import write_text
+from ssl_bench.specs import Provider
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """The file and its source as it was read, which is what runs, whatever becomes of the file."""
+
+    path: Path
+    source: str
+
+    @property
+    def module(self) -> str:
+        """The name under which lazy `"module:Class"` references find it."""
+        return re.sub(r"\W", "_", self.path.stem)
+
+    @property
+    def version(self) -> str:
+        """`sha256:` and 12 hexadecimal digits of the content's hash."""
+        return f"sha256:{hashlib.sha256(self.source.encode()).hexdigest()[:12]}"
+
+    @property
+    def provider(self) -> Provider:
+        """As which it stands in records."""
+        return Provider(self.path.name, self.path.name, self.version, self.path)
+
+    def load(self) -> ModuleType:
+        """The module, freshly run. PluginError with the line where that fails."""
+        loader = _Loader(self)
+        spec = importlib.util.spec_from_file_location(self.module, self.path, loader=loader)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[self.module] = module
+        try:
+            with self.faults():
+                loader.exec_module(module)
+        except PluginError:
+            del sys.modules[self.module]
+            raise
+        return module
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Whatever is raised inside becomes a PluginError of one line, with the file's line number."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{self.path}{_line(error, self.path)}: {first_line(error)}") from error
+
+
+def read_plugin_files(paths: Iterable[Path]) -> list[PluginFile]:
+    """The files that a user names, each once. UsageError for what is no such file or hides another module."""
+    found: dict[str, PluginFile] = {}
+    for path in paths:
+        file = _read(path)
+        first = found.setdefault(file.module, file)
+        if first.path.resolve() != path.resolve():
+            raise UsageError(f"--plugin {path} and {first.path} have one name; rename one of them")
+    return list(found.values())
+
+
+def unpack(sources: Mapping[str, str], folder: Path) -> list[PluginFile]:
+    """Plugin files by name and source, as a staged cell holds them, laid down in `folder` for whoever debugs."""
+    files = []
+    for name, source in sources.items():
+        if Path(name).name != name or Path(name).suffix != ".py":
+            raise PluginError(f"'{name}' is no name of a plugin file")
+        folder.mkdir(exist_ok=True)
+        write_text(folder / name, source)
+        files.append(PluginFile(folder / name, source))
+    return files
+
+
+def require_files(sources: Mapping[str, str], given: Iterable[PluginFile], folder: Path) -> None:
+    """DataError unless the plugin files that the cell in `folder` was trained with are given, as they were then.
+
+    The copies that the cell itself holds are not run: who looks at a cell need not trust its author.
+    """
+    files = {file.path.name: file for file in given}
+    for name, source in sources.items():
+        wanted, copy = PluginFile(Path(name), source), folder / "plugins" / name
+        found = files.get(name) or next((file for file in files.values() if file.source == source), None)
+        if found is None:
+            raise DataError(
+                f"{folder} was trained with the plugin file {name}; add --plugin {copy}, if you trust it"
+            )
+        if found.source != source:
+            raise DataError(
+                f"{found.path} ({found.version}) is not what {folder} was trained with ({wanted.version}): "
+                f"run the cell again, or give --plugin {copy}"
+            )
+
+
+def first_line(error: BaseException) -> str:
+    """`Type: message` in one line; the message alone of our own errors."""
+    text = getattr(error, "msg", None) if isinstance(error, SyntaxError) else str(error)
+    message = str(text).strip().partition("\n")[0]
+    return message if isinstance(error, PluginError) else f"{type(error).__name__}: {message}"
+
+
+def _read(path: Path) -> PluginFile:
+    if path.suffix != ".py":
+        raise UsageError(
+            f"--plugin {path}: give a Python file, FILE.py; installed packages are found by themselves"
+        )
+    try:
+        file = PluginFile(path, path.read_bytes().decode())
+    except OSError as error:
+        raise UsageError(f"--plugin {path}: {error.strerror or error}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--plugin {path}: not a text in UTF-8") from error
+    _refuse_to_hide(file)
+    return file
+
+
+def _refuse_to_hide(file: PluginFile) -> None:
+    """A file called `random.py` would take the place of a module that others import."""
+    known = sys.modules.get(file.module)
+    spec = known.__spec__ if known is not None else importlib.util.find_spec(file.module)
+    if known is None and spec is None:
+        return
+    origin = spec.origin if spec else None
+    itself = origin is not None and Path(origin).is_file() and file.path.samefile(origin)
+    if not itself and not isinstance(spec.loader if spec else None, _Loader):
+        where = f" ({origin})" if origin else ""
+        raise UsageError(
+            f"--plugin {file.path}: there is a module '{file.module}'{where}; rename the file, or uninstall that"
+        )
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """`, line N`: the deepest place in the file that the error came through."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        lines.append(error.lineno)
+    return f", line {lines[-1]}" if lines else ""
+
+
+class _Loader(ExecutionLoader):
+    """Runs the source that was read and leaves no compiled file beside it; tracebacks show that source, too."""
+
+    def __init__(self, file: PluginFile) -> None:
+        self.file = file
+
+    def get_source(self, fullname: str) -> str:
+        return self.file.source
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.file.path)

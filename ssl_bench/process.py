@@ -1,0 +1,134 @@
+"""A worker's process around its cell: the folder's lock, signals, the log, and what an ending is called."""
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssl_bench.errors import Diverged, SslBenchError
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
+from ssl_bench.files import TEMPORARY, read_json, write_json
+from ssl_bench.heartbeat import GRACE, Heartbeat, LockLost
+from ssl_bench.lock import PATIENCE, Lock
+
+
+class Interrupted(Exception):
+    """The worker was told to stop."""
+
+
+def attempt(folder: Path, device: str, run: Callable[[Sequence[int], Heartbeat], None]) -> int:
+    """Run a cell in its folder unless another process does; the exit status, as in `executor.py`.
+
+    `run` gets a list that fills when the process is told to stop, on which it raises Interrupted.
+    """
+    stop = stop_on_signals()
+    try:
+        hang_seconds = float((read_json(folder / "cell.json") or {}).get("hang_seconds", PATIENCE))
+        # Who watches from elsewhere waits for longer than the cell itself.
+        lock = Lock(folder, hang_seconds + 2 * GRACE)
+        if lock.take() is not None:
+            return ELSEWHERE
+    except OSError as error:
+        return _unwritable(folder, error)
+    try:
+        with _log_to(folder / "log.txt"):
+            print(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {lock.owner}, {device}", flush=True)
+            for leftover in folder.glob(TEMPORARY):  # of a worker that was killed while it wrote
+                leftover.unlink(missing_ok=True)
+            return ending(folder, lambda: run(stop, Heartbeat(folder, lock, hang_seconds)))
+    except OSError as error:
+        return _unwritable(folder, error)
+    finally:
+        Heartbeat.rest()
+        with contextlib.suppress(OSError):
+            lock.release()
+
+
+def ending(folder: Path, run: Callable[[], None]) -> int:
+    """Run, and put down how it ended; the exit status."""
+    try:
+        run()
+    except Interrupted:
+        return INTERRUPTED
+    except LockLost:
+        print("another command took the cell over", flush=True)
+        return ELSEWHERE
+    except SslBenchError as error:
+        print(f"failed: {error}", flush=True)
+        return failed(folder, str(error), error.exit_status, diverged=isinstance(error, Diverged))
+    except OSError as error:
+        traceback.print_exc()
+        where = f": {error.filename}" if error.filename else ""
+        # The machine's fault, not the cell's.
+        return failed(
+            folder, f"{error.strerror or error}{where}", _unwritable(folder, error), worth_retrying=True
+        )
+    except Exception as error:
+        traceback.print_exc()
+        message = str(error).strip().partition("\n")[0]
+        memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        return failed(folder, f"{type(error).__name__}: {message}", 1, worth_retrying=memory)
+    return 0
+
+
+def failed(
+    folder: Path, message: str, status: int, *, worth_retrying: bool = False, diverged: bool = False
+) -> int:
+    """Leave word of a failure, where that can be written; the exit status."""
+    with contextlib.suppress(OSError):
+        write_json(
+            folder / "failure.json",
+            {"message": message, "worth_retrying": worth_retrying, "diverged": diverged},
+        )
+    return status
+
+
+def _unwritable(folder: Path, error: OSError) -> int:
+    """The exit status of a worker whose files fail it."""
+    if not folder.is_dir():
+        return REMOVED
+    return NO_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else IO_ERROR
+
+
+def stop_on_signals() -> list[int]:
+    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
+    received: list[int] = []
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    return received
+
+
+class _Log(io.FileIO):
+    """A file descriptor to write to that goes on, with less said, where the disk is full."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content) or 0
+        except OSError:
+            return len(content)
+
+
+@contextlib.contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Send all output of the process, native libraries' too, to the end of a file."""
+    with path.open("a", encoding="utf-8") as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    streams = (
+        io.TextIOWrapper(_Log(number, "w", closefd=False), "utf-8", write_through=True) for number in (1, 2)
+    )
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(next(streams)))
+        stack.enter_context(contextlib.redirect_stderr(next(streams)))
+        yield

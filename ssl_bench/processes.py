@@ -1,0 +1,94 @@
+"""A cell that several processes share: the worker starts them and waits, and each takes its part of the rows."""
+
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ssl_bench.distributed import join, leave
+from ssl_bench.errors import SslBenchError
+from ssl_bench.executor import INTERRUPTED
+from ssl_bench.files import read_json
+from ssl_bench.heartbeat import Heartbeat, LockLost
+from ssl_bench.launch import Stopped, run_together
+from ssl_bench.memory import TakeLess
+from ssl_bench.process import Interrupted, ending, failed, stop_on_signals
+from ssl_bench.registry import Registry
+from ssl_bench.worker import registry_for, run_cell
+
+AGAIN = 76
+"""Exit status of a process that ran out of memory: all are to start anew, with smaller micro-batches."""
+SECONDS_TO_BE_FOUND = 2.0
+"""For the agent to find a process that was killed, before those that lost their connection to it end too."""
+
+
+def run_processes(
+    folder: Path, devices: Sequence[str], registry: Registry, stop: Sequence[int], heartbeat: Heartbeat
+) -> None:
+    """Run the cell in `folder` in one process per device. Raises Interrupted.
+
+    Ends this process where one of them failed, having said why, or was killed.
+    """
+    heartbeat.rest()  # From now on theirs are the signs of life.
+    fork = devices[0] == "cpu"
+    arguments = (folder, devices, registry if fork else None, heartbeat)
+    while not stop:
+        try:
+            ended = run_together(run_process, arguments, processes=len(devices), name=folder.name, fork=fork)
+        except Stopped:
+            break
+        if ended is None:
+            return
+        if ended.status == INTERRUPTED:
+            break
+        if ended.status == AGAIN:
+            (folder / "failure.json").unlink(missing_ok=True)
+            continue
+        if ended.status < 0 or read_json(folder / "failure.json") is None:
+            message = f"{ended}; there were {len(devices)}, and the others were stopped"
+            sys.exit(failed(folder, message, 1, worth_retrying=True))
+        sys.exit(ended.status)
+    raise Interrupted
+
+
+def run_process(folder: Path, devices: Sequence[str], registry: Registry | None, parent: Heartbeat) -> None:
+    """The body of one process."""
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    stop = stop_on_signals()
+    device = torch.device(devices[int(os.environ["LOCAL_RANK"])])
+
+    def run() -> None:
+        world = join(device)
+        heartbeat = Heartbeat(folder, parent.lock, parent.hang_seconds, shows=world.leads)
+        try:
+            run_cell(folder, device, registry or registry_for(folder), stop, heartbeat, world)
+        except TakeLess:
+            sys.exit(AGAIN)
+        except (Interrupted, LockLost, SslBenchError):
+            raise
+        except Exception:
+            time.sleep(SECONDS_TO_BE_FOUND)
+            if (folder / "failure.json").exists():
+                sys.exit(1)  # Another one's, which this one followed.
+            raise
+        finally:
+            heartbeat.rest()
+        leave()
+
+    status = ending(folder, run)
+    if status:
+        sys.exit(status)
+
+
+def die_with_parent() -> None:
+    """Wait for the end of the process that started this one, and end then too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # Nothing is lost: files are replaced whole, and the next run resumes from the last checkpoint.
+        os._exit(1)

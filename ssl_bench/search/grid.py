@@ -1,0 +1,118 @@
+"""What a search tries: equally many settings of every method, checked before any compute. Torch-free."""
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from ssl_bench.errors import UsageError, unknown
+from ssl_bench.registry import Registry
+from ssl_bench.settings import Point, field_names, read_value
+from ssl_bench.specs import RATE, MethodSpec
+
+Grid = Mapping[str, Sequence[Any]]
+"""Field of a method's config to the values that are tried."""
+
+WIDEST = math.sqrt(10)
+"""Ratio of two neighbouring learning rates, at most."""
+SPAN = 10.0
+"""How far the learning rates of a long row go from the recipe's, down and up."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The grid of every method, all with the same number of points."""
+
+    grids: Mapping[str, Grid]
+    """By method; its fields and values are in the order of the tables."""
+    trials: int
+    """Points of each."""
+
+    @property
+    def points(self) -> dict[str, list[Point]]:
+        """Method to its points, the last field's values changing first."""
+        return {
+            method: [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+            for method, grid in self.grids.items()
+        }
+
+
+def make_search(
+    registry: Registry, methods: Sequence[MethodSpec], entries: Sequence[str], preset: str = ""
+) -> Search:
+    """The search that `--grid` entries (`METHOD.FIELD=A,B`) and a preset of the methods' own ask for.
+
+    A method with fewer points than the least common multiple of all grids also tries learning rates, until it has as
+    many. Raises UsageError where there is nothing to search or a name is unknown.
+    """
+    grids: dict[str, dict[str, Sequence[Any]]] = {method.name: {} for method in methods}
+    if preset:
+        known = {name for each in registry.entries["methods"] for name in registry.method(each).grids}
+        if preset not in known:
+            raise unknown("preset", preset, known)
+        for method in methods:
+            grids[method.name].update(method.grids.get(preset, {}))
+    for name, field, values in (_read(registry, entry, grids) for entry in entries):
+        grids[name][field] = values
+    trials = math.lcm(*(_size(grid) for grid in grids.values()))
+    if trials < 2:
+        raise UsageError(
+            "there is nothing to search; give values with --grid METHOD.FIELD=A,B, or a --preset"
+        )
+    for name, grid in grids.items():
+        count = trials // _size(grid)
+        if count > 1 and RATE in grid:
+            raise UsageError(
+                f"--grid {name}.{RATE}: {name} has {_size(grid)} points where every method gets {trials}, and "
+                f"learning rates would fill them up; give {name} {trials} points"
+            )
+        if count > 1:
+            grid[RATE] = learning_rates(count)
+    return Search(grids, trials)
+
+
+def learning_rates(count: int) -> list[float]:
+    """Factors in geometric steps around 1, which is one of them; an even count has one more below than above.
+
+    The step is at most the square root of 10, and a long row spans a decade on either side.
+    """
+    ratio = min(WIDEST, SPAN ** (1 / max(1, count // 2)))
+    return [float(f"{ratio**step:.3g}") for step in range(-(count // 2), (count + 1) // 2)]
+
+
+def _read(
+    registry: Registry, entry: str, grids: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str, list[Any]]:
+    path, equals, text = entry.partition("=")
+    name, dot, field = path.strip().partition(".")
+    if not equals or not dot or not text.strip():
+        raise UsageError(f"--grid '{entry}': write METHOD.FIELD=A,B")
+    if name in registry.entries["tasks"]:
+        raise UsageError(
+            f"--grid {entry}: a recipe is the same for every method; METHOD.{RATE} is what may be searched"
+        )
+    spec = registry.method(name)
+    if name not in grids:
+        raise UsageError(f"--grid {entry}: method '{name}' is not part of this command")
+    if field not in field_names(spec.config):
+        raise unknown("field", path.strip(), [f"{name}.{known}" for known in field_names(spec.config)])
+    if "." in field:
+        raise UsageError(f"--grid {entry}: a field within a field cannot be searched")
+    values = _values(text.strip())
+    if len({repr(value) for value in values}) < len(values):
+        raise UsageError(f"--grid {entry}: a value is given twice")
+    return name, field, values
+
+
+def _values(text: str) -> list[Any]:
+    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return list(tomllib.loads(f"value = [{inner}]")["value"])
+    except tomllib.TOMLDecodeError:
+        return [read_value(part.strip()) for part in inner.split(",")]
+
+
+def _size(grid: Mapping[str, Sequence[Any]]) -> int:
+    return math.prod(len(values) for values in grid.values())

@@ -1,0 +1,51 @@
+"""The winners of a search as a suite file that `ssl-bench run` takes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssl_bench.search.trials import RULE, Outcome
+from ssl_bench.settings import read_value
+
+
+def winner_suite(
+    options: Mapping[str, Any], settings: Sequence[str], outcomes: Sequence[Outcome], trials: int
+) -> str | None:
+    """TOML with the options of the search, the chosen settings and the number of trials; None while one is open.
+
+    `options`: keys and values of a suite file. `settings`: of `--set`, which the chosen ones go before.
+    """
+    if not outcomes or any(outcome.best is None for outcome in outcomes):
+        return None
+    methods = list(dict.fromkeys(outcome.method for outcome in outcomes))
+    lines = [
+        f"# Chosen by `ssl-bench tune` on labelled images that were held out of training. {RULE}",
+        *(f"{key} = {toml(value)}" for key, value in options.items()),
+        f"tasks = {toml(list(dict.fromkeys(outcome.task for outcome in outcomes)))}",
+        f"methods = {toml(methods)}",
+        "",
+        "[trials]",
+        *(f"{method} = {trials}" for method in methods),
+        "",
+        "[set]",
+    ]
+    chosen = {
+        path.strip(): read_value(text.strip()) for path, _, text in (each.partition("=") for each in settings)
+    }
+    for outcome in outcomes:
+        assert outcome.best is not None
+        for field, value in outcome.best.point.items():
+            chosen[f"{outcome.task}.{outcome.method}.{field}"] = value
+    return "\n".join([*lines, *(f"{path} = {toml(value)}" for path, value in chosen.items())]) + "\n"
+
+
+def toml(value: Any) -> str:
+    """A boolean, a number, a text or a list of these, as TOML has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    # A JSON string is a TOML one, but for a delete character.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,150 @@
+"""Settings from the command line: names and fields checked, values against their ranges. Torch-free."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ssl_bench.cell import resolve_config
+from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.recipe import Recipe, Tier
+from ssl_bench.registry import Registry
+from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+
+Point = Mapping[str, Any]
+"""Fields of a method's config to the values that one trial of a search gives them."""
+
+
+def parse_settings(
+    registry: Registry,
+    settings: Sequence[str],
+    tasks: Sequence[TaskSpec],
+    methods: Sequence[MethodSpec],
+    *,
+    pass_over: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """`NAME.FIELD=VALUE` strings to {name: {field: value}}, names and fields checked, values as TOML or text.
+
+    A name is a task's, a method's, or `TASK.METHOD`. `pass_over`: those that are not part of the command are left out,
+    and are no error.
+    """
+    fields: dict[str, list[str]] = {}
+    for task in tasks:
+        recipe = next(iter(task.recipes.values()))
+        fields[task.name] = field_names(type(recipe))
+    for method in methods:
+        fields[method.name] = field_names(method.config)
+    by_name = {task.name for task in tasks}
+    parsed: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        name, dot, name_of_field = path.strip().partition(".")
+        if not equals or not dot:
+            raise UsageError(
+                f"--set '{setting}': write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
+            )
+        if name not in fields:
+            if name in registry.entries["tasks"] or name in registry.entries["methods"]:
+                if pass_over:
+                    continue
+                raise UsageError(f"--set {setting}: '{name}' is not part of this command")
+            raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
+        known, within = fields[name], name_of_field.partition(".")
+        if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
+            if within[0] not in fields and pass_over:
+                continue
+            if within[0] not in fields:
+                raise UsageError(f"--set {setting}: '{within[0]}' is not part of this command")
+            name, name_of_field, known = f"{name}.{within[0]}", within[2], fields[within[0]]
+        if name_of_field not in known:
+            raise unknown("field", path.strip(), [f"{name}.{each}" for each in known])
+        place = parsed.setdefault(name, {})
+        *parents, last = name_of_field.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = read_value(text.strip())
+    return parsed
+
+
+def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:
+    """The task's recipe for a tier with `--set TASK.FIELD` applied."""
+    if tier not in task.recipes:
+        raise UsageError(f"task '{task.name}' has no tier '{tier}'; {suggestion(tier, task.recipes)}")
+    base = task.recipes[tier]
+    try:
+        return type(base).model_validate(_merged(base.model_dump(), overrides))
+    except ValidationError as error:
+        raise UsageError(f"--set {task.name}.{_first(error)}") from error
+
+
+def configs_for(
+    task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Mapping[str, Any]], points: Sequence[Point]
+) -> list[tuple[str, MethodConfig]]:
+    """The method's settings for a task with `--set` applied, in words and checked: one for each point of a search."""
+    own = {**overrides.get(method.name, {}), **overrides.get(f"{task.name}.{method.name}", {})}
+    base = config_for(task, method, own)
+    return [(in_words(point), config_for(task, method, {**own, **point}, "--grid")) for point in points] or [
+        ("", base)
+    ]
+
+
+def config_for(
+    task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any], option: str = "--set"
+) -> MethodConfig:
+    """The method's settings for a task. UsageError, naming the option, for a value out of range."""
+    try:
+        return resolve_config(task, method, overrides)
+    except ValidationError as error:
+        raise UsageError(f"{option} {method.name}.{_first(error)}") from error
+
+
+def in_words(point: Point) -> str:
+    """`lambda_fc=0.1, xi=0.4`."""
+    return ", ".join(f"{name}={value}" for name, value in point.items())
+
+
+def read_trials(entries: Sequence[str], methods: Sequence[MethodSpec], registry: Registry) -> dict[str, int]:
+    """`METHOD=COUNT` entries to the count of each method; those of methods that are not run say nothing here."""
+    found = {}
+    for entry in entries:
+        name, equals, count = entry.partition("=")
+        if not equals or not count.isdecimal() or int(count) < 1:
+            raise UsageError(f"--trials '{entry}': write METHOD=COUNT, with a count of 1 or more")
+        registry.method(name)
+        found[name] = int(count)
+    return {method.name: found[method.name] for method in methods if method.name in found}
+
+
+def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted names of all fields, those of models inside included."""
+    names = []
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names += field_names(info.annotation, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def read_value(text: str) -> Any:
+    """A value as TOML has it, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merged(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in overrides.items():
+        merged[name] = _merged(base[name], value) if isinstance(value, dict) else value
+    return merged
+
+
+def _first(error: ValidationError) -> str:
+    """`FIELD=VALUE: what is wrong` for the first fault."""
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str))
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}={fault['input']}: {message[0].lower()}{message[1:]}" if where else message

@@ -1,0 +1,49 @@
+"""A check is a title and a function; a finding is a sentence that says what is wrong and the likely cause."""
+
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssl_bench.errors import SslBenchError
+
+Check = tuple[str, Callable[[], str | None]]
+"""What is promised, in words, and a function that returns a sentence where the promise is broken."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing that is checked, such as a method on one kind of task."""
+
+    title: str
+    checks: Callable[[], Iterable[Check]]
+    skipped: str = ""
+    """Why it is not checked."""
+    files: tuple[Path, ...] = field(default=(), compare=False)
+    """Its author's files, among which faults are placed."""
+
+    def findings(self) -> list[str]:
+        """A sentence per broken promise, none where all is well."""
+        found: list[str] = []
+        title = "it can be made"
+        try:
+            for title, check in [] if self.skipped else self.checks():
+                sentence = check()
+                if sentence:
+                    found.append(f"{title}: {sentence}")
+        except (Exception, SystemExit) as error:
+            # What comes after would fail for the same reason.
+            found.append(f"{title}: {said(error, self.files)}")
+        return found
+
+
+def said(error: BaseException, files: Iterable[Path] = ()) -> str:
+    """An exception in one line, with its place in the files, where it came through one."""
+    message = str(error).strip().partition("\n")[0]
+    if isinstance(error, SslBenchError):
+        return message
+    frames = traceback.extract_tb(error.__traceback__)
+    names = {str(path) for path in files}
+    own = [frame for frame in frames if frame.filename in names]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {message}{place}"

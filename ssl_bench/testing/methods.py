@@ -1,0 +1,329 @@
+"""What a method promises, checked on a toy task: a title, and a sentence with the likely cause where it is broken."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ssl_bench.cell import resolve_config
+from ssl_bench.errors import CellError, PluginError
+from ssl_bench.method import Batch, Method, Progress
+from ssl_bench.parts import Draws
+from ssl_bench.specs import Kind, MethodConfig, MethodSpec
+from ssl_bench.task import Target
+from ssl_bench.testing.findings import Check
+from ssl_bench.testing.toys import (
+    LABELED,
+    RECIPE,
+    STEPS,
+    ToyStream,
+    build_toy,
+    toy_spec,
+    toy_trainer,
+    train_toy,
+)
+from ssl_bench.trainer import Trainer, check_players
+
+SHORT = 3
+"""Steps after which a draw from the wrong generator, or a term that is not finite, has shown."""
+
+
+class Averages:
+    """Finds, while a trainer steps, parameters of players that `after_step` moves straight towards others."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.method = trainer.method
+        self.owners = {id(p): name for name, player in trainer.players.items() for p in player.parameters()}
+        self.found: dict[str, str] = {}
+        self._after_step = self.method.after_step
+        self.method.after_step = self._watched  # type: ignore[method-assign]
+
+    def _watched(self, progress: Progress) -> None:
+        before = {name: p.detach().clone() for name, p in self.method.named_parameters()}
+        self._after_step(progress)
+        now = dict(self.method.named_parameters())
+        for name, old in before.items():
+            change = now[name].detach() - old
+            if id(now[name]) in self.owners and change.numel() >= 8 and change.any():
+                others = (p.detach() for other, p in now.items() if other != name and p.shape == old.shape)
+                if any(F.cosine_similarity((p - old).flatten(), change.flatten(), 0) > 0.999 for p in others):
+                    self.found[name] = self.owners[id(now[name])]
+
+
+class Trial:
+    """The runs that the checks of one method on one kind of task look at, each made once."""
+
+    averages: "Averages"
+    """Of the run behind `trained`."""
+    early: Mapping[str, Tensor]
+    """State of that run after `SHORT` steps."""
+
+    def __init__(self, spec: MethodSpec, kind: Kind) -> None:
+        self.spec, self.kind = spec, kind
+
+    def stream(self, under_void: float = 0) -> ToyStream:
+        """Batches as this method gets them."""
+        return ToyStream(self.kind, uses_unlabeled=self.spec.uses_unlabeled, under_void=under_void)
+
+    @cached_property
+    def fresh(self) -> Method:
+        """Untrained."""
+        return build_toy(self.spec, self.kind)
+
+    @cached_property
+    def trained(self) -> Method:
+        """Trained from first to last step."""
+        trainer = toy_trainer(self.spec, self.kind)
+        self.averages = Averages(trainer)
+        for step in range(STEPS):
+            trainer.step(step)
+            if step == SHORT - 1:
+                self.early = copy.deepcopy(trainer.method.state_dict())
+        return trainer.method
+
+    @cached_property
+    def resumed(self) -> Method:
+        """Trained with a resume half-way."""
+        return train_toy(self.spec, self.kind, resume_at=STEPS // 2)
+
+    @cached_property
+    def elsewhere(self) -> Method:
+        """Trained on other unlabelled images."""
+        return train_toy(self.spec, self.kind, unlabeled_seed=1)
+
+    def terms(self, batch: Batch) -> list[Mapping[str, Mapping[str, Tensor]]]:
+        """What `losses` yields for a batch half-way through the run, one yield after the other."""
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        draws = Draws(generator)
+        progress = Progress(STEPS // 2, RECIPE.iterations, RECIPE.iterations_per_epoch, draws)
+        return list(build_toy(self.spec, self.kind).losses(batch, progress))
+
+
+def _settings_can_be_written(trial: Trial) -> str | None:
+    if not issubclass(trial.spec.config, MethodConfig):
+        return f"{trial.spec.config.__name__} is no subclass of ssl_bench.specs.MethodConfig"
+    config = resolve_config(toy_spec(trial.kind), trial.spec, {})
+    try:
+        again = trial.spec.config(**json.loads(json.dumps(config.model_dump(mode="json"))))
+    except Exception as error:
+        return (
+            f"the settings do not survive JSON ({str(error).partition(chr(10))[0]}); give fields plain types: "
+            "numbers, texts, booleans, tuples of them"
+        )
+    return None if again == config else "the settings are not the same after a round trip through JSON"
+
+
+def _every_parameter_has_one_player(trial: Trial) -> str | None:
+    check_players(trial.fresh, trial.fresh.players())
+    return None
+
+
+def _losses_are_scalars_of_players(trial: Trial) -> None:
+    if fault := _fault_of_losses(trial):
+        raise PluginError(fault)  # No run can be made.
+
+
+def _fault_of_losses(trial: Trial) -> str | None:
+    try:
+        yields = trial.terms(trial.stream().batch(0))
+    except Exception:
+        if _serves_where_all_is_labeled(trial):
+            return (
+                "it reads targets of unlabelled images, which no batch holds: `batch.targets` has the "
+                f"{LABELED} labelled rows alone; compare unlabelled rows with predictions"
+            )
+        raise
+    if not yields:
+        return "`losses` yields nothing: yield {player: {term: loss}} once per optimiser step"
+    players = trial.fresh.players()
+    for losses in yields:
+        if not isinstance(losses, Mapping) or not all(isinstance(part, Mapping) for part in losses.values()):
+            return "`losses` must yield {player: {term: loss}}; was it returned, or is a level missing?"
+        for player, part in losses.items():
+            if player not in players:
+                return (
+                    f"`losses` names player '{player}', which `players` does not have: {', '.join(players)}"
+                )
+            for name, term in part.items():
+                if not isinstance(term, Tensor) or term.numel() != 1 or term.dim():
+                    return f"term '{player}/{name}' is no scalar tensor; take the mean over valid pixels"
+            if not any(term.requires_grad for term in part.values()):
+                return f"no term of player '{player}' carries a gradient: is all of it detached, or under no_grad?"
+    return None
+
+
+def _serves_where_all_is_labeled(trial: Trial) -> bool:
+    """Whether a batch with targets for every row, which no run has, is what the method waits for."""
+
+    class Leaky(Batch):
+        labeled = LABELED
+
+    batch = trial.stream().batch(0)
+    rows = torch.arange(len(batch.images)) % LABELED
+    targets = Target(batch.targets.value[rows], batch.targets.valid[rows])
+    try:
+        trial.terms(Leaky(batch.images, batch.valid, targets))
+    except Exception:
+        return False
+    return len(rows) > LABELED
+
+
+def _labels_under_void_pixels_are_not_read(trial: Trial) -> str | None:
+    one, other = (trial.terms(trial.stream(value).batch(0)) for value in (0, 1))
+    for losses, others in zip(one, other, strict=True):
+        for player, part in losses.items():
+            for name, term in part.items():
+                if not torch.equal(term, others[player][name]):
+                    return (
+                        f"term '{player}/{name}' depends on labels of void pixels, which nobody gave: use "
+                        "`task.loss`, or `task.encode` with its `valid`"
+                    )
+    return None
+
+
+def _every_term_is_finite(trial: Trial) -> None:
+    try:
+        _ = trial.trained
+    except CellError as error:
+        cause = "is there a division, root or logarithm without a floor?"
+        raise PluginError(f"{_term(error)}: {cause}") from error
+
+
+def _every_term_is_finite_under_bf16(trial: Trial) -> str | None:
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            train_toy(trial.spec, trial.kind, steps=SHORT)
+    except CellError as error:
+        return f"{_term(error)} under autocast: compute it from `task.activate`, which is float32"
+    except RuntimeError as error:
+        message = str(error).partition("\n")[0]
+        return f"it raises under autocast ({message}): cast to float32 where precisions meet"
+    return None
+
+
+def _every_player_moves(trial: Trial) -> str | None:
+    after = trial.trained.players()
+    for name, player in trial.fresh.players().items():
+        pairs = zip(player.parameters(), after[name].parameters(), strict=True)
+        if all(torch.equal(old, new) for old, new in pairs):
+            return f"player '{name}' never moves: no term of `losses` reaches its parameters"
+    return None
+
+
+def _a_teacher_takes_no_gradient(trial: Trial) -> str | None:
+    _ = trial.trained
+    for name, player in trial.averages.found.items():
+        return (
+            f"'{name}' is a moving average and a parameter of player '{player}', so that losses pull at it, too: call "
+            "requires_grad_(False) on the teacher and leave it out of `players`"
+        )
+    return None
+
+
+def _no_randomness_is_hidden(trial: Trial) -> None:
+    def weights(other_seed: int) -> Mapping[str, Tensor]:
+        return train_toy(trial.spec, trial.kind, steps=SHORT, other_seed=other_seed).state_dict()
+
+    _ = trial.trained
+    name = _difference(trial.early, weights(1))
+    if name is not None and _difference(trial.early, weights(0)) is None:
+        raise PluginError(
+            f"'{name}' depends on the global generator of Python's `random` or of NumPy: draw by torch, or from "
+            "`progress.draws`"
+        )
+    if name is not None:
+        raise PluginError(
+            f"'{name}' differs when the same run is repeated in one process: a generator of its own, or state that "
+            "outlives the method, on its class or module; draw by torch or `progress.draws`, keep state on `self`"
+        )
+
+
+def _a_resume_is_exact(trial: Trial) -> str | None:
+    name = _difference(trial.trained.state_dict(), trial.resumed.state_dict())
+    if name is None:
+        return None
+    return (
+        f"'{name}' differs after a resume: state outside modules and buffers is lost then; use `progress.step` for "
+        "a counter, register_buffer for a tensor, and `progress.draws` in place of a generator of its own"
+    )
+
+
+def _unlabeled_images_matter(trial: Trial) -> str | None:
+    if not trial.spec.uses_unlabeled:
+        return None
+    probe = ToyStream(trial.kind).batch(STEPS).labeled_images
+    fresh, trained, elsewhere = trial.fresh, trial.trained, trial.elsewhere
+    with torch.no_grad():
+        learnt = trained.predict(probe)
+        moved = (learnt - fresh.predict(probe)).abs().max()
+        apart = (learnt - elsewhere.predict(probe)).abs().max()
+    if apart <= 1e-6 * moved:
+        return (
+            "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
+            "it computed from the teacher's output alone? (declare uses_unlabeled=False if this is meant)"
+        )
+    return None
+
+
+def _predictions_have_the_right_shape(trial: Trial) -> str | None:
+    method = build_toy(trial.spec, trial.kind).eval()
+    with torch.no_grad():
+        for name, predict in {"predict": method.predict, **method.predict_beside()}.items():
+            shape = tuple(predict(torch.rand(1, 3, 19, 13)).shape)
+            if shape != (1, method.task.out_channels, 19, 13):
+                return f"{name} gives shape {shape} for an image of 19 x 13, not (1, O, 19, 13)"
+    return None
+
+
+def _evaluation_changes_nothing(trial: Trial) -> str | None:
+    method = build_toy(trial.spec, trial.kind).eval()
+    state = copy.deepcopy(method.state_dict())
+    with torch.no_grad():
+        for predict in (method.predict, *method.predict_beside().values()):
+            predict(torch.rand(1, 3, 19, 13))
+    name = _difference(state, method.state_dict())
+    return (
+        f"evaluation changes '{name}': `predict` must only read; learn in `losses` or `after_step`"
+        if name
+        else None
+    )
+
+
+METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
+    _settings_can_be_written,
+    _predictions_have_the_right_shape,
+    _evaluation_changes_nothing,
+    _every_parameter_has_one_player,
+    _losses_are_scalars_of_players,
+    _every_term_is_finite,
+    _no_randomness_is_hidden,
+    _labels_under_void_pixels_are_not_read,
+    _a_teacher_takes_no_gradient,
+    _every_term_is_finite_under_bf16,
+    _every_player_moves,
+    _a_resume_is_exact,
+    _unlabeled_images_matter,
+)
+"""In this order: what makes no run possible, or none comparable, comes first and ends the checks by raising."""
+
+
+def method_checks(spec: MethodSpec, kind: Kind) -> Iterator[Check]:
+    """The checks of a method on tasks of a kind, over one set of runs."""
+    trial = Trial(spec, kind)
+    for check in METHOD_CHECKS:
+        yield check.__name__.strip("_").replace("_", " "), partial(check, trial)
+
+
+def _difference(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> str | None:
+    """The first entry in which two states differ."""
+    return next((name for name, value in first.items() if not torch.equal(value, second[name])), None)
+
+
+def _term(error: CellError) -> str:
+    """`loss 'player/term' is nan at step 0`, without the trainer's advice, which is meant for users."""
+    return str(error).partition(";")[0]

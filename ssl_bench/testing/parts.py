@@ -1,0 +1,182 @@
+"""What data sets, backbones, executors and trackers promise."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ssl_bench.backbone import TaskNetwork
+from ssl_bench.dataset import VOID, Dataset
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.executor import Executor, Wanted
+from ssl_bench.registry import Registry
+from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
+from ssl_bench.testing.findings import Check
+from ssl_bench.tracker import Tracker
+
+
+def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
+    """The checks of a data set: of its pictures where it is made in memory, of its layout where it lies in folders."""
+    kind: type[Dataset] = resolve(spec.dataset)
+    yield "its task is there", lambda: _task_fault(spec, registry)
+    if spec.needs_path:
+        yield "it tells what it looks for", lambda: _layout_fault(kind)
+        return
+    dataset = kind.open(None)
+    yield "training and test are apart", lambda: _roles_fault(dataset)
+    yield "pictures are as the task has them", lambda: _pictures_fault(dataset, spec, registry)
+    yield "it is the same every time", lambda: _repetition_fault(dataset, kind.open(None))
+
+
+def _task_fault(spec: DatasetSpec, registry: Registry) -> None:
+    registry.task(spec.task)  # Raises, with a suggestion.
+
+
+def _layout_fault(kind: type[Dataset]) -> str | None:
+    if not kind.layout:
+        return "`layout` is empty: say in words which folders hold what, for error messages"
+    with tempfile.TemporaryDirectory() as folder:
+        if kind.recognises(Path(folder)):
+            return "it recognises an empty folder; look for folders of its own (`marks`)"
+        try:
+            kind.open(Path(folder))
+        except DataError:
+            return None
+        return "an empty folder can be opened; raise DataError, saying what is missing and where"
+
+
+def _roles_fault(dataset: Dataset) -> str | None:
+    names = [*dataset.train, *dataset.unlabeled, *dataset.test]
+    if not dataset.train or not dataset.test:
+        return "it has no training or no test images"
+    if len(set(names)) < len(names):
+        return "an image stands twice among `train`, `unlabeled` and `test`"
+    return None
+
+
+def _pictures_fault(dataset: Dataset, spec: DatasetSpec, registry: Registry) -> str | None:
+    task = resolve(registry.task(spec.task).task)(dataset.classes)
+    for name in (dataset.train[0], dataset.test[0]):
+        image, target = dataset.image(name), dataset.target(name)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != task.in_channels:
+            return f"image '{name}' is {image.shape} {image.dtype}, not (H, W, {task.in_channels}) uint8"
+        wanted = image.shape[:2] if task.kind == "classification" else (*image.shape[:2], task.out_channels)
+        if target.shape != wanted:
+            return f"target '{name}' is {target.shape}, not {wanted}"
+        if task.kind == "classification":
+            wrong = sorted({*np.unique(target).tolist()} - {*range(task.out_channels), VOID})
+            if wrong:
+                return f"target '{name}' holds class {wrong[0]}, and there are {task.out_channels}"
+        elif target.dtype.kind == "f" and (target.min() < 0 or target.max() > 1):
+            return f"target '{name}' leaves [0, 1]"
+    return None
+
+
+def _repetition_fault(first: Dataset, second: Dataset) -> str | None:
+    if first.fingerprint() != second.fingerprint():
+        return "its fingerprint changes from one opening to the next; hash the content and nothing else"
+    for name in (first.train[-1], first.train[0], first.test[0]):
+        pairs = ((first.image(name), second.image(name)), (first.target(name), second.target(name)))
+        if not all(np.array_equal(one, other) for one, other in pairs):
+            return f"'{name}' differs from one opening to the next; draw it from a seed made of its name"
+    return None
+
+
+def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
+    """The checks of the network called `name`."""
+    build = resolve(spec.backbone)
+
+    def network(seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made: nn.Module = build(name, 3, 5)
+            return made
+
+    first = network(0)
+    images = torch.rand(2, 3, 70, 90, generator=torch.Generator().manual_seed(0))
+
+    def its_start_is_the_seeds() -> str | None:
+        again, other = network(0).state_dict(), network(1).state_dict()
+        state = first.state_dict()
+        if any(not torch.equal(value, again[key]) for key, value in state.items()):
+            return "two networks of one seed differ: initialise from torch's generator alone"
+        if all(torch.equal(value, other[key]) for key, value in state.items()):
+            return "networks of two seeds are equal: does it seed a generator of its own?"
+        return None
+
+    def logits_have_the_images_size() -> str | None:
+        wrapped = TaskNetwork(first, in_channels=3, residual=False).eval()
+        with torch.no_grad():
+            shape = tuple(wrapped(images).shape)
+        if shape != (2, 5, 70, 90):
+            return f"it gives {shape} for images of 70 x 90, not (2, 5, 70, 90); has it a `stride`?"
+        return None
+
+    def every_parameter_learns() -> str | None:
+        wrapped = TaskNetwork(first, in_channels=3, residual=False).train()
+        wrapped(images).square().mean().backward()
+        for key, parameter in first.named_parameters():
+            if parameter.requires_grad and parameter.grad is None:
+                return f"no gradient reaches '{key}': it is not used, or detached on the way"
+        return None
+
+    def it_is_finite_under_bf16() -> str | None:
+        wrapped = TaskNetwork(first, in_channels=3, residual=False).eval()
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            return None if wrapped(images).isfinite().all() else "its logits are not finite under autocast"
+
+    for check in (
+        its_start_is_the_seeds,
+        logits_have_the_images_size,
+        every_parameter_learns,
+        it_is_finite_under_bf16,
+    ):
+        yield check.__name__.replace("_", " "), check
+
+
+def executor_checks(spec: ExecutorSpec) -> Iterator[Check]:
+    """The checks of an executor that need no device and no cluster."""
+    kind = resolve(spec.executor)
+
+    def nothing_to_do_is_done_at_once() -> str | None:
+        if not isinstance(kind, type) or not issubclass(kind, Executor):
+            return f"{kind!r} is no subclass of ssl_bench.executor.Executor"
+        try:
+            executor = kind(Wanted(devices="cpu"), spec.config())
+        except UsageError:
+            return None  # A cluster that is not here; a command would end with this, before any compute.
+        outcomes = [outcome for outcome in executor.run([]) if outcome is not None]
+        if outcomes or executor.running():
+            return f"without jobs it reports {outcomes or executor.running()}"
+        executor.close()
+        return None
+
+    yield "nothing to do is done at once", nothing_to_do_is_done_at_once
+
+
+def tracker_checks(spec: TrackerSpec) -> Iterator[Check]:
+    """The checks of a tracker: it follows a short run, and the same run resumed."""
+    kind = resolve(spec.tracker)
+
+    def follow(folder: Path, start: int) -> None:
+        tracker: Tracker = kind()
+        cell: dict[str, Any] = {"id": "toy", "task": "toy", "method": "toy", "seed": 0}
+        tracker.start(folder, cell, start)
+        for step in range(start + 1, start + 3):
+            tracker.step(step, {"model/task": 0.5})
+        tracker.evaluation(start + 2, {"score": 1.0, "missing": None})
+        tracker.end({"cell": cell, "metrics": {"score": 1.0, "missing": None}})
+
+    def it_follows_a_run_and_its_resume() -> str | None:
+        if not isinstance(kind, type) or not issubclass(kind, Tracker):
+            return f"{kind!r} is no subclass of ssl_bench.tracker.Tracker"
+        with tempfile.TemporaryDirectory() as folder:
+            follow(Path(folder), 0)
+            follow(Path(folder), 2)
+        return None
+
+    yield "it follows a run and its resume", it_follows_a_run_and_its_resume

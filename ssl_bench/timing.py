@@ -1,0 +1,188 @@
+"""The price of a cell from a few of its steps, taken in a process of its own."""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.cell import Cell
+from ssl_bench.errors import SslBenchError
+from ssl_bench.files import write_json
+from ssl_bench.forecast import Price
+
+if TYPE_CHECKING:
+    from ssl_bench.worker import CellRun
+
+WARM_UP, STEPS, SECONDS = 2, 20, 3.0
+"""Steps before the clock starts; steps that are timed, at least 3 of them and no more than fit the seconds."""
+IMAGES, IMAGES_ON_GPU = 4, 33
+"""Images that are scored for the price of an evaluation, the first of them to warm up; a GPU takes several at once."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A shape's price, or why it has none."""
+
+    price: Price
+    device: str = ""
+    fault: str = ""
+
+
+def time_shapes(
+    shapes: Mapping[str, Cell],
+    devices: Sequence[str],
+    slots: int,
+    preload: Sequence[str],
+    report: Callable[[int], None] = lambda done: None,
+) -> dict[str, Timed]:
+    """Shape to what a cell of it takes, as many at a time as cells will run, since they slow each other down."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ["SSL_BENCH_PRELOAD"] = ",".join(preload)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
+    slots = min(slots, len(shapes))
+    free: queue.Queue[str] = queue.Queue()
+    for slot in range(slots):
+        free.put(devices[slot % len(devices)])
+
+    def one(cell: Cell) -> Timed:
+        device = free.get()
+        try:
+            # A pool for each: its memory is then that of no other shape, and a crash takes nothing else along.
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                return pool.submit(time_cell, cell.to_json(), device).result()
+        except BrokenProcessPool:
+            return Timed(Price(), fault="the process was killed; perhaps it needs more memory than there is")
+        finally:
+            free.put(device)
+            report(1)
+
+    with ThreadPoolExecutor(max(1, slots)) as threads:
+        return dict(zip(shapes, threads.map(one, shapes.values()), strict=True))
+
+
+def time_cell(content: Mapping[str, Any], device: str) -> Timed:
+    """Build the cell of a `cell.json`, take a few steps, score a few images, and extrapolate."""
+    import torch
+
+    from ssl_bench.heartbeat import Heartbeat
+    from ssl_bench.worker import CellRun, prepare_torch, registry_for
+
+    cell = Cell.from_json(content)
+    prepare_torch(cell.threads)
+    started = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_json(folder / "cell.json", content)
+            registry, heartbeat = registry_for(folder), Heartbeat(folder)
+            run = CellRun(cell, folder, torch.device(device), registry, (), heartbeat)
+            with contextlib.closing(run):
+                return Stopwatch(run, started).extrapolate()
+    except SslBenchError as error:
+        return Timed(Price(), fault=str(error))
+    except (torch.OutOfMemoryError, MemoryError):
+        return Timed(Price(), fault="it needs more memory than there is")
+
+
+class Stopwatch:
+    """Times the parts of a cell that has been built and has taken no step yet."""
+
+    def __init__(self, run: "CellRun", started: float) -> None:
+        """`started`: when building it began, by `time.perf_counter`."""
+        self.run, self.started = run, started
+        self.last = run.recipe.iterations - 1
+        self.rows = run.recipe.labeled_rows + run.recipe.unlabeled_rows * run.spec.uses_unlabeled
+        self.watts: float | None = None
+        """Of the GPU during the steps, once they are timed, where it can be measured."""
+
+    def extrapolate(self) -> Timed:
+        """The price of the whole cell."""
+        import torch
+
+        from ssl_bench.cost import peak_gpu_bytes, peak_resident_bytes
+        from ssl_bench.provenance import processor_name
+
+        run, split = self.run, self.run.cell.split
+        self.clock(lambda: run.trainer.step(0))
+        first = time.perf_counter() - self.started
+        step, each = self.step(), self.image()
+        images = len(split.labeled) + len(split.unlabeled) * run.spec.uses_unlabeled
+        evaluations = run.recipe.evaluations + len(run.method.predict_beside())
+        seconds = (
+            first
+            + self.last * step
+            + min(images, self.rows * run.recipe.iterations) * self.first_read()
+            + evaluations * len(run.data.scored) * each
+        )
+        price = Price(
+            seconds,
+            peak_gpu_bytes(run.device),
+            peak_resident_bytes(),
+            None if self.watts is None else self.watts * seconds,
+        )
+        cuda = run.device.type == "cuda"
+        return Timed(price, torch.cuda.get_device_name(run.device) if cuda else processor_name())
+
+    def first_read(self) -> float:
+        """Seconds that an image takes longer when it is first read.
+
+        On a GPU other threads read ahead while it computes, and what that costs shows in the steps.
+        """
+        if self.run.prefetcher:
+            return 0.0
+        # Beyond the steps that were taken, so that their images are new.
+        places = [max(self.last, STEPS) + place for place in range(1, 4)]
+        cold = sum(self.clock(partial(self.run.stream.load, place)) for place in places)
+        warm = sum(self.clock(partial(self.run.stream.load, place)) for place in places)
+        return max(0.0, cold - warm) / (len(places) * self.rows)
+
+    def step(self) -> float:
+        """Seconds of a step on images that were read before."""
+        trainer, together = self.run.trainer, 1 if self.run.prefetcher is None else 10
+        taken, total, place = 0, 0.0, 1
+        before, started = self.run.meter.joules(), time.perf_counter()
+        while place <= WARM_UP or (taken < STEPS and (taken < 3 or total < SECONDS)):
+            # A short recipe's last step is taken again.
+            steps = [min(place + more, self.last) for more in range(together)]
+            if self.run.prefetcher is None:
+                self.run.stream.load(steps[0])
+            seconds = self.clock(partial(list, map(trainer.step, steps)))
+            if place > WARM_UP:
+                taken, total = taken + together, total + seconds
+            place += together
+        after = self.run.meter.joules()
+        if before is not None and after is not None:
+            self.watts = (after - before) / (time.perf_counter() - started)
+        return total / taken
+
+    def image(self) -> float:
+        """Seconds to score an image."""
+        from ssl_bench.evaluate import evaluate
+
+        run = self.run
+        names = list(run.data.scored[: IMAGES if run.device.type == "cpu" else IMAGES_ON_GPU])
+        run.method.eval()
+        score = partial(evaluate, run.method.predict, run.task, run.data)
+        first, others = (self.clock(partial(score, some, run.device)) for some in (names[:1], names[1:]))
+        return others / (len(names) - 1) if len(names) > 1 else first
+
+    def clock(self, call: Callable[[], Any]) -> float:
+        """Seconds of a call with all that it sets going on the device."""
+        import torch
+
+        start = time.perf_counter()
+        call()
+        if self.run.device.type == "cuda":
+            torch.cuda.synchronize(self.run.device)
+        return time.perf_counter() - start

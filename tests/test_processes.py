@@ -1,0 +1,231 @@
+"""Two processes for one cell, on the CPU: what one process would have learnt, evaluation, stops and kills."""
+
+import importlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from test_parts import SETTINGS, narrow_registry, tiny_cell, tree
+from torch import nn
+from torch.nn import functional as F
+from toyruns import build, learnt, variants
+
+from ssl_bench.batch_norm import batch_norm, synchronise
+from ssl_bench.dataset import GuardedDataset
+from ssl_bench.distributed import World, join, leave
+from ssl_bench.evaluate import evaluate
+from ssl_bench.execution import Execution
+from ssl_bench.executor import INTERRUPTED
+from ssl_bench.files import read_json
+from ssl_bench.launch import run_together
+from ssl_bench.registry import Registry, load_registry
+from ssl_bench.results import ResultStore, read_record, same
+from ssl_bench.worker import main, open_cell_data
+
+# What every cell imports sooner or later, once and not in each of the processes forked from here.
+for _name in ("ssl_bench.processes", "torch._dynamo", "torch._inductor.config"):
+    importlib.import_module(_name)
+CPU = torch.device("cpu")
+
+
+def in_a_process(body: Callable[..., None], *arguments: Any) -> multiprocessing.Process:
+    """A copy of this process, as a worker is one of the fork server: what it does to signals stays there."""
+    process = multiprocessing.get_context("fork").Process(target=body, args=arguments)
+    process.start()
+    return process  # type: ignore[return-value]
+
+
+def learn_together(data: str, out: str) -> None:
+    """In each of two processes: train everything, evaluate, and leave what came out."""
+    torch.set_num_threads(1)
+    world, registry = join(CPU), load_registry()
+    found: dict[str, Any] = {}
+    for task, name, settings in variants():
+        method = build(task, name, registry, norm=True, **settings)
+        synchronise(method)
+        found[f"{task} {name} {settings}"] = learnt(method, task, void=True, world=world)
+        buffers = [buffer.double().sum().item() for buffer in method.buffers()]
+        assert world.gather(buffers) == [buffers] * 2
+    found["evaluation"] = scores(Path(data), registry, world)
+    gathered = world.gather(found)
+    if world.leads:
+        torch.save(gathered, out)
+    leave()
+
+
+def scores(data: Path, registry: Registry, world: World) -> dict[str, Any]:
+    """Of an untrained network on an odd number of images, by both kinds of metrics."""
+    cell = tiny_cell(data, registry)
+    dataset = open_cell_data(cell, registry)
+    method = build("night", "supervised", registry, norm=True).eval()
+    found = evaluate(method.predict, method.task, GuardedDataset(dataset, ()), dataset.test, CPU, world)
+    masks = build("segmentation", "supervised", registry, norm=True).eval()
+    labels = SimpleNamespace(
+        image=dataset.image, target=lambda name: dataset.target(name)[..., 0] % 3, unknown=lambda name: None
+    )
+    other = evaluate(masks.predict, masks.task, labels, dataset.test, CPU, world)  # type: ignore[arg-type]
+    return {"night": [found.scores, dict(found.per_image)], "masks": [other.scores, dict(other.per_image)]}
+
+
+def start_two(data: str, out: str) -> None:
+    ended = run_together(learn_together, (data, out), processes=2, name="test", fork=True)
+    assert ended is None
+
+
+def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
+    """Every method on both kinds of task, with void pixels and padding that leave each process another number of valid
+    ones; and scores of an odd number of images."""
+    data, registry = tree(tmp_path / "data"), load_registry()
+    alone = {
+        f"{task} {name} {settings}": learnt(
+            build(task, name, registry, norm=True, **settings), task, void=True
+        )
+        for task, name, settings in variants()
+    }
+    alone["evaluation"] = scores(data, registry, World())
+    process = in_a_process(start_two, str(data), str(tmp_path / "found.pt"))
+    process.join(500)
+    assert process.exitcode == 0
+    first, second = torch.load(tmp_path / "found.pt", weights_only=True)
+    assert first.keys() == alone.keys()
+    assert alone["evaluation"] == first["evaluation"] == second["evaluation"]
+    for name, run in alone.items():
+        if name == "evaluation":
+            continue
+        for what, value in run.items():
+            assert torch.equal(first[name][what], second[name][what]), f"{name}, {what}: processes differ"
+            torch.testing.assert_close(
+                first[name][what],
+                value,
+                rtol=1e-3,
+                atol=1e-4,
+                msg=lambda text, where=f"{name}, {what}": f"{where}: {text}",
+            )
+
+
+def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
+    """What one process does holds for two: they stop together, die together, and go on to the same numbers."""
+    data, registry = tree(tmp_path / "data"), narrow_registry(rows=3, seconds=0.02)
+    build("night", "mt", registry, norm=False)  # Imported here, the modules need not be in each process.
+    request = {"backbones": "narrow", "settings": [*SETTINGS, "night.iterations=20"]}
+    cell = tiny_cell(data, registry, execution=Execution(processes=2), checkpoint_seconds=0.1, **request)
+    folder = ResultStore(tmp_path / "out").stage(cell)
+
+    # Four rows of a process are too many at a time.
+    worker = in_a_process(main, folder, "cpu", registry)
+    wait_for(lambda: progress(folder).get("step", 0) > 2)
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == INTERRUPTED
+    assert (folder / "checkpoint.pt").exists()
+    assert read_json(folder / "memory.json") == {"reduced": [{"step": 0, "micro_batches": 2}]}
+
+    stopped = progress(folder)["pid"]
+    worker = in_a_process(main, folder, "cpu", registry)
+    wait_for(lambda: progress(folder)["pid"] != stopped)
+    pids = children(worker.pid)
+    assert len(pids) == 2
+    os.kill(pids[1], signal.SIGKILL)
+    worker.join(60)
+    assert worker.exitcode == 1
+    message = "process 1 was killed by SIGKILL; there were 2, and the others were stopped"
+    failure = read_json(folder / "failure.json")
+    assert failure is not None
+    assert (failure["message"], failure["worth_retrying"]) == (message, True)
+    assert not any(map(alive, pids))
+
+    worker = in_a_process(main, folder, "cpu", registry)
+    worker.join(120)
+    assert worker.exitcode == 0
+    record = read_record(folder / "result.json")
+    assert record is not None
+    assert len(record["provenance"]["resumed_at"]) >= 1
+    assert record["provenance"]["micro_batches"]["used"] == 2
+
+    execution = Execution(processes=2, micro_batches=2)
+    other = ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, execution=execution, **request))
+    worker = in_a_process(main, other, "cpu", registry)
+    worker.join(120)
+    straight = read_record(other / "result.json")
+    assert straight is not None
+    assert same(record, {**straight, "cell": record["cell"]})
+
+
+def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
+    registry = narrow_registry(rows=0)
+    settings = ["night.crop=32", "night.labeled_rows=2", "night.unlabeled_rows=2"]
+    data = tree(tmp_path / "data")
+    execution = Execution(processes=2)
+    cell = tiny_cell(data, registry, backbones="narrow", settings=settings, execution=execution)
+    folder = ResultStore(tmp_path / "out").stage(cell)
+    worker = in_a_process(main, folder, "cpu", registry)
+    worker.join(120)
+    assert worker.exitcode == 1
+    failure = read_json(folder / "failure.json")
+    assert failure is not None
+    assert failure["message"].startswith("step 0 does not fit in memory")
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    return read_json(folder / "progress.json") or {}
+
+
+def children(pid: int | None) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_layers_with_a_forward_pass_of_their_own_are_caught() -> None:
+    """As timm's, which normalise and activate in one."""
+
+    class Activated(nn.BatchNorm2d):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            out = F.batch_norm(features, self.running_mean, self.running_var, self.weight, self.bias, True)
+            return out.relu()
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), Activated(4), nn.BatchNorm2d(4))
+    names = list(network.state_dict())
+    synchronise(network)
+    synchronise(network)
+    assert list(network.state_dict()) == names
+    assert all(isinstance(layer, nn.BatchNorm2d) for layer in network[1:])
+    with pytest.raises(ValueError, match="process group has not been initialized"):
+        network(torch.rand(2, 3, 4, 4))
+    network.eval()
+    network[2](torch.rand(2, 4, 4, 4))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_torch_s_own_kernels_take_part() -> None:
+    torch.manual_seed(0)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        features, weight, bias = torch.randn(4, 3, 5, 5).cuda(), torch.rand(3).cuda(), torch.rand(3).cuda()
+        running = [torch.zeros(3).cuda(), torch.ones(3).cuda()]
+        expected = [buffer.clone() for buffer in running]
+        found = batch_norm(features, *running, weight, bias, True)
+        plain = F.batch_norm(features, *expected, weight, bias, True)
+        torch.testing.assert_close([found, *running], [plain, *expected])
+    finally:
+        dist.destroy_process_group()
