@@ -85,6 +85,7 @@ def prepare_run(
     )
     executor = start(wanted)
     try:
+        executor.open()
         check_weights(registry, cells, lambda name: display.fetching(f"the pretrained weights of {name}"))
         check_data(plan, cells, display)
         if not resume:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from toyruns import build, learnt, variants
 
 from ssl_bench.batch_norm import batch_norm, synchronise
+from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import World, join, leave
 from ssl_bench.evaluate import evaluate
@@ -28,7 +29,7 @@ from ssl_bench.files import read_json
 from ssl_bench.launch import run_together
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import ResultStore, read_record, same
-from ssl_bench.worker import main, open_cell_data
+from ssl_bench.worker import main
 
 # What every cell imports sooner or later, once and not in each of the processes forked from here.
 for _name in ("ssl_bench.processes", "torch._dynamo", "torch._inductor.config"):

@@ -72,21 +72,6 @@ def execute(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = choose_executor(click.get_current_context(), registry, options["executor"])
     show_plan(plan, store, brief=True)
-<<<<<<< HEAD
-=======
-    cells = unfinished(plan, store) if options["resume"] else list(plan.cells)
-    wanted = Wanted(
-        devices=options["devices"],
-        jobs=options["jobs"],
-        threads=options["threads"],
-        processes=options["gpus_per_cell"],
-        preload=plan.preload(registry),
-    )
-    runner = start(wanted) if cells else None
-    if runner:
-        runner.open()
-    check_weights(registry, cells, lambda name: click.echo(f"checking the pretrained weights of {name}"))
->>>>>>> wt-x
     with terminal_display() as display:
         cells, runner = prepare_run(
             registry,
