@@ -106,8 +106,8 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
             torch.testing.assert_close(
                 first[name][what],
                 value,
-                rtol=1e-3,
-                atol=1e-4,
+                rtol=0,
+                atol=2e-5,
                 msg=lambda text, where=f"{name}, {what}": f"{where}: {text}",
             )
 
