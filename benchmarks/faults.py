@@ -227,7 +227,9 @@ def _kill_a_cell(campaign: Campaign, number: int = signal.SIGKILL) -> bool:
 
 def _kill_the_command(campaign: Campaign, number: int = signal.SIGKILL) -> bool:
     assert campaign.command is not None
-    if not campaign.at_work():
+    while campaign.command.exitcode is None and not campaign.at_work():
+        time.sleep(0.02)
+    if campaign.command.exitcode is not None:
         return False
     os.kill(campaign.command.pid or 0, number)
     _join(campaign.command, campaign)
@@ -264,13 +266,18 @@ def _hang(campaign: Campaign) -> bool:
 
 
 def _break_checkpoints(which: int, *, flip: bool = False) -> Fault:
-    """Kill the command, and damage the newest checkpoints of a cell, if there is one with so many."""
+    """Wait for a cell with two checkpoints, kill the command, and damage the newest ones."""
 
     def fault(campaign: Campaign) -> bool:
-        ready = [f for f in campaign.folders() if all((f / name).exists() for name in CHECKPOINTS)]
+        ready: list[Path] = []
+        while campaign.command and campaign.command.exitcode is None and not ready:
+            time.sleep(0.02)
+            ready = [f for f in campaign.folders() if all((f / name).exists() for name in CHECKPOINTS)]
         if not ready or not _kill_the_command(campaign):
             return False
         folder = campaign.random.choice(ready)
+        if not all((folder / name).exists() for name in CHECKPOINTS):
+            return False  # It finished before the kill.
         for name in CHECKPOINTS[:which]:
             path = folder / name
             if path.exists():

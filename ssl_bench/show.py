@@ -8,11 +8,11 @@ from PIL import Image
 from torch import Tensor
 
 from ssl_bench.batches import whole_image, whole_target
+from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.contact_sheet import draw_sheet, eight_bit, heat
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
 from ssl_bench.trained import CPU, load
-from ssl_bench.worker import open_cell_data
 
 
 @torch.inference_mode()

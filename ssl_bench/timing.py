@@ -20,7 +20,7 @@ from ssl_bench.files import write_json
 from ssl_bench.forecast import Price
 
 if TYPE_CHECKING:
-    from ssl_bench.worker import CellRun
+    from ssl_bench.cell_run import CellRun
 
 WARM_UP, STEPS, SECONDS = 2, 20, 3.0
 """Steps before the clock starts; steps that are timed, at least 3 of them and no more than fit the seconds."""
@@ -75,8 +75,10 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     """Build the cell of a `cell.json`, take a few steps, score a few images, and extrapolate."""
     import torch
 
+    from ssl_bench.cell_parts import prepare_torch
+    from ssl_bench.cell_run import CellRun
     from ssl_bench.heartbeat import Heartbeat
-    from ssl_bench.worker import CellRun, prepare_torch, registry_for
+    from ssl_bench.worker import registry_for
 
     cell = Cell.from_json(content)
     if cell.execution.get("processes", 1) > 1:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.cell import Cell
+from ssl_bench.cell_parts import build_method, open_cell_data
 from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
@@ -23,7 +24,6 @@ from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import read_record
 from ssl_bench.task import Task
 from ssl_bench.tiles import prediction_bands
-from ssl_bench.worker import build_method, open_cell_data
 
 CPU = torch.device("cpu")
 

@@ -90,8 +90,8 @@ def test_panels_hold_what_the_cells_predict(runs: Path) -> None:
     low, high = (image_scores(one.entry) for one in comparison.shown)
     gains = {name: high[name] - low[name] for name in low if name in high}
     assert ids == sorted(gains, key=lambda name: -gains[name])[:3]
+    from ssl_bench.cell_parts import open_cell_data
     from ssl_bench.trained import load
-    from ssl_bench.worker import open_cell_data
 
     trained = load(comparison.shown[1].folder, registry)
     data = open_cell_data(trained.cell, registry)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from trees import save
 
 from ssl_bench.cell import Cell
+from ssl_bench.cell_run import CellRun
 from ssl_bench.files import write_json
 from ssl_bench.forecast import Price, keep_errors, keep_prices, kept_makespan, kept_prices, kind_of, makespan
 from ssl_bench.heartbeat import Heartbeat
@@ -24,7 +25,6 @@ from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_records
 from ssl_bench.timing import Stopwatch
-from ssl_bench.worker import CellRun
 
 REGISTRY, CPU = load_registry(), torch.device("cpu")
 

@@ -17,6 +17,7 @@ from trees import save
 
 from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell
+from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.devices import count_slots, grouped, one_by_one
 from ssl_bench.errors import CellError, PluginError, UsageError
@@ -28,7 +29,7 @@ from ssl_bench.recipe import Recipe
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.specs import BackboneSpec
-from ssl_bench.worker import open_cell_data, run_cell
+from ssl_bench.worker import run_cell
 
 CPU = torch.device("cpu")
 LABELED, UNLABELED = 4, 8

@@ -311,7 +311,7 @@ def test_blur_is_a_gaussian_of_each_rows_sigma() -> None:
 
 def test_sensor_noise_has_no_mean_and_grows_with_light() -> None:
     images = torch.tensor([0.1, 0.9]).view(1, 1, 1, 2).expand(64, 3, 100, 2)
-    change = SensorNoise((0.05, 0.05))(images, torch.Generator().manual_seed(0)) - images
+    change = SensorNoise((0.05, 0.05))(images, Draws(torch.Generator().manual_seed(0))) - images
     for column, light in ((0, 0.1), (1, 0.9)):
         assert change[..., column].mean().abs() < 0.001
         assert change[..., column].std().item() == pytest.approx(
@@ -321,7 +321,7 @@ def test_sensor_noise_has_no_mean_and_grows_with_light() -> None:
 
 def test_some_rows_lose_their_colour() -> None:
     change = Photometric(jitter=0.1, hue=0.1, noise=(0.0, 0.0), gray=0.2)
-    images = change(photographs(200, (6, 6)), torch.Generator().manual_seed(0))
+    images = change(photographs(200, (6, 6)), Draws(torch.Generator().manual_seed(0)))
     gray = (images - images.mean(1, keepdim=True)).abs().amax((1, 2, 3)) < 1e-5
     assert 0.1 < gray.float().mean() < 0.3
 
@@ -334,7 +334,9 @@ def test_references_to_datasets_resolve(spec: DatasetSpec) -> None:
 def test_exposure_by_hand() -> None:
     """Without noise a row is gain * x^gamma, gain within a stop of light, the same for all channels."""
     images = torch.linspace(0.05, 0.4, 40).view(1, 1, 4, 10).expand(50, 3, -1, -1)
-    changed = Exposure(stops=1.0, gamma=0.2, noise=(0.0, 0.0))(images, torch.Generator().manual_seed(0))
+    changed = Exposure(stops=1.0, gamma=0.2, noise=(0.0, 0.0))(
+        images, Draws(torch.Generator().manual_seed(0))
+    )
     assert changed[:, :1].expand_as(changed).equal(changed)
     # log y = log gain + gamma * log x, a straight line through the first and the last pixel.
     x, y = (tensor[:, 0].flatten(1).double().log() for tensor in (images, changed))

@@ -13,11 +13,13 @@ pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not instal
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ssl_bench.cell import Cell
+from ssl_bench.cell_run import CellRun
 from ssl_bench.plan import Request, make_plan
+from ssl_bench.process import Interrupted
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.trainer import Trainer
-from ssl_bench.worker import CellRun, Interrupted, run_cell
+from ssl_bench.worker import run_cell
 
 REGISTRY, CPU = load_registry(), torch.device("cpu")
 STEPS = 6

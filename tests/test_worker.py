@@ -15,10 +15,11 @@ from ssl_bench.errors import CellError, UsageError
 from ssl_bench.files import read_json, write_json
 from ssl_bench.lock import Lock
 from ssl_bench.plan import Request, make_plan
+from ssl_bench.process import Interrupted
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, same
 from ssl_bench.run import forget
-from ssl_bench.worker import Interrupted, run_cell
+from ssl_bench.worker import run_cell
 
 REGISTRY = load_registry()
 CPU = torch.device("cpu")
@@ -104,7 +105,7 @@ def test_a_truncated_checkpoint_starts_over(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_every_method_the_same_start(tmp_path: Path) -> None:
-    from ssl_bench.worker import build_method
+    from ssl_bench.cell_parts import build_method
 
     supervised, mt, other = (
         build_method(cell, REGISTRY, ("a", "b"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for the figures.  [default: RUNS/figures]"
 )
+@plugin_option
 def compare(
     tasks: str,
     methods: str,
@@ -55,7 +57,7 @@ def compare(
     Cells must have finished with their weights at hand. Red boxes show where the methods differ most.
     """
     from ssl_bench.compare.choice import Finished, choose_cells
-    from ssl_bench.registry import load_registry, pick
+    from ssl_bench.registry import pick
     from ssl_bench.results import record_files
 
     registry = load_registry()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_scores
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.contact_sheet import eight_bit
@@ -13,7 +14,6 @@ from ssl_bench.errors import DataError
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
 from ssl_bench.trained import load
-from ssl_bench.worker import open_cell_data
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a task promises, tried on random logits and labels with void pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ import torch
 from ssl_bench.parts import Draws, Part
 from ssl_bench.specs import TaskSpec, resolve
 from ssl_bench.statistics.images import image_scores
-from ssl_bench.task import Target, Task
+from ssl_bench.task import Scores, Target, Task
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import HEIGHT, WIDTH
 
@@ -83,32 +84,20 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
 
     def scores() -> str | None:
         metrics, first, second = task.metrics(), task.metrics(), task.metrics()
-        images = []
+        images: list[Mapping[str, Any]] = []
         for row, share in enumerate((first, second)):
-            prediction = task.activate(logits[row : row + 1])
-            label = Target(value[row : row + 1], valid[row : row + 1])
-            share.update(prediction, label)
-            images.append(metrics.update(prediction, label))
-        found = metrics.compute()
-        missing = [metric.name for metric in spec.metrics if metric.name not in found]
+            for each in (metrics, share):
+                image = each.update(
+                    task.activate(logits[row : row + 1]), Target(value[row : row + 1], valid[row : row + 1])
+                )
+            images.append(image)
+        missing = [metric.name for metric in spec.metrics if metric.name not in metrics.compute()]
         if missing:
             return f"metrics are declared but not computed: {', '.join(missing)}"
         second.merge(first)
-        if second.compute() != found:
+        if second.compute() != metrics.compute():
             return "scores depend on how images are shared out between two metrics that `merge`"
-        per_image = {name: [image.get(name) for image in images] for image in images for name in image}
-        for metric in spec.metrics:
-            score = found[metric.name]
-            stated = metric.aggregate if metric.aggregate == "mean" else asdict(metric.aggregate)
-            recorded = metric.aggregate != "mean" or metric.name in per_image
-            if score is None or not recorded:
-                continue
-            if image_scores(per_image, metric.name, score, stated) is None:
-                return (
-                    f"what is recorded of single images does not give back metric '{metric.name}' by its aggregate; "
-                    "state a Ratio of figures that `update` returns, or let it be the mean of the images' scores"
-                )
-        return None
+        return _aggregates(spec, metrics.compute(), images)
 
     def files() -> str | None:
         stored = task.stored(task.activate(logits[:1]))
@@ -120,3 +109,18 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
 
     for check in (shapes, the_loss_teaches, void_is_inert, bf16, perturbation, scores, files):
         yield check.__name__.replace("_", " "), check
+
+
+def _aggregates(spec: TaskSpec, scores: Scores, images: Sequence[Mapping[str, Any]]) -> str | None:
+    per_image = {name: [image.get(name) for image in images] for image in images for name in image}
+    for metric in spec.metrics:
+        score, stated = scores[metric.name], metric.aggregate
+        if score is None or (stated == "mean" and metric.name not in per_image):
+            continue
+        fields = stated if isinstance(stated, str) else asdict(stated)
+        if image_scores(per_image, metric.name, score, fields) is None:
+            return (
+                f"what is recorded of single images does not give back metric '{metric.name}' by its aggregate; "
+                "state a Ratio of figures that `update` returns, or let it be the mean of the images' scores"
+            )
+    return None

@@ -1,0 +1,50 @@
+"""What a cell is made of: its data, its method at its initial weights, and torch as it is to compute."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from ssl_bench.backbone import network_factory
+from ssl_bench.cell import Cell
+from ssl_bench.dataset import Dataset
+from ssl_bench.heap import keep_heap
+from ssl_bench.method import Method
+from ssl_bench.registry import Registry
+from ssl_bench.seeds import seed_for
+from ssl_bench.specs import resolve
+from ssl_bench.task import Task
+from ssl_bench.unlabeled import open_data
+from ssl_bench.weights import SCRATCH, Weights
+
+
+def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
+    """The data that a cell was planned on. Raises DataError where it cannot be opened any more."""
+    dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
+    path, unlabeled = Path(cell.path) if cell.path else None, [Path(folder) for folder in cell.unlabeled]
+    return open_data(dataset, path, unlabeled, cell.classes)
+
+
+def build_method(
+    cell: Cell, registry: Registry, classes: tuple[str, ...], weights: Weights = SCRATCH
+) -> Method:
+    """The cell's method with its networks at their initial weights, on the CPU; `weights` are what they start from."""
+    task: Task = resolve(registry.task(cell.task).task)(classes)
+    spec = registry.method(cell.method)
+    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for("method", cell.seed, cell.method))
+        method: Method = resolve(spec.method)(task, spec.config(**cell.config), factory)
+    return method.train()
+
+
+def prepare_torch(threads: int) -> None:
+    """Make this process compute as a cell does."""
+    keep_heap()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    # A blur is a matrix product, and a target that it makes is to be exact; TF32 in convolutions is torch's default.
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
+    # Without it matrix products on a GPU are not the same in every run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
