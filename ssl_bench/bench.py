@@ -18,6 +18,7 @@ from ssl_bench.recipe import Tier
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.run import prepare_run, run_cells, write_leaderboards
+from ssl_bench.settings import execution_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +61,15 @@ class Bench:
         threads: int = 1,
         pretrained: bool | None = None,
         weights: str | Path = "",
+        execution: Mapping[str, Any] | None = None,
         trackers: Names = "",
+        trials: Mapping[str, int] | None = None,
     ) -> Plan:
         """The cells of tasks × methods × labels × seeds, checked whole; nothing is computed.
 
         Arguments are the options of `ssl-bench plan`. `data`, `dataset`, `unlabeled`: by task. `settings`: as `--set`,
-        `{"mt.alpha_mt": 0.999}`. Raises UsageError or DataError at the first thing wrong.
+        `{"mt.alpha_mt": 0.999}`. `execution`: fields of `ssl_bench.execution.Execution`, `{"precision": "bf16"}`; plain
+        float32 where not given. `trials`: by method. Raises UsageError or DataError at the first thing wrong.
         """
         wanted = tuple(dict.fromkeys((seeds,) if isinstance(seeds, int) else seeds))
         _at_least(0, "seeds", *wanted)
@@ -86,7 +90,9 @@ class Bench:
             threads=threads,
             pretrained=pretrained,
             weights=str(weights),
+            execution=execution_for(execution or {}),
             trackers=_listed(trackers),
+            trials=_pairs(trials),
         )
         return make_plan(self.registry, request)
 
@@ -171,5 +177,5 @@ def _listed(names: Names) -> str:
     return names if isinstance(names, str) else ",".join(names)
 
 
-def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | None) -> list[str]:
+def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | Mapping[str, int] | None) -> list[str]:
     return [f"{task}={value}" for task, value in (values or {}).items()]

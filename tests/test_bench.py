@@ -94,7 +94,9 @@ def test_arguments_are_the_options_of_the_command() -> None:
     arguments = set(inspect.signature(ssl_bench.Bench.plan).parameters) - {"self"}
     # How often a checkpoint is written, and when a cell counts as hung, changes no result.
     patience = {"checkpoint_seconds", "checkpoint_steps", "hang_seconds"}
-    assert arguments == {field.name for field in fields(Request)} - patience
+    # Of suites, and of searches, which are commands.
+    other = {"of_suite", "held_out", "points"}
+    assert arguments == {field.name for field in fields(Request)} - patience - other
 
 
 def test_import_is_light() -> None:
