@@ -11,14 +11,15 @@ from ssl_bench.attempts import RETRIES
 from ssl_bench.cli.display import PlainDisplay, warn_of_failures
 from ssl_bench.cli.executors import start_of
 from ssl_bench.cli.options import setting_text
+from ssl_bench.devices import precision_for
 from ssl_bench.errors import CellError, UsageError
+from ssl_bench.execution import Execution
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.recipe import Tier
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.run import prepare_run, run_cells, write_leaderboards
-from ssl_bench.settings import execution_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,15 +62,15 @@ class Bench:
         threads: int = 1,
         pretrained: bool | None = None,
         weights: str | Path = "",
-        execution: Mapping[str, Any] | None = None,
+        execution: Execution | None = None,
         trackers: Names = "",
         trials: Mapping[str, int] | None = None,
     ) -> Plan:
         """The cells of tasks × methods × labels × seeds, checked whole; nothing is computed.
 
         Arguments are the options of `ssl-bench plan`. `data`, `dataset`, `unlabeled`: by task. `settings`: as `--set`,
-        `{"mt.alpha_mt": 0.999}`. `execution`: fields of `ssl_bench.execution.Execution`, `{"precision": "bf16"}`; plain
-        float32 where not given. `trials`: by method. Raises UsageError or DataError at the first thing wrong.
+        `{"mt.alpha_mt": 0.999}`. `execution`: precision, memory layout and division; None: bf16 where there is a GPU,
+        else fp32. Raises UsageError or DataError at the first thing wrong.
         """
         wanted = tuple(dict.fromkeys((seeds,) if isinstance(seeds, int) else seeds))
         _at_least(0, "seeds", *wanted)
@@ -90,7 +91,7 @@ class Bench:
             threads=threads,
             pretrained=pretrained,
             weights=str(weights),
-            execution=execution_for(execution or {}),
+            execution=execution or Execution(precision=precision_for("auto", "auto")),
             trackers=_listed(trackers),
             trials=_pairs(trials),
         )
@@ -178,4 +179,4 @@ def _listed(names: Names) -> str:
 
 
 def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | Mapping[str, int] | None) -> list[str]:
-    return [f"{task}={value}" for task, value in (values or {}).items()]
+    return [f"{name}={value}" for name, value in (values or {}).items()]

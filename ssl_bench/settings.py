@@ -8,7 +8,6 @@ from pydantic import BaseModel, ValidationError
 
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import UsageError, suggestion, unknown
-from ssl_bench.execution import Execution
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
@@ -98,19 +97,6 @@ def config_for(
         return resolve_config(task, method, overrides)
     except ValidationError as error:
         raise UsageError(f"{option} {method.name}.{_first(error)}") from error
-
-
-def execution_for(values: Mapping[str, Any]) -> Execution:
-    """How cells are to be computed. UsageError for a field that there is not, or a value out of range."""
-    for name in values:
-        if name not in Execution.model_fields:
-            raise unknown(
-                "field", f"execution.{name}", [f"execution.{known}" for known in Execution.model_fields]
-            )
-    try:
-        return Execution.model_validate(dict(values))
-    except ValidationError as error:
-        raise UsageError(f"execution.{_first(error)}") from error
 
 
 def in_words(point: Point) -> str:
