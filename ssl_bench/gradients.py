@@ -32,10 +32,14 @@ class Gathered(NamedTuple):
         """Of a sum over `parts` parts, the mean over them and over all processes."""
         if parts == world.size == 1:
             return self
-        values = [*self.terms.values(), *(one for own in self.gradients.values() for one in own)]
+        values: list[Tensor | None] = [torch.stack(list(self.terms.values()))]
+        values += [one for own in self.gradients.values() for one in own]
         values = [value if value is None or parts == 1 else value / parts for value in values]
-        rest = iter(world.average(values))
-        terms = {name: value for name, value in zip(self.terms, rest, strict=False) if value is not None}
+        first, *others = world.average(values)
+        assert first is not None
+        rest = iter(others)
+        # A copy, since losses are kept for a while, and what is averaged lies in one piece of memory.
+        terms = dict(zip(self.terms, first.clone().unbind(), strict=True))
         return Gathered(terms, {name: [next(rest) for _ in own] for name, own in self.gradients.items()})
 
 
