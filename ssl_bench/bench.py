@@ -11,7 +11,9 @@ from ssl_bench.attempts import RETRIES
 from ssl_bench.cli.display import PlainDisplay, warn_of_failures
 from ssl_bench.cli.executors import start_of
 from ssl_bench.cli.options import setting_text
+from ssl_bench.devices import precision_for
 from ssl_bench.errors import CellError, UsageError
+from ssl_bench.execution import Execution
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.recipe import Tier
@@ -60,12 +62,15 @@ class Bench:
         threads: int = 1,
         pretrained: bool | None = None,
         weights: str | Path = "",
+        execution: Execution | None = None,
         trackers: Names = "",
+        trials: Mapping[str, int] | None = None,
     ) -> Plan:
         """The cells of tasks × methods × labels × seeds, checked whole; nothing is computed.
 
         Arguments are the options of `ssl-bench plan`. `data`, `dataset`, `unlabeled`: by task. `settings`: as `--set`,
-        `{"mt.alpha_mt": 0.999}`. Raises UsageError or DataError at the first thing wrong.
+        `{"mt.alpha_mt": 0.999}`. `execution`: precision, memory layout and division; None: bf16 where there is a GPU,
+        else fp32. Raises UsageError or DataError at the first thing wrong.
         """
         wanted = tuple(dict.fromkeys((seeds,) if isinstance(seeds, int) else seeds))
         _at_least(0, "seeds", *wanted)
@@ -86,7 +91,9 @@ class Bench:
             threads=threads,
             pretrained=pretrained,
             weights=str(weights),
+            execution=execution or Execution(precision=precision_for("auto", "auto")),
             trackers=_listed(trackers),
+            trials=_pairs(trials),
         )
         return make_plan(self.registry, request)
 
@@ -171,5 +178,5 @@ def _listed(names: Names) -> str:
     return names if isinstance(names, str) else ",".join(names)
 
 
-def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | None) -> list[str]:
-    return [f"{task}={value}" for task, value in (values or {}).items()]
+def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | Mapping[str, int] | None) -> list[str]:
+    return [f"{name}={value}" for name, value in (values or {}).items()]

@@ -32,14 +32,12 @@ class Gathered(NamedTuple):
         """Of a sum over `parts` parts, the mean over them and over all processes."""
         if parts == world.size == 1:
             return self
-        values: list[Tensor | None] = [torch.stack(list(self.terms.values()))]
-        values += [one for own in self.gradients.values() for one in own]
+        values = [*self.terms.values(), *(one for own in self.gradients.values() for one in own)]
         values = [value if value is None or parts == 1 else value / parts for value in values]
-        first, *others = world.average(values)
-        assert first is not None
-        rest = iter(others)
-        # A copy, since losses are kept for a while, and what is averaged lies in one piece of memory.
-        terms = dict(zip(self.terms, first.clone().unbind(), strict=True))
+        rest = iter(world.average(values))
+        averaged = zip(self.terms, rest, strict=False)
+        # Copies: what is averaged is cut out of one buffer, which a loss that is kept would hold on to.
+        terms = {name: value.clone() for name, value in averaged if value is not None}
         return Gathered(terms, {name: [next(rest) for _ in own] for name, own in self.gradients.items()})
 
 

@@ -92,9 +92,10 @@ def test_what_a_user_can_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_arguments_are_the_options_of_the_command() -> None:
     arguments = set(inspect.signature(ssl_bench.Bench.plan).parameters) - {"self"}
-    # How often a checkpoint is written, and when a cell counts as hung, changes no result.
+    # How often a checkpoint is written, and when a cell counts as hung, changes no result; the rest is a search's.
     patience = {"checkpoint_seconds", "checkpoint_steps", "hang_seconds"}
-    assert arguments == {field.name for field in fields(Request)} - patience
+    of_a_search = {"of_suite", "held_out", "points"}
+    assert arguments == {field.name for field in fields(Request)} - patience - of_a_search
 
 
 def test_import_is_light() -> None:

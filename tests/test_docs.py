@@ -56,7 +56,9 @@ def plugin_files(tiny: Path) -> Path:
     """The files that the documents tell their readers to save, by the names that they give."""
     (tiny / "pi_model.py").write_text(blocks("docs/method.md", "python")[0])
     (tiny / "raindrops.py").write_text(blocks("docs/plugins.md", "python")[0])
-    (tiny / "suite.toml").write_text(blocks("docs/start.md", "toml")[0])
+    for suite in ("suite.toml", "runs/tune/winners.toml"):
+        (tiny / suite).parent.mkdir(parents=True, exist_ok=True)
+        (tiny / suite).write_text(blocks("docs/start.md", "toml")[0])
     return tiny
 
 

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from site_pages.markdown import code, table
 from site_pages.source import module_text
 from ssl_bench.cell import resolve_config
+from ssl_bench.recipe import Tier
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import MethodSpec, TaskSpec, module_of
 
@@ -58,13 +59,13 @@ def method(name: str, *further: str) -> str:
     return "\n".join(parts)
 
 
-def recipes(tier: str) -> str:
+def recipes(tier: Tier) -> str:
     """The recipe of each task in a tier."""
     tasks: list[TaskSpec] = built_in("tasks")
-    shown = [task.recipes[tier].model_dump(mode="json") for task in tasks]  # type: ignore[index]
     flat = [
-        {**_flat(recipe), "network": task.backbones[tier]} for recipe, task in zip(shown, tasks, strict=True)
-    ]  # type: ignore[index]
+        {**_flat(task.recipes[tier].model_dump(mode="json")), "network": task.backbones[tier]}
+        for task in tasks
+    ]
     rows = [[code(name), *(_value(recipe[name]) for recipe in flat)] for name in flat[0]]
     return table(["setting", *(task.title for task in tasks)], rows)
 
