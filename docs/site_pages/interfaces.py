@@ -2,6 +2,7 @@
 
 import textwrap
 
+import ssl_bench
 from site_pages.markdown import code, table
 from site_pages.source import Class, Function, read_class, read_functions
 
@@ -34,7 +35,8 @@ def interface(path: str, *only: str) -> str:
     module, _, name = path.rpartition(".")
     found = read_class(module, name)
     functions = [one for one in found.functions if not only or one.name in only]
-    parts = [f"## `{name}`\n", f"`from {module} import {name}`\n", f"{found.text}\n"]
+    way_in = f"ssl_bench.{name}" if name in ssl_bench.__all__ else f"from {module} import {name}"
+    parts = [f"## `{name}`\n", f"`{way_in}`\n", f"{found.text}\n"]
     if found.fields:
         parts.append(_fields(found))
     return "\n".join([*parts, *map(_function, functions)])

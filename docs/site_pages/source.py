@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -111,5 +112,8 @@ def _functions(body: list[ast.stmt]) -> Iterator[Function]:
         if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__"):
             returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
             marks = tuple(ast.unparse(mark) for mark in node.decorator_list)
-            signature = f"{node.name}({ast.unparse(node.args)}){returns}"
+            # A type named in quotes is imported late, which is no matter of a reader's.
+            signature = re.sub(
+                r"'([\w.]+)'(?=$| \||\])", r"\1", f"{node.name}({ast.unparse(node.args)}){returns}"
+            )
             yield Function(node.name, signature, ast.get_docstring(node) or "", marks)
