@@ -35,7 +35,9 @@ class Gathered(NamedTuple):
         values = [*self.terms.values(), *(one for own in self.gradients.values() for one in own)]
         values = [value if value is None or parts == 1 else value / parts for value in values]
         rest = iter(world.average(values))
-        terms = {name: value for name, value in zip(self.terms, rest, strict=False) if value is not None}
+        averaged = zip(self.terms, rest, strict=False)
+        # Copies: what is averaged is cut out of one buffer, which a loss that is kept would hold on to.
+        terms = {name: value.clone() for name, value in averaged if value is not None}
         return Gathered(terms, {name: [next(rest) for _ in own] for name, own in self.gradients.items()})
 
 

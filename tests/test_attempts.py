@@ -166,6 +166,7 @@ def test_a_hung_cell_ends_itself_and_says_where(tmp_path: Path) -> None:
     assert "a_call_that_never_returns" in (tmp_path / "log.txt").read_text()
     assert not (tmp_path / "failure.json").exists()
     assert (tmp_path / "lock").exists()
+    write_json(tmp_path / "cell.json", {"hang_seconds": 60.0})
     assert status_of(tmp_path, well) == 0
     assert not (tmp_path / "lock").exists()
 

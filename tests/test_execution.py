@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import Said
 
-from ssl_bench import devices, worker
+from ssl_bench import cell_parts, cell_run, devices, worker
 from ssl_bench.acceleration import accelerate
 from ssl_bench.cell import Cell, execution_of
 from ssl_bench.dataset import GuardedDataset
@@ -148,7 +148,7 @@ def test_a_record_says_what_was_not_compiled(tmp_path: Path, monkeypatch: pytest
     def broken(graph: Any, inputs: Any) -> Any:
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(worker, "accelerate", partial(accelerate, backend=broken))
+    monkeypatch.setattr(cell_run, "accelerate", partial(accelerate, backend=broken))
     record = finished(Execution(compile=True), tmp_path)
     failure = "RuntimeError: no compiler"
     assert record["provenance"]["compiled"] == {"student": failure, "teacher": failure}
@@ -175,8 +175,8 @@ def test_images_of_one_size_wait_for_each_other() -> None:
 @pytest.mark.parametrize("task", ["segmentation", "matting"])
 def test_images_evaluated_together_score_as_alone(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
     (cell,) = make_plan(REGISTRY, Request(tasks=task, methods="supervised")).cells
-    dataset = worker.open_cell_data(cell, REGISTRY)
-    method = worker.build_method(cell, REGISTRY, dataset.classes).eval()
+    dataset = cell_parts.open_cell_data(cell, REGISTRY)
+    method = cell_parts.build_method(cell, REGISTRY, dataset.classes).eval()
     data, names = GuardedDataset(dataset, cell.split.labeled), list(dataset.test[:5])
     calls: list[int] = []
 

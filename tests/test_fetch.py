@@ -269,7 +269,7 @@ def fetchable(server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[byte
             ),
         )
         plugin = SimpleNamespace(__name__="small", provide_downloads=hookimpl(lambda: [spec]))
-        monkeypatch.setattr(registries, "load_registry", lambda: load_registry([plugin]))
+        monkeypatch.setattr(registries, "load_registry", lambda files=(): load_registry([plugin]))
 
     return serve
 

@@ -112,6 +112,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
             )
 
 
+@pytest.mark.slow
 def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     """What one process does holds for two: they stop together, die together, and go on to the same numbers."""
     data, registry = tree(tmp_path / "data"), narrow_registry(rows=3, seconds=0.02)

@@ -28,7 +28,7 @@ for name in (
 STEPS = 12
 ARGUMENTS = (
     *("run", "--tasks", "night", "--methods", "supervised,mt,full", "--labels", "2"),
-    *("--devices", "cpu", "--jobs", "2", "--checkpoint-steps", "2", "--hang-seconds", "8"),
+    *("--devices", "cpu", "--jobs", "2", "--checkpoint-steps", "2", "--hang-seconds", "20"),
     *(
         part
         for field in (f"iterations={STEPS}", "crop=16", "labeled_rows=1", "unlabeled_rows=1", "evaluations=2")

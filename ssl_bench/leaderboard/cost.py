@@ -1,6 +1,7 @@
 """What the scores cost: time, memory, images, parameters, energy. What was not measured is shown as missing."""
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 from ssl_bench.leaderboard.board import Board, Numbers, numbered
 from ssl_bench.leaderboard.entries import Entry
@@ -35,6 +36,10 @@ _HEADER = (
     "FLOPs per image",
     "Hardware",
 )
+_NOT_EVERYWHERE = {
+    *("Time of a step", "Images per second", "GPU memory", "Process memory", "GPU energy", "FLOPs per image"),
+}
+"""Left out where no record has them: older ones lack some, and a CPU others."""
 
 
 def cost_document(board: Board) -> Document:
@@ -50,16 +55,34 @@ def cost_document(board: Board) -> Document:
             "image of the size of a training crop; a multiply and an add are two. A dash: not measured."
         )
     ]
-    for section in board.sections:
-        blocks.append(Heading(section.table.title))
-        for number, title in enumerate(column_titles(section.table)):
-            blocks += [Heading(title, 3), _table(section.rows, number, numbers)]
+    tables = [
+        (section, number, _lines(section.rows, number, numbers))
+        for section in board.sections
+        for number in range(len(column_titles(section.table)))
+    ]
+    seen = [
+        name not in _NOT_EVERYWHERE or any(line[place] != missing() for *_, lines in tables for line in lines)
+        for place, name in enumerate(_HEADER)
+    ]
+    if not all(seen):
+        unseen = [name for name, kept in zip(_HEADER, seen, strict=True) if not kept]
+        blocks.append(paragraph(f"Measured in none of these records, and left out: {', '.join(unseen)}."))
+    for section, number, lines in tables:
+        if number == 0:
+            blocks.append(Heading(section.table.title))
+        blocks += [
+            Heading(column_titles(section.table)[number], 3),
+            Grid(
+                "cost",
+                [figure(name) for name in compress(_HEADER, seen)],
+                [list(compress(line, seen)) for line in lines],
+            ),
+        ]
     return [*blocks, *references(numbers)]
 
 
-def _table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
-    lines = [[name_cell(row, numbers), *_line(row.cells[number])] for row in rows if row.cells[number]]
-    return Grid("cost", [figure(name) for name in _HEADER], lines)
+def _lines(rows: Sequence[Row], number: int, numbers: Numbers) -> list[list[Cell]]:
+    return [[name_cell(row, numbers), *_line(row.cells[number])] for row in rows if row.cells[number]]
 
 
 def _line(entries: Sequence[Entry]) -> list[Cell]:
