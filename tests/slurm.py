@@ -1,6 +1,7 @@
 """A Slurm of one node, started by a test and ended by it: Debian's daemons, without systemd and without cgroups."""
 
 import contextlib
+import fcntl
 import os
 import platform
 import pwd
@@ -8,6 +9,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +61,9 @@ def one_node_slurm(folder: Path) -> Iterator[Path]:
     missing = [name for name in DAEMONS if shutil.which(name, path=environment["PATH"]) is None]
     if missing:
         raise NoSlurmError(f"no {', '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge")
+    # One node holds one Slurm at a time: tests of several processes wait for each other.
+    turn = (Path(tempfile.gettempdir()) / "ssl-bench-one-node-slurm").open("w")
+    fcntl.flock(turn, fcntl.LOCK_EX)
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     key = folder / "munge.key"
@@ -95,6 +100,7 @@ def one_node_slurm(folder: Path) -> Iterator[Path]:
                 daemon.wait(10)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+        turn.close()
 
 
 def ask(environment: dict[str, str]) -> str:

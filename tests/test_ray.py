@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 Command = Callable[..., Said]
 ARGUMENTS = (
     *("--tasks", "night", "--methods", "supervised,mt", "--devices", "cpu", "--checkpoint-seconds", "0.2"),
-    *("--set", "night.iterations=200", "--set", "night.crop=32"),
+    *("--set", "night.iterations=300", "--set", "night.crop=32"),
 )
 
 
@@ -108,6 +108,7 @@ def test_a_node_is_killed_and_then_the_command_is_stopped(
     local, out = tmp_path / "local", tmp_path / "ray"
     assert command("run", *ARGUMENTS, "--out", local).status == 0
     killed: list[str] = []
+    interrupted: list[str] = []
 
     def disturb() -> None:
         # A node dies once a checkpoint of the cell on it has come back.
@@ -116,18 +117,24 @@ def test_a_node_is_killed_and_then_the_command_is_stopped(
         raylet = next(pid for pid in ancestors(pid) if pid in raylets)
         cluster.remove_node(raylets[raylet], allow_graceful=False)
         killed.append(cell)
-        # The cell is at work elsewhere: Ctrl-C.
-        wait_for(lambda: saved(out).get(cell, pid) != pid or (out / "cells" / cell / "result.json").exists())
-        os.kill(os.getpid(), signal.SIGINT)
+        # The cell is at work elsewhere: Ctrl-C, unless it has ended by then, and the command perhaps with it.
+        result = out / "cells" / cell / "result.json"
+        wait_for(lambda: saved(out).get(cell, pid) != pid or result.exists())
+        if not result.exists():
+            interrupted.append(cell)
+            os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=disturb, daemon=True)
     thread.start()
     ray = ("--executor", "ray", "--ray-address", cluster.address)
     said = command("run", *ARGUMENTS, *ray, "--out", out)
     thread.join()
-    assert said.status == 130, said
-    assert said.err.strip() == "ssl-bench: interrupted; the same command goes on from here"
     assert killed
+    if interrupted:
+        assert said.status == 130, said
+        assert said.err.strip() == "ssl-bench: interrupted; the same command goes on from here"
+    else:
+        assert said.status == 0, said
     assert not list(out.glob("cells/*/lock"))
 
     said = command("run", *ARGUMENTS, *ray, "--out", out)
