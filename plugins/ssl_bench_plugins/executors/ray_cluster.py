@@ -4,12 +4,13 @@ import logging
 import os
 import platform
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import ssl_bench
@@ -21,6 +22,8 @@ from ssl_bench_plugins.executors.ray_node import look_around
 
 PATIENCE = 120.0
 """Seconds in which a node must answer."""
+LOSS = 40.0
+"""Seconds in which Ray notices that a node is lost."""
 
 
 def connect(address: str) -> None:
@@ -74,6 +77,9 @@ def check_nodes(there: Sequence[Node], paths: Sequence[str], mark: Path) -> bool
         except GetTimeoutError as error:
             raise UsageError(f"Ray node {node.name} does not answer; take it out of the cluster") from error
         except RayError as error:
+            # Ray goes on listing a machine that was lost for some seconds.
+            if not isinstance(error, RayTaskError) and _leaves(node):
+                continue
             why = first_line(error)
             raise UsageError(
                 f"Ray node {node.name} cannot run ssl-bench ({why}); install it there"
@@ -87,6 +93,16 @@ def check_nodes(there: Sequence[Node], paths: Sequence[str], mark: Path) -> bool
             )
         shared = shared and sees
     return shared
+
+
+def _leaves(node: Node) -> bool:
+    """Whether Ray soon takes a machine that could not be asked for lost."""
+    deadline = time.monotonic() + LOSS
+    while time.monotonic() < deadline:
+        if node.id not in {one.id for one in nodes()}:
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def first_line(error: BaseException) -> str:
