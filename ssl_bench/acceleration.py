@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ssl_bench.errors import in_a_line
 from ssl_bench.execution import Execution
 from ssl_bench.method import Method
 
@@ -96,7 +97,7 @@ def in_float32(outputs: Any) -> Any:
 
 
 def _in_a_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"[:200]
+    return in_a_line(error)[:200]
 
 
 def _networks(parent: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

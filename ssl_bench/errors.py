@@ -54,3 +54,13 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that nothing answers to."""
     return UsageError(f"unknown {kind} '{name}'; {suggestion(name, known)}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; empty where it says nothing."""
+    return str(error).strip().partition("\n")[0]
+
+
+def in_a_line(error: BaseException) -> str:
+    """`Kind: the first line of what it says`."""
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ssl_bench import __version__
 from ssl_bench.backbone import IMAGENET_MEAN, IMAGENET_STD, TaskNetwork
-from ssl_bench.errors import CellError, DataError, UsageError
+from ssl_bench.errors import CellError, DataError, UsageError, first_line
 from ssl_bench.files import write_json
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
@@ -78,7 +78,7 @@ def export(trained: Trained, form: str, path: Path) -> float:
             except (OSError, MemoryError):
                 raise
             except Exception as error:  # Converters raise whatever they like.
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                reason = first_line(error) or type(error).__name__
                 raise CellError(f"{trained.cell.id} cannot be exported as {form}: {reason}") from error
         if not difference <= TOLERANCE:
             raise CellError(

@@ -60,7 +60,7 @@ class PluginFile:
         try:
             yield
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{self.path}{_line(error, self.path)}: {first_line(error)}") from error
+            raise PluginError(f"{self.path}{_line(error, self.path)}: {fault_line(error)}") from error
 
 
 def read_plugin_files(paths: Iterable[Path]) -> list[PluginFile]:
@@ -106,7 +106,7 @@ def require_files(sources: Mapping[str, str], given: Iterable[PluginFile], folde
             )
 
 
-def first_line(error: BaseException) -> str:
+def fault_line(error: BaseException) -> str:
     """`Type: message` in one line; the message alone of our own errors."""
     text = getattr(error, "msg", None) if isinstance(error, SyntaxError) else str(error)
     message = str(text).strip().partition("\n")[0]

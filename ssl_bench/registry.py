@@ -14,7 +14,7 @@ import pluggy
 
 from ssl_bench import hookspecs
 from ssl_bench.errors import PluginError, UsageError, suggestion, unknown
-from ssl_bench.plugin_files import PluginFile, first_line
+from ssl_bench.plugin_files import PluginFile, fault_line
 from ssl_bench.specs import (
     NAME,
     BackboneSpec,
@@ -174,7 +174,7 @@ class _Loading:
         try:
             plugin = point.load()
         except (Exception, SystemExit) as error:
-            self.failures[provider.plugin] = first_line(error)
+            self.failures[provider.plugin] = fault_line(error)
             return
         self._register(plugin, replace(provider, location=_location(plugin) or provider.location))
 
@@ -204,7 +204,7 @@ class _Loading:
                     if provider.plugin in self.files:
                         with self.files[provider.plugin].faults():
                             raise
-                    self.failures[provider.plugin] = first_line(error)
+                    self.failures[provider.plugin] = fault_line(error)
                     continue
                 for spec in specs:
                     _add(entries[kind], owners, kind, spec, wanted, provider)

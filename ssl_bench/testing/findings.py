@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssl_bench.errors import SslBenchError
+from ssl_bench.errors import SslBenchError, first_line
 
 Check = tuple[str, Callable[[], str | None]]
 """What is promised, in words, and a function that returns a sentence where the promise is broken."""
@@ -39,7 +39,7 @@ class Subject:
 
 def said(error: BaseException, files: Iterable[Path] = ()) -> str:
     """An exception in one line, with its place in the files, where it came through one."""
-    message = str(error).strip().partition("\n")[0]
+    message = first_line(error)
     if isinstance(error, SslBenchError):
         return message
     frames = traceback.extract_tb(error.__traceback__)

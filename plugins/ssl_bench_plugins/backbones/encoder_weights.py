@@ -19,7 +19,7 @@ from segmentation_models_pytorch.encoders import TimmUniversalEncoder, TimmViTEn
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, first_line
 
 SECONDS = 10.0
 """How long the hub may take to answer."""
@@ -53,7 +53,7 @@ def download(encoder: str) -> Path:
         name = next((name for name in names if name in there), names[0])
         return Path(huggingface_hub.hf_hub_download(repository, name, revision=revision))
     except Exception as error:  # The client, its transport and the file system raise dozens of kinds.
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        why = first_line(error) or type(error).__name__
         where = f"{huggingface_hub.constants.ENDPOINT}/{repository}"
         raise UsageError(
             f"the pretrained weights of encoder '{encoder}' cannot be had from {where} ({why}); {instead}"

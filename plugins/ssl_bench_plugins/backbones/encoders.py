@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from ssl_bench.errors import UsageError, suggestion
+from ssl_bench.errors import UsageError, first_line, suggestion
 
 
 def encoder_name(encoder: str, backbone: str, *, timm_only: bool = False) -> str:
@@ -34,5 +34,5 @@ def try_out(name: str, build: Callable[[str, int, int], nn.Module]) -> None:
     except UsageError:
         raise
     except Exception as error:
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        why = first_line(error) or type(error).__name__
         raise UsageError(f"backbone '{name}' cannot be built: {why}") from error

@@ -20,13 +20,13 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from ssl_bench.cell_process import needed_paths
-from ssl_bench.errors import CellError, UsageError
+from ssl_bench.errors import CellError, UsageError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.lock import Lock
 from ssl_bench_plugins.executors.configs import RayConfig
 from ssl_bench_plugins.executors.nodes import gpu_share, total_room
 from ssl_bench_plugins.executors.parcel import Packer
-from ssl_bench_plugins.executors.ray_cluster import check_nodes, connect, first_line, nodes, on
+from ssl_bench_plugins.executors.ray_cluster import check_nodes, connect, nodes, on
 from ssl_bench_plugins.executors.ray_node import TELL, Desk, Errand, run_cell
 
 TICK = 0.2
@@ -119,7 +119,7 @@ class RayExecutor(Executor):
                     yield None
                     time.sleep(TICK)
         except RayError as error:
-            why = first_line(error)
+            why = in_a_line(error)
             raise CellError(
                 f"the Ray cluster fails ({why}); the same command goes on once it is back"
             ) from error
@@ -153,9 +153,9 @@ class RayExecutor(Executor):
             try:
                 code, parcel = ray.get(flight.result)
             except RayTaskError as error:
-                outcome = Outcome(job.cell, "failed", first_line(error.cause or error), seconds)
+                outcome = Outcome(job.cell, "failed", in_a_line(error.cause or error), seconds)
             except RayError as error:
-                lost = first_line(error)
+                lost = in_a_line(error)
                 self._receive()
             else:
                 if parcel and job.folder.is_dir():

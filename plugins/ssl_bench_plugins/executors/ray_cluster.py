@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 import ssl_bench
 from ssl_bench.cell_process import missing_message
 from ssl_bench.devices import cores
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, in_a_line
 from ssl_bench_plugins.executors.nodes import Node
 from ssl_bench_plugins.executors.ray_node import look_around
 
@@ -36,7 +36,7 @@ def connect(address: str) -> None:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except Exception as error:  # Ray raises plain ones, too, as for a node that takes long to start.
         raise UsageError(
-            f"--ray-address {address}: no Ray cluster can be joined there ({first_line(error)}); start one with "
+            f"--ray-address {address}: no Ray cluster can be joined there ({in_a_line(error)}); start one with "
             "`ray start --head`, or leave the option out"
         ) from error
     finally:
@@ -80,7 +80,7 @@ def check_nodes(there: Sequence[Node], paths: Sequence[str], mark: Path) -> bool
             # Ray goes on listing a machine that was lost for some seconds.
             if not isinstance(error, RayTaskError) and _leaves(node):
                 continue
-            why = first_line(error)
+            why = in_a_line(error)
             raise UsageError(
                 f"Ray node {node.name} cannot run ssl-bench ({why}); install it there"
             ) from error
@@ -103,7 +103,3 @@ def _leaves(node: Node) -> bool:
             return True
         time.sleep(0.5)
     return False
-
-
-def first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
