@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -329,6 +331,28 @@ def alive(pid: int) -> bool:
         return False
     # Its new parent may not have taken note of its end yet.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_ctrl_c_waits_for_jobs_to_be_noted() -> None:
+    slurm = pytest.importorskip("ssl_bench_plugins.executors.slurm")
+    done, noted = threading.Event(), []
+    other = threading.Thread(target=done.wait)  # which the system may give the signal to
+    other.start()
+
+    def submit() -> None:
+        with slurm.uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            noted.append("all")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            submit()
+    finally:
+        done.set()
+        other.join()
+    assert noted == ["all"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_slurm_is_asked_for() -> None:

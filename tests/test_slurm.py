@@ -95,8 +95,11 @@ def test_a_gpu_where_there_is_none(command: Command, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_takes_the_jobs_back(command: Command, tmp_path: Path) -> None:
+    def waiting() -> str:
+        return ask("squeue", "--noheader", "--format=%j", "--partition=closed")
+
     def interrupt() -> None:
-        wait_for(lambda: "ssl-bench" in ask("squeue", "--noheader", "--format=%j"))
+        wait_for(waiting)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt, daemon=True)
@@ -108,4 +111,4 @@ def test_ctrl_c_takes_the_jobs_back(command: Command, tmp_path: Path) -> None:
         130,
         "ssl-bench: interrupted; the same command goes on from here",
     )
-    assert ask("squeue", "--noheader", "--format=%j") == ""
+    assert waiting() == ""

@@ -5,6 +5,7 @@ import io
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -164,9 +165,21 @@ class SlurmExecutor(Executor):
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    """Ctrl-C and SIGTERM, which reach the main thread alone, wait until the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    both = (signal.SIGINT, signal.SIGTERM)
+    held: list[int] = []
+    handlers = [signal.signal(number, lambda number, frame: held.append(number)) for number in both]
+    # A mask keeps them from the programs that are called within, but here from this thread alone: the system gives
+    # them to any other, and Python's handler then runs in this one.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, both)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for signum, handler in zip(both, handlers, strict=True):
+            signal.signal(signum, handler)
+        if held:
+            signal.raise_signal(held[0])
