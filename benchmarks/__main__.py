@@ -13,8 +13,11 @@ HOW = "One thread; CPU time; variants interleaved in one process; medians."
 
 
 def main() -> None:
-    """Run one benchmark. Its module has `TITLE` and `run()`, or with options `add_options(parser)`, `how(options)` and
-    `run(options)`."""
+    """Run one benchmark.
+
+    Its module has `TITLE`, `run()` and perhaps `HOW`, or with options `add_options(parser)`, `how(options)` and
+    `run(options)`.
+    """
     names = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - HELPERS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     commands = parser.add_subparsers(dest="name", required=True, metavar="{" + ",".join(names) + "}")
@@ -32,7 +35,7 @@ def main() -> None:
     if hasattr(module, "add_options"):
         how, tables = module.how(arguments), module.run(arguments)
     else:
-        how, tables = HOW, module.run()
+        how, tables = getattr(module, "HOW", HOW), module.run()
     report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
     print(report)
     if arguments.write:

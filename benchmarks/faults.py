@@ -26,6 +26,7 @@ from ssl_bench.lock import holder
 from ssl_bench.results import CHECKPOINTS, same
 
 TITLE = "Faults"
+HOW = "Counts, no times."
 COUNT, SEED = 200, 0
 LANES = 4
 """Runs at a time: what passes between two faults is mostly waiting."""

@@ -1,4 +1,5 @@
-"""What cells will take, judged by records of cells like them: seconds, so that long ones start first, and memory."""
+"""What cells will take, judged by records and prices of cells like them: seconds, so that long ones start first, and
+memory."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,6 +8,7 @@ from typing import Any
 
 from ssl_bench.cell import Cell
 from ssl_bench.dataset import digest
+from ssl_bench.forecast import Price
 from ssl_bench.results import Record
 
 Kind = tuple[str, ...]
@@ -16,10 +18,14 @@ WITHOUT_WEIGHT = ("iterations", "epochs", "evaluations", "optimizer")
 
 
 class Costs:
-    """Of finished cells, by what they have in common with those to come."""
+    """Of finished and of estimated cells, by what they have in common with those to come."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    def __init__(self, records: Iterable[Record], prices: Iterable[tuple[Cell, Price]] = ()) -> None:
         rates = defaultdict(list)
+        for cell, price in prices:
+            if price.seconds is not None:
+                for kind in _kinds(cell.task, cell.backbone, cell.method):
+                    rates[kind].append(price.seconds / _work(cell.recipe, cell.describe["method"]["role"]))
         self._memory: dict[str, int] = {}
         for record in records:
             names, config, cost = record["cell"], record["config"], record["cost"]
@@ -32,7 +38,7 @@ class Costs:
         self._rates = {kind: median(values) for kind, values in rates.items()}
 
     def seconds(self, cell: Cell) -> float:
-        """Expected seconds, from the records that are nearest; where there is none at all, in an arbitrary unit."""
+        """Expected seconds, from the cells that are nearest; where there is none at all, in an arbitrary unit."""
         kinds = _kinds(cell.task, cell.backbone, cell.method)
         rate = next((self._rates[kind] for kind in kinds if kind in self._rates), 1.0)
         return rate * _work(cell.recipe, cell.describe["method"]["role"])

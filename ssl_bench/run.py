@@ -13,6 +13,7 @@ from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
 from ssl_bench.files import read_json, write_text
+from ssl_bench.forecast import kept_prices
 from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format, render
 from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
@@ -130,7 +131,8 @@ def run_cells(
     """
     display.start(len(plan.cells), len(plan.cells) - len(cells))
     attempts = Attempts(store, retries)
-    costs = Costs(store.records())
+    prices = kept_prices(store)
+    costs = Costs(store.records(), [(cell, prices[cell.id]) for cell in cells if cell.id in prices])
     outcomes: list[Outcome] = []
 
     def ended(cell: Cell, outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ from ssl_bench import cell_process, registry
 from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
+from ssl_bench.forecast import Price
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.results import ResultStore
@@ -233,6 +234,10 @@ def test_costs_come_from_the_nearest_records() -> None:
     # Of the same method on another task: its rate.
     ratio = Costs([]).seconds(cells["matting", "mt", 0]) / Costs([]).seconds(done)
     assert costs.seconds(cells["matting", "mt", 0]) == pytest.approx(40.0 * ratio)
+    # Of what `plan --estimate` found, as of a record.
+    estimated = Costs([], [(done, Price(seconds=60.0)), (cells["night", "supervised", 0], Price())])
+    assert estimated.seconds(other) == pytest.approx(60.0)
+    assert estimated.seconds(cells["matting", "mt", 0]) == pytest.approx(60.0 * ratio)
 
 
 def test_what_a_cluster_carries() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -45,21 +46,25 @@ class LocalExecutor(Executor):
         super().__init__(wanted, config)
         self.devices = grouped(find_devices(wanted.devices), wanted.processes)
         self.in_flight: list[Running] = []
+        self.context = multiprocessing.get_context("forkserver")
 
     def running(self) -> Sequence[Job]:
         """The jobs in flight."""
         return [one.job for one in self.in_flight]
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        """As `Executor.run`."""
+    def open(self) -> None:
+        """Start the server, which imports while the command still checks data."""
         # One thread per library in the server: pools started there would not survive the fork.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-        context = multiprocessing.get_context("forkserver")
         # On a GPU the server must not ask for devices, as the compiler does when it is imported.
         compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
         os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.wanted.preload, *compiler])
-        context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
+        self.context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
+        forkserver.ensure_running()
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
+        """As `Executor.run`."""
         waiting = sorted(jobs, key=lambda job: -job.weight)
         slots = slots_of(self.devices, self.wanted)
         running = self.in_flight
@@ -67,7 +72,7 @@ class LocalExecutor(Executor):
             while waiting or running:
                 while waiting and (device := slots.take(waiting[0])) is not None:
                     job = waiting.pop(0)
-                    process = context.Process(target=work, args=(str(job.folder), device), daemon=False)
+                    process = self.context.Process(target=work, args=(str(job.folder), device), daemon=False)
                     process.start()
                     running.append(Running(job, process, device, time.monotonic()))
                 for one, code in [(r, r.process.exitcode) for r in running]:
@@ -77,7 +82,7 @@ class LocalExecutor(Executor):
                     slots.give_back(one.job, one.device)
                     yield outcome_of(one.job, code, time.monotonic() - one.started)
                 yield None
-                time.sleep(TICK)
+                connection.wait([one.process.sentinel for one in running], TICK)
         finally:
             stop(running)
 
