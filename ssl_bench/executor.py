@@ -91,6 +91,11 @@ class Wanted:
     preload: tuple[str, ...] = ()
     """Modules that the cells import."""
 
+    @property
+    def cores(self) -> int:
+        """CPU cores of a cell."""
+        return self.threads * self.processes
+
 
 class Executor(ABC):
     """Runs jobs on devices, each in a process of its own, and reports as they end."""

@@ -162,7 +162,7 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     assert said.out.count("1/4 labels (32)") == 4
     assert "2 cells: 2 to run" in command("plan", suite, "--tasks", "night", "--methods", "mt").out
     suite.write_text('tasks = "night"\nmethods = "mt"\ndevices = "cpu"\njobs = 1\n')
-    assert "1 cells: 1 to run" in command("plan", suite).out
+    assert "1 cell: 1 to run" in command("plan", suite).out
     suite.write_text("taskes = 'night'\n")
     assert_one_line(command("plan", suite), 2, "unknown key 'taskes'", "did you mean 'tasks'?")
     suite.write_text("tasks = \n")
@@ -177,7 +177,7 @@ def test_plan_says_what_is_skipped_and_why(command: Command) -> None:
 
 def test_one_split_under_two_spellings_is_one_cell(command: Command) -> None:
     said = command("plan", "--labels", "1/8,16,0.125", "--tasks", "night", "--methods", "supervised")
-    assert "1 cells: 1 to run" in said.out
+    assert "1 cell: 1 to run" in said.out
 
 
 def test_a_data_root_that_is_not_there(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from ssl_bench.plan import Request, make_plan
 from ssl_bench.results import ResultStore
 from ssl_bench.specs import ExecutorConfig, ExecutorSpec, resolve
 from ssl_bench_plugins.executors.configs import SlurmConfig
-from ssl_bench_plugins.executors.nodes import Node, gpu_share, total_room
+from ssl_bench_plugins.executors.nodes import Node, gpu_share, place, total_room
 from ssl_bench_plugins.executors.parcel import LARGE, Packer, Parcel
 from ssl_bench_plugins.executors.slots import MemorySlots, NumberedSlots, slots_of
 from ssl_bench_plugins.executors.slurm_job import may_go_on
@@ -248,9 +248,12 @@ def test_what_a_cluster_carries() -> None:
     assert total_room(nodes, Wanted(), 0.25) == 9
     assert total_room(nodes, Wanted(), 0.3) == 7  # three on each GPU, and one core on c
     assert total_room(nodes, Wanted(jobs=4), 0.25) == 4
+    assert total_room(nodes, Wanted(processes=2), 2.0) == 1
+    assert total_room(nodes, Wanted(processes=4), 0) == 3
     assert gpu_share(Wanted(), 1.0, asked=False, nodes=nodes) == 1.0
     assert gpu_share(Wanted(), 1.0, asked=False, nodes=nodes[1:2]) == 0.0
     assert gpu_share(Wanted(devices="cpu"), 1.0, asked=False, nodes=nodes) == 0.0
+    assert gpu_share(Wanted(processes=2), 1.0, asked=False, nodes=nodes) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -375,6 +378,13 @@ def test_what_slurm_is_asked_for() -> None:
     assert not {"slurm_account", "slurm_partition", "slurm_gpus_per_node"} & set(plain)
     assert gpus_of(Wanted(devices="cuda"), SlurmConfig()) == "1"
     assert gpus_of(Wanted(), SlurmConfig()) is None
+    several = Wanted(threads=2, processes=4)
+    assert gpus_of(several, SlurmConfig()) == "4"
+    assert gpus_of(several, SlurmConfig(gpus="a100")) == "a100:4"
+    assert parameters(several, "4", SlurmConfig())["cpus_per_task"] == 16
+    assert (place(several, gpu=True), place(several, gpu=False)) == ("cuda:0,1,2,3", "cpu")
+    with pytest.raises(UsageError, match="--gpus-per-cell 2 makes it use 2"):
+        gpus_of(several, SlurmConfig(gpus="a100:2"))
     with pytest.raises(UsageError, match="contradict"):
         gpus_of(Wanted(devices="cpu"), config)
     with pytest.raises(UsageError, match="Slurm chooses the GPUs"):

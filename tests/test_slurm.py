@@ -86,6 +86,15 @@ def test_an_array_is_preempted_and_goes_on(command: Command, tmp_path: Path) -> 
     assert {path.name for path in (out / "cells").iterdir()} == set(straight)
 
 
+def test_a_cell_of_two_processes(command: Command, tmp_path: Path) -> None:
+    few = ("--tasks", "night", "--methods", "supervised", "--devices", "cpu", "--set", "night.iterations=4")
+    for name, options in (("local", ()), ("slurm", ("--executor", "slurm"))):
+        said = command("run", *few, "--gpus-per-cell", 2, *options, "--out", tmp_path / name)
+        assert (said.status, said.err) == (0, "")
+    (straight,), (other,) = (records(tmp_path / name).values() for name in ("local", "slurm"))
+    assert same(other, straight)
+
+
 def test_a_gpu_where_there_is_none(command: Command, tmp_path: Path) -> None:
     cell = ("--tasks", "night", "--methods", "supervised", "--executor", "slurm", "--out", tmp_path)
     said = command("run", *cell, "--slurm-gpus", "1")

@@ -179,8 +179,8 @@ def test_data_root_of_the_environment(
             Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / "night" / name / f"{index}.png")
     monkeypatch.setenv("SSL_BENCH_DATA", str(tmp_path))
     said = command("plan", "--tasks", "night,matting", "--methods", "full", "--out", tmp_path / "out")
-    assert f"night: 1 cells (0 finished), pairs ({tmp_path / 'night'})" in said.out
-    assert "matting: 1 cells (0 finished), synthetic (made in memory)" in said.out
+    assert f"night: 1 cell (0 finished), pairs ({tmp_path / 'night'})" in said.out
+    assert "matting: 1 cell (0 finished), synthetic (made in memory)" in said.out
 
 
 def test_predictions_that_are_not_finite_are_no_score(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import number_of
 from ssl_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -114,5 +115,5 @@ def _fail(path: Path, errors: list[str]) -> None:
         click.echo(f"  error     {error}")
     if len(errors) > SHOWN:
         click.echo(f"  error     ... and {len(errors) - SHOWN} more")
-    click.echo(f"ssl-bench: {len(errors)} error{'s' * (len(errors) > 1)} in {path}", err=True)
+    click.echo(f"ssl-bench: {number_of(len(errors), 'error')} in {path}", err=True)
     raise click.exceptions.Exit(1)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ssl_bench.cell import Cell
-from ssl_bench.cli.progress import duration
+from ssl_bench.cli.progress import duration, number_of
 from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
 from ssl_bench.lock import Owner
@@ -30,7 +30,7 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
         where = source.path or "made in memory"
         finished = sum(done[cell.id] for cell in cells)
         click.echo(
-            f"{task}: {len(cells)} cells ({finished} finished), {source.spec.name} ({where}), "
+            f"{task}: {number_of(len(cells), 'cell')} ({finished} finished), {source.spec.name} ({where}), "
             f"{len(source.dataset.train)} training images with labels, "
             f"{len(source.dataset.unlabeled)} without, {len(source.dataset.test)} test images"
         )
@@ -43,7 +43,9 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     for skipped in plan.skipped:
         click.echo(f"  skipped   {skipped.title}: {skipped.reason}")
     waiting = sum(not finished for finished in done.values())
-    click.echo(f"{len(plan.cells)} cells: {waiting} to run, {len(plan.cells) - waiting} finished")
+    click.echo(
+        f"{number_of(len(plan.cells), 'cell')}: {waiting} to run, {len(plan.cells) - waiting} finished"
+    )
 
 
 def warn_of_failures(registry: Registry) -> None:
@@ -111,7 +113,7 @@ class PlainDisplay:
             return
         self.shown = time.monotonic()
         for cell, state in running:
-            click.echo(f"  {cell.title}: {_state(state)}, {_remaining(state)} left")
+            click.echo(f"  {cell.title}: {_state(state)}{_remaining(state)}")
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
         """Why there will be another attempt."""
@@ -207,5 +209,7 @@ def _state(state: dict[str, Any]) -> str:
 
 
 def _remaining(state: dict[str, Any]) -> str:
-    left = state["seconds"] / max(1, state["step"]) * (state["iterations"] - state["step"])
-    return duration(left)
+    if state["step"] == 0:
+        return ""
+    left = state["seconds"] / state["step"] * (state["iterations"] - state["step"])
+    return f", {duration(left)} left"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.progress import number_of
 from ssl_bench.forecast import (
     Price,
     keep_errors,
@@ -62,9 +63,10 @@ def show_error(cells: "Sequence[Cell]", store: "ResultStore", wall: float | None
     error = keep_errors(store, cells)
     if error is None:
         return
+    taken = f"{hours(error.predicted)} predicted, {hours(error.measured)} taken ({error.total:+.0%})"
     click.echo(
-        f"estimates of {error.cells} finished cells: {hours(error.predicted)} predicted, {hours(error.measured)} taken "
-        f"({error.total:+.0%}); single cells off by {error.median:.0%} in the median, {error.worst:+.0%} at the worst"
+        f"estimates of {number_of(error.cells, 'finished cell')}: {taken}; single cells off by "
+        f"{error.median:.0%} in the median, {error.worst:+.0%} at the worst"
     )
     planned = kept_makespan(store, cells) if wall is not None and error.cells == len(cells) else None
     if planned is not None and wall is not None:
@@ -122,8 +124,8 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     joules = [price.joules for price in prices if price.joules is not None]
     partly = "" if len(seconds) == len(left) else f" for {len(seconds)} of them, the others have no estimate"
     click.echo(
-        f"{len(left)} cells left: {hours(sum(seconds))} in all, {hours(makespan(seconds, slots))} with {slots} at a "
-        f"time, energy {_energy(sum(joules) if len(joules) == len(left) else None)}{partly}"
+        f"{number_of(len(left), 'cell')} left: {hours(sum(seconds))} in all, "
+        f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {_energy(sum(joules) if len(joules) == len(left) else None)}{partly}"
     )
 
 

@@ -82,6 +82,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def number_of(count: int, unit: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count} {unit}{'s' * (count != 1)}"
+
+
 def _amount(done: int, total: int | None, unit: str) -> str:
     scale, unit = (1e6, "MB") if unit == "bytes" else (1, unit)
     return f"{done / scale:.0f}" + (f"/{total / scale:.0f}" if total is not None else "") + f" {unit}"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.progress import number_of
+
 if TYPE_CHECKING:
     from ssl_bench.status import CellStatus
 
@@ -29,7 +31,7 @@ def status_(folder: Path) -> None:
     }
     counts = {state: sum(cell.state == state for cell in found) for state in names}
     said = [f"{count} {names[state]}" for state, count in counts.items() if count or state == "finished"]
-    click.echo(f"{folder}: {len(found)} cells: {', '.join(said)}")
+    click.echo(f"{folder}: {number_of(len(found), 'cell')}: {', '.join(said)}")
     for state, line in (("running", _running), ("failed", _failed), ("interrupted", _interrupted)):
         chosen = [cell for cell in found if cell.state == state]
         if chosen:

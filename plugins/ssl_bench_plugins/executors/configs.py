@@ -28,5 +28,8 @@ class SlurmConfig(ExecutorConfig):
         description="Time limit of a job, as sbatch takes it; a longer cell goes on in the job's next run.",
     )
     gpus: str | None = Field(
-        None, min_length=1, description="GPUs of each cell, as 1 or a type such as a100:1.  [default: none]"
+        None,
+        min_length=1,
+        description="GPUs of each cell, as many as --gpus-per-cell: a number, a type, or both, as a100:1.  "
+        "[default: none]",
     )

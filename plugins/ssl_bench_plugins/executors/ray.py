@@ -24,7 +24,7 @@ from ssl_bench.errors import CellError, UsageError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.lock import Lock
 from ssl_bench_plugins.executors.configs import RayConfig
-from ssl_bench_plugins.executors.nodes import gpu_share, total_room
+from ssl_bench_plugins.executors.nodes import gpu_share, place, total_room
 from ssl_bench_plugins.executors.parcel import Packer
 from ssl_bench_plugins.executors.ray_cluster import check_nodes, connect, nodes, on
 from ssl_bench_plugins.executors.ray_node import TELL, Desk, Errand, run_cell
@@ -57,6 +57,8 @@ class Flight:
 
 class RayExecutor(Executor):
     """Longest cells first over the nodes of a cluster."""
+
+    several_processes = True
 
     def __init__(self, wanted: Wanted, config: RayConfig) -> None:
         super().__init__(wanted, config)
@@ -135,11 +137,11 @@ class RayExecutor(Executor):
                 return outcome_of(job, ELSEWHERE, 0.0)
             content = Packer(job.folder).pack()
         attempt = f"{job.cell} {uuid.uuid4().hex}"
-        device = "cuda:0" if self.gpus else "cpu"
+        device = place(self.wanted, gpu=bool(self.gpus))
         errand = Errand(attempt, str(job.folder.absolute()), str(Path.cwd()), device, content)
         # Retries are ours: Ray's would start from the checkpoint that was sent first.
         task = ray.remote(run_cell).options(
-            num_cpus=self.wanted.threads, num_gpus=self.gpus or 0.0, max_retries=0, name=job.cell
+            num_cpus=self.wanted.cores, num_gpus=self.gpus or 0.0, max_retries=0, name=job.cell
         )
         self.flights.append(Flight(job, attempt, task.remote(self.desk, errand), time.monotonic(), lock))
         return None
@@ -192,7 +194,7 @@ class RayExecutor(Executor):
     def _look_around(self, jobs: Sequence[Job]) -> bool:
         """Whether every node sees the folders of the jobs. UsageError where one cannot run them."""
         paths = sorted(set().union(*(needed_paths(job.folder) for job in jobs)))
-        here = [node for node in nodes() if node.room(self.wanted.threads, self.gpus or 0.0)]
+        here = [node for node in nodes() if node.room(self.wanted.cores, self.gpus or 0.0)]
         mark = jobs[0].folder.absolute().parent / f".{uuid.uuid4().hex}"
         mark.touch()
         try:

@@ -29,8 +29,7 @@ def slots_of(devices: Sequence[str], wanted: Wanted) -> Slots:
     """By number on a CPU or where a number is asked for, else by the memory of the GPUs."""
     # Of a cell on several GPUs the peak of each is not known.
     if wanted.jobs is not None or list(devices) == ["cpu"] or wanted.processes > 1:
-        threads = wanted.threads * wanted.processes
-        return NumberedSlots(devices, count_slots(list(devices), threads, wanted.jobs))
+        return NumberedSlots(devices, count_slots(list(devices), wanted.cores, wanted.jobs))
     # A cell keeps one core busy with its GPU and another with loading.
     at_once = max(len(devices), cores() // (wanted.threads + 1))
     return MemorySlots({device: memory_of(device) for device in devices}, at_once)

@@ -19,6 +19,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.lock import holder
 from ssl_bench_plugins.executors.configs import SlurmConfig
+from ssl_bench_plugins.executors.nodes import place
 from ssl_bench_plugins.executors.slurm_job import run_cell
 from ssl_bench_plugins.executors.slurm_queue import array_size, cancel, gone, queue
 from ssl_bench_plugins.executors.slurm_request import gpus_of, parameters, refusal
@@ -49,6 +50,8 @@ class Queued:
 
 class SlurmExecutor(Executor):
     """One array for all cells, longest first."""
+
+    several_processes = True
 
     def __init__(self, wanted: Wanted, config: SlurmConfig) -> None:
         super().__init__(wanted, config)
@@ -90,7 +93,7 @@ class SlurmExecutor(Executor):
     def _submit(self, jobs: Sequence[Job], desk: Path) -> None:
         executor = submitit.AutoExecutor(folder=desk, cluster="slurm")
         executor.update_parameters(**parameters(self.wanted, self.gpus, self.config))
-        device, stop, size = "cuda:0" if self.gpus else "cpu", str(desk / "stop"), array_size()
+        device, stop, size = place(self.wanted, gpu=bool(self.gpus)), str(desk / "stop"), array_size()
         for part in (jobs[first : first + size] for first in range(0, len(jobs), size)):
             names, folders = [job.cell for job in part], [str(job.folder.absolute()) for job in part]
             count = len(part)

@@ -7,7 +7,7 @@ from ssl_bench.executor import Wanted
 from ssl_bench_plugins.executors.configs import SlurmConfig
 
 CORES_OF_A_GPU = 4
-"""CPU cores that a cell on a GPU loads its images with."""
+"""CPU cores that the images for a GPU are loaded with."""
 
 ALL_AT_ONCE = 1_000_000
 """Jobs of an array that may run at a time, where the command sets no limit: how many do is for Slurm to say."""
@@ -19,7 +19,18 @@ def gpus_of(wanted: Wanted, config: SlurmConfig) -> str | None:
         raise UsageError(f"--devices {wanted.devices}: Slurm chooses the GPUs; say auto, cpu or cuda")
     if wanted.devices == "cpu" and config.gpus:
         raise UsageError("--devices cpu and --slurm-gpus contradict each other; leave one out")
-    return config.gpus or ("1" if wanted.devices == "cuda" else None)
+    if config.gpus is None:
+        needed = wanted.devices == "cuda" or (wanted.devices == "auto" and wanted.processes > 1)
+        return str(wanted.processes) if needed else None
+    number = config.gpus.rpartition(":")[2]
+    if not number.isdecimal():
+        return f"{config.gpus}:{wanted.processes}"
+    if int(number) != wanted.processes:
+        raise UsageError(
+            f"--slurm-gpus {config.gpus}: a cell of {wanted.processes} would use {wanted.processes}; "
+            f"--gpus-per-cell {number} makes it use {number}"
+        )
+    return config.gpus
 
 
 def parameters(wanted: Wanted, gpus: str | None, config: SlurmConfig) -> dict[str, Any]:
@@ -28,7 +39,7 @@ def parameters(wanted: Wanted, gpus: str | None, config: SlurmConfig) -> dict[st
         "name": "ssl-bench",
         "nodes": 1,
         "tasks_per_node": 1,
-        "cpus_per_task": max(wanted.threads, CORES_OF_A_GPU) if gpus else wanted.threads,
+        "cpus_per_task": max(wanted.cores, CORES_OF_A_GPU * wanted.processes) if gpus else wanted.cores,
         "stderr_to_stdout": True,
         "slurm_time": config.time,
         "slurm_account": config.account,
