@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import multiprocessing
 import os
 import signal
 import sys
@@ -105,6 +106,15 @@ def stop_on_signals() -> list[int]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     return received
+
+
+def die_with_parent() -> None:
+    """Wait for the end of the process that started this one, and end then too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # Nothing is lost: files are replaced whole, and the next run resumes from the last checkpoint.
+        os._exit(1)
 
 
 class _Log(io.FileIO):

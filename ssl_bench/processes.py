@@ -1,6 +1,5 @@
 """A cell that several processes share: the worker starts them and waits, and each takes its part of the rows."""
 
-import multiprocessing
 import os
 import sys
 import threading
@@ -17,7 +16,7 @@ from ssl_bench.files import read_json
 from ssl_bench.heartbeat import Heartbeat, LockLost
 from ssl_bench.launch import Stopped, run_together
 from ssl_bench.memory import TakeLess
-from ssl_bench.process import Interrupted, ending, failed, stop_on_signals
+from ssl_bench.process import Interrupted, die_with_parent, ending, failed, stop_on_signals
 from ssl_bench.registry import Registry
 from ssl_bench.worker import registry_for, run_cell
 
@@ -83,12 +82,3 @@ def run_process(folder: Path, devices: Sequence[str], registry: Registry | None,
     status = ending(folder, run)
     if status:
         sys.exit(status)
-
-
-def die_with_parent() -> None:
-    """Wait for the end of the process that started this one, and end then too."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        # Nothing is lost: files are replaced whole, and the next run resumes from the last checkpoint.
-        os._exit(1)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -65,8 +66,11 @@ def _run(data: Path, out: Path, orders: Path, said: Path) -> None:
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     shims.install(orders)
-    # Its workers are forked from it, not from a server that would import torch anew for every command.
+    # Its workers are forked from it, not from a server that would import torch anew for every command; as there, they
+    # begin with the system's own answer to SIGTERM.
     multiprocessing.get_context = lambda method=None: FORK  # type: ignore[assignment]
+    forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     arguments: Sequence[str] = (*ARGUMENTS, "--data", f"night={data}", "--out", str(out))
     sys.argv = ["ssl-bench", *arguments]
     main()

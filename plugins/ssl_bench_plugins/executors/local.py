@@ -89,9 +89,9 @@ class LocalExecutor(Executor):
 
 def work(folder: str, device: str) -> None:
     """In the forked process: run the cell, and die with the parent."""
-    from ssl_bench import processes, worker
+    from ssl_bench import process, worker
 
-    threading.Thread(target=processes.die_with_parent, daemon=True).start()
+    threading.Thread(target=process.die_with_parent, daemon=True).start()
     worker.main(Path(folder), device)
 
 
