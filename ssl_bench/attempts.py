@@ -51,17 +51,20 @@ class Attempts:
             return outcome, False
         failure = read_json(folder / "failure.json")
         # Looks lie a moment apart, so that a silence may seem a little shorter than it was.
-        if failure is None and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
+        its_own = failure is not None and not failure.get("worth_retrying")
+        if not its_own and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
             message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log says where it hung"
+            if failure is not None:  # as whoever waited for its process put it
+                message = f"{message} ({outcome.message})"
             outcome = replace(outcome, message=message)
-        if not folder.is_dir() or (failure is not None and not failure.get("worth_retrying")):
+        if not folder.is_dir() or its_own:
             return outcome, False
         self.failed[cell.id] += 1
         if self.failed[cell.id] <= self.retries:
             return outcome, True
         if self.failed[cell.id] > 1:
             outcome = replace(outcome, message=f"{outcome.message} ({self.failed[cell.id]} attempts)")
-        if failure is None:
+        if failure is None or failure.get("message") != outcome.message:
             self._put_down(folder, outcome.message)
         return outcome, False
 

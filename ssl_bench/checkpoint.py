@@ -25,7 +25,10 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The newest whole checkpoint's state, on the CPU, or None; a broken one is said so on standard output."""
     found = [folder / name for name in CHECKPOINTS if (folder / name).is_file()]
     for index, path in enumerate(found):
-        head, _, content = path.read_bytes().partition(b"\n")
+        try:
+            head, _, content = path.read_bytes().partition(b"\n")
+        except FileNotFoundError:
+            continue  # Another process of the cell found it broken just now.
         if head == MARK + hashlib.sha256(content).hexdigest().encode():
             return _unpacked(content)
         instead = "going back to the one before" if index + 1 < len(found) else "starting over"

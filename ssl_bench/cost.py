@@ -25,6 +25,7 @@ class Meter:
         self._started = self._lap_started = time.perf_counter()
         self._seconds_before = 0.0
         self._joules_before: float | None = 0.0
+        self._peaks_before: Mapping[str, int | None] = {}
         self.before_first_step: float | None = None
         """Seconds from the start of this process's part to the end of its first step; None until then."""
         self.laps: list[float] = []
@@ -59,14 +60,26 @@ class Meter:
         used = self._energy.joules()
         return None if used is None or self._joules_before is None else self._joules_before + used
 
+    def peaks(self) -> dict[str, int | None]:
+        """The most memory so far, bytes, of the process that took most: what one does that only evaluates is little."""
+        here = {
+            "peak_memory_bytes": peak_gpu_bytes(self._device),
+            "peak_resident_bytes": peak_resident_bytes(),
+        }
+        return {
+            name: None if peak is None else max(peak, self._peaks_before.get(name) or 0)
+            for name, peak in here.items()
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """All of it."""
-        return {"seconds": self.seconds(), "joules": self.joules(), "laps": self.laps}
+        return {"seconds": self.seconds(), "joules": self.joules(), "laps": self.laps, "peaks": self.peaks()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave in another process."""
         self._seconds_before, self._joules_before = state["seconds"], state["joules"]
         self.laps = state["laps"]
+        self._peaks_before = state["peaks"]
 
     def cost(self, method: Method, recipe: Recipe, rows: int) -> dict[str, Any]:
         """The cost of a record; `rows`: images of an iteration. None for what was not measured. The method is left in
@@ -83,8 +96,7 @@ class Meter:
             "parameters_trained": sum(p.numel() for p in method.parameters() if p.requires_grad),
             "inference_flops": inference_flops(deployed, channels, recipe.crop, self._device),
             "inference_side": recipe.crop,
-            "peak_memory_bytes": peak_gpu_bytes(self._device),
-            "peak_resident_bytes": peak_resident_bytes(),
+            **self.peaks(),
             "gpu_energy_joules": self.joules(),
         }
 

@@ -56,7 +56,7 @@ def shape_of(cell: Cell) -> str:
 def _shape(names: Mapping[str, Any], recipe: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     batch = {name: value for name, value in recipe.items() if name not in WITHOUT_WEIGHT}
     same = {name: names[name] for name in ("task", "data", "backbone", "method")}
-    return digest([same, batch, dict(config)])
+    return digest([same, batch, dict(config), dict(names.get("execution", {}))])
 
 
 def _kinds(task: str, backbone: str, method: str) -> Iterator[Kind]:

@@ -10,14 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.files import write_json
-from ssl_bench.lock import Lock, holder
+from ssl_bench.files import read_json, write_json
+from ssl_bench.lock import PATIENCE, Lock, holder, last_sign
 
 SECONDS = 0.5
 """Between two signs of life, at least."""
 
 GRACE = 15.0
 """Seconds beyond its limit that a silent process gets to end itself, with its traceback in the log."""
+
+
+def hang_seconds_of(folder: Path) -> float:
+    """Without a sign of life, until the cell in a folder counts as hung."""
+    return float((read_json(folder / "cell.json") or {}).get("hang_seconds", PATIENCE))
+
+
+def lock_of(folder: Path) -> Lock:
+    """The lock of a cell's folder: who watches from elsewhere waits for longer than the cell itself."""
+    return Lock(folder, hang_seconds_of(folder) + 2 * GRACE)
 
 
 class LockLost(Exception):
@@ -72,16 +82,14 @@ class Watch:
     """For a parent: which cells have been silent for how long, by a clock that nobody sets."""
 
     def __init__(self) -> None:
-        self._seen: dict[Path, tuple[int, float]] = {}
+        self._seen: dict[Path, tuple[float, float]] = {}
 
     def look(self, folders: Iterable[Path]) -> None:
         """Note which of the cells at work gave a sign since the last look."""
         now = time.monotonic()
         for folder in folders:
-            try:
-                sign = (folder / "progress.json").stat().st_mtime_ns
-            except OSError:
-                sign = 0
+            # The lock, too: a cell that begins anew finds the progress of the run before.
+            sign = last_sign(folder)
             if self._seen.get(folder, (None, 0.0))[0] != sign:
                 self._seen[folder] = (sign, now)
 

@@ -1,15 +1,20 @@
 """Several processes for one cell: torchrun's agent starts them, watches them, and ends them together."""
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 LOOPBACK = "127.0.0.1"
+
+GRACE = 30.0
+"""Seconds that processes get to end once they are told to."""
 
 
 class Stopped(Exception):
@@ -30,12 +35,19 @@ class Ended(NamedTuple):
 
 
 def run_together(
-    body: Callable[..., None], arguments: tuple[Any, ...], *, processes: int, name: str, fork: bool
+    body: Callable[..., None],
+    arguments: tuple[Any, ...],
+    *,
+    processes: int,
+    name: str,
+    fork: bool,
+    stop: Sequence[int] = (),
 ) -> Ended | None:
     """Run `body(*arguments)` in several processes on this machine, each with torchrun's environment variables.
 
     `fork`: start them as copies of this process, which saves them its imports; not where they use CUDA. Raises Stopped
-    where this process gets SIGTERM, which it hands on; it waits for the others to end.
+    where this process gets SIGTERM, however often, or got it before, as `stop` says; it hands it on, and waits for the
+    others to end.
     """
     # Ctrl-C goes to all processes of a terminal's group, and it is the parent's to handle.
     if os.getpgrp() != os.getpid():
@@ -55,7 +67,12 @@ def run_together(
         logs_specs=DefaultLogsSpecs(log_dir=os.devnull),
     )
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    # The agent's own handlers begin a second late, and a signal that comes while it ends the processes breaks that off.
+    config.signals_to_handle = "SIGHUP,SIGQUIT"
+    signal.signal(signal.SIGTERM, _tell)
     try:
+        if stop:
+            raise Stopped
         elastic_launch(config, body)(*arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
@@ -65,4 +82,23 @@ def run_together(
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        _end_all()
     return None
+
+
+def _tell(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
+    raise SignalException(f"told by signal {number}", signal.Signals(number))
+
+
+def _end_all() -> None:
+    """End what the agent had started and did not know of yet when it was told to stop."""
+    left = multiprocessing.active_children()
+    for process in left:
+        process.terminate()
+    deadline = time.monotonic() + GRACE
+    for process in left:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.exitcode is None:
+            process.kill()
+            process.join()

@@ -1,8 +1,13 @@
-"""Imported by a fork server: the modules named in $SSL_BENCH_PRELOAD. One that fails is left to the cell it is for."""
+"""Imported by a fork server, first: the modules named in $SSL_BENCH_PRELOAD. One that fails is left to the cell it is
+for. Until the server is ready, Ctrl-C ends it without a word; afterwards the server passes it over."""
 
 import contextlib
 import importlib
 import os
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 for _name in os.environ.get("SSL_BENCH_PRELOAD", "").split(","):
     if _name:

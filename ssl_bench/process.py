@@ -17,9 +17,8 @@ import torch
 
 from ssl_bench.errors import Diverged, SslBenchError, first_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
-from ssl_bench.files import TEMPORARY, read_json, write_json
-from ssl_bench.heartbeat import GRACE, Heartbeat, LockLost
-from ssl_bench.lock import PATIENCE, Lock
+from ssl_bench.files import TEMPORARY, write_json
+from ssl_bench.heartbeat import Heartbeat, LockLost, hang_seconds_of, lock_of
 
 
 class Interrupted(Exception):
@@ -33,9 +32,7 @@ def attempt(folder: Path, device: str, run: Callable[[Sequence[int], Heartbeat],
     """
     stop = stop_on_signals()
     try:
-        hang_seconds = float((read_json(folder / "cell.json") or {}).get("hang_seconds", PATIENCE))
-        # Who watches from elsewhere waits for longer than the cell itself.
-        lock = Lock(folder, hang_seconds + 2 * GRACE)
+        hang_seconds, lock = hang_seconds_of(folder), lock_of(folder)
         if lock.take() is not None:
             return ELSEWHERE
     except OSError as error:

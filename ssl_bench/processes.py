@@ -11,7 +11,7 @@ import torch
 
 from ssl_bench.distributed import join, leave
 from ssl_bench.errors import SslBenchError
-from ssl_bench.executor import INTERRUPTED
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
 from ssl_bench.files import read_json
 from ssl_bench.heartbeat import Heartbeat, LockLost
 from ssl_bench.launch import Stopped, run_together
@@ -22,6 +22,8 @@ from ssl_bench.worker import registry_for, run_cell
 
 AGAIN = 76
 """Exit status of a process that ran out of memory: all are to start anew, with smaller micro-batches."""
+WORDLESS = (ELSEWHERE, REMOVED, NO_SPACE, IO_ERROR)
+"""Exit statuses that say enough: there, word may not be left in the folder, or cannot be."""
 SECONDS_TO_BE_FOUND = 2.0
 """For the agent to find a process that was killed, before those that lost their connection to it end too."""
 
@@ -38,7 +40,9 @@ def run_processes(
     arguments = (folder, devices, registry if fork else None, heartbeat)
     while not stop:
         try:
-            ended = run_together(run_process, arguments, processes=len(devices), name=folder.name, fork=fork)
+            ended = run_together(
+                run_process, arguments, processes=len(devices), name=folder.name, fork=fork, stop=stop
+            )
         except Stopped:
             break
         if ended is None:
@@ -48,7 +52,7 @@ def run_processes(
         if ended.status == AGAIN:
             (folder / "failure.json").unlink(missing_ok=True)
             continue
-        if ended.status < 0 or read_json(folder / "failure.json") is None:
+        if ended.status not in WORDLESS and (ended.status < 0 or read_json(folder / "failure.json") is None):
             message = f"{ended}; there were {len(devices)}, and the others were stopped"
             sys.exit(failed(folder, message, 1, worth_retrying=True))
         sys.exit(ended.status)
@@ -72,8 +76,8 @@ def run_process(folder: Path, devices: Sequence[str], registry: Registry | None,
             raise
         except Exception:
             time.sleep(SECONDS_TO_BE_FOUND)
-            if (folder / "failure.json").exists():
-                sys.exit(1)  # Another one's, which this one followed.
+            if stop or (folder / "failure.json").exists():
+                sys.exit(1)  # It follows another one, after whose end the agent tells the others to stop.
             raise
         finally:
             heartbeat.rest()

@@ -49,7 +49,7 @@ def time_shapes(
         os.environ.setdefault(name, "1")
     os.environ["SSL_BENCH_PRELOAD"] = ",".join(preload)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
+    context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
     slots = min(slots, len(shapes))
     free: queue.Queue[str] = queue.Queue()
     for slot in range(slots):

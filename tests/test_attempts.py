@@ -27,7 +27,7 @@ from ssl_bench.executor import (
     outcome_of,
 )
 from ssl_bench.files import read_json, write_json
-from ssl_bench.heartbeat import Heartbeat
+from ssl_bench.heartbeat import Heartbeat, Watch
 from ssl_bench.lock import Lock, holder
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.process import Interrupted, attempt
@@ -343,6 +343,40 @@ def test_a_stopped_process_is_ended_from_outside(tmp_path: Path, monkeypatch: py
     assert not again
     assert outcome.message.startswith("no sign of life for")
     assert "at step 1" in outcome.message
+
+
+def test_a_cell_that_begins_anew_is_not_as_silent_as_the_run_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("ssl_bench.heartbeat.time.monotonic", lambda: now)
+    (tmp_path / "progress.json").write_text("{}")
+    os.utime(tmp_path / "progress.json", (1, 1))
+    watch = Watch()
+    watch.look([tmp_path])
+    now += 900  # Its node was lost, and it waited for another.
+    watch.look([tmp_path])
+    assert watch.silent(tmp_path) == 900
+    lock = Lock(tmp_path)
+    assert lock.take() is None
+    watch.look([tmp_path])
+    assert watch.silent(tmp_path) == 0
+
+
+def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> None:
+    plan, store = plan_of(tmp_path)
+    cell = plan.cells[0]
+    folder = store.stage(cell)
+    for worth, said in ((True, "no sign of life for "), (False, "status 1")):
+        attempts = Attempts(store, 0)
+        attempts.watch.look([folder])
+        attempts.watch._seen[folder] = (0.0, time.monotonic() - 60)
+        write_json(folder / "failure.json", {"message": "status 1", "worth_retrying": worth})
+        outcome, again = attempts.judge(cell, Outcome(cell.id, "failed", "status 1"))
+        assert (again, outcome.message.startswith(said)) == (False, True)
+        failure = read_json(folder / "failure.json")
+        assert failure is not None
+        assert failure["message"] == outcome.message
 
 
 def test_a_finished_folder_is_tidied(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
 from ssl_bench.forecast import Price
+from ssl_bench.heartbeat import lock_of
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.results import ResultStore
@@ -231,6 +233,8 @@ def test_costs_come_from_the_nearest_records() -> None:
     assert costs.memory(other) == 9
     assert costs.memory(cells["night", "supervised", 0]) is None
     assert costs.seconds(other) == pytest.approx(40.0)
+    # In another precision it takes another amount of memory.
+    assert costs.memory(replace(other, execution={"precision": "bf16"})) is None
     # Of the same method on another task: its rate.
     ratio = Costs([]).seconds(cells["matting", "mt", 0]) / Costs([]).seconds(done)
     assert costs.seconds(cells["matting", "mt", 0]) == pytest.approx(40.0 * ratio)
@@ -389,6 +393,52 @@ def test_what_slurm_is_asked_for() -> None:
         gpus_of(Wanted(devices="cpu"), config)
     with pytest.raises(UsageError, match="Slurm chooses the GPUs"):
         gpus_of(Wanted(devices="cuda:1"), config)
+
+
+def test_a_slurm_job_s_word_counts_when_it_has_ended(tmp_path: Path) -> None:
+    slurm = pytest.importorskip("ssl_bench_plugins.executors.slurm")
+    executor = object.__new__(slurm.SlurmExecutor)
+    queued = slurm.Queued(job("a", tmp_path), "7_0", time.monotonic(), state="RUNNING")
+    (tmp_path / "failure.json").write_text('{"message": "no memory"}')
+    # The job may yet say more, and a cell that is tried again before that would be taken for failed.
+    assert executor._outcome(queued, tmp_path) is None
+    queued.ended = time.monotonic()
+    outcome = executor._outcome(queued, tmp_path)
+    assert (outcome.status, outcome.message) == ("failed", "no memory")
+
+
+def test_what_comes_over_ray_is_not_written_into_another_s_folder(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ssl_bench_plugins.executors.ray")
+    (tmp_path / "cell.json").write_text('{"hang_seconds": 3600}')
+    lock, parcel = lock_of(tmp_path), Parcel({"x": b"1"}, frozenset({"x", "cell.json"}))
+    assert lock.owner.patience > 3600
+    flight = ray.Flight(job("a", tmp_path), "a 1", None, 0.0, lock)
+    assert lock.take() is None
+    assert flight.take_in(parcel)
+    assert (tmp_path / "x").read_bytes() == b"1"
+    (tmp_path / "lock").write_text("{}")
+    assert not flight.take_in(Parcel({"x": b"2"}, frozenset({"x"})))
+    assert (tmp_path / "x").read_bytes() == b"1"
+
+
+def test_ctrl_c_while_the_server_starts_leaves_no_traceback(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "ssl_bench", "run", "--tasks", "night", "--methods", "supervised"]
+    line += ["--devices", "cpu", "--out", str(tmp_path)]
+    process = subprocess.Popen(line, stdout=-1, stderr=-1, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not any("forkserver" in child for child in children(process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip() == "ssl-bench: interrupted; the same command goes on from here"
+
+
+def children(pid: int) -> list[str]:
+    """Their command lines."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{child}/cmdline").read_text() for child in pids]
 
 
 def test_what_slurm_says() -> None:

@@ -171,6 +171,21 @@ def test_a_broken_checkpoint_falls_back(tmp_path: Path, capsys: pytest.CaptureFi
     assert "starting over" in capsys.readouterr().out
 
 
+def test_another_process_takes_a_broken_checkpoint_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        save_checkpoint(tmp_path, STATE | {"step": step})
+    read = Path.read_bytes
+
+    def late(self: Path) -> bytes:
+        (tmp_path / "checkpoint.pt").unlink(missing_ok=True)
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", late)
+    assert (load_checkpoint(tmp_path) or {})["step"] == 1
+
+
 def test_weights_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     sha256 = save_weights(path, STATE["weights"])  # type: ignore[arg-type]

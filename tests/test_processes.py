@@ -4,8 +4,10 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,9 +26,13 @@ from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import World, join, leave
 from ssl_bench.evaluate import evaluate
 from ssl_bench.execution import Execution
-from ssl_bench.executor import INTERRUPTED
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED
 from ssl_bench.files import read_json
-from ssl_bench.launch import run_together
+from ssl_bench.heartbeat import Heartbeat, LockLost
+from ssl_bench.launch import Stopped, run_together
+from ssl_bench.memory import TakeLess
+from ssl_bench.process import attempt, stop_on_signals
+from ssl_bench.processes import run_processes
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.results import ResultStore, read_record, same
 from ssl_bench.worker import main
@@ -174,6 +180,74 @@ def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
     failure = read_json(folder / "failure.json")
     assert failure is not None
     assert failure["message"].startswith("step 0 does not fit in memory")
+
+
+def until_told(folder: Path) -> None:
+    """In each of two processes: wait to be told, and take a while to save."""
+    stop, rank = stop_on_signals(), os.environ["LOCAL_RANK"]
+    (folder / f"ready-{rank}").touch()
+    wait_for(lambda: bool(stop))
+    time.sleep(2)
+    (folder / f"saved-{rank}").touch()
+    sys.exit(INTERRUPTED)
+
+
+def stopped(folder: Path, stop: Sequence[int]) -> None:
+    stop_on_signals()
+    (folder / "started").touch()
+    with pytest.raises(Stopped):
+        run_together(until_told, (folder,), processes=2, name="test", fork=True, stop=stop)
+    (folder / "ended").write_text(" ".join(sorted(path.name for path in folder.glob("saved-*"))))
+
+
+@pytest.mark.parametrize("when", ["before", "early", "again and again"])
+def test_told_to_stop_at_any_moment_and_more_than_once(tmp_path: Path, when: str) -> None:
+    process = in_a_process(stopped, tmp_path, [signal.SIGTERM] * (when == "before"))
+    wait_for(
+        lambda: len(list(tmp_path.glob("ready-*"))) == 2 if " " in when else (tmp_path / "started").exists()
+    )
+    for _ in range({"before": 0, "early": 1}.get(when, 4)):
+        process.terminate()
+        time.sleep(0.2)
+    process.join(20)
+    assert process.exitcode == 0
+    assert (tmp_path / "ended").read_text() == ("saved-0 saved-1" if " " in when else "")
+
+
+def one_ends(
+    folder: Path, device: torch.device, registry: Registry, stop: Sequence[int], beat: Heartbeat, world: World
+) -> None:
+    """In place of `run_cell`: the second process ends early, and the first is left alone."""
+    if (folder / "memory.json").exists():
+        return
+    if not world.leads and folder.name == "memory":
+        (folder / "memory.json").touch()
+        raise TakeLess
+    if not world.leads:
+        raise LockLost
+    while True:
+        world.any(bool(stop))
+
+
+@pytest.mark.parametrize(("why", "status"), [("memory", 0), ("lock", ELSEWHERE)])
+def test_who_follows_another_leaves_no_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str, status: int
+) -> None:
+    """A failure that is seen while all start anew, or in a folder that is another command's by now."""
+    monkeypatch.setattr("ssl_bench.processes.run_cell", one_ends)
+    folder, registry, seen = tmp_path / why, load_registry(), False
+    folder.mkdir()
+
+    def body() -> None:
+        run = partial(run_processes, folder, ["cpu", "cpu"], registry)
+        os._exit(attempt(folder, "cpu", run))
+
+    process = in_a_process(body)
+    while process.exitcode is None:
+        seen = seen or (folder / "failure.json").exists()
+        time.sleep(0.02)
+    assert process.exitcode == status
+    assert not seen
 
 
 def progress(folder: Path) -> dict[str, Any]:

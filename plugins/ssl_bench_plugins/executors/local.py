@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -60,8 +61,13 @@ class LocalExecutor(Executor):
         # On a GPU the server must not ask for devices, as the compiler does when it is imported.
         compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
         os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.wanted.preload, *compiler])
-        self.context.set_forkserver_preload(["ssl_bench.worker", "ssl_bench.preload"])
-        forkserver.ensure_running()
+        self.context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
+        # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """As `Executor.run`."""

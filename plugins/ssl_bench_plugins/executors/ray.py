@@ -22,10 +22,11 @@ from ray.exceptions import RayError, RayTaskError
 from ssl_bench.cell_process import needed_paths
 from ssl_bench.errors import CellError, UsageError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
+from ssl_bench.heartbeat import lock_of
 from ssl_bench.lock import Lock
 from ssl_bench_plugins.executors.configs import RayConfig
 from ssl_bench_plugins.executors.nodes import gpu_share, place, total_room
-from ssl_bench_plugins.executors.parcel import Packer
+from ssl_bench_plugins.executors.parcel import Packer, Parcel
 from ssl_bench_plugins.executors.ray_cluster import check_nodes, connect, nodes, on
 from ssl_bench_plugins.executors.ray_node import TELL, Desk, Errand, run_cell
 
@@ -53,6 +54,15 @@ class Flight:
     """Of a folder that no node works in itself."""
     begun: bool = False
     """Whether it has been heard of; before that it waits for room in the cluster."""
+
+    def take_in(self, parcel: Parcel | None) -> bool:
+        """Write what came into the folder, where that is still there; False where it is another command's by now."""
+        if self.lock and self.job.folder.is_dir():
+            if not self.lock.held():
+                return False
+            if parcel:
+                parcel.unpack(self.job.folder)
+        return True
 
 
 class RayExecutor(Executor):
@@ -132,7 +142,7 @@ class RayExecutor(Executor):
         """Send a job off, unless another command has its folder."""
         lock, content = None, None
         if not self.shared:
-            lock = Lock(job.folder)
+            lock = lock_of(job.folder)
             if lock.take() is not None:
                 return outcome_of(job, ELSEWHERE, 0.0)
             content = Packer(job.folder).pack()
@@ -160,8 +170,7 @@ class RayExecutor(Executor):
                 lost = in_a_line(error)
                 self._receive()
             else:
-                if parcel and job.folder.is_dir():
-                    parcel.unpack(job.folder)
+                code = code if flight.take_in(parcel) else ELSEWHERE
                 outcome = outcome_of(job, code, seconds)
                 lost = "told to stop" if code in (INTERRUPTED, -signal.SIGTERM) else ""
             self._land(flight)
@@ -185,8 +194,7 @@ class RayExecutor(Executor):
         for flight in self.flights:
             parcel = parcels.get(flight.attempt)
             flight.begun = flight.begun or flight.attempt in parcels
-            if parcel and flight.job.folder.is_dir():
-                parcel.unpack(flight.job.folder)
+            flight.take_in(parcel)
             if flight.lock and not flight.begun:
                 with contextlib.suppress(OSError):
                     os.utime(flight.lock.path)  # A sign of life, for machines that look at the folder.

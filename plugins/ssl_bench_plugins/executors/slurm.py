@@ -124,10 +124,11 @@ class SlurmExecutor(Executor):
         job, seconds = one.job, time.monotonic() - one.since
         if job.finished():
             return outcome_of(job, 0, seconds)
-        if (job.folder / "failure.json").exists():
-            return outcome_of(job, 1, seconds)
         if one.ended is None:
             return None
+        # Not before: the job may yet write it, and a cell that was tried again by then would be taken for failed.
+        if (job.folder / "failure.json").exists():
+            return outcome_of(job, 1, seconds)
         if one.state == "CANCELLED":
             return outcome_of(job, INTERRUPTED, seconds)
         if time.monotonic() - one.ended < SETTLE:
