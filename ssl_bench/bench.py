@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.attempts import RETRIES
-from ssl_bench.cli.display import PlainDisplay, warn_of_failures
+from ssl_bench.cli.display import PlainDisplay
 from ssl_bench.cli.executors import start_of
 from ssl_bench.cli.options import setting_text
+from ssl_bench.cli.plugins import warn_of_failures
+from ssl_bench.cli.progress import number_of
 from ssl_bench.devices import precision_for
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.execution import Execution
@@ -134,7 +136,8 @@ class Bench:
             first = failed[0]
             log = self.store.cells / first.cell / "log.txt"
             raise CellError(
-                f"{len(failed)} of {len(plan.cells)} cells did not finish; {first.cell}: {first.message} (log: {log})"
+                f"{len(failed)} of {number_of(len(plan.cells), 'cell')} did not finish; {first.cell}: "
+                f"{first.message} (log: {log})"
             )
         return self.results(plan)
 

@@ -79,13 +79,16 @@ def find_layout(registry: "Registry", path: Path, task: str | None, dataset: str
 
 def _print(opened: "Dataset", found: "Survey", kind: "Kind") -> None:
     rows = [
-        ("training", f"{len(opened.train)} images with a target, {len(opened.unlabeled)} without"),
-        ("test", f"{len(opened.test)} images"),
+        (
+            "training",
+            f"{number_of(len(opened.train), 'image')} with a target, {len(opened.unlabeled)} without",
+        ),
+        ("test", number_of(len(opened.test), "image")),
     ]
     if found.sizes:
         sizes = found.sizes.most_common(3)
         shown = ", ".join(f"{width} x {height} px ({count})" for (width, height), count in sizes)
-        more = f" and {len(found.sizes) - 3} other sizes" if len(found.sizes) > 3 else ""
+        more = f" and {number_of(len(found.sizes) - 3, 'other size')}" if len(found.sizes) > 3 else ""
         rows += [("sizes", shown + more), ("images", f"values {found.images}")]
     rows += [("targets", f"{dtype} values {values}") for dtype, values in sorted(found.targets.items())]
     rows += [] if found.doubles else [("doubles", "none, within training or test or across them")]

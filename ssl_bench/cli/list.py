@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
 
 if TYPE_CHECKING:
     from ssl_bench.registry import Registry
@@ -34,8 +34,7 @@ def list_(kind: str | None) -> None:
         click.secho(name, bold=True)
         for spec in group:
             click.echo(f"  {spec.key:<{first}}  {spec.title:<{second}}  {registry.providers[name, spec.key]}")
-    for plugin, why in registry.failures.items():
-        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+    warn_of_failures(registry)
 
 
 def _list_plugins(registry: "Registry") -> None:
