@@ -28,7 +28,7 @@ Reader = Callable[[bytes, Path], np.ndarray]
 TargetKind = Literal["indices", "picture", "alpha"]
 
 THREADS = min(4, os.cpu_count() or 1)
-"""For checking, which decodes every file."""
+"""For what decodes every file."""
 _READERS: Mapping[TargetKind, Reader] = MappingProxyType(
     {"indices": read_indices, "picture": read_picture, "alpha": read_alpha}
 )

@@ -79,8 +79,9 @@ def main() -> NoReturn:
 
 
 def _as_ours(message: str) -> str:
-    """Click's sentence as our messages are: no capital, no full stop."""
-    return message[:1].lower() + message[1:].removesuffix(".")
+    """Click's sentences in the form of our own messages."""
+    message = message.replace(". Did you mean", "; did you mean").removesuffix(".")
+    return message[:1].lower() + message[1:]
 
 
 def _complain(message: str, status: int) -> int:

@@ -17,7 +17,7 @@ PLUGINS = "plugins"
 @click.argument("kind", type=click.Choice([*KINDS, PLUGINS]), required=False)
 @plugin_option
 def list_(kind: str | None) -> None:
-    """List tasks, datasets, backbones, methods, executors and trackers with who provides each.
+    """List tasks, datasets, backbones, methods with their papers, executors and trackers, and who provides each.
 
     `plugins`: every plugin that was found, with its version, where it lies, and what it provides or why it does not.
     """
@@ -34,6 +34,8 @@ def list_(kind: str | None) -> None:
         click.secho(name, bold=True)
         for spec in group:
             click.echo(f"  {spec.key:<{first}}  {spec.title:<{second}}  {registry.providers[name, spec.key]}")
+            if reference := getattr(spec, "reference", ""):
+                click.echo(f"  {'':<{first}}  {reference}")
     warn_of_failures(registry)
 
 

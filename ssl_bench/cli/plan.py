@@ -16,7 +16,10 @@ from ssl_bench.cli.plugins import load_registry, warn_of_failures
     "--estimate", is_flag=True, help="Time a few steps of each kind of cell and show what all will take."
 )
 def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
-    """Show the cells that `run` with the same options would run, has finished, or skips, and why."""
+    """Show the cells that `run` with the same options would run, has finished, or skips, and why.
+
+    SUITE is a TOML file with the same options as keys.
+    """
     from ssl_bench.cli.display import show_plan
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore

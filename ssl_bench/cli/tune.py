@@ -54,6 +54,8 @@ def tune(
 ) -> None:
     """Try every point of a grid and write the best ones as a suite for `run`.
 
+    SUITE is a TOML file with the same options as keys.
+
     Points are ordinary cells: they resume, and those that have finished are kept. Every method gets as many trials,
     the baselines included; a method whose own grid is smaller also tries learning rates. Trials are scored on images
     that are held out of the labelled ones, drawn by --split-seed, and never on the test set.
