@@ -27,7 +27,10 @@ class Distinctions(FolderDataset):
     with its matte, an unlabelled one too; no method sees that matte.
     """
 
-    layout = "Distinctions-646: {Train,Test}/{FG,GT}, with backgrounds in a folder BG or backgrounds in it or beside it"
+    layout = (
+        "Distinctions-646: {Train,Test}/{FG,GT}, and backgrounds in a folder BG, background or backgrounds, in the set "
+        "or beside it"
+    )
     targets_are = "alpha"
     marks = (("Train/FG", "Train/GT"),)
     train_files = (Files(images="Train/FG", targets=("Train/GT",)),)

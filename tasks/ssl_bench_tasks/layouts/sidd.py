@@ -169,8 +169,8 @@ class SiddCrops(_Sidd):
     """Crops of frames, made beforehand."""
 
     layout = (
-        "SIDD crops: {train,val}/SIDD/{input_crops,target_crops}, or {input,gt}, the folder SIDD and the folders "
-        "train and val being left out or not"
+        "SIDD crops: {train,val}/SIDD/{input_crops,target_crops}, or {input,gt}; SIDD alone, or all three "
+        "folders, may be left out"
     )
     marks = tuple(
         (folder + images, folder + targets)

@@ -73,7 +73,7 @@ class Voc(FolderDataset):
 
     layout = (
         "PASCAL VOC: JPEGImages, SegmentationClass and ImageSets/Segmentation/{train,val}.txt, "
-        "also within VOCdevkit/VOC2012, SegmentationClassAug and train_aug.txt, or SBD, beside them or not"
+        "also within VOCdevkit/VOC2012; with SegmentationClassAug and train_aug.txt, with SBD, or with neither"
     )
     targets_are = "indices"
     marks = (("JPEGImages",),)
