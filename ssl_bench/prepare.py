@@ -1,9 +1,9 @@
 """A data set of large pictures as one of crops or smaller copies, in the folders of one's own pairs. Free of torch.
 
-DEST/train/{input,target,unlabeled}    PNG files
-DEST/test/{input,target,trimap}        of what are test images in the source, too
-DEST/classes.txt                       names of classes, where there are any
-DEST/prepared.jsonl                    what it was made from, and the checksum of each file
+    DEST/train/{input,target,unlabeled}    PNG files
+    DEST/test/{input,target,trimap}        of what are test images in the source, too
+    DEST/classes.txt                       names of classes, where there are any
+    DEST/prepared.jsonl                    what it was made from, and the checksum of each file
 
 Until it is whole the folder is called DEST.partial, and its manifest tells a next run what is done.
 """
