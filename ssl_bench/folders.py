@@ -10,7 +10,6 @@
 `recognise` finds which of several layouts lies in a folder.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from ssl_bench.lists import NameList, read_classes
 from ssl_bench.reader import THREADS, FileDataset
 from ssl_bench.samples import Files, Sample, collect
 from ssl_bench.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
+from ssl_bench.seeds import name_hash
 
 __all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
 
@@ -242,8 +242,3 @@ def recognise(
         raise DataError(f"{path} could be read as {names}; {cure}")
     sought = "; ".join(f"'{name}': {dataset.layout}" for name, dataset in offered)
     raise DataError(f"{path} holds no known layout, looked {DEPTH} levels down for {sought}")
-
-
-def name_hash(name: str) -> bytes:
-    """A draw that depends on a name alone: on no file's content, and on no other name."""
-    return hashlib.sha256(name.encode()).digest()

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench.recipe import flat
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -285,18 +286,11 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _option_value(key: str, value: Any) -> Any:
     if key in REPEATABLE:
         if isinstance(value, dict):
-            return [f"{name}={setting_text(item)}" for name, item in _flat(value)]
+            return [f"{name}={setting_text(item)}" for name, item in flat(value).items()]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if key in LISTS and isinstance(value, list):
         return ",".join(str(item) for item in value)
     return value
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for name, value in table.items():
-        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
-    return rows
 
 
 def setting_text(value: Any) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_bench.cell import resolve_config
-from ssl_bench.errors import CellError, PluginError
+from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch, Method, Progress
 from ssl_bench.parts import Draws
 from ssl_bench.specs import Kind, MethodConfig, MethodSpec
@@ -112,7 +112,7 @@ def _settings_can_be_written(trial: Trial) -> str | None:
         again = trial.spec.config(**json.loads(json.dumps(config.model_dump(mode="json"))))
     except Exception as error:
         return (
-            f"the settings do not survive JSON ({str(error).partition(chr(10))[0]}); give fields plain types: "
+            f"the settings do not survive JSON ({first_line(error)}); give fields plain types: "
             "numbers, texts, booleans, tuples of them"
         )
     return None if again == config else "the settings are not the same after a round trip through JSON"
@@ -201,8 +201,7 @@ def _every_term_is_finite_under_bf16(trial: Trial) -> str | None:
     except CellError as error:
         return f"{_term(error)} under autocast: compute it from `task.activate`, which is float32"
     except RuntimeError as error:
-        message = str(error).partition("\n")[0]
-        return f"it raises under autocast ({message}): cast to float32 where precisions meet"
+        return f"it raises under autocast ({first_line(error)}): cast to float32 where precisions meet"
     return None
 
 
