@@ -10,7 +10,6 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.recipe import flat
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -286,17 +285,11 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _option_value(key: str, value: Any) -> Any:
     if key in REPEATABLE:
         if isinstance(value, dict):
+            from ssl_bench.recipe import flat
+            from ssl_bench.settings import setting_text
+
             return [f"{name}={setting_text(item)}" for name, item in flat(value).items()]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if key in LISTS and isinstance(value, list):
         return ",".join(str(item) for item in value)
     return value
-
-
-def setting_text(value: Any) -> str:
-    """A value as `--set` reads it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return (
-        "[" + ", ".join(setting_text(item) for item in value) + "]" if isinstance(value, list) else str(value)
-    )
