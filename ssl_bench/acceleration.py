@@ -53,7 +53,7 @@ class Accelerated:
             except Exception as error:
                 # Compilers raise whatever they like; a fault of the network itself shows again below.
                 self._compiled = None
-                self.failure = _in_a_line(getattr(error, "inner_exception", error))
+                self.failure = in_a_line(getattr(error, "inner_exception", error))[:200]
                 print(f"network '{self.name}' is not compiled, and runs as it is: {self.failure}", flush=True)
         return self._plain(*inputs, **named)
 
@@ -94,10 +94,6 @@ def in_float32(outputs: Any) -> Any:
         parts = [in_float32(value) for value in outputs]
         return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
     return outputs
-
-
-def _in_a_line(error: BaseException) -> str:
-    return in_a_line(error)[:200]
 
 
 def _networks(parent: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.attempts import RETRIES
-from ssl_bench.cli.display import PlainDisplay, warn_of_failures
-from ssl_bench.cli.executors import start_of
-from ssl_bench.cli.options import setting_text
+from ssl_bench.cli.display import PlainDisplay
+from ssl_bench.cli.plugins import warn_of_failures
+from ssl_bench.cli.progress import number_of
 from ssl_bench.devices import precision_for
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.execution import Execution
+from ssl_bench.executor import start_of
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.recipe import Tier
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.run import prepare_run, run_cells, write_leaderboards
+from ssl_bench.settings import setting_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +136,8 @@ class Bench:
             first = failed[0]
             log = self.store.cells / first.cell / "log.txt"
             raise CellError(
-                f"{len(failed)} of {len(plan.cells)} cells did not finish; {first.cell}: {first.message} (log: {log})"
+                f"{len(failed)} of {number_of(len(plan.cells), 'cell')} did not finish; {first.cell}: "
+                f"{first.message} (log: {log})"
             )
         return self.results(plan)
 

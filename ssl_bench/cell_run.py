@@ -18,7 +18,7 @@ from ssl_bench.curves import Curves, best_of
 from ssl_bench.dataset import GuardedDataset, listing
 from ssl_bench.devices import loader_threads
 from ssl_bench.distributed import ALONE, World
-from ssl_bench.errors import CellError
+from ssl_bench.errors import CellError, in_a_line
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.losses import READ_EVERY, LossLog
@@ -148,7 +148,7 @@ class CellRun:
         try:
             return self.trainer.step(self.step)
         except torch.OutOfMemoryError as error:
-            print(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", flush=True)
+            print(in_a_line(error), flush=True)
         # Not in the handler: what is raised there keeps the step's tensors alive, in the frames of its context.
         less = self.micro_batches.reduce(self.step)
         print(less, flush=True)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ssl_bench.errors import in_a_line
 from ssl_bench.method import Method
 from ssl_bench.recipe import Recipe
 
@@ -165,6 +166,6 @@ def inference_flops(network: nn.Module, in_channels: int, side: int, device: tor
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             network.eval()(images)
     except Exception as error:
-        print(f"FLOPs are not counted: {type(error).__name__}: {error}", flush=True)
+        print(f"FLOPs are not counted: {in_a_line(error)}", flush=True)
         return None
     return int(counter.get_total_flops())

@@ -52,8 +52,8 @@ def evaluate(
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
-    `between` is called before each image is read; what it raises ends the evaluation. Each process of `world` takes
-    every so manieth image, and all of them get the scores of the whole set, or raise what one of them raised. On a GPU
+    `between` is called before each image is read; what it raises ends the evaluation. The processes of `world` take
+    the images in turn, and all of them get the scores of the whole set, or raise what one of them raised. On a GPU
     images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and rounds
     otherwise, one is taken at a time. Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it
     would look like a score.

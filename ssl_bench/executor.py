@@ -2,13 +2,17 @@
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from pydantic import ValidationError
+
+from ssl_bench.errors import UsageError
 from ssl_bench.files import read_json
 from ssl_bench.results import read_record
+from ssl_bench.specs import ExecutorSpec, resolve
 
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
@@ -130,3 +134,35 @@ class Executor(ABC):
 
         Closing the iterator stops what still runs; it can be resumed later. May be called again, with jobs to retry.
         """
+
+
+def start_of(spec: ExecutorSpec, values: Mapping[str, Any]) -> Callable[[Wanted], Executor]:
+    """An executor with these settings, yet to be started. UsageError for a wrong one, and for a package it lacks."""
+    name = spec.name
+    try:
+        config = spec.config(**values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = "-".join(str(part) for part in fault["loc"][:1]).replace("_", "-")
+        message = fault["msg"].removeprefix("Value error, ")
+        given = f" '{fault['input']}'" if fault["type"] != "missing" else ""
+        where = f"--{name}-{field}{given}: " if field else f"executor '{name}': "
+        raise UsageError(f"{where}{message[0].lower()}{message[1:]}") from error
+    try:
+        executor = resolve(spec.executor)
+    except ImportError as error:
+        cure = f"; {spec.install}" if spec.install else ""
+        raise UsageError(
+            f"executor '{name}' needs a package that is not installed ({error}){cure}"
+        ) from error
+
+    def start(wanted: Wanted) -> Executor:
+        if wanted.processes > 1 and not executor.several_processes:
+            raise UsageError(
+                f"--gpus-per-cell {wanted.processes}: executor '{name}' runs a cell in one process; "
+                "take another executor, or leave it out"
+            )
+        started: Executor = executor(wanted, config)
+        return started
+
+    return start

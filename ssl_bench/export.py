@@ -7,7 +7,6 @@ it gives what the cell gives.
 
 import importlib.util
 import json
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from ssl_bench import __version__
 from ssl_bench.backbone import IMAGENET_MEAN, IMAGENET_STD, TaskNetwork
 from ssl_bench.errors import CellError, DataError, UsageError, first_line
-from ssl_bench.files import write_json
+from ssl_bench.files import temporary_beside, write_json
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Task
@@ -68,7 +67,7 @@ def export(trained: Trained, form: str, path: Path) -> float:
     require_packages(form)
     deployed = Deployed(trained.method.deployed, trained.task).eval()
     about = describe(trained, form)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_beside(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TorchScript is deprecated, which its users know.

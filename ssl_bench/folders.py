@@ -10,7 +10,6 @@
 `recognise` finds which of several layouts lies in a folder.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +19,9 @@ from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
 from ssl_bench.reader import THREADS, FileDataset
-from ssl_bench.records import Files, Record, collect
+from ssl_bench.samples import Files, Sample, collect
 from ssl_bench.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
+from ssl_bench.seeds import name_hash
 
 __all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
 
@@ -93,12 +93,12 @@ class FolderDataset(FileDataset):
         """The groups for the test set: a fifth of them, and at least one, first by the hash of their names."""
         return set(sorted(groups, key=name_hash)[: max(1, round(len(groups) / 5))])
 
-    def beside(self) -> Mapping[str, Record]:
-        """Records of a test set that lies beside the folders in a form of its own."""
+    def beside(self) -> Mapping[str, Sample]:
+        """Samples of a test set that lies beside the folders in a form of its own."""
         return {}
 
-    def _parts(self) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
-        """Records for training and for the test set."""
+    def _parts(self) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
+        """Samples for training and for the test set."""
         lists = self._find(self.train_lists), self._find(self.test_lists)
         # Where lists say which images count, a folder of masks may well serve further lists.
         train = self._collect("training", self.train_files, lone_targets=any(lists))
@@ -115,33 +115,33 @@ class FolderDataset(FileDataset):
             raise DataError(f"{self.root} has no {' or '.join(sought)}; it should hold {self.layout}")
         return self.hold_apart(train)
 
-    def hold_apart(self, records: Mapping[str, Record]) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
-        """Records for training, and those of the groups that are held out."""
-        groups = sorted({self.group(name) for name, record in records.items() if record.target})
+    def hold_apart(self, samples: Mapping[str, Sample]) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
+        """Samples for training, and those of the groups that are held out."""
+        groups = sorted({self.group(name) for name, sample in samples.items() if sample.target})
         held = self.hold_out(groups) if len(groups) > 1 else set()
         test = {
-            name: record for name, record in records.items() if record.target and self.group(name) in held
+            name: sample for name, sample in samples.items() if sample.target and self.group(name) in held
         }
-        return {name: record for name, record in records.items() if self.group(name) not in held}, test
+        return {name: sample for name, sample in samples.items() if self.group(name) not in held}, test
 
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
-    ) -> dict[str, Record]:
-        records = collect(parts, self.root, self._base, taken=taken, lone_targets=lone_targets)
-        if not records:
+    ) -> dict[str, Sample]:
+        samples = collect(parts, self.root, self._base, taken=taken, lone_targets=lone_targets)
+        if not samples:
             there = [files for files in parts if files.present(self.root)] or parts
             places = " or ".join(str(folder_at(self.root, files.images)) for files in there)
             raise DataError(f"no {role} images in {places}; the folder should hold {self.layout}")
-        return records
+        return samples
 
     def _listed(
-        self, records: Mapping[str, Record], *lists: Path | None
-    ) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
+        self, samples: Mapping[str, Sample], *lists: Path | None
+    ) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         train, test = lists
         if train is None or test is None:
             absent = self.train_lists[-1] if train is None else self.test_lists[-1]
             raise DataError(f"{self.root} has {train or test} but no {absent}; give both lists")
-        names = NameList(self._aliases(records))
+        names = NameList(self._aliases(samples))
         listed = names.read(train), names.read(test)
         both = sorted({*listed[0]} & {*listed[1]})
         if both:
@@ -153,18 +153,18 @@ class FolderDataset(FileDataset):
             raise DataError(
                 f"{train} and {test} share {len(torn)} scenes, '{torn[0]}' first; keep each in one of them"
             )
-        return {name: records[name] for name in listed[0]}, {name: records[name] for name in listed[1]}
+        return {name: samples[name] for name in listed[0]}, {name: samples[name] for name in listed[1]}
 
     def aliases(self) -> Mapping[str, Sequence[str]]:
         """As `Dataset.aliases`."""
-        return self._aliases(self._records)
+        return self._aliases(self._samples)
 
-    def _aliases(self, records: Mapping[str, Record]) -> dict[str, list[str]]:
+    def _aliases(self, samples: Mapping[str, Sample]) -> dict[str, list[str]]:
         # Paths may begin two folders above the root, as in VOCdevkit/VOC2012/JPEGImages/7.jpg.
         above = "/".join(self.root.resolve().parts[-2:])
         return {
-            name: [f"{above}/{path}" for path in record.names(name, self.root)]
-            for name, record in records.items()
+            name: [f"{above}/{path}" for path in sample.names(name, self.root)]
+            for name, sample in samples.items()
         }
 
     def _require_targets(self) -> None:
@@ -180,8 +180,8 @@ class FolderDataset(FileDataset):
         if not self.train:
             raise DataError(f"no training image in {self.root} has a target in {places}; add some")
         for name in self.test:
-            if self._records[name].target is None:
-                image = self._records[name].image
+            if self._samples[name].target is None:
+                image = self._samples[name].image
                 raise DataError(f"test image {image} has no target in {places}; add it or take the image out")
 
     def named_classes(self) -> tuple[str, ...]:
@@ -242,8 +242,3 @@ def recognise(
         raise DataError(f"{path} could be read as {names}; {cure}")
     sought = "; ".join(f"'{name}': {dataset.layout}" for name, dataset in offered)
     raise DataError(f"{path} holds no known layout, looked {DEPTH} levels down for {sought}")
-
-
-def name_hash(name: str) -> bytes:
-    """A draw that depends on a name alone: on no file's content, and on no other name."""
-    return hashlib.sha256(name.encode()).digest()

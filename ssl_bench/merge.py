@@ -47,7 +47,9 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
         if not (root / "cells").is_dir():
             if root == to:
                 continue
-            raise UsageError(f"{root} is no results folder (there is no {root / 'cells'})")
+            raise UsageError(
+                f"{root} is no results folder (there is no {root / 'cells'}); name the --out of a run"
+            )
         for folder in sorted((root / "cells").iterdir()):
             if not folder.is_dir() or folder.is_symlink() or folder.name.startswith("."):
                 continue
@@ -83,7 +85,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
     """Gather every record below `sources` as `to`/CELL.json. Raises as `merge` does."""
     for root in sources:
         if not root.is_dir():
-            raise UsageError(f"{root}: no such folder")
+            raise UsageError(f"no folder at {root}; check the path")
     # What was collected before comes first, so that equal records are kept as they are.
     present = list(record_files(to))
     records = _agreeing([*present, *(item for root in sources for item in record_files(root))])

@@ -1,6 +1,6 @@
 """From names on the command line to a plan: the cells of one command, validated whole before any compute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -94,96 +94,122 @@ class Plan:
 
 def make_plan(registry: Registry, request: Request) -> Plan:
     """Resolve and check everything a command asks for. UsageError or DataError at the first thing wrong."""
-    tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]
-    methods = [registry.method(name) for name in pick(registry, "methods", request.methods, registry.method)]
-    trackers = tuple(
-        pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
-    )
-    overrides = parse_settings(registry, request.settings, tasks, methods, pass_over=request.of_suite)
-    labels = by_task(registry, "--labels", request.labels, tasks)
-    for values in labels.values():
-        for value in values:
-            check_labels(value)
-    backbones = [name.strip() for name in request.backbones.split(",") if name.strip()]
-    for name in backbones:
-        registry.check_backbone(name)
-    recipes = {task.name: recipe_for(task, request.tier, overrides.get(task.name, {})) for task in tasks}
-    configs = {
-        (task.name, method.name): configs_for(task, method, overrides, request.points.get(method.name, ()))
-        for task in tasks
-        for method in methods
-    }
-    for config in (config for pairs in configs.values() for _, config in pairs):
-        for name in config.backbones():
-            registry.check_backbone(name)
-    trials = read_trials(request.trials, methods, registry)
-    share = read_share(request.held_out) if request.held_out else None
-    weights = wanted_weights(request.pretrained, request.weights, request.tier)
-    sources = open_sources(registry, request, tasks)
-
+    planning = _Planning(registry, request)
     cells: dict[str, Cell] = {}
-    skipped: list[Skipped] = []
-    for task in tasks:
-        source = sources[task.name]
-        splits: dict[str, LabelSplit] = {}
-        for label in labels[task.name]:
-            splits[label] = make_split(source.dataset, label, request.split_seed, task=task.name)
-        everything = make_split(source.dataset, "all", 0, task=task.name)
-        data = source.dataset.fingerprint()
-        listed = listing(source.dataset)
-        for split in splits.values():
-            for backbone in backbones or [task.backbones[request.tier]]:
-                for method in methods:
-                    described = describe(task, method)
-                    reason = method.unsupported(task)
-                    if reason:
-                        skipped.append(Skipped(f"{task.name} · {method.name}", reason))
-                        continue
-                    used = everything if method.labels == "all" else split
-                    if share is not None:
-                        held_out = hold_out(source.dataset, split, share, task=task.name)
-                        used = without(source.dataset, used, held_out)
-                    source.targets.update(used.labeled, used.held_out)
-                    check_parts(task, method, recipes[task.name], request.execution)
-                    tried = [
-                        (trial, config, weights_for(weights, registry, [backbone, *config.backbones()]))
-                        for trial, config in configs[task.name, method.name]
-                    ]
-                    for (trial, config, start), seed in product(tried, request.seeds):
-                        keys = parts_of(registry, task, source.spec, [backbone, *config.backbones()], method)
-                        cell = Cell(
-                            task=task.name,
-                            dataset=source.spec.name,
-                            data=data,
-                            split=used,
-                            backbone=backbone,
-                            method=method.name,
-                            seed=seed,
-                            tier=request.tier,
-                            recipe=recipes[task.name].model_dump(mode="json"),
-                            config=config.stored(),
-                            threads=request.threads,
-                            providers={part: str(registry.providers[key]) for part, key in keys.items()},
-                            describe=described,
-                            pretrained=start.identity,
-                            weights=start.path,
-                            execution=request.execution.chosen(),
-                            listing=listed,
-                            path=str(source.path) if source.path else None,
-                            unlabeled=tuple(map(str, source.unlabeled)),
-                            classes=source.dataset.classes,
-                            trackers=trackers,
-                            plugins=plugin_sources(registry, keys, trackers),
-                            checkpoint_seconds=request.checkpoint_seconds,
-                            checkpoint_steps=request.checkpoint_steps,
-                            hang_seconds=request.hang_seconds,
-                            trials=trials.get(method.name),
-                            trial=trial,
-                        )
-                        # By content: 1/8 and the count that it comes to are one cell.
-                        cells.setdefault(digest(cell.identity), cell)
+    skipped: dict[Skipped, None] = {}
+    for found in (found for task in planning.tasks for found in planning.of_task(task)):
+        if isinstance(found, Skipped):
+            skipped[found] = None
+        else:
+            # By content: 1/8 and the count that it comes to are one cell.
+            cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
-    return Plan(tuple(cells.values()), tuple(dict.fromkeys(skipped)), sources)
+    return Plan(tuple(cells.values()), tuple(skipped), planning.sources)
+
+
+class _Planning:
+    """A plan in the making: what all of its cells have in common, resolved and checked."""
+
+    def __init__(self, registry: Registry, request: Request) -> None:
+        self.registry, self.request = registry, request
+        self.tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]
+        self.methods = [
+            registry.method(name) for name in pick(registry, "methods", request.methods, registry.method)
+        ]
+        self.trackers = tuple(
+            pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
+        )
+        tasks, methods = self.tasks, self.methods
+        overrides = parse_settings(registry, request.settings, tasks, methods, pass_over=request.of_suite)
+        self.labels = by_task(registry, "--labels", request.labels, tasks)
+        for values in self.labels.values():
+            for value in values:
+                check_labels(value)
+        self.backbones = [name.strip() for name in request.backbones.split(",") if name.strip()]
+        for name in self.backbones:
+            registry.check_backbone(name)
+        self.recipes = {
+            task.name: recipe_for(task, request.tier, overrides.get(task.name, {})) for task in tasks
+        }
+        self.configs = {
+            (task.name, method.name): configs_for(
+                task, method, overrides, request.points.get(method.name, ())
+            )
+            for task in tasks
+            for method in methods
+        }
+        for config in (config for pairs in self.configs.values() for _, config in pairs):
+            for name in config.backbones():
+                registry.check_backbone(name)
+        self.trials = read_trials(request.trials, methods, registry)
+        self.share = read_share(request.held_out) if request.held_out else None
+        self.weights = wanted_weights(request.pretrained, request.weights, request.tier)
+        self.sources = open_sources(registry, request, tasks)
+
+    def of_task(self, task: TaskSpec) -> Iterator[Cell | Skipped]:
+        """The cells of a task, split by split, and what is not run of them."""
+        request, source = self.request, self.sources[task.name]
+        splits = [
+            make_split(source.dataset, label, request.split_seed, task=task.name)
+            for label in dict.fromkeys(self.labels[task.name])
+        ]
+        everything = make_split(source.dataset, "all", 0, task=task.name)
+        data = {
+            "dataset": source.spec.name,
+            "data": source.dataset.fingerprint(),
+            "listing": listing(source.dataset),
+            "path": str(source.path) if source.path else None,
+            "unlabeled": tuple(map(str, source.unlabeled)),
+            "classes": source.dataset.classes,
+        }
+        backbones = self.backbones or [task.backbones[request.tier]]
+        for split, backbone, method in product(splits, backbones, self.methods):
+            reason = method.unsupported(task)
+            if reason:
+                yield Skipped(f"{task.name} · {method.name}", reason)
+                continue
+            used = everything if method.labels == "all" else split
+            if self.share is not None:
+                held_out = hold_out(source.dataset, split, self.share, task=task.name)
+                used = without(source.dataset, used, held_out)
+            source.targets.update(used.labeled, used.held_out)
+            check_parts(task, method, self.recipes[task.name], request.execution)
+            yield from self._cells(task, data, used, backbone, method)
+
+    def _cells(
+        self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, method: MethodSpec
+    ) -> Iterator[Cell]:
+        """A cell for each point of a search, or for the settings as they are, at each seed."""
+        registry, request = self.registry, self.request
+        for trial, config in self.configs[task.name, method.name]:
+            names = [backbone, *config.backbones()]
+            start = weights_for(self.weights, registry, names)
+            keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
+            for seed in request.seeds:
+                yield Cell(
+                    **data,
+                    task=task.name,
+                    split=split,
+                    backbone=backbone,
+                    method=method.name,
+                    seed=seed,
+                    tier=request.tier,
+                    recipe=self.recipes[task.name].model_dump(mode="json"),
+                    config=config.stored(),
+                    threads=request.threads,
+                    providers={part: str(registry.providers[key]) for part, key in keys.items()},
+                    describe=describe(task, method),
+                    pretrained=start.identity,
+                    weights=start.path,
+                    execution=request.execution.chosen(),
+                    trackers=self.trackers,
+                    plugins=plugin_sources(registry, keys, self.trackers),
+                    checkpoint_seconds=request.checkpoint_seconds,
+                    checkpoint_steps=request.checkpoint_steps,
+                    hang_seconds=request.hang_seconds,
+                    trials=self.trials.get(method.name),
+                    trial=trial,
+                )
 
 
 def check_parts(task: TaskSpec, method: MethodSpec, recipe: Recipe, execution: Execution) -> None:

@@ -12,7 +12,7 @@ from importlib.abc import ExecutionLoader
 from pathlib import Path
 from types import ModuleType
 
-from ssl_bench.errors import DataError, PluginError, UsageError
+from ssl_bench.errors import DataError, PluginError, UsageError, first_line, in_a_line
 from ssl_bench.files import write_text
 from ssl_bench.specs import Provider
 
@@ -108,9 +108,9 @@ def require_files(sources: Mapping[str, str], given: Iterable[PluginFile], folde
 
 def fault_line(error: BaseException) -> str:
     """`Type: message` in one line; the message alone of our own errors."""
-    text = getattr(error, "msg", None) if isinstance(error, SyntaxError) else str(error)
-    message = str(text).strip().partition("\n")[0]
-    return message if isinstance(error, PluginError) else f"{type(error).__name__}: {message}"
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    return first_line(error) if isinstance(error, PluginError) else in_a_line(error)
 
 
 def _read(path: Path) -> PluginFile:

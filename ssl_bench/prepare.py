@@ -1,9 +1,9 @@
 """A data set of large pictures as one of crops or smaller copies, in the folders of one's own pairs. Free of torch.
 
-DEST/train/{input,target,unlabeled}    PNG files
-DEST/test/{input,target,trimap}        of what are test images in the source, too
-DEST/classes.txt                       names of classes, where there are any
-DEST/prepared.jsonl                    what it was made from, and the checksum of each file
+    DEST/train/{input,target,unlabeled}    PNG files
+    DEST/test/{input,target,trimap}        of what are test images in the source, too
+    DEST/classes.txt                       names of classes, where there are any
+    DEST/prepared.jsonl                    what it was made from, and the checksum of each file
 
 Until it is whole the folder is called DEST.partial, and its manifest tells a next run what is done.
 """
@@ -11,7 +11,6 @@ Until it is whole the folder is called DEST.partial, and its manifest tells a ne
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +24,10 @@ from PIL import Image
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import write_bytes, write_text
+from ssl_bench.reader import THREADS
 
 MANIFEST = "prepared.jsonl"
 SCHEMA = 1
-THREADS = min(4, os.cpu_count() or 1)
 
 Files = dict[str, list[Any]]
 """Path within the folder to [bytes, sha256]."""

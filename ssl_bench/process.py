@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ssl_bench.errors import Diverged, SslBenchError, first_line
+from ssl_bench.errors import Diverged, SslBenchError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
 from ssl_bench.files import TEMPORARY, write_json
 from ssl_bench.heartbeat import Heartbeat, LockLost, hang_seconds_of, lock_of
@@ -72,9 +72,8 @@ def ending(folder: Path, run: Callable[[], None]) -> int:
         )
     except Exception as error:
         traceback.print_exc()
-        message = first_line(error)
         memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        return failed(folder, f"{type(error).__name__}: {message}", 1, worth_retrying=memory)
+        return failed(folder, in_a_line(error), 1, worth_retrying=memory)
     return 0
 
 

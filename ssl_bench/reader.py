@@ -22,13 +22,13 @@ from ssl_bench.pictures import (
     read_unknown,
     require_classes,
 )
-from ssl_bench.records import Record
+from ssl_bench.samples import Sample
 
 Reader = Callable[[bytes, Path], np.ndarray]
 TargetKind = Literal["indices", "picture", "alpha"]
 
 THREADS = min(4, os.cpu_count() or 1)
-"""For checking, which decodes every file."""
+"""For what decodes every file."""
 _READERS: Mapping[TargetKind, Reader] = MappingProxyType(
     {"indices": read_indices, "picture": read_picture, "alpha": read_alpha}
 )
@@ -44,12 +44,12 @@ class FileDataset(Dataset):
     """Class ids (H, W), pictures (H, W, 3) or mattes (H, W, 1)."""
     path: Path
 
-    def __init__(self, path: Path, train: Mapping[str, Record], test: Mapping[str, Record]) -> None:
-        """Training records without a target are unlabelled ones. `path` is what messages name."""
+    def __init__(self, path: Path, train: Mapping[str, Sample], test: Mapping[str, Sample]) -> None:
+        """Training samples without a target are unlabelled ones. `path` is what messages name."""
         self.path = path
-        self._records = {**train, **test}
-        self.train = tuple(name for name, record in train.items() if record.target)
-        self.unlabeled = tuple(name for name, record in train.items() if not record.target)
+        self._samples = {**train, **test}
+        self.train = tuple(name for name, sample in train.items() if sample.target)
+        self.unlabeled = tuple(name for name, sample in train.items() if not sample.target)
         self.test = tuple(test)
         self._cache = ArrayCache()
         self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -74,7 +74,7 @@ class FileDataset(Dataset):
 
     def image(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8. Raises DataError where the file cannot be read, as do `target` and `unknown`."""
-        return self._array("image", name, self._record(name).image, read_picture)
+        return self._array("image", name, self._sample(name).image, read_picture)
 
     def target(self, name: str) -> np.ndarray:
         """As `Dataset.target`. Raises DataError where there is none."""
@@ -82,7 +82,7 @@ class FileDataset(Dataset):
 
     def unknown(self, name: str) -> np.ndarray | None:
         """As `Dataset.unknown`."""
-        path = self._record(name).unknown
+        path = self._sample(name).unknown
         return None if path is None else self._array("unknown", name, path, read_unknown)
 
     def decode_target(self, data: bytes, path: Path) -> np.ndarray:
@@ -99,23 +99,23 @@ class FileDataset(Dataset):
         """sha256 over ids, roles, class names and the bytes of all files, wherever the folder lies."""
         if not self._fingerprint:
             # Several images may share a file.
-            paths = list(dict.fromkeys(path for record in self._records.values() for path in record.paths()))
+            paths = list(dict.fromkeys(path for sample in self._samples.values() for path in sample.paths()))
             with ThreadPoolExecutor(THREADS) as pool:
                 digests = dict(zip(paths, pool.map(self._digest, paths), strict=True))
             self._digests.update(digests)
             content: list[object] = [self.targets_are, self.classes]
             for role, names in (("train", self.train), ("unlabeled", self.unlabeled), ("test", self.test)):
                 for name in names:
-                    record = self._records[name]
-                    files = [record.image, record.target, record.unknown]
-                    files += [record.background] if record.background else []
+                    sample = self._samples[name]
+                    files = [sample.image, sample.target, sample.unknown]
+                    files += [sample.background] if sample.background else []
                     content.append([role, name, *(path and digests[path] for path in files)])
             self._fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return self._fingerprint
 
     def image_digests(self, names: Collection[str]) -> dict[Path, str]:
         """Image files of the ids, and sha256 of their bytes."""
-        paths = [self._record(name).image for name in names]
+        paths = [self._sample(name).image for name in names]
         with ThreadPoolExecutor(THREADS) as pool:
             return dict(zip(paths, pool.map(self._digest, paths), strict=True))
 
@@ -136,15 +136,15 @@ class FileDataset(Dataset):
 
     def check_image(self, name: str, *, with_target: bool) -> int:
         """As `Dataset.check_image`; a difference in size names both files."""
-        record, size = self._record(name), self._size("image", name)
+        sample, size = self._sample(name), self._size("image", name)
         if not with_target:
             return 1
-        others = {"target": record.target, "unknown": record.unknown}
+        others = {"target": sample.target, "unknown": sample.unknown}
         for role, path in others.items():
             if path is not None and (other := self._size(role, name)) != size:
                 what = "trimap" if role == "unknown" else role
                 raise DataError(
-                    f"sizes differ: image {record.image} is {_px(size)}, its {what} {path} is {_px(other)}; "
+                    f"sizes differ: image {sample.image} is {_px(size)}, its {what} {path} is {_px(other)}; "
                     "make them equal or take both out"
                 )
         return 1 + sum(path is not None for path in others.values())
@@ -156,13 +156,13 @@ class FileDataset(Dataset):
             self._shapes.setdefault((role, name), array.shape)
         return self._shapes[role, name][:2]
 
-    def _record(self, name: str) -> Record:
-        if name not in self._records:
+    def _sample(self, name: str) -> Sample:
+        if name not in self._samples:
             raise DataError(f"no image '{name}' in {self.path}")
-        return self._records[name]
+        return self._samples[name]
 
     def _target_path(self, name: str) -> Path:
-        path = self._record(name).target
+        path = self._sample(name).target
         if path is None:
             raise DataError(f"image '{name}' in {self.path} has no target; it can only serve as unlabelled")
         return path

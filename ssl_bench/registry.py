@@ -274,12 +274,14 @@ def _entry_points() -> list[EntryPoint]:
 
 def _is_disabled(point: EntryPoint) -> bool:
     """Whether $SSL_BENCH_DISABLE_PLUGINS names the plugin or its distribution, or says `all`, which spares our own."""
-    asked = {_normal(name) for name in os.environ.get("SSL_BENCH_DISABLE_PLUGINS", "").split(",")}
-    owner = _normal(point.dist.name) if point.dist else ""
-    return bool({_normal(point.name), owner} & asked - {""}) or ("all" in asked and owner != OWN_DISTRIBUTION)
+    asked = {normal_name(name) for name in os.environ.get("SSL_BENCH_DISABLE_PLUGINS", "").split(",")}
+    owner = normal_name(point.dist.name) if point.dist else ""
+    return bool({normal_name(point.name), owner} & asked - {""}) or (
+        "all" in asked and owner != OWN_DISTRIBUTION
+    )
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
     """As package indices compare names of distributions."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 

@@ -15,3 +15,8 @@ def seed_for(*parts: str | int) -> int:
 def generator_for(*parts: str | int) -> np.random.Generator:
     """A numpy generator of its own for a purpose."""
     return np.random.Generator(np.random.Philox(key=seed_for(*parts)))
+
+
+def name_hash(name: str) -> bytes:
+    """A draw of 32 bytes that depends on a name alone: on no file's content, and on no other name."""
+    return hashlib.sha256(name.encode()).digest()

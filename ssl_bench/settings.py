@@ -135,6 +135,13 @@ def read_value(text: str) -> Any:
         return text
 
 
+def setting_text(value: Any) -> str:
+    """A value as `read_value` reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{', '.join(map(setting_text, value))}]" if isinstance(value, list) else str(value)
+
+
 def _merged(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in overrides.items():

@@ -1,7 +1,6 @@
 """Which images are labelled. A split is known by the hash of its content, never by a fraction alone."""
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.lists import NameList, read_prefixes
+from ssl_bench.seeds import name_hash
 
 FEWEST = 2
 """Images that a search learns from and is scored on, at least."""
@@ -73,7 +73,7 @@ def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str)
     wanted = max(FEWEST, math.ceil(share * len(split.labeled)))
     held: list[str] = []
     # A salt, so that the draw is another one than that of the labels.
-    for group in sorted(groups, key=lambda name: _hash(f"held out\0{split.seed}\0{name}")):
+    for group in sorted(groups, key=lambda name: name_hash(f"held out\0{split.seed}\0{name}")):
         if len(held) < wanted:
             held += groups[group]
     if len(held) < FEWEST or len(split.labeled) - len(held) < FEWEST:
@@ -104,7 +104,7 @@ def read_share(text: str) -> Fraction:
 
 def ranked(names: Sequence[str], seed: int) -> list[str]:
     """Names in an order drawn from the seed that does not depend on the order they came in."""
-    return sorted(names, key=lambda name: _hash(f"{seed}\0{name}"))
+    return sorted(names, key=lambda name: name_hash(f"{seed}\0{name}"))
 
 
 def read_labels(path: Path, dataset: Dataset, *, prefixes: bool = False) -> tuple[str, ...]:
@@ -145,10 +145,6 @@ def check_labels(text: str) -> str:
     if value <= 0 or (value > 1 and value.denominator != 1):
         raise UsageError(f"--labels {text}: a fraction lies above 0 and up to 1, a count is 1 or more")
     return text
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 def _is_number(text: str) -> bool:

@@ -53,7 +53,7 @@ class Survey:
     """Of each class id, void last, over all targets."""
     holders: np.ndarray = field(default_factory=lambda: np.zeros(VOID + 1, np.int64))
     """Targets that hold each class id."""
-    doubles: int = 0
+    duplicates: int = 0
     """Groups of equal images within training or test, and images in both."""
     labeled: int = 0
     """Targets read."""
@@ -134,7 +134,7 @@ def _compare(found: Survey, train: Sequence[_Seen], test: Sequence[_Seen]) -> No
     for one in test:
         if one.content in places:
             twin = places[one.content][0]
-            found.doubles += 1
+            found.duplicates += 1
             found.errors.append(f"test image '{one.name}' is the training image '{twin}', pixel for pixel")
     tested: dict[bytes, list[str]] = {}
     for one in test:
@@ -143,7 +143,7 @@ def _compare(found: Survey, train: Sequence[_Seen], test: Sequence[_Seen]) -> No
     for role, group in (("training", places), ("test", tested)):
         for names in group.values():
             if len(names) > 1:
-                found.doubles += 1
+                found.duplicates += 1
                 shown = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
                 found.notes.append(f"{len(names)} {role} images are the same, pixel for pixel: {shown}")
 

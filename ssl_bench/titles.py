@@ -2,9 +2,9 @@
 
 A record knows its data by layout and content alone: pictures in the folders of a well-known set need not be that set.
 
-# data.toml
-[titles]
-"9ab08b9d5107c371" = "My street scenes"
+    # data.toml
+    [titles]
+    "9ab08b9d5107c371" = "My street scenes"
 """
 
 import tomllib

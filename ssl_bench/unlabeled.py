@@ -8,7 +8,7 @@ import numpy as np
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError
 from ssl_bench.reader import FileDataset
-from ssl_bench.records import Files, Record, collect
+from ssl_bench.samples import Files, Sample, collect
 from ssl_bench.scan import require_folder
 
 
@@ -25,22 +25,22 @@ class WithUnlabeled(Dataset):
 
     def __init__(self, base: Dataset, folders: Sequence[Path]) -> None:
         """Raises DataError for a folder that is not there or holds no picture."""
-        records: dict[str, Record] = {}
+        samples: dict[str, Sample] = {}
         for number, folder in enumerate(folders, start=1):
             require_folder(folder)
             found = collect((Files(images=".", nested=True),), folder, folder.resolve())
             if not found:
                 raise DataError(f"no pictures in {folder}; give a folder of unlabelled images")
             prefix = "extra" if number == 1 else f"extra{number}"
-            records |= {f"{prefix}/{name}": record for name, record in found.items()}
+            samples |= {f"{prefix}/{name}": sample for name, sample in found.items()}
         known = {*base.train, *base.unlabeled, *base.test}
-        if both := sorted(known & {*records}):
+        if both := sorted(known & {*samples}):
             raise DataError(f"{base.path} has an image '{both[0]}', a name kept for --unlabeled; rename it")
-        self._base, self._extra = base, _Extra(folders[0], records, {})
-        self._names = frozenset(records)
+        self._base, self._extra = base, _Extra(folders[0], samples, {})
+        self._names = frozenset(samples)
         self.path = base.path or folders[0]
         self.train, self.test = base.train, base.test
-        self.unlabeled = (*base.unlabeled, *records)
+        self.unlabeled = (*base.unlabeled, *samples)
 
     @property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]

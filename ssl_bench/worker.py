@@ -28,12 +28,14 @@ from ssl_bench.results import CHECKPOINTS, MEMORY, read_record
 
 
 def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
-    """Body of a worker process: run the cell, leave a record or a failure, and exit with a status.
+    """Body of a worker process: run the cell unless it has finished, leave a record or a failure, and exit.
 
     `devices`: `cpu`, `cuda:0`, or `cuda:0,1` for a cell of several processes.
     """
 
     def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
+        if read_record(folder / "result.json") is not None:
+            return
         processes = execution_of(cell_in(folder)).processes
         known = registry or registry_for(folder)
         if processes == 1:
@@ -68,8 +70,6 @@ def run_cell(
     heartbeat has lost the folder. Alone it goes on from its checkpoint where memory runs out; one of several processes
     raises TakeLess.
     """
-    if read_record(folder / "result.json") is not None:
-        return
     cell = cell_in(folder)
     prepare_torch(cell.threads)
     heartbeat = heartbeat or Heartbeat(folder)

@@ -86,7 +86,7 @@ def test_what_a_user_can_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     with pytest.raises(UsageError, match="jobs 0"):
         bench.run(plan, jobs=0)
-    with pytest.raises(CellError, match=r"1 of 1 cells did not finish; night-.*: loss .* is nan at step 1"):
+    with pytest.raises(CellError, match=r"1 of 1 cell did not finish; night-.*: loss .* is nan at step 1"):
         bench.run(plan)
 
 

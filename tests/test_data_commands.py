@@ -53,7 +53,7 @@ def test_check_of_a_clean_set(command: Command, scenes: Path) -> None:
     assert "(task segmentation, dataset pairs)" in said.out
     assert "16 images with a target, 0 without" in said.out
     assert "8 x 6 px (20)" in said.out
-    assert "doubles   none" in said.out
+    assert "duplicates none" in said.out
     rows = {
         line.split()[1]: line.split() for line in said.out.splitlines() if line.endswith(("20", "10", "3"))
     }

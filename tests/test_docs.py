@@ -59,6 +59,7 @@ def plugin_files(tiny: Path) -> Path:
     for suite in ("suite.toml", "runs/tune/winners.toml"):
         (tiny / suite).parent.mkdir(parents=True, exist_ok=True)
         (tiny / suite).write_text(blocks("docs/start.md", "toml")[0])
+    (tiny / "examples").symlink_to(ROOT / "examples")  # readers of the README are in a clone
     return tiny
 
 

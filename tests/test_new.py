@@ -1,5 +1,6 @@
 """`ssl-bench new`: what it writes keeps its contract, and what it must not do."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,18 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
     for subject in subjects:
         assert not subject.skipped
         assert subject.findings() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dataset", "executor", "tracker"])
+def test_the_packages_own_test_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: PluginKind
+) -> None:
+    package = Package(kind, f"own-{kind}", "night" if kind == "dataset" else "")
+    monkeypatch.syspath_prepend(write_package(package, REGISTRY, tmp_path))
+    module = importlib.import_module(f"test_{package.module}")
+    (name,) = {name for name in vars(module) if name.startswith("test_")} - {"test_contract"}
+    getattr(module, name)(tmp_path)
 
 
 def test_the_command_says_what_comes_next(command: Command, tmp_path: Path) -> None:

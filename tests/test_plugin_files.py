@@ -68,7 +68,7 @@ def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_changed_is_another_cell(pi: Path) -> None:
     first, supervised = cell_of(with_file(pi)), cell_of(with_file(pi), "supervised")
-    pi.write_text(PI.replace("Field(5,", "Field(7,"))
+    pi.write_text(PI.replace("5, ge=0", "7, ge=0"))
     assert cell_of(with_file(pi)).id != first.id
     assert cell_of(with_file(pi), "supervised").id == supervised.id
     (pi.parent / "elsewhere").mkdir()

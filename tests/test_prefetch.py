@@ -69,7 +69,7 @@ def test_batches_are_the_streams_own(folder: Path, workers: int) -> None:
 def test_an_error_arrives_at_its_step(folder: Path, tmp_path: Path) -> None:
     ahead = Prefetcher(stream(folder), STEPS, 2)
     broken = ahead._stream.labeled[0]
-    ahead._stream.data._dataset._records[broken].image.rename(tmp_path / "away.png")  # type: ignore[attr-defined]
+    ahead._stream.data._dataset._samples[broken].image.rename(tmp_path / "away.png")  # type: ignore[attr-defined]
     with pytest.raises(DataError, match=broken):
         _ = [ahead.batch(step) for step in range(STEPS)]
     ahead.close()

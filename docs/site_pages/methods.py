@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from site_pages.markdown import code, table
 from site_pages.source import module_text
 from ssl_bench.cell import resolve_config
-from ssl_bench.recipe import Tier
+from ssl_bench.recipe import Tier, flat
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import MethodSpec, TaskSpec, module_of
 
@@ -63,7 +63,7 @@ def recipes(tier: Tier) -> str:
     """The recipe of each task in a tier."""
     tasks: list[TaskSpec] = built_in("tasks")
     flat = [
-        {**_flat(task.recipes[tier].model_dump(mode="json")), "network": task.backbones[tier]}
+        {**flat(task.recipes[tier].model_dump(mode="json")), "network": task.backbones[tier]}
         for task in tasks
     ]
     rows = [[code(name), *(_value(recipe[name]) for recipe in flat)] for name in flat[0]]
@@ -135,10 +135,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value))
     return "none" if value is None else str(value)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return found

@@ -15,8 +15,12 @@ from ssl_bench.toolbox.schedules import ramp_up
 
 
 class PiConfig(MethodConfig):
-    lambda_pi: float = Field(1.0, ge=0, json_schema_extra={"symbol": r"\lambda_{\Pi}"})
-    eta_pi: float = Field(5, ge=0, json_schema_extra={"symbol": r"\eta_{\Pi}"})
+    lambda_pi: float = Field(
+        1.0, ge=0, description="weight of consistency", json_schema_extra={"symbol": r"\lambda_{\Pi}"}
+    )
+    eta_pi: float = Field(
+        5, ge=0, description="ramp-up, nominal epochs", json_schema_extra={"symbol": r"\eta_{\Pi}"}
+    )
 
 
 class PiModel(Method):

@@ -63,7 +63,7 @@ def main() -> NoReturn:
         click.echo(error.format_message())
         status = 2
     except click.ClickException as error:
-        status = _complain(error.format_message(), error.exit_code)
+        status = _complain(_as_ours(error.format_message()), error.exit_code)
     except SslBenchError as error:
         status = _complain(str(error), error.exit_status)
     except (KeyboardInterrupt, click.exceptions.Abort):
@@ -76,6 +76,12 @@ def main() -> NoReturn:
         place = f"{error.filename}: " if error.filename else ""
         status = _complain(f"{place}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _as_ours(message: str) -> str:
+    """Click's sentences in the form of our own messages."""
+    message = message.replace(". Did you mean", "; did you mean").removesuffix(".")
+    return message[:1].lower() + message[1:]
 
 
 def _complain(message: str, status: int) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which test images: drawn at random, or those with the largest gain of the last method over the baseline.",
 )
-@click.option("--count", type=click.IntRange(1, 20), default=3, show_default=True, help="Images of a figure.")
+@click.option(
+    "--count", type=click.IntRange(1, 20), default=3, show_default=True, help="Test images in a figure."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random choice.")
 @click.option(
     "--like",
     multiple=True,
     metavar="CELL",
-    help="An id, or its beginning: where cells of several settings fit.",
+    help="A cell in whose settings to compare, by its id or the beginning of it; repeatable.",
 )
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
-)
+@runs_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for the figures.  [default: RUNS/figures]"
 )

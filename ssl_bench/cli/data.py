@@ -1,4 +1,4 @@
-"""`ssl-bench data`: look at the data of a task, and prepare them."""
+"""`ssl-bench data`: everything about data sets that comes before training."""
 
 from pathlib import Path
 
@@ -9,47 +9,37 @@ from ssl_bench.cli.data_fetch import fetch
 from ssl_bench.cli.data_list import list_layouts
 from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
-from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.task_data import of_task, open_task_data
 from ssl_bench.errors import UsageError
 
 
-@click.group(short_help="Look at the data of a task.")
+@click.group(short_help="List, fetch, check, prepare, split and show data sets.")
 def data() -> None:
-    """Look at the data of a task."""
+    """List, fetch, check, prepare, split and show data sets."""
 
 
 @data.command(short_help="Write a contact sheet of inputs and targets.")
-@click.argument("task")
+@of_task
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="PNG file to write.")
-@click.option(
-    "--data", "path", type=click.Path(path_type=Path), help="A folder; the default is the embedded set."
-)
-@click.option("--dataset", help="The layout of that folder, or another data set of the task.")
 @click.option("--count", type=click.IntRange(1, 200), default=10, show_default=True, help="Pairs to show.")
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
-@plugin_option
-def show(task: str, out: Path, path: Path | None, dataset: str | None, count: int, split: str) -> None:
+@click.option(
+    "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which pairs."
+)
+def show(task: str, data: Path | None, dataset: str | None, out: Path, count: int, split: str) -> None:
     """Write a contact sheet of TASK: each input beside its target."""
     from ssl_bench.contact_sheet import contact_sheet
-    from ssl_bench.plan import Request
-    from ssl_bench.sources import open_sources
     from ssl_bench.specs import resolve
 
-    registry = load_registry()
-    spec = registry.task(task)
-    request = Request(
-        data=[f"{task}={path}"] if path else [], dataset=[f"{task}={dataset}"] if dataset else []
-    )
-    opened = open_sources(registry, request, [spec])[task].dataset
-    names = list(opened.train if split == "train" else opened.test)[:count]
-    sheet = contact_sheet(resolve(spec.task)(opened.classes), opened, names)
+    spec, opened = open_task_data(task, data, dataset)
+    names = opened.train if split == "train" else opened.test
+    shown = names[:count]
+    sheet = contact_sheet(resolve(spec.task)(opened.classes), opened, shown)
     try:
         sheet.save(out, format="PNG")
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written ({error.strerror or error})") from error
-    click.echo(
-        f"{out}: {len(names)} of {len(opened.train if split == 'train' else opened.test)} {split} pairs"
-    )
+    click.echo(f"wrote {out}: {len(shown)} of {number_of(len(names), f'{split} pair')}")
 
 
 for command in (list_layouts, check, split_lists, prepare, fetch):

@@ -25,7 +25,7 @@ SHOWN = 50
 @click.option("--dataset", help="The layout, where the folders do not tell.")
 @plugin_option
 def check(path: Path, task: str | None, dataset: str | None) -> None:
-    """Read every image and target in PATH and report pairs, sizes, values, classes and doubles.
+    """Read every image and target in PATH and report pairs, sizes, values, classes and duplicates.
 
     Images that are, pixel for pixel, in both training and test are errors, as is whatever would stop a run. The exit
     status is 1 where there is any.
@@ -79,22 +79,25 @@ def find_layout(registry: "Registry", path: Path, task: str | None, dataset: str
 
 def _print(opened: "Dataset", found: "Survey", kind: "Kind") -> None:
     rows = [
-        ("training", f"{len(opened.train)} images with a target, {len(opened.unlabeled)} without"),
-        ("test", f"{len(opened.test)} images"),
+        (
+            "training",
+            f"{number_of(len(opened.train), 'image')} with a target, {len(opened.unlabeled)} without",
+        ),
+        ("test", number_of(len(opened.test), "image")),
     ]
     if found.sizes:
         sizes = found.sizes.most_common(3)
         shown = ", ".join(f"{width} x {height} px ({count})" for (width, height), count in sizes)
-        more = f" and {len(found.sizes) - 3} other sizes" if len(found.sizes) > 3 else ""
+        more = f" and {number_of(len(found.sizes) - 3, 'other size')}" if len(found.sizes) > 3 else ""
         rows += [("sizes", shown + more), ("images", f"values {found.images}")]
     rows += [("targets", f"{dtype} values {values}") for dtype, values in sorted(found.targets.items())]
-    rows += [] if found.doubles else [("doubles", "none, within training or test or across them")]
+    rows += [] if found.duplicates else [("duplicates", "none, within training or test or across them")]
     for title, text in rows:
-        click.echo(f"  {title:<9} {text}")
+        click.echo(_line(title, text))
     if kind == "classification" and found.pixels.sum():
         _print_classes(opened, found)
     for note in found.notes:
-        click.echo(f"  note      {note}")
+        click.echo(_line("note", note))
 
 
 def _print_classes(opened: "Dataset", found: "Survey") -> None:
@@ -104,16 +107,20 @@ def _print_classes(opened: "Dataset", found: "Survey") -> None:
         return
     names = [*enumerate(classes), (255, "(void)")]
     width = max(len(name) for _, name in names)
-    click.echo(f"  {'classes':<9} {'id':>3}  {'name':<{width}}  {'pixels':>8}  targets")
+    click.echo(_line("classes", f"{'id':>3}  {'name':<{width}}  {'pixels':>8}  targets"))
     for number, name in names:
         share = 100 * found.pixels[number] / found.pixels.sum()
-        click.echo(f"  {'':<9} {number:>3}  {name:<{width}}  {share:>6.2f} %  {found.holders[number]}")
+        click.echo(_line("", f"{number:>3}  {name:<{width}}  {share:>6.2f} %  {found.holders[number]}"))
 
 
 def _fail(path: Path, errors: list[str]) -> None:
     for error in errors[:SHOWN]:
-        click.echo(f"  error     {error}")
+        click.echo(_line("error", error))
     if len(errors) > SHOWN:
-        click.echo(f"  error     ... and {len(errors) - SHOWN} more")
+        click.echo(_line("error", f"... and {len(errors) - SHOWN} more"))
     click.echo(f"ssl-bench: {number_of(len(errors), 'error')} in {path}", err=True)
     raise click.exceptions.Exit(1)
+
+
+def _line(title: str, text: str) -> str:
+    return f"  {title:<10} {text}"

@@ -6,6 +6,7 @@ import click
 
 from ssl_bench.cli.data_check import find_layout
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import number_of
 from ssl_bench.errors import UsageError
 
 
@@ -63,6 +64,6 @@ def prepare(
     ]
     made = dict(layouts)[recognise(out, layouts)].open(out)
     click.echo(
-        f"{out}: {len(made.train)} training images with labels, {len(made.unlabeled)} without, "
-        f"{len(made.test)} test images; use --data {spec.task}={out}"
+        f"{out}: {number_of(len(made.train), 'training image')} with labels, {len(made.unlabeled)} without, "
+        f"{number_of(len(made.test), 'test image')}; use --data {spec.task}={out}"
     )

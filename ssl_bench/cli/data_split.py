@@ -1,12 +1,12 @@
 """`ssl-bench data split`: make, look into, compare and write out lists of labelled images."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.task_data import of_task, open_task_data
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,20 +23,6 @@ def split() -> None:
     """
 
 
-def of_task(function: Callable[..., Any]) -> Callable[..., Any]:
-    """TASK and where its data lie."""
-    for decorator in (
-        plugin_option,
-        click.option("--dataset", help="The layout of that folder, or another data set of the task."),
-        click.option(
-            "--data", type=click.Path(path_type=Path), help="A folder; the default is the embedded set."
-        ),
-        click.argument("task"),
-    ):
-        function = decorator(function)
-    return function
-
-
 match = click.option(
     "--match",
     type=click.Choice(["exact", "prefix"]),
@@ -50,7 +36,7 @@ match = click.option(
 @split.command(short_help="Make nested, stratified lists.")
 @of_task
 @click.option("--labels", required=True, help="Fractions, counts or all, by commas, such as 1/16,1/8.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draw.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the lists.")
 def make(task: str, data: Path | None, dataset: str | None, labels: str, seed: int, out: Path) -> None:
     """Make a list for each of --labels, every smaller one within every larger one.
@@ -61,7 +47,7 @@ def make(task: str, data: Path | None, dataset: str | None, labels: str, seed: i
     """
     from ssl_bench.splits import count_of
 
-    spec, opened = _open(task, data, dataset)
+    spec, opened = open_task_data(task, data, dataset)
     asked = [part.strip() for part in labels.split(",") if part.strip()]
     counts = {label: count_of(label, opened, task=task) for label in asked}
     if not counts:
@@ -92,14 +78,14 @@ def inspect(task: str, data: Path | None, dataset: str | None, labels_list: Path
     """
     from ssl_bench.splits import read_labels
 
-    spec, opened = _open(task, data, dataset)
+    spec, opened = open_task_data(task, data, dataset)
     names = read_labels(labels_list, opened, prefixes=match == "prefix")
     _describe(str(labels_list), opened, names)
     if spec.kind == "classification":
         from ssl_bench.stratify import presence
 
         for name, count in zip(opened.classes, presence(opened, names).sum(0), strict=True):
-            click.echo(f"  {name}: in {count} images, {100 * count / len(names):.1f} %")
+            click.echo(f"  {name}: in {number_of(count, 'image')}, {100 * count / len(names):.1f} %")
 
 
 @split.command(short_help="Compare two lists.")
@@ -111,7 +97,7 @@ def compare(task: str, data: Path | None, dataset: str | None, first: Path, seco
     """Say what two lists of TASK's training images share."""
     from ssl_bench.splits import read_labels
 
-    _, opened = _open(task, data, dataset)
+    _, opened = open_task_data(task, data, dataset)
     lists = [read_labels(path, opened, prefixes=match == "prefix") for path in (first, second)]
     for path, names in zip((first, second), lists, strict=True):
         _describe(str(path), opened, names)
@@ -143,7 +129,7 @@ def export(
     """
     from ssl_bench.splits import check_labels, make_split, read_labels
 
-    _, opened = _open(task, data, dataset)
+    _, opened = open_task_data(task, data, dataset)
     check_labels(labels)
     if match == "prefix":
         if not Path(labels).is_file():
@@ -153,18 +139,6 @@ def export(
         names = make_split(opened, labels, seed, task=task).labeled
     _write(out, names)
     _describe(str(out), opened, names)
-
-
-def _open(task: str, data: Path | None, dataset: str | None) -> "tuple[TaskSpec, Dataset]":
-    from ssl_bench.plan import Request
-    from ssl_bench.sources import open_sources
-
-    registry = load_registry()
-    spec = registry.task(task)
-    request = Request(
-        data=[f"{task}={data}"] if data else [], dataset=[f"{task}={dataset}"] if dataset else []
-    )
-    return spec, open_sources(registry, request, [spec])[task].dataset
 
 
 def _order(spec: "TaskSpec", opened: "Dataset", seed: int, count: int) -> tuple[list[str], Any]:

@@ -15,7 +15,6 @@ from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
 from ssl_bench.lock import Owner
 from ssl_bench.plan import Plan
-from ssl_bench.registry import Registry
 from ssl_bench.results import Record, ResultStore
 
 PLAIN_SECONDS = 10.0
@@ -31,8 +30,8 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
         finished = sum(done[cell.id] for cell in cells)
         click.echo(
             f"{task}: {number_of(len(cells), 'cell')} ({finished} finished), {source.spec.name} ({where}), "
-            f"{len(source.dataset.train)} training images with labels, "
-            f"{len(source.dataset.unlabeled)} without, {len(source.dataset.test)} test images"
+            f"{number_of(len(source.dataset.train), 'training image')} with labels, "
+            f"{len(source.dataset.unlabeled)} without, {number_of(len(source.dataset.test), 'test image')}"
         )
         for cell in cells if not brief else ():
             state = "finished" if done[cell.id] else "run"
@@ -48,19 +47,13 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     )
 
 
-def warn_of_failures(registry: Registry) -> None:
-    """A line for each plugin that could not be loaded."""
-    for plugin, why in registry.failures.items():
-        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
-
-
 def show_leaderboard(records: Sequence[Record], tables: Sequence[Path]) -> None:
     """The main table, and where the files are."""
     if records:
         click.echo()
         click.echo(terminal(records))
     if tables:
-        others = f" and {len(tables) - 1} files beside it" if len(tables) > 1 else ""
+        others = f" and {number_of(len(tables) - 1, 'file')} beside it" if len(tables) > 1 else ""
         click.echo(f"wrote {tables[0]}{others}")
 
 
@@ -98,7 +91,7 @@ class PlainDisplay:
 
     def checking(self, title: str, files: int) -> None:
         """Say which folder is read."""
-        click.echo(f"checking {title} ({files} files)")
+        click.echo(f"checking {title} ({number_of(files, 'file')})")
 
     def checked(self) -> None:
         """Nothing per file."""
@@ -199,7 +192,7 @@ def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record |
 
 def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:
     cell, owner = others[0]
-    more = f" and {len(others) - 1} others" if len(others) > 1 else ""
+    more = f" and {number_of(len(others) - 1, 'other')}" if len(others) > 1 else ""
     return f"waiting for {cell.title}, which {owner} runs{more}"
 
 

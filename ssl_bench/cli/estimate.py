@@ -122,6 +122,7 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     if not seconds:
         return
     joules = [price.joules for price in prices if price.joules is not None]
+    energy = _energy(sum(joules) if len(joules) == len(left) else None)
     partly = "" if len(seconds) == len(left) else f" for {len(seconds)} of them, the others have no estimate"
     energy = _energy(sum(joules) if len(joules) == len(left) else None)
     click.echo(

@@ -1,6 +1,6 @@
 """The executor of a command: options made from the settings of every executor there is, and the one that is chosen."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -90,43 +90,9 @@ def choose_executor(
                 f"{option.opts[0]} is a setting of executor '{option.executor}', and this command's is '{name}'; "
                 f"add --executor {option.executor}, or leave it out"
             )
+    from ssl_bench.executor import start_of
+
     return start_of(spec, values)
-
-
-def start_of(spec: "ExecutorSpec", values: Mapping[str, Any]) -> "Callable[[Wanted], Executor]":
-    """An executor with these settings, yet to be started. Raises UsageError as `choose_executor`."""
-    from pydantic import ValidationError
-
-    from ssl_bench.specs import resolve
-
-    name = spec.name
-    try:
-        config = spec.config(**values)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = "-".join(str(part) for part in fault["loc"][:1]).replace("_", "-")
-        message = fault["msg"].removeprefix("Value error, ")
-        given = f" '{fault['input']}'" if fault["type"] != "missing" else ""
-        where = f"--{name}-{field}{given}: " if field else f"executor '{name}': "
-        raise UsageError(f"{where}{message[0].lower()}{message[1:]}") from error
-    try:
-        executor = resolve(spec.executor)
-    except ImportError as error:
-        cure = f"; {spec.install}" if spec.install else ""
-        raise UsageError(
-            f"executor '{name}' needs a package that is not installed ({error}){cure}"
-        ) from error
-
-    def start(wanted: "Wanted") -> "Executor":
-        if wanted.processes > 1 and not executor.several_processes:
-            raise UsageError(
-                f"--gpus-per-cell {wanted.processes}: executor '{name}' runs a cell in one process; "
-                "take --executor local, or leave it out"
-            )
-        started: Executor = executor(wanted, config)
-        return started
-
-    return start
 
 
 def _generate(taken: set[str], command: str) -> Iterator[ExecutorOption]:

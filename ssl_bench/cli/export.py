@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
@@ -18,9 +19,7 @@ from ssl_bench.errors import UsageError
     help="Kind of file.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write or replace.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
-)
+@runs_option
 @plugin_option
 def export(cell: str, form: str, out: Path, runs: Path) -> None:
     """Write the network that a finished cell deploys.

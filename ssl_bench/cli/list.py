@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
 
 if TYPE_CHECKING:
     from ssl_bench.registry import Registry
@@ -17,7 +17,7 @@ PLUGINS = "plugins"
 @click.argument("kind", type=click.Choice([*KINDS, PLUGINS]), required=False)
 @plugin_option
 def list_(kind: str | None) -> None:
-    """List tasks, datasets, backbones, methods, executors and trackers with who provides each.
+    """List tasks, datasets, backbones, methods with their papers, executors and trackers, and who provides each.
 
     `plugins`: every plugin that was found, with its version, where it lies, and what it provides or why it does not.
     """
@@ -34,8 +34,9 @@ def list_(kind: str | None) -> None:
         click.secho(name, bold=True)
         for spec in group:
             click.echo(f"  {spec.key:<{first}}  {spec.title:<{second}}  {registry.providers[name, spec.key]}")
-    for plugin, why in registry.failures.items():
-        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+            if reference := getattr(spec, "reference", ""):
+                click.echo(f"  {'':<{first}}  {reference}")
+    warn_of_failures(registry)
 
 
 def _list_plugins(registry: "Registry") -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.progress import number_of
+
 SOURCES = click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -13,9 +15,9 @@ SOURCES = click.argument("folders", nargs=-1, required=True, type=click.Path(pat
 def merge(folders: tuple[Path, ...], to: Path) -> None:
     """Join results FOLDERS, each the --out of runs, into one: every cell with weights and log.
 
-    Equal records are kept once. Finished cells go before failed and interrupted ones; with those, the same command as
-    ever goes on. Records of one cell that differ in more than cost and provenance are refused, and then nothing is
-    written. `collect` does the same with records alone.
+    Equal records are kept once. A finished cell goes before a failed or interrupted one; what is unfinished, the
+    command that made it goes on with. Records of one cell that differ in more than cost and provenance are refused,
+    and then nothing is written. `collect` does the same with records alone.
     """
     from ssl_bench.merge import merge
 
@@ -39,4 +41,4 @@ def collect(folders: tuple[Path, ...], to: Path) -> None:
     from ssl_bench.merge import collect
 
     done = collect(folders, to)
-    click.echo(f"{to}: {len(done.added)} records added, {len(done.kept)} there already")
+    click.echo(f"{to}: {number_of(len(done.added), 'record')} added, {len(done.kept)} there already")

@@ -11,7 +11,7 @@ KINDS = ("method", "task", "dataset", "backbone", "executor", "tracker")
 
 
 @click.command(short_help="Write a small package to start a plugin from.")
-@click.argument("kind", metavar=f"[{'|'.join(KINDS)}]")
+@click.argument("kind", metavar=f"{{{'|'.join(KINDS)}}}")
 @click.argument("name")
 @click.option("--task", help="Whose pictures a data set holds.  [default: the first task]")
 @click.option(

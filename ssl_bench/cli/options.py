@@ -1,4 +1,4 @@
-"""Options that `run` and `plan` share, and suite files that give the same from TOML."""
+"""Options that several commands share, and suite files that give those of `run`, `plan` and `tune` from TOML."""
 
 import tomllib
 from collections.abc import Callable
@@ -14,10 +14,14 @@ from ssl_bench.errors import UsageError, suggestion
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
+LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
+
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
 )
-LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
+runs_option = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
+)
 
 
 def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -47,7 +51,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
 
 
 def plan_options(function: Function) -> Function:
-    """What to compare, on which data, for how long."""
+    """What to compare, on which data, for how long: options of `run`, `plan` and `tune`."""
     decorators = [
         plugin_option,
         click.argument(
@@ -55,35 +59,63 @@ def plan_options(function: Function) -> Function:
         ),
         click.option("--tasks", default="all", show_default=True, help="all, or a list such as a,b"),
         click.option("--methods", default="all", show_default=True, help="all, or a list such as a,b"),
-        click.option("--backbones", default="", help="A list; the default is each task's own for the tier."),
+        click.option(
+            "--backbones",
+            default="",
+            help="A list; `ssl-bench list backbones` shows them.  [default: each task's own for the tier]",
+        ),
         click.option(
             "--labels",
             multiple=True,
             metavar="[TASK=]VALUE",
-            help="Fraction (1/8), count (100), all, or a list file; several by commas.  [default: 1/8]",
+            help="Fraction (1/8), count (100), all, or a list file; several by commas; repeatable.  [default: 1/8]",
         ),
-        click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True),
+        click.option(
+            "--split-seed",
+            type=click.IntRange(0),
+            default=0,
+            show_default=True,
+            help="Draws which images are labelled.",
+        ),
         click.option("--seeds", default="0", show_default=True, help="Training seeds, such as 0,1,2."),
         click.option(
-            "--tier", type=click.Choice(["smoke", "lite", "paper"]), default="smoke", show_default=True
+            "--tier",
+            type=click.Choice(["smoke", "lite", "paper"]),
+            default="smoke",
+            show_default=True,
+            help="Training budget: does it run, does it help, or as published.",
         ),
-        click.option("--data", multiple=True, metavar="TASK=PATH", help="A folder with a task's images."),
-        click.option("--dataset", multiple=True, metavar="TASK=NAME", help="The layout of that folder."),
+        click.option(
+            "--data",
+            multiple=True,
+            metavar="TASK=PATH",
+            help="A folder with a task's images; repeatable.  [default: the task's embedded set]",
+        ),
+        click.option(
+            "--dataset",
+            multiple=True,
+            metavar="TASK=NAME",
+            help="The layout of that folder, or another data set of the task; repeatable.",
+        ),
         click.option(
             "--unlabeled",
             multiple=True,
             metavar="[TASK=]FOLDER",
-            help="A folder of further images without targets.",
+            help="A folder of further images without targets; repeatable.",
         ),
         click.option(
             "--set",
             "settings",
             multiple=True,
             metavar="NAME.FIELD=VALUE",
-            help="A setting of a method, or of a task's recipe.",
+            help="A setting of a method, or of a task's recipe; repeatable.",
         ),
         click.option(
-            "--threads", type=click.IntRange(1), default=1, show_default=True, help="Per cell, on a CPU."
+            "--threads",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="CPU threads of each process; part of what a cell is.",
         ),
         click.option(
             "--pretrained/--no-pretrained",
@@ -94,7 +126,7 @@ def plan_options(function: Function) -> Function:
             "--weights",
             default="",
             metavar="FILE",
-            help="Those weights from a file (.safetensors, .pth), not the published ones.",
+            help="Pretrained weights from a file (.safetensors, .pth) in place of the published ones.",
         ),
         click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
         click.option(
@@ -105,7 +137,7 @@ def plan_options(function: Function) -> Function:
             help="Of the networks; auto: bf16 on a GPU, fp32 on a CPU.",
         ),
         click.option("--channels-last", is_flag=True, help="Keep images and weights as (N, H, W, C)."),
-        click.option("--compile", is_flag=True, help="Networks through torch.compile, where it can."),
+        click.option("--compile", is_flag=True, help="Compile networks by torch.compile, where it can."),
         click.option(
             "--micro-batches",
             type=click.IntRange(1),
@@ -118,15 +150,16 @@ def plan_options(function: Function) -> Function:
             type=click.IntRange(1),
             default=1,
             show_default=True,
-            help="Processes that share a batch; on a CPU as many, with --threads each.",
+            help="GPUs that share each batch, a process for each; on a CPU as many processes, with --threads each.",
         ),
         click.option(
             "--trials",
             multiple=True,
             metavar="METHOD=COUNT",
-            help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites.",
+            help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites; "
+            "repeatable.",
         ),
-        click.option("--trackers", default="", help="A list, such as tensorboard."),
+        click.option("--trackers", default="", help="A list; `ssl-bench list trackers` shows them."),
         click.option(
             "--checkpoint-seconds",
             type=click.FloatRange(0),
@@ -160,10 +193,15 @@ def plan_options(function: Function) -> Function:
 
 
 def execution_options(function: Function) -> Function:
-    """How the cells run."""
+    """How the cells run: options of `run` and `tune`."""
     decorators = [
         jobs_option,
-        click.option("--executor", default="local", show_default=True, help="Who runs the cells."),
+        click.option(
+            "--executor",
+            default="local",
+            show_default=True,
+            help="Who runs the cells; `ssl-bench list executors` shows them.",
+        ),
         click.option(
             "--resume/--no-resume",
             default=True,
@@ -247,24 +285,11 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _option_value(key: str, value: Any) -> Any:
     if key in REPEATABLE:
         if isinstance(value, dict):
-            return [f"{name}={setting_text(item)}" for name, item in _flat(value)]
+            from ssl_bench.recipe import flat
+            from ssl_bench.settings import setting_text
+
+            return [f"{name}={setting_text(item)}" for name, item in flat(value).items()]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if key in LISTS and isinstance(value, list):
         return ",".join(str(item) for item in value)
     return value
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for name, value in table.items():
-        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
-    return rows
-
-
-def setting_text(value: Any) -> str:
-    """A value as `--set` reads it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return (
-        "[" + ", ".join(setting_text(item) for item in value) + "]" if isinstance(value, list) else str(value)
-    )

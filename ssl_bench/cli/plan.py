@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ssl_bench.cli.options import jobs_option, plan_options, request_from
-from ssl_bench.cli.plugins import load_registry
+from ssl_bench.cli.plugins import load_registry, warn_of_failures
 
 
 @click.command(short_help="Show the cells of a run without running them.")
@@ -16,8 +16,11 @@ from ssl_bench.cli.plugins import load_registry
     "--estimate", is_flag=True, help="Time a few steps of each kind of cell and show what all will take."
 )
 def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
-    """Show the cells that `run` with the same options would run, has finished, or skips, and why."""
-    from ssl_bench.cli.display import show_plan, warn_of_failures
+    """Show the cells that `run` with the same options would run, has finished, or skips, and why.
+
+    SUITE is a TOML file with the same options as keys.
+    """
+    from ssl_bench.cli.display import show_plan
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
 

@@ -43,3 +43,9 @@ def load_registry() -> "Registry":
     from ssl_bench.registry import load_registry
 
     return load_registry(files=read_plugin_files(click.get_current_context().meta.get(FILES, ())))
+
+
+def warn_of_failures(registry: "Registry") -> None:
+    """A line for each plugin that could not be loaded."""
+    for plugin, why in registry.failures.items():
+        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)

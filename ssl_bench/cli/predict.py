@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import SslBenchError, UsageError
 
@@ -12,9 +13,7 @@ from ssl_bench.errors import SslBenchError, UsageError
 @click.argument("cell")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
-)
+@runs_option
 @plugin_option
 def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     """Write what a finished cell predicts for IMAGES, picture files and folders of them.

@@ -84,7 +84,7 @@ def duration(seconds: float) -> str:
 
 def number_of(count: int, unit: str) -> str:
     """`1 cell`, `2 cells`."""
-    return f"{count} {unit}{'s' * (count != 1)}"
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def _amount(done: int, total: int | None, unit: str) -> str:

@@ -10,7 +10,8 @@ import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import execution_options, plan_options, request_from
-from ssl_bench.cli.plugins import load_registry
+from ssl_bench.cli.plugins import load_registry, warn_of_failures
+from ssl_bench.cli.progress import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome
@@ -49,8 +50,6 @@ def run(suite: Path | None, **options: Any) -> None:
 
 def open_registry(options: Mapping[str, Any]) -> "Registry":
     """The plugins, with a warning for each that is broken, and the executor that the command asks for checked."""
-    from ssl_bench.cli.display import warn_of_failures
-
     registry = load_registry()
     warn_of_failures(registry)
     registry.executor(options["executor"])
@@ -100,5 +99,7 @@ def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") ->
         log = store.cells / outcome.cell / "log.txt"
         click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message} (log: {log})", err=True)
     if failed:
-        click.echo(f"ssl-bench: {len(failed)} of {len(plan.cells)} cells did not finish", err=True)
+        click.echo(
+            f"ssl-bench: {len(failed)} of {number_of(len(plan.cells), 'cell')} did not finish", err=True
+        )
         raise click.exceptions.Exit(1)

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.errors import UsageError
 
 
 @click.command(short_help="Draw what a finished cell has learnt.")
 @click.argument("cell")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
-)
+@runs_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="PNG file to write.  [default: show.png beside the record]"
 )

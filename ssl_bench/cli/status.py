@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def status_(folder: Path) -> None:
     """Show where the cells of FOLDER (default: runs) stand, from any machine that sees it.
 
-    Those that run with host, process, device, step, speed, time left and last sign of life; those that failed with the
-    reason; those that were interrupted.
+    Of a cell that runs: host, process, device, step, speed, time left and last sign of life. Of one that failed: the
+    reason. Of one that was interrupted: the step from which it goes on.
     """
     from ssl_bench.status import read_status
 

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
 from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
+from ssl_bench.cli.progress import number_of
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PATHS = ("labels", "data", "unlabeled")
     "--grid",
     multiple=True,
     metavar="METHOD.FIELD=A,B",
-    help="Values to try of a method's field; several fields make a grid.",
+    help="Values to try of a method's field; repeatable, and several fields make a grid.",
 )
 @click.option("--preset", default="", metavar="NAME", help="The grids that the methods bring along, by name.")
 @click.option(
@@ -42,7 +43,7 @@ PATHS = ("labels", "data", "unlabeled")
     default="1/4",
     show_default=True,
     metavar="SHARE",
-    help="Of the labelled images, to be scored on and not learnt from.",
+    help="Of the labelled images: trials are scored on these, and do not learn from them.",
 )
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Where tables, pictures and suite go.  [default: OUT/tune]"
@@ -52,6 +53,8 @@ def tune(
     suite: Path | None, grid: tuple[str, ...], preset: str, held_out: str, to: Path | None, **options: Any
 ) -> None:
     """Try every point of a grid and write the best ones as a suite for `run`.
+
+    SUITE is a TOML file with the same options as keys.
 
     Points are ordinary cells: they resume, and those that have finished are kept. Every method gets as many trials,
     the baselines included; a method whose own grid is smaller also tries learning rates. Trials are scored on images
@@ -91,7 +94,9 @@ def tune(
             # What an earlier search chose must not pass for the choice of this one.
             (folder / "winners.toml").unlink(missing_ok=True)
             written = write_tables(files, folder)
-            click.echo(f"\n{search_text(found)}\n\nwrote {written[0]} and {len(written) - 1} files beside it")
+            click.echo(
+                f"\n{search_text(found)}\n\nwrote {written[0]} and {number_of(len(written) - 1, 'file')} beside it"
+            )
     complain(
         [one for one in endings if one.status != "finished" and not diverged(store, one.cell)], plan, store
     )

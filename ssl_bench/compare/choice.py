@@ -1,6 +1,5 @@
 """Which finished cells, and which test images, are shown beside each other. Free of torch."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from ssl_bench.leaderboard.grouping import Column, Table, differing, make_column
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import make_rows
 from ssl_bench.results import Record
+from ssl_bench.splits import ranked
 
 Choice = Literal["random", "gain"]
 
@@ -127,7 +127,7 @@ def choose_images(
     single images.
     """
     if choice == "random":
-        return sorted(ids, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())[:count]
+        return ranked(ids, seed)[:count]
     low, high = (image_scores(one.entry) for one in (comparison.baseline, comparison.challenger))
     sign = 1 if comparison.head.higher_is_better else -1
     gains = {name: sign * (high[name] - low[name]) for name in ids if name in low and name in high}

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.entries import Entry
 from ssl_bench.leaderboard.fields import MISSING, canonical
-from ssl_bench.recipe import TIERS
+from ssl_bench.recipe import TIERS, flat
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -85,20 +85,11 @@ def differing(entries: Sequence[Entry]) -> str:
 
 def _differing_recipe(entries: Sequence[Entry]) -> str:
     """The first field of their recipes that differs, with two of its values."""
-    recipes = [_flat(entry.recipe_settings) for entry in entries]
+    recipes = [flat(entry.recipe_settings) for entry in entries]
     for field in sorted({field for recipe in recipes for field in recipe}):
         if len(values := sorted({canonical(recipe.get(field)) for recipe in recipes})) > 1:
             return f"recipe: {field} {values[0]} and {values[1]}"
     return "recipe"
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        found |= (
-            _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-        )
-    return found
 
 
 def require_one_table(entries: Sequence[Entry]) -> None:

@@ -8,47 +8,11 @@ from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span, exact
 
-GREEK = dict(
-    (
-        *(
-            ("alpha", "α"),
-            ("beta", "β"),
-            ("gamma", "γ"),
-            ("delta", "δ"),
-            ("epsilon", "ε"),
-            ("zeta", "ζ"),
-            ("eta", "η"),
-        ),
-        *(
-            ("theta", "θ"),
-            ("iota", "ι"),
-            ("kappa", "κ"),
-            ("lambda", "λ"),
-            ("mu", "μ"),
-            ("nu", "ν"),
-            ("xi", "ξ"),
-        ),
-        *(
-            ("pi", "π"),
-            ("rho", "ρ"),
-            ("sigma", "σ"),
-            ("tau", "τ"),
-            ("upsilon", "υ"),
-            ("phi", "φ"),
-            ("chi", "χ"),
-        ),
-        *(
-            ("psi", "ψ"),
-            ("omega", "ω"),
-            ("Gamma", "Γ"),
-            ("Delta", "Δ"),
-            ("Theta", "Θ"),
-            ("Lambda", "Λ"),
-            ("Xi", "Ξ"),
-        ),
-        *(("Pi", "Π"), ("Sigma", "Σ"), ("Phi", "Φ"), ("Psi", "Ψ"), ("Omega", "Ω")),
-    )
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 )
+GREEK = dict(zip(_NAMES.split(), "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
 """What LaTeX calls Greek letters."""
 _TOKEN = re.compile(r"\\([A-Za-z]+)\s*|([_^])(?:\{([^{}]*)\}|([^{}\\]))|(.)", re.DOTALL)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench.plugin_files import read_plugin_files
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.registry import Registry, load_registry, normal_name
 from ssl_bench.specs import (
     BackboneSpec,
     DatasetSpec,
@@ -80,12 +80,12 @@ def named_subjects(registry: Registry, name: str) -> Iterator[Subject]:
             plugins = _plugins_at(registry, path)
         yield from subjects_of(registry, plugins)
         return
-    same = _normal(name)
+    same = normal_name(name)
     plugins = {
         plugin
         for plugin, provider in registry.plugins.items()
-        if same in (_normal(plugin), _normal(provider.distribution))
-        or (provider.location is not None and same == _normal(_module_name(provider.location)))
+        if same in (normal_name(plugin), normal_name(provider.distribution))
+        or (provider.location is not None and same == normal_name(_module_name(provider.location)))
     }
     if plugins:
         yield from subjects_of(registry, plugins)
@@ -180,7 +180,3 @@ def _plugins_at(registry: Registry, path: Path) -> set[str]:
 
 def _module_name(location: Path) -> str:
     return location.parent.name if location.name == "__init__.py" else location.stem
-
-
-def _normal(name: str) -> str:
-    return name.replace("_", "-").replace(".", "-").lower()

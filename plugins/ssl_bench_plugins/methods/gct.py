@@ -69,7 +69,7 @@ class GCT(Method):
         if self.config.low_memory:
             yield from self._one_by_one(networks, batch, valid, progress)
             return
-        views = [self._view(network, batch, valid) for network in networks.values()]
+        views = [self._view(network, batch.images, valid) for network in networks.values()]
         guides = self._guides(self._draws(networks, batch, valid) if self.redraws else views, valid)
         terms = [
             self._terms(view, guide, batch, valid, progress)
@@ -88,18 +88,18 @@ class GCT(Method):
         draws = self._draws(networks, batch, valid)
         guides = self._guides(draws, valid)
         for (name, network), guide in zip(networks.items(), guides, strict=True):
-            yield {name: self._terms(self._view(network, batch, valid), guide, batch, valid, progress)}
+            yield {name: self._terms(self._view(network, batch.images, valid), guide, batch, valid, progress)}
         again = [view._replace(flaws=self.detector(view.prediction, batch.images)) for view in draws]
         yield {"detector": self._detector_terms(again, batch)}
 
-    def _view(self, network: nn.Module, batch: Batch, valid: Tensor) -> View:
-        logits = network(batch.images)
+    def _view(self, network: nn.Module, images: Tensor, valid: Tensor) -> View:
+        logits = network(images)
         prediction = torch.where(valid, self.task.activate(logits), 0.0)
-        return View(logits, prediction, self.detector(prediction, batch.images))
+        return View(logits, prediction, self.detector(prediction, images))
 
     @torch.no_grad()
     def _draws(self, networks: Mapping[str, nn.Module], batch: Batch, valid: Tensor) -> list[View]:
-        return [self._view(network, batch, valid) for network in networks.values()]
+        return [self._view(network, batch.images, valid) for network in networks.values()]
 
     @torch.no_grad()
     def _guides(self, views: list[View], valid: Tensor) -> list[Guide]:
@@ -148,14 +148,9 @@ class GCT(Method):
         As for labelled rows in training, zeroed at void; but with running statistics, as in evaluation.
         """
         value, valid = self.task.encode(target)
-        logits = [self.first(images), self.second(images)]
-        predictions = [torch.where(valid, self.task.activate(each), 0.0) for each in logits]
-        views = [
-            View(each, prediction, self.detector(prediction, images))
-            for each, prediction in zip(logits, predictions, strict=True)
-        ]
+        views = [self._view(network, images, valid) for network in (self.first, self.second)]
         maps = readable(views[0].flaws, valid), readable(views[1].flaws, valid)
-        panels = [Panel("prediction 2", self.task.activate(logits[1]), is_prediction=True)]
+        panels = [Panel("prediction 2", self.task.activate(views[1].logits), is_prediction=True)]
         for number, (view, guide, flaws) in enumerate(
             zip(views, self._guides(views, valid), maps, strict=True), 1
         ):

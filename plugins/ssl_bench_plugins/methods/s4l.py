@@ -3,10 +3,10 @@
 Zhai, Oliver, Kolesnikov and Beyer, S4L: Self-Supervised Semi-Supervised Learning, ICCV 2019,
 https://arxiv.org/abs/1905.03670, in the form that the GCT paper (ECCV 2020) compares with.
 
-    L = task(T(x_l), y) + w_rot task(T(rot x_l), rot y) + lambda_S4L CE_4(head(T(x), T(rot x)))
+    L = task(T(x_l), y) + w_rot task(T(rot x_l), rot y) + lambda_S4L CE_4(head(z(x), z(rot x)))
 
 Deviations: one copy of each image, turned by 90, 180 or 270 degrees, instead of all three, for half the cost; the head
-reads the network's output, since a task network has no feature vector of its own.
+reads the network's logits z, since a task network has no feature vector of its own.
 """
 
 from collections.abc import Iterator, Mapping

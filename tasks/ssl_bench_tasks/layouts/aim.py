@@ -9,7 +9,7 @@ from ssl_bench.folders import Files, FolderDataset
 class Aim(FolderDataset):
     """500 images with trimaps, of which a fifth is held out."""
 
-    layout = "AIM-500: {original,mask}, trimap and usr beside them or not"
+    layout = "AIM-500: {original,mask}, with trimap and usr or without"
     targets_are = "alpha"
     marks = (("original", "mask"),)
     train_files = (Files(images="original", targets=("mask",), unknown="trimap"),)

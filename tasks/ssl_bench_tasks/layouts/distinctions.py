@@ -13,7 +13,7 @@ from PIL import Image
 from ssl_bench.errors import DataError
 from ssl_bench.folders import Files, FolderDataset, name_hash
 from ssl_bench.pictures import read_alpha, read_picture
-from ssl_bench.records import Record
+from ssl_bench.samples import Sample
 from ssl_bench.scan import folder_at, picture_files
 
 _NAMES = ("BG", "background", "backgrounds")
@@ -27,7 +27,10 @@ class Distinctions(FolderDataset):
     with its matte, an unlabelled one too; no method sees that matte.
     """
 
-    layout = "Distinctions-646: {Train,Test}/{FG,GT}, with backgrounds in a folder BG or backgrounds in it or beside it"
+    layout = (
+        "Distinctions-646: {Train,Test}/{FG,GT}, and backgrounds in a folder BG, background or backgrounds, in the set "
+        "or beside it"
+    )
     targets_are = "alpha"
     marks = (("Train/FG", "Train/GT"),)
     train_files = (Files(images="Train/FG", targets=("Train/GT",)),)
@@ -35,7 +38,7 @@ class Distinctions(FolderDataset):
     holds_out = True
     seed: ClassVar[int] = 0
 
-    def _parts(self) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
+    def _parts(self) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         train, test = super()._parts()
         places = [
             folder_at(place, name) for place in (self.root, self.root.resolve().parent) for name in _NAMES
@@ -54,41 +57,41 @@ class Distinctions(FolderDataset):
         parts = ((train, ranked[count:]), (test, ranked[:count]))
         laid = [
             {
-                name: Record(
-                    record.image,
-                    record.target,
-                    record.unknown,
+                name: Sample(
+                    sample.image,
+                    sample.target,
+                    sample.unknown,
                     pictures[chosen[_draw(self.seed, name, len(chosen))]],
                 )
-                for name, record in records.items()
-                if record.target  # Nothing says where a foreground without a matte ends.
+                for name, sample in samples.items()
+                if sample.target  # Nothing says where a foreground without a matte ends.
             }
-            for records, chosen in parts
+            for samples, chosen in parts
         ]
         return laid[0], laid[1]
 
     def image(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8, composed as alpha F + (1 - alpha) B. Raises DataError where the sizes differ."""
-        record = self._record(name)
+        sample = self._sample(name)
         found = self._cache.get(("image", name))
         if found is None:
-            found = self._composed(record)
+            found = self._composed(sample)
             self._cache.put(("image", name), found)
         return found
 
-    def _composed(self, record: Record) -> np.ndarray:
-        assert record.target is not None
-        assert record.background is not None
-        foreground = self._decoded(record.image, read_picture)
-        alpha = self._decoded(record.target, read_alpha)
+    def _composed(self, sample: Sample) -> np.ndarray:
+        assert sample.target is not None
+        assert sample.background is not None
+        foreground = self._decoded(sample.image, read_picture)
+        alpha = self._decoded(sample.target, read_alpha)
         if foreground.shape[:2] != alpha.shape[:2]:
             sizes = [f"{array.shape[1]} x {array.shape[0]} px" for array in (foreground, alpha)]
             raise DataError(
-                f"sizes differ: image {record.image} is {sizes[0]}, its target {record.target} is {sizes[1]}; "
+                f"sizes differ: image {sample.image} is {sizes[0]}, its target {sample.target} is {sizes[1]}; "
                 "make them equal or take both out"
             )
         opacity = alpha / (1.0 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max)
-        behind = _cover(self._decoded(record.background, read_picture), foreground.shape[:2])
+        behind = _cover(self._decoded(sample.background, read_picture), foreground.shape[:2])
         return np.rint(opacity * foreground + (1 - opacity) * behind).astype(np.uint8)
 
 

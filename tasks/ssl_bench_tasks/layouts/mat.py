@@ -14,11 +14,8 @@ def read_variable(data: bytes, path: Path, name: str) -> np.ndarray:
 
     try:
         found = loadmat(io.BytesIO(data), variable_names=[name])
-    except Exception as error:  # Damaged files end in errors of many kinds.
-        raise DataError(
-            f"{path} cannot be read as a MATLAB file ({' '.join(str(error).split())}); fetch it again, or save it "
-            "in version 7 or before"
-        ) from None
+    except Exception as error:
+        raise _unreadable(path, error) from None
     if name not in found:
         raise DataError(f"{path} holds no variable '{name}'; fetch it again")
     variable: np.ndarray = found[name]
@@ -32,10 +29,15 @@ def shape_of(path: Path, name: str) -> tuple[int, ...]:
     try:
         found = {key: (shape, kind) for key, shape, kind in whosmat(path)}
     except Exception as error:
-        raise DataError(
-            f"{path} cannot be read as a MATLAB file ({' '.join(str(error).split())}); fetch it again, or save it "
-            "in version 7 or before"
-        ) from None
+        raise _unreadable(path, error) from None
     if name not in found or found[name][1] != "uint8":
         raise DataError(f"{path} holds no variable '{name}' of uint8; fetch it again")
     return tuple(found[name][0])
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    """Damaged files end in errors of many kinds."""
+    reason = " ".join(str(error).split())
+    return DataError(
+        f"{path} cannot be read as a MATLAB file ({reason}); fetch it again, or save it in version 7 or before"
+    )

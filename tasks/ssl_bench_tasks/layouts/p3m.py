@@ -16,7 +16,7 @@ class P3M(FolderDataset):
 
     layout = (
         "P3M-10k: train/{blurred_image,mask}, with validation/P3M-500-P/{blurred_image,mask} "
-        "or validation/P3M-500-NP/{original_image,mask}, trimap beside them or not"
+        "or validation/P3M-500-NP/{original_image,mask}; with trimap beside them or without"
     )
     targets_are = "alpha"
     marks = (("train/blurred_image",),)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ssl_bench.folders import Files, FolderDataset, name_hash
-from ssl_bench.records import any_name
+from ssl_bench.samples import any_name
 
 
 def _pairs(images: str, *targets: str, unknown: str = "") -> Files:
@@ -14,7 +14,7 @@ class _Pairs(FolderDataset):
     """Images of `input/` without a target, and all of `unlabeled/`, are unlabelled.
 
     The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
-    `ssl_bench.records.TOKENS`), that of `input/7/2.png` also `target/7`: the first of these that is there.
+    `ssl_bench.samples.TOKENS`), that of `input/7/2.png` also `target/7`: the first of these that is there.
 
     Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a
     fifth as a whole. A pair's part depends on the hash of its stem, or folder, alone, on no file's content and no

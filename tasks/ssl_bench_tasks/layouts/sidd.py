@@ -13,7 +13,7 @@ import numpy as np
 
 from ssl_bench.errors import DataError
 from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.records import Identify, Record
+from ssl_bench.samples import Identify, Sample
 from ssl_bench.scan import require_inside, subfolders
 from ssl_bench_tasks.layouts.mat import read_variable, shape_of
 
@@ -40,22 +40,22 @@ class _Sidd(FolderDataset):
         match = _INSTANCE.search(name)
         return match["scene"] if match else re.split(r"[_\-/]", name)[0]
 
-    def beside(self) -> Mapping[str, Record]:
+    def beside(self) -> Mapping[str, Sample]:
         """The two MATLAB files of blocks, here or above."""
         noisy, clean = (self._find((name,)) for name in _BLOCKS)
         return _blocks(noisy, clean, self._base) if noisy and clean else {}
 
     def image(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8."""
-        record = self._record(name)
-        return super().image(name) if record.block is None else self._block(record.image, record.block)
+        sample = self._sample(name)
+        return super().image(name) if sample.block is None else self._block(sample.image, sample.block)
 
     def target(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8."""
-        record = self._record(name)
-        if record.block is None or record.target is None:
+        sample = self._sample(name)
+        if sample.block is None or sample.target is None:
             return super().target(name)
-        return self._block(record.target, record.block)
+        return self._block(sample.target, sample.block)
 
     def _block(self, path: Path, place: tuple[int, int]) -> np.ndarray:
         def read(data: bytes, path: Path) -> np.ndarray:
@@ -66,8 +66,8 @@ class _Sidd(FolderDataset):
         return np.ascontiguousarray(blocks[place])
 
 
-def _blocks(noisy: Path, clean: Path, base: Path) -> dict[str, Record]:
-    """`image/block` to record, for files of (images, blocks, H, W, 3) uint8 each."""
+def _blocks(noisy: Path, clean: Path, base: Path) -> dict[str, Sample]:
+    """Samples by `image/block`, for files of (images, blocks, H, W, 3) uint8 each."""
     for path in (noisy, clean):
         require_inside(path, base)
     shapes = [shape_of(path, path.stem) for path in (noisy, clean)]
@@ -77,7 +77,7 @@ def _blocks(noisy: Path, clean: Path, base: Path) -> dict[str, Record]:
             "blocks, height, width, 3); fetch them again"
         )
     places = np.ndindex(*shapes[0][:2])
-    return {f"{i:02d}/{j:02d}": Record(noisy, clean, block=(i, j)) for i, j in places}
+    return {f"{i:02d}/{j:02d}": Sample(noisy, clean, block=(i, j)) for i, j in places}
 
 
 class _Scenes(_Sidd):
@@ -169,8 +169,8 @@ class SiddCrops(_Sidd):
     """Crops of frames, made beforehand."""
 
     layout = (
-        "SIDD crops: {train,val}/SIDD/{input_crops,target_crops}, or {input,gt}, the folder SIDD and the folders "
-        "train and val being left out or not"
+        "SIDD crops: {train,val}/SIDD/{input_crops,target_crops}, or {input,gt}; SIDD alone, or all three "
+        "folders, may be left out"
     )
     marks = tuple(
         (folder + images, folder + targets)
@@ -194,5 +194,5 @@ class SiddBlocks(_Sidd):
         """Whether both files lie right here."""
         return all((folder / name).is_file() for name in _BLOCKS)
 
-    def _parts(self) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
+    def _parts(self) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         return self.hold_apart(_blocks(self.root / _BLOCKS[0], self.root / _BLOCKS[1], self._base))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssl_bench.errors import DataError
 from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.records import Record, collect
+from ssl_bench.samples import Sample, collect
 from ssl_bench.scan import find_roots
 from ssl_bench_tasks.layouts.mat import read_variable
 
@@ -73,7 +73,7 @@ class Voc(FolderDataset):
 
     layout = (
         "PASCAL VOC: JPEGImages, SegmentationClass and ImageSets/Segmentation/{train,val}.txt, "
-        "also within VOCdevkit/VOC2012, SegmentationClassAug and train_aug.txt, or SBD, beside them or not"
+        "also within VOCdevkit/VOC2012; with SegmentationClassAug and train_aug.txt, with SBD, or with neither"
     )
     targets_are = "indices"
     marks = (("JPEGImages",),)
@@ -84,26 +84,26 @@ class Voc(FolderDataset):
     wrappers = ("VOC2012", "VOCdevkit")
 
     @cached_property
-    def _sbd(self) -> Mapping[str, Record]:
+    def _sbd(self) -> Mapping[str, Sample]:
         roots = find_roots(self._base, Sbd.is_root)
         return collect(Sbd.train_files, roots[0], self._base, lone_targets=True) if len(roots) == 1 else {}
 
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
-    ) -> dict[str, Record]:
-        records = super()._collect(role, parts, taken=taken, lone_targets=lone_targets)
+    ) -> dict[str, Sample]:
+        samples = super()._collect(role, parts, taken=taken, lone_targets=lone_targets)
         for name, other in self._sbd.items():
-            own = records.setdefault(name, other)
+            own = samples.setdefault(name, other)
             if own.target is None:
-                records[name] = replace(own, target=other.target)
-        return records
+                samples[name] = replace(own, target=other.target)
+        return samples
 
     def _listed(
-        self, records: Mapping[str, Record], *lists: Path | None
-    ) -> tuple[Mapping[str, Record], Mapping[str, Record]]:
-        train, test = super()._listed(records, *lists)
+        self, samples: Mapping[str, Sample], *lists: Path | None
+    ) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
+        train, test = super()._listed(samples, *lists)
         if self._find(self.train_lists[:1]) is None:
-            train = {**train, **{name: records[name] for name in self._sbd if name not in test}}
+            train = {**train, **{name: samples[name] for name in self._sbd if name not in test}}
         return train, test
 
     def decode_target(self, data: bytes, path: Path) -> np.ndarray:

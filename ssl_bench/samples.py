@@ -72,7 +72,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Record:
+class Sample:
     """The files of one image."""
 
     image: Path
@@ -97,23 +97,23 @@ class Record:
 
 def collect(
     parts: Iterable[Files], root: Path, base: Path, *, taken: Collection[str] = (), lone_targets: bool = False
-) -> dict[str, Record]:
-    """Id to record of the images in several folders, each in the order of its ids.
+) -> dict[str, Sample]:
+    """Samples by id, of the images in several folders, each in the order of its ids.
 
     `base`: the resolved folder out of which no link may lead. Where an id is in `taken` or in an earlier folder, all
     ids of the later one get that folder before them. Raises DataError for two files of one id and, unless
     `lone_targets`, for a target without its image.
     """
-    records: dict[str, Record] = {}
+    samples: dict[str, Sample] = {}
     for files in parts:
         found = _pair(files, root, base, lone_targets)
-        if any(name in taken or name in records for name in found):
-            found = {f"{files.images}/{name}": record for name, record in found.items()}
-        records.update(found)
-    return records
+        if any(name in taken or name in samples for name in found):
+            found = {f"{files.images}/{name}": sample for name, sample in found.items()}
+        samples.update(found)
+    return samples
 
 
-def _pair(files: Files, root: Path, base: Path, lone_targets: bool) -> dict[str, Record]:
+def _pair(files: Files, root: Path, base: Path, lone_targets: bool) -> dict[str, Sample]:
     def index(folder: str, identify: Identify, ending: str = "") -> dict[str, Path]:
         return _index(folder_at(root, folder), identify, base, nested=files.nested, ending=ending)
 
@@ -130,7 +130,7 @@ def _pair(files: Files, root: Path, base: Path, lone_targets: bool) -> dict[str,
             f"{lone} is a target without its image in {folder_at(root, files.images)}; add it or take it out"
         )
     return {
-        name: Record(path, targets.get(chosen[name] or ""), unknown.get(chosen[name] or name))
+        name: Sample(path, targets.get(chosen[name] or ""), unknown.get(chosen[name] or name))
         for name, path in images.items()
     }
 

@@ -1,0 +1,42 @@
+"""TASK and where its data lie, for commands that look into one data set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from ssl_bench.cli.plugins import load_registry, plugin_option
+
+if TYPE_CHECKING:
+    from ssl_bench.dataset import Dataset
+    from ssl_bench.specs import TaskSpec
+
+Result = TypeVar("Result")
+
+
+def of_task(function: Callable[..., Result]) -> Callable[..., Result]:
+    """The argument TASK, and the options --data and --dataset."""
+    for decorator in (
+        plugin_option,
+        click.option("--dataset", help="The layout of that folder, or another data set of the task."),
+        click.option(
+            "--data", type=click.Path(path_type=Path), help="A folder; the default is the embedded set."
+        ),
+        click.argument("task"),
+    ):
+        function = decorator(function)
+    return function
+
+
+def open_task_data(task: str, data: Path | None, dataset: str | None) -> "tuple[TaskSpec, Dataset]":
+    """A task and its data set, opened as `run` opens it. Raises UsageError and DataError as `open_sources`."""
+    from ssl_bench.plan import Request
+    from ssl_bench.sources import open_sources
+
+    registry = load_registry()
+    spec = registry.task(task)
+    request = Request(
+        data=[f"{task}={data}"] if data else [], dataset=[f"{task}={dataset}"] if dataset else []
+    )
+    return spec, open_sources(registry, request, [spec])[task].dataset

@@ -1,0 +1,90 @@
+"""Runs of a method on a toy task, which the checks look at."""
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ssl_bench.method import Batch, Method, Progress
+from ssl_bench.parts import Draws
+from ssl_bench.specs import Kind, MethodSpec
+from ssl_bench.testing.toys import RECIPE, STEPS, ToyStream, build_toy, toy_trainer, train_toy
+from ssl_bench.trainer import Trainer
+
+SHORT = 3
+"""Steps after which a draw from the wrong generator, or a term that is not finite, has shown."""
+
+
+class Averages:
+    """Finds, while a trainer steps, parameters of players that `after_step` moves straight towards others."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.method = trainer.method
+        self.owners = {id(p): name for name, player in trainer.players.items() for p in player.parameters()}
+        self.found: dict[str, str] = {}
+        self._after_step = self.method.after_step
+        self.method.after_step = self._watched  # type: ignore[method-assign]
+
+    def _watched(self, progress: Progress) -> None:
+        before = {name: p.detach().clone() for name, p in self.method.named_parameters()}
+        self._after_step(progress)
+        now = dict(self.method.named_parameters())
+        for name, old in before.items():
+            change = now[name].detach() - old
+            if id(now[name]) in self.owners and change.numel() >= 8 and change.any():
+                others = (p.detach() for other, p in now.items() if other != name and p.shape == old.shape)
+                if any(F.cosine_similarity((p - old).flatten(), change.flatten(), 0) > 0.999 for p in others):
+                    self.found[name] = self.owners[id(now[name])]
+
+
+class Trial:
+    """The runs that the checks of one method on one kind of task look at, each made once."""
+
+    averages: "Averages"
+    """Of the run behind `trained`."""
+    early: Mapping[str, Tensor]
+    """State of that run after `SHORT` steps."""
+
+    def __init__(self, spec: MethodSpec, kind: Kind) -> None:
+        self.spec, self.kind = spec, kind
+
+    def stream(self, under_void: float = 0) -> ToyStream:
+        """Batches as this method gets them."""
+        return ToyStream(self.kind, uses_unlabeled=self.spec.uses_unlabeled, under_void=under_void)
+
+    @cached_property
+    def fresh(self) -> Method:
+        """Untrained."""
+        return build_toy(self.spec, self.kind)
+
+    @cached_property
+    def trained(self) -> Method:
+        """Trained from first to last step."""
+        trainer = toy_trainer(self.spec, self.kind)
+        self.averages = Averages(trainer)
+        for step in range(STEPS):
+            trainer.step(step)
+            if step == SHORT - 1:
+                self.early = copy.deepcopy(trainer.method.state_dict())
+        return trainer.method
+
+    @cached_property
+    def resumed(self) -> Method:
+        """Trained with a resume half-way."""
+        return train_toy(self.spec, self.kind, resume_at=STEPS // 2)
+
+    @cached_property
+    def elsewhere(self) -> Method:
+        """Trained on other unlabelled images."""
+        return train_toy(self.spec, self.kind, unlabeled_seed=1)
+
+    def terms(self, batch: Batch) -> list[Mapping[str, Mapping[str, Tensor]]]:
+        """What `losses` yields for a batch half-way through the run, one yield after the other."""
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        draws = Draws(generator)
+        progress = Progress(STEPS // 2, RECIPE.iterations, RECIPE.iterations_per_epoch, draws)
+        return list(build_toy(self.spec, self.kind).losses(batch, progress))
