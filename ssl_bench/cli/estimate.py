@@ -39,8 +39,12 @@ def estimate(
     check_weights(registry, left, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     if shapes:
         store.prepare()
-        with progress_bar("timing", len(shapes), "kinds of cells") as advance:
-            timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+        try:
+            with progress_bar("timing", len(shapes), "kinds of cells") as advance:
+                timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+        except KeyboardInterrupt:
+            click.echo("ssl-bench: interrupted; no price was kept", err=True)
+            raise click.exceptions.Exit(130) from None
         for device in dict.fromkeys(one.device for one in timed.values() if not one.fault):
             prices = {c.id: timed[kind_of(c)].price for c in left if timed[kind_of(c)].device == device}
             keep_prices(store, prices, device, slots)
@@ -122,10 +126,11 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     if not seconds:
         return
     joules = [price.joules for price in prices if price.joules is not None]
+    energy = _energy(sum(joules) if len(joules) == len(left) else None)
     partly = "" if len(seconds) == len(left) else f" for {len(seconds)} of them, the others have no estimate"
     click.echo(
         f"{number_of(len(left), 'cell')} left: {hours(sum(seconds))} in all, "
-        f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {_energy(sum(joules) if len(joules) == len(left) else None)}{partly}"
+        f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {energy}{partly}"
     )
 
 
