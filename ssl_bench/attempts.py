@@ -52,6 +52,7 @@ class Attempts:
         failure = read_json(folder / "failure.json")
         # Looks lie a moment apart, so that a silence may seem a little shorter than it was.
         if failure is None and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
+            silent = max(silent, cell.hang_seconds)
             message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log says where it hung"
             outcome = replace(outcome, message=message)
         if not folder.is_dir() or (failure is not None and not failure.get("worth_retrying")):

@@ -54,6 +54,9 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
         (["--dataset", "night=lol"], ["needs a folder; add --data night=PATH"]),
         (["--devices", "tpu"], ["--devices 'tpu'", "auto, cpu, cuda"]),
         (["--jobs", "0"], ["--jobs"]),
+        (["--hang-seconds", "nan"], ["--hang-seconds", "no number of seconds"]),
+        (["--hang-seconds", "inf"], ["--hang-seconds", "range"]),
+        (["--checkpoint-seconds", "nan"], ["--checkpoint-seconds", "no number of seconds"]),
         (["--nonsense"], ["--nonsense"]),
         (["--executor", "locl"], ["unknown executor 'locl'", "did you mean 'local'?"]),
         (["--trackers", "tensorbord"], ["did you mean 'tensorboard'?"]),
@@ -64,6 +67,23 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
 def test_bad_input(command: Command, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     assert_one_line(command("run", "--out", tmp_path / "out", *arguments), 2, *words)
     assert not (tmp_path / "out" / "cells").exists() or not list((tmp_path / "out" / "cells").iterdir())
+
+
+def test_list_files_of_any_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ssl_bench.plan import Request, make_plan
+    from ssl_bench.registry import load_registry
+
+    monkeypatch.chdir(tmp_path)
+    (cell,) = make_plan(load_registry(), Request(tasks="night", methods="supervised", labels=["4"])).cells
+    for name in ("my=1, 2.txt", "night=list.txt"):
+        (tmp_path / name).write_text("\n".join(cell.split.labeled))
+        for entry in (name, f"night={name}"):
+            said = command("plan", "--tasks", "night", "--methods", "supervised", "--labels", entry)
+            assert said.status == 0, said.err
+            assert f"{name} labels (4)" in said.out
+    (tmp_path / "suite.toml").write_text('labels = ["my=1, 2.txt", "matting=1/4"]\n')
+    said = command("plan", "suite.toml", "--tasks", "night", "--methods", "supervised")
+    assert "my=1, 2.txt labels (4)" in said.out
 
 
 def test_a_gpu_where_there_is_none(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

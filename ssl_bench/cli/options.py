@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench.files import existing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -17,7 +18,20 @@ REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid",
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
 )
+LONGEST = 1e9
+"""Seconds that an option takes, at most: some thirty years."""
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
+
+
+class Seconds(click.FloatRange):
+    """A range of seconds, in which `nan` does not lie."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number in the range."""
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return found
 
 
 def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -129,7 +143,7 @@ def plan_options(function: Function) -> Function:
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
-            type=click.FloatRange(0),
+            type=Seconds(0, LONGEST),
             default=15.0,
             show_default=True,
             help="Longest stretch of a cell that a kill may cost.",
@@ -141,7 +155,7 @@ def plan_options(function: Function) -> Function:
         ),
         click.option(
             "--hang-seconds",
-            type=click.FloatRange(1),
+            type=Seconds(1, LONGEST),
             default=600.0,
             show_default=True,
             help="A cell that shows no sign of life for so long is ended.",
@@ -228,7 +242,12 @@ def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
         return {}
     named = {name.strip() for name in options["tasks"].split(",")}
     return {
-        name: [entry for entry in options[name] if "=" not in entry or entry.partition("=")[0] in named]
+        name: [
+            entry
+            for entry in options[name]
+            # A path may hold the sign, too.
+            if "=" not in entry or existing(entry) or entry.partition("=")[0] in named
+        ]
         for name in ("labels", "data", "dataset", "unlabeled")
         if source(name) is ParameterSource.DEFAULT_MAP
     }
