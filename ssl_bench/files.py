@@ -63,8 +63,8 @@ def existing(text: str) -> Path | None:
         return None
 
 
-def require_folder(path: Path, option: str) -> None:
-    """Make a folder, and make sure that it can be written. UsageError, naming the option, where it cannot."""
+def require_writable(path: Path, option: str) -> None:
+    """Make a folder that can be written. UsageError, naming the option, where it cannot."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".writable-{os.getpid()}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import TEMPORARY, require_folder, temporary_beside, write_json
+from ssl_bench.files import TEMPORARY, require_writable, temporary_beside, write_json
 from ssl_bench.lock import Lock, holder
 from ssl_bench.results import (
     CHECKPOINTS,
@@ -71,7 +71,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
         if (record := read_record(folder / "result.json")) is not None
     )
     titles = join_titles((to, *sources))
-    require_folder(to, "--to")
+    require_writable(to, "--to")
     added: list[str] = []
     kept: list[str] = []
     unfinished: list[str] = []
@@ -103,7 +103,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
     before = {path.resolve() for path, _ in present}
     added: list[str] = []
     kept: list[str] = []
-    require_folder(to, "--to")
+    require_writable(to, "--to")
     for cell, (path, record) in records.items():
         if path.resolve() in before:
             kept.append(cell)

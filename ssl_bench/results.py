@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import UsageError
-from ssl_bench.files import read_json, require_folder, write_json
+from ssl_bench.files import read_json, require_writable, write_json
 from ssl_bench.lock import holder
 from ssl_bench.titles import FILE as TITLES
 from ssl_bench.titles import read_titles, with_title
@@ -57,8 +57,8 @@ class ResultStore:
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
-        require_folder(self.root, "--out")
-        require_folder(self.cells, "--out")
+        require_writable(self.root, "--out")
+        require_writable(self.cells, "--out")
 
     def folder(self, cell: "Cell") -> Path:
         """The folder of a cell."""

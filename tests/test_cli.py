@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Said
 from PIL import Image
+from trees import save
 
 Command = Callable[..., Said]
 
@@ -84,6 +85,19 @@ def test_list_files_of_any_name(command: Command, tmp_path: Path, monkeypatch: p
     (tmp_path / "suite.toml").write_text('labels = ["my=1, 2.txt", "matting=1/4"]\n')
     said = command("plan", "suite.toml", "--tasks", "night", "--methods", "supervised")
     assert "my=1, 2.txt labels (4)" in said.out
+
+
+@pytest.mark.parametrize("names", [("bad\udcff", "0"), ("good", "0\udcff")])
+def test_names_that_are_no_text(command: Command, tmp_path: Path, names: tuple[str, str]) -> None:
+    folder = tmp_path / names[0]
+    try:
+        for name in [names[1], *map(str, range(1, 10))]:
+            for kind in ("input", "target"):
+                save(folder / kind / f"{name}.png", 9)
+    except (OSError, ValueError):
+        pytest.skip("the file system takes no such names")
+    given = ("--tasks", "night", "--methods", "supervised", "--labels", "2", "--data", f"night={folder}")
+    assert_one_line(command("plan", *given), 2, "\\udcff", "the name is not UTF-8; rename it")
 
 
 def test_a_gpu_where_there_is_none(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from ssl_bench.plan import Request, make_plan
 from ssl_bench.process import Interrupted
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
-from ssl_bench.trainer import Trainer
 from ssl_bench.testing.parts import tracker_checks
+from ssl_bench.trainer import Trainer
 from ssl_bench.worker import run_cell
 
 REGISTRY, CPU = load_registry(), torch.device("cpu")

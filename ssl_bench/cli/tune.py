@@ -13,7 +13,7 @@ from ssl_bench.cli.executors import GIVEN, ExecutorCommand
 from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.errors import UsageError
-from ssl_bench.files import existing, require_folder
+from ssl_bench.files import existing, require_writable
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome as Ending
@@ -78,7 +78,7 @@ def tune(
     def outcomes() -> "list[Outcome]":
         return gather(search, plan.cells, store.finished, lambda cell: diverged(store, cell.id))
 
-    require_folder(folder, "--to" if to else "--out")
+    require_writable(folder, "--to" if to else "--out")
     click.echo(about(outcomes(), search.trials))
     endings: list[Ending] = []
     winners = None
