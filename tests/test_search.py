@@ -247,6 +247,8 @@ def test_pictures() -> None:
     assert curve.tag == f"{svg}svg"
     # Two scored points and the best one once more.
     assert len(curve.findall(f".//{svg}path[@class='mark']")) == 3
+    # Without a score there is no axis to draw: its tiles say so.
+    assert "<rect" in picture(outcome({0.1: (), 0.4: ()}))
     points = [{"a": a, "b": b} for a in ("x", "y") for b in (1, 2, 3)]
     values = [1.0, 5.0, 3.0, 2.0, 4.0, 5.0]
     trials = tuple(Trial(p, (v, v), 2, 0) for p, v in zip(points, values, strict=True))

@@ -78,7 +78,8 @@ def tune(
     def outcomes() -> "list[Outcome]":
         return gather(search, plan.cells, store.finished, lambda cell: diverged(store, cell.id))
 
-    require_writable(folder, "--to" if to else "--out")
+    if to:
+        require_writable(to, "--to")
     click.echo(about(outcomes(), search.trials))
     endings: list[Ending] = []
     winners = None

@@ -33,7 +33,8 @@ def picture(outcome: Outcome) -> str:
     title = plain(f"{outcome.task_title}: {outcome.method_title}")
     summary = "; ".join(f"{_words(trial)}: {_figure(outcome, trial)}" for trial in outcome.trials)
     values = [finite(value) for value in next(iter(outcome.grid.values()))]
-    if len(outcome.grid) == 1 and None not in values:
+    scored = any(trial.mean is not None for trial in outcome.trials)
+    if len(outcome.grid) == 1 and None not in values and scored:
         return _curve(outcome, title, summary)
     return _heat_map(outcome, title, summary)
 
