@@ -195,7 +195,8 @@ def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record |
     score = record["metrics"].get(metric["name"])
     shown = "-" if score is None else f"{score:.{metric['digits']}f}"
     how = outcome.message or f"in {outcome.seconds:.0f} s"
-    return f"[{done}/{total}] {cell.title}: {metric['symbol']} {shown} {metric['unit']} {how}"
+    words = filter(None, [metric["symbol"], shown, metric["unit"], how])
+    return f"[{done}/{total}] {cell.title}: {' '.join(words)}"
 
 
 def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:
