@@ -56,7 +56,7 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
         (["--devices", "tpu"], ["--devices 'tpu'", "auto, cpu, cuda"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--hang-seconds", "nan"], ["--hang-seconds", "no number of seconds"]),
-        (["--hang-seconds", "inf"], ["--hang-seconds", "range"]),
+        (["--hang-seconds", "inf"], ["--hang-seconds", "no number of seconds"]),
         (["--checkpoint-seconds", "nan"], ["--checkpoint-seconds", "no number of seconds"]),
         (["--nonsense"], ["--nonsense"]),
         (["--executor", "locl"], ["unknown executor 'locl'", "did you mean 'local'?"]),
@@ -201,6 +201,16 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     assert_one_line(command("plan", suite), 2, "unknown key 'taskes'", "did you mean 'tasks'?")
     suite.write_text("tasks = \n")
     assert_one_line(command("plan", suite), 2, "not valid TOML")
+    for text, words in (
+        ("to = 3\n[grid]\nx = 1", "--grid 'x=1'"),
+        ("[tier]\na = 1", "'tier' takes a value, and not a table"),
+        ("out = ['a', 'b']", "'out' takes one value, and not a list"),
+        ("retries = 1.5", "'1.5' is not a valid integer range"),
+        ("hang_seconds = nan", "no number of seconds"),
+        ("hang_seconds = 'soon'", "'soon' is not a valid number of seconds"),
+    ):
+        suite.write_text(f"{text}\n")
+        assert_one_line(command("tune", suite), 2, words)
 
 
 def test_plan_says_what_is_skipped_and_why(command: Command) -> None:

@@ -24,13 +24,15 @@ LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 
 class Seconds(click.FloatRange):
-    """A range of seconds, in which `nan` does not lie."""
+    """A range of seconds, in which neither `nan` lies nor more than a machine can wait for."""
+
+    name = "number of seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number in the range."""
         found = super().convert(value, param, ctx)
-        if found != found:
-            self.fail(f"{value} is no number of seconds.", param, ctx)
+        if not found <= LONGEST:
+            self.fail(f"{value} is no number of seconds that can be waited for.", param, ctx)
         return found
 
 
@@ -55,6 +57,10 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
         name = options.get(key.replace("_", "-"))
         if name is None:
             raise UsageError(f"suite {path}: unknown key '{key}'; {suggestion(key, options)}")
+        if isinstance(value, dict) and key not in REPEATABLE:
+            raise UsageError(f"suite {path}: '{key}' takes a value, and not a table")
+        if isinstance(value, list) and key not in (*REPEATABLE, *LISTS):
+            raise UsageError(f"suite {path}: '{key}' takes one value, and not a list")
         defaults[name] = _option_value(key, value)
     context.default_map = defaults
     return path
@@ -143,7 +149,8 @@ def plan_options(function: Function) -> Function:
         click.option("--trackers", default="", help="A list, such as tensorboard."),
         click.option(
             "--checkpoint-seconds",
-            type=Seconds(0, LONGEST),
+            type=Seconds(0),
+            metavar="SECONDS",
             default=15.0,
             show_default=True,
             help="Longest stretch of a cell that a kill may cost.",
@@ -155,7 +162,8 @@ def plan_options(function: Function) -> Function:
         ),
         click.option(
             "--hang-seconds",
-            type=Seconds(1, LONGEST),
+            type=Seconds(1),
+            metavar="SECONDS",
             default=600.0,
             show_default=True,
             help="A cell that shows no sign of life for so long is ended.",
@@ -270,7 +278,8 @@ def _option_value(key: str, value: Any) -> Any:
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if key in LISTS and isinstance(value, list):
         return ",".join(str(item) for item in value)
-    return value
+    # As text, as the command line has it; a flag is no text.
+    return value if isinstance(value, bool) else str(value)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
