@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ssl_bench.errors import UsageError
+
 TEMPORARY = ".*.[0-9]*"
 """Pattern of what a writer that was killed leaves behind."""
 
@@ -53,6 +55,25 @@ def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) 
     write_text(path, text + "\n", durable=durable)
 
 
+def existing(text: str) -> Path | None:
+    """The file or folder of that name; None where there is none, or it can be no name, being too long."""
+    try:
+        return path if (path := Path(text)).exists() else None
+    except OSError:
+        return None
+
+
+def require_writable(path: Path, option: str) -> None:
+    """Make a folder that can be written. UsageError, naming the option, where it cannot."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".writable-{os.getpid()}"
+        probe.write_bytes(b"\0" * 4096)
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror}); name another") from error
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None where there is none, or it is not whole."""
     try:
@@ -60,3 +81,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def toml(value: Any) -> str:
+    """A boolean, a number, a text or a list of these, as TOML has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    # A JSON string is a TOML one, but for a delete character.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import TEMPORARY, temporary_beside, write_json
+from ssl_bench.files import TEMPORARY, require_writable, temporary_beside, write_json
 from ssl_bench.lock import Lock, holder
-from ssl_bench.results import CHECKPOINTS, MEMORY, OUTSIDE_IDENTITY, Record, read_record, record_files, same
+from ssl_bench.results import (
+    CHECKPOINTS,
+    MEMORY,
+    OUTSIDE_IDENTITY,
+    Record,
+    read_record,
+    record_files_as_written,
+    same,
+)
+from ssl_bench.titles import join_titles, write_titles
 
 UNFINISHED = (*CHECKPOINTS, MEMORY, "failure.json", "progress.json")
 """What a finished cell has no use for."""
@@ -38,8 +47,8 @@ class Merged:
 def merge(sources: Sequence[Path], to: Path) -> Merged:
     """Join results folders into `to`: every cell once, with weights and log; a finished one before any other.
 
-    Raises UsageError for a source that is no results folder, DataError naming cell and field where two records of one
-    cell differ.
+    What data is called (`data.toml`) is joined, too. Raises UsageError for a source that is no results folder and for
+    a `to` that cannot be written, DataError naming cell and field where two records of one cell differ.
     """
     found: dict[str, list[Path]] = {}
     running: list[str] = []
@@ -63,6 +72,8 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
         for folder in folders
         if (record := read_record(folder / "result.json")) is not None
     )
+    titles = join_titles((to, *sources))
+    require_writable(to, "--to")
     added: list[str] = []
     kept: list[str] = []
     unfinished: list[str] = []
@@ -78,6 +89,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
             unfinished.append(cell)
         if source != target:
             _copy_cell(source, target, finished=cell in finished)
+    write_titles(to, titles)
     return Merged(added, kept, unfinished, running)
 
 
@@ -87,18 +99,20 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
         if not root.is_dir():
             raise UsageError(f"no folder at {root}; check the path")
     # What was collected before comes first, so that equal records are kept as they are.
-    present = list(record_files(to))
-    records = _agreeing([*present, *(item for root in sources for item in record_files(root))])
+    present = list(record_files_as_written(to))
+    records = _agreeing([*present, *(item for root in sources for item in record_files_as_written(root))])
+    titles = join_titles((to, *sources))
     before = {path.resolve() for path, _ in present}
     added: list[str] = []
     kept: list[str] = []
-    to.mkdir(parents=True, exist_ok=True)
+    require_writable(to, "--to")
     for cell, (path, record) in records.items():
         if path.resolve() in before:
             kept.append(cell)
         else:
             write_json(to / f"{cell}.json", record)
             added.append(cell)
+    write_titles(to, titles)
     return Merged(added, kept, [], [])
 
 

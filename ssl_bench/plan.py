@@ -9,6 +9,7 @@ from ssl_bench.cell import Cell, describe
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError
 from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.files import existing
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
@@ -232,19 +233,29 @@ def by_task(
     general: list[str] = []
     own: dict[str, list[str]] = {}
     for entry in values:
-        name, equals, value = entry.partition("=")
+        name, equals, value = ("", "", entry) if _is_file(entry) else entry.partition("=")
         if not equals:
-            general += [part.strip() for part in entry.split(",") if part.strip()]
+            general += _several(entry)
             continue
         registry.task(name)
         if name not in {task.name for task in tasks}:
             raise UsageError(f"{option} {entry}: task '{name}' is not part of this command")
-        own.setdefault(name, []).extend(part.strip() for part in value.split(",") if part.strip())
+        own.setdefault(name, []).extend(_several(value))
     found = {task.name: own.get(task.name, general) for task in tasks}
     for name, chosen in found.items():
         if not chosen:
             raise UsageError(f"{option}: nothing is given for task '{name}'")
     return found
+
+
+def _several(text: str) -> list[str]:
+    """The values between commas; the whole where it is a file's path."""
+    return [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_file(text: str) -> bool:
+    path = existing(text)
+    return path is not None and path.is_file()
 
 
 def parts_of(

@@ -13,13 +13,12 @@ OUT/leaderboards/*.md           tables made from the records
 OUT/data.toml                   what data sets are called in them, if somebody says so
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import UsageError
-from ssl_bench.files import read_json, write_json
+from ssl_bench.files import read_json, require_writable, write_json
 from ssl_bench.lock import holder
 from ssl_bench.titles import FILE as TITLES
 from ssl_bench.titles import read_titles, with_title
@@ -58,15 +57,8 @@ class ResultStore:
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
-        try:
-            self.cells.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".writable-{os.getpid()}"
-            probe.write_bytes(b"\0" * 4096)
-            probe.unlink()
-        except OSError as error:
-            raise UsageError(
-                f"--out {self.root}: cannot be written ({error.strerror}); name another"
-            ) from error
+        require_writable(self.root, "--out")
+        require_writable(self.cells, "--out")
 
     def folder(self, cell: "Cell") -> Path:
         """The folder of a cell."""
@@ -154,12 +146,17 @@ def read_records(folder: Path) -> Iterator[Record]:
 
 def record_files(folder: Path) -> Iterator[tuple[Path, Record]]:
     """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
+    titles = read_titles(folder) if folder.is_dir() else {}
+    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder))
+
+
+def record_files_as_written(folder: Path) -> Iterator[tuple[Path, Record]]:
+    """As `record_files`, with what the files say and nothing else."""
     if not folder.is_dir():
         return
-    titles = read_titles(folder)
     for path in sorted(folder.rglob("*.json")):
         if path.name in ("cell.json", "failure.json", "progress.json"):
             continue
         record = read_record(path)
         if record is not None:
-            yield path, with_title(record, titles)
+            yield path, record

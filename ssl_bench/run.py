@@ -263,8 +263,9 @@ def _require(tracker: TrackerSpec) -> None:
     try:
         resolve(tracker.tracker)
     except ImportError as error:
+        cure = f"; {tracker.install}" if tracker.install else ""
         raise UsageError(
-            f"tracker '{tracker.name}' needs a package that is not installed ({error})"
+            f"tracker '{tracker.name}' needs a package that is not installed ({error}){cure}"
         ) from error
 
 

@@ -81,6 +81,14 @@ def folder_at(root: Path, name: str) -> Path:
     return place
 
 
+def require_utf8(path: Path) -> None:
+    """Raise DataError for a name with bytes that are no text: no record could hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{str(path)!a}: the name is not UTF-8; rename it") from None
+
+
 def require_inside(path: Path, base: Path) -> None:
     """Raise DataError where links lead from `path` out of `base` (resolved), or nowhere."""
     try:
@@ -119,6 +127,7 @@ def picture_files(folder: Path, base: Path, *, nested: bool, ending: str = "") -
                     require_inside(path, base)
                     pending.append((path, f"{prefix}{entry.name}/"))
             elif (stem := _stem(entry.name, ending)) != entry.name:
+                require_utf8(path)
                 if entry.is_symlink():
                     require_inside(path, base)
                 yield path, prefix + stem

@@ -10,6 +10,7 @@ from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError
 from ssl_bench.folders import recognise
 from ssl_bench.registry import Registry
+from ssl_bench.scan import require_utf8
 from ssl_bench.specs import DatasetSpec, TaskSpec, resolve
 from ssl_bench.unlabeled import open_data
 
@@ -60,6 +61,8 @@ def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpe
         if path is None and spec.needs_path:
             raise UsageError(f"dataset '{spec.name}' needs a folder; add --data {task.name}=PATH")
         extra = tuple(unlabeled.get(task.name, ()))
+        for folder in (*filter(None, [path]), *extra):
+            require_utf8(folder)
         sources[task.name] = Source(spec, open_data(resolve(spec.dataset), path, extra), path, extra)
         sources[task.name].targets.update(sources[task.name].dataset.test)
     return sources

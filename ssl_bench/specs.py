@@ -280,6 +280,8 @@ class TrackerSpec(Spec):
     """Follows a cell while it runs."""
 
     tracker: "type[Tracker] | str"
+    install: str = ""
+    """Command that installs what it needs, where the package alone does not bring it."""
 
 
 @dataclass(frozen=True)

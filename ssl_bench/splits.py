@@ -45,11 +45,11 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
     pool = list(dataset.train)
     if labels == "all":
         labeled = pool
-    elif _is_number(labels):
+    elif is_number(labels):
         labeled = ranked(pool, seed)[: _count(labels, len(pool), task)]
     else:
         labeled = list(read_labels(Path(labels), dataset))
-    source = labels if _is_number(labels) or labels == "all" else Path(labels).name
+    source = labels if is_number(labels) or labels == "all" else Path(labels).name
     return split_of(dataset, labeled, source, seed)
 
 
@@ -97,7 +97,7 @@ def without(dataset: Dataset, split: LabelSplit, held_out: Sequence[str]) -> Lab
 
 def read_share(text: str) -> Fraction:
     """A share of the labelled images above 0 and below 1, such as `1/4`. UsageError for anything else."""
-    if not _is_number(text) or not 0 < Fraction(text) < 1:
+    if not is_number(text) or not 0 < Fraction(text) < 1:
         raise UsageError(f"--held-out '{text}': give a share above 0 and below 1, such as 1/4")
     return Fraction(text)
 
@@ -129,7 +129,7 @@ def read_labels(path: Path, dataset: Dataset, *, prefixes: bool = False) -> tupl
 
 def count_of(labels: str, dataset: Dataset, *, task: str) -> int:
     """How many images a fraction, a count or `all` is of a data set. Raises UsageError for anything else."""
-    if labels != "all" and not _is_number(check_labels(labels)):
+    if labels != "all" and not is_number(check_labels(labels)):
         raise UsageError(f"--labels '{labels}': give a fraction (1/8), a count (100) or 'all'")
     return len(dataset.train) if labels == "all" else _count(labels, len(dataset.train), task)
 
@@ -139,7 +139,7 @@ def check_labels(text: str) -> str:
     with contextlib.suppress(OSError):
         if text == "all" or Path(text).is_file():
             return text
-    if not _is_number(text):
+    if not is_number(text):
         raise UsageError(f"--labels '{text}': give a fraction (1/8), a count (100), 'all' or a list file")
     value = Fraction(text)
     if value <= 0 or (value > 1 and value.denominator != 1):
@@ -147,7 +147,8 @@ def check_labels(text: str) -> str:
     return text
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether `--labels` takes a text for a fraction or a count, and not for a file."""
     try:
         Fraction(text)
     except (ValueError, ZeroDivisionError):

@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import queue
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.cell import Cell
-from ssl_bench.errors import SslBenchError
+from ssl_bench.errors import SslBenchError, in_a_line
 from ssl_bench.files import write_json
 from ssl_bench.forecast import Price
 
@@ -59,8 +60,8 @@ def time_shapes(
         device = free.get()
         try:
             # A pool for each: its memory is then that of no other shape, and a crash takes nothing else along.
-            with ProcessPoolExecutor(1, mp_context=context) as pool:
-                return pool.submit(time_cell, cell.to_json(), device).result()
+            with ProcessPoolExecutor(1, context, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
+                return pool.submit(_time_alone, cell.to_json(), device).result()
         except BrokenProcessPool:
             return Timed(Price(), fault="the process was killed; perhaps it needs more memory than there is")
         finally:
@@ -69,6 +70,12 @@ def time_shapes(
 
     with ThreadPoolExecutor(max(1, slots)) as threads:
         return dict(zip(shapes, threads.map(one, shapes.values()), strict=True))
+
+
+def _time_alone(content: Mapping[str, Any], device: str) -> Timed:
+    """As `time_cell`. As it started, Ctrl-C ended it without a word; from here on it leaves nothing behind."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return time_cell(content, device)
 
 
 def time_cell(content: Mapping[str, Any], device: str) -> Timed:
@@ -97,6 +104,9 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
         return Timed(Price(), fault=str(error))
     except (torch.OutOfMemoryError, MemoryError):
         return Timed(Price(), fault="it needs more memory than there is")
+    except Exception as error:
+        # What a method of somebody's own raises leaves the others their prices.
+        return Timed(Price(), fault=f"{in_a_line(error)}; `ssl-bench run` leaves the traceback in its log")
 
 
 class Stopwatch:

@@ -8,11 +8,12 @@ A record knows its data by layout and content alone: pictures in the folders of 
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.files import toml, write_text
 
 FILE = "data.toml"
 SHORTEST = 12
@@ -27,7 +28,7 @@ def read_titles(folder: Path) -> dict[str, str]:
     path = folder / FILE
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
@@ -42,6 +43,28 @@ def read_titles(folder: Path) -> dict[str, str]:
             f"{path}: '{short[0]}' is no fingerprint; give its first {SHORTEST} characters or more"
         )
     return dict(titles)
+
+
+def join_titles(folders: Iterable[Path]) -> dict[str, str]:
+    """The titles of several folders. DataError where one fingerprint has two."""
+    joined: dict[str, tuple[str, Path]] = {}
+    for folder in folders:
+        for start, title in read_titles(folder).items():
+            for other, (known, place) in joined.items():
+                if title != known and (start.startswith(other) or other.startswith(start)):
+                    raise DataError(
+                        f"data {start} is '{known}' in {place / FILE} and '{title}' in {folder / FILE}; nothing was "
+                        "written: give it one title"
+                    )
+            joined.setdefault(start, (title, folder))
+    return {start: title for start, (title, _) in joined.items()}
+
+
+def write_titles(folder: Path, titles: Mapping[str, str]) -> None:
+    """Write `data.toml` into a folder, unless it says the same already."""
+    if titles and titles != read_titles(folder):
+        lines = (f"{toml(start)} = {toml(title)}\n" for start, title in titles.items())
+        write_text(folder / FILE, "[titles]\n" + "".join(lines))
 
 
 def with_title(record: Mapping[str, Any], titles: Mapping[str, str]) -> Mapping[str, Any]:

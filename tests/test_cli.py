@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Said
 from PIL import Image
+from trees import save
 
 Command = Callable[..., Said]
 
@@ -54,6 +55,9 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
         (["--dataset", "night=lol"], ["needs a folder; add --data night=PATH"]),
         (["--devices", "tpu"], ["--devices 'tpu'", "auto, cpu, cuda"]),
         (["--jobs", "0"], ["--jobs"]),
+        (["--hang-seconds", "nan"], ["--hang-seconds", "no number of seconds"]),
+        (["--hang-seconds", "inf"], ["--hang-seconds", "no number of seconds"]),
+        (["--checkpoint-seconds", "nan"], ["--checkpoint-seconds", "no number of seconds"]),
         (["--nonsense"], ["--nonsense"]),
         (["--executor", "locl"], ["unknown executor 'locl'", "did you mean 'local'?"]),
         (["--trackers", "tensorbord"], ["did you mean 'tensorboard'?"]),
@@ -64,6 +68,36 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
 def test_bad_input(command: Command, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     assert_one_line(command("run", "--out", tmp_path / "out", *arguments), 2, *words)
     assert not (tmp_path / "out" / "cells").exists() or not list((tmp_path / "out" / "cells").iterdir())
+
+
+def test_list_files_of_any_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ssl_bench.plan import Request, make_plan
+    from ssl_bench.registry import load_registry
+
+    monkeypatch.chdir(tmp_path)
+    (cell,) = make_plan(load_registry(), Request(tasks="night", methods="supervised", labels=["4"])).cells
+    for name in ("my=1, 2.txt", "night=list.txt"):
+        (tmp_path / name).write_text("\n".join(cell.split.labeled))
+        for entry in (name, f"night={name}"):
+            said = command("plan", "--tasks", "night", "--methods", "supervised", "--labels", entry)
+            assert said.status == 0, said.err
+            assert f"{name} labels (4)" in said.out
+    (tmp_path / "suite.toml").write_text('labels = ["my=1, 2.txt", "matting=1/4"]\n')
+    said = command("plan", "suite.toml", "--tasks", "night", "--methods", "supervised")
+    assert "my=1, 2.txt labels (4)" in said.out
+
+
+@pytest.mark.parametrize("names", [("bad\udcff", "0"), ("good", "0\udcff")])
+def test_names_that_are_no_text(command: Command, tmp_path: Path, names: tuple[str, str]) -> None:
+    folder = tmp_path / names[0]
+    try:
+        for name in [names[1], *map(str, range(1, 10))]:
+            for kind in ("input", "target"):
+                save(folder / kind / f"{name}.png", 9)
+    except (OSError, ValueError):
+        pytest.skip("the file system takes no such names")
+    given = ("--tasks", "night", "--methods", "supervised", "--labels", "2", "--data", f"night={folder}")
+    assert_one_line(command("plan", *given), 2, "\\udcff", "the name is not UTF-8; rename it")
 
 
 def test_a_gpu_where_there_is_none(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +201,16 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     assert_one_line(command("plan", suite), 2, "unknown key 'taskes'", "did you mean 'tasks'?")
     suite.write_text("tasks = \n")
     assert_one_line(command("plan", suite), 2, "not valid TOML")
+    for text, words in (
+        ("to = 3\n[grid]\nx = 1", "--grid 'x=1'"),
+        ("[tier]\na = 1", "'tier' takes a value, and not a table"),
+        ("out = ['a', 'b']", "'out' takes one value, and not a list"),
+        ("retries = 1.5", "'1.5' is not a valid integer range"),
+        ("hang_seconds = nan", "no number of seconds"),
+        ("hang_seconds = 'soon'", "'soon' is not a valid number of seconds"),
+    ):
+        suite.write_text(f"{text}\n")
+        assert_one_line(command("tune", suite), 2, words)
 
 
 def test_plan_says_what_is_skipped_and_why(command: Command) -> None:

@@ -186,5 +186,9 @@ def test_a_cell_that_cannot_be_timed_says_why(tmp_path: Path, arguments: dict[st
     timed = time_cell(replace(cell, listing="another").to_json(), "cpu")
     assert timed.price == Price()
     assert "the data set has changed" in timed.fault
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stopwatch, "extrapolate", lambda self: [][1])
+        timed = time_cell(cell.to_json(), "cpu")
+    assert timed.fault.startswith("IndexError: list index out of range; `ssl-bench run`")
     several = time_cell(replace(cell, execution={"processes": 2}).to_json(), "cpu")
     assert several.fault == "cells in several processes are not timed"

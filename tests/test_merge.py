@@ -14,6 +14,7 @@ from ssl_bench.lock import Lock, holder
 from ssl_bench.merge import difference, merge
 from ssl_bench.results import read_records
 from ssl_bench.status import read_status
+from ssl_bench.titles import read_titles
 
 Command = Callable[..., Said]
 
@@ -116,6 +117,47 @@ def test_merge_refuses_conflicts_before_it_writes(
     before = tree(to)
     assert command("merge", second, "--to", to).status == 2
     assert tree(to) == before
+
+
+@pytest.mark.parametrize("name", ["merge", "collect"])
+def test_titles_of_data_come_along(command: Command, machines: tuple[Path, Path, Path], name: str) -> None:
+    first, second, to = machines
+    (first / "data.toml").write_text('[titles]\n"0123456789ab" = "Streets \\"7\\""\n')
+    (second / "data.toml").write_text('[titles]\n"fedcba987654" = "Scenes"\n')
+    said = command(name, first, second, "--to", to)
+    assert (said.status, said.err) == (0, "")
+    assert read_titles(to) == {"0123456789ab": 'Streets "7"', "fedcba987654": "Scenes"}
+    (second / "data.toml").write_text('[titles]\n"0123456789abcdef" = "Roads"\n')
+    before = tree(to)
+    said = command(name, second, "--to", to)
+    assert said.status == 2
+    assert "is 'Streets \"7\"' in" in said.err
+    assert tree(to) == before
+
+
+def test_records_are_collected_as_they_are(command: Command, tmp_path: Path) -> None:
+    for machine in ("A", "B"):
+        path = cell(tmp_path / machine, "name", 1.0) / "result.json"
+        path.write_text(
+            json.dumps({**json.loads(path.read_text()), "cell": {"id": "name", "data": "0" * 64}})
+        )
+    # What one of them calls the data is no part of a record: they agree.
+    (tmp_path / "A" / "data.toml").write_text(f'[titles]\n"{"0" * 12}" = "Mine"\n')
+    said = command("collect", tmp_path / "A", tmp_path / "B", "--to", tmp_path / "C")
+    assert (said.status, said.err) == (0, "")
+    assert "1 record added, 0 there already" in said.out
+    assert "Mine" not in (tmp_path / "C" / "name.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["merge", "collect"])
+def test_a_folder_that_cannot_be_written(
+    command: Command, machines: tuple[Path, Path, Path], name: str
+) -> None:
+    first, _, to = machines
+    to.write_text("a file")
+    said = command(name, first, "--to", to)
+    assert said.status == 2
+    assert said.err.startswith(f"ssl-bench: --to {to}: cannot be written")
 
 
 def test_collect_keeps_records_alone(command: Command, machines: tuple[Path, Path, Path]) -> None:

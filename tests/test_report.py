@@ -26,7 +26,7 @@ from ssl_bench.report.charts import pareto_front
 from ssl_bench.report.gallery import Gallery, Panel, Picture
 from ssl_bench.report.labels import box_of, place_labels
 from ssl_bench.report.runs import runs_json
-from ssl_bench.report.svg import Axis, linear, logarithmic, number
+from ssl_bench.report.svg import Axis, linear, logarithmic, number, numbers
 
 Command = Callable[..., Said]
 
@@ -192,6 +192,14 @@ def test_axes_have_round_ticks_within_their_range() -> None:
         assert all(0 <= axis.place(value) <= 1 for value in [*values, *axis.ticks])
     assert Axis("", 1, 100, [], True).place(10) == pytest.approx(0.5)
     assert [number(value) for value in (0.1 + 0.2, 25.0, 1234567.0)] == ["0.3", "25", "1e+06"]
+
+
+def test_ticks_say_where_they_stand() -> None:
+    assert numbers([25.115, 25.12, 25.125]) == ["25.115", "25.12", "25.125"]
+    assert numbers([0.1 + 0.2, 0.4]) == ["0.3", "0.4"]
+    assert numbers([1e5, 1.2e5]) == ["1e+05", "1.2e+05"]
+    assert numbers([1e-4, 1.0]) == ["0.0001", "1"]
+    assert numbers([]) == []
 
 
 def test_links_lead_from_the_page_to_the_records(tmp_path: Path) -> None:

@@ -160,6 +160,10 @@ def test_the_appendix_is_a_preset() -> None:
         (["--grid", "gct.xi=0.4,1.6"], ["--grid gct.xi=1.6", "less than or equal to 1"]),
         (["--grid", "gct.mode=gct,fcc"], ["--grid gct.mode=fcc", "'gct', 'fc' or 'dc'"]),
         (["--grid", "gct.xi=0.4,0.4"], ["a value is given twice"]),
+        (["--grid", "gct.xi=0.4,0.6", "--grid", "gct.xi=0.2,0.8"], ["given twice for gct.xi"]),
+        (["--grid", "night.gct.xi=0.4,0.6"], ["--tasks night --grid gct.xi=0.4,0.6"]),
+        (["--grid", "gct.xi=0.4,0.6", "--to", "/dev/null/x"], ["--to /dev/null/x: cannot be written"]),
+        (["--grid", "gct.xi=[1,2],[3,4]"], ["--grid gct.xi=[1, 2]", "a valid number"]),
         (["--grid", "gct.lambda_fc=1,1.0"], ["gct would try one point twice"]),
         (["--grid", "gct.xi=0.4,0.6", "--preset", "apendix"], ["did you mean 'appendix'?"]),
         (["--grid", "gct.xi=0.4,0.6", "--held-out", "4"], ["--held-out '4'", "such as 1/4"]),
@@ -228,12 +232,23 @@ def test_the_suite_of_winners() -> None:
     assert winner_suite({}, [], [outcome({0.2: (1.0,)})], 2) is None
 
 
+def test_a_long_name_beside_few_rows_has_room() -> None:
+    long = "a_field_with_a_long_name"
+    trials = tuple(Trial({long: "x", "b": b}, (1.0,), 1, 0) for b in (1, 2))
+    heat = ElementTree.fromstring(picture(outcome({0.1: ()}, grid={long: ["x"], "b": [1, 2]}, trials=trials)))
+    tile = heat.find(".//{http://www.w3.org/2000/svg}rect")
+    assert tile is not None
+    assert float(tile.get("height", "0")) > 6 * len(long)
+
+
 def test_pictures() -> None:
     svg = "{http://www.w3.org/2000/svg}"
     curve = ElementTree.fromstring(picture(outcome({0.1: (1.0, 2.0), 0.4: (2.0, 2.0), 0.9: ()}, without=2)))
     assert curve.tag == f"{svg}svg"
     # Two scored points and the best one once more.
     assert len(curve.findall(f".//{svg}path[@class='mark']")) == 3
+    # Without a score there is no axis to draw: its tiles say so.
+    assert "<rect" in picture(outcome({0.1: (), 0.4: ()}))
     points = [{"a": a, "b": b} for a in ("x", "y") for b in (1, 2, 3)]
     values = [1.0, 5.0, 3.0, 2.0, 4.0, 5.0]
     trials = tuple(Trial(p, (v, v), 2, 0) for p, v in zip(points, values, strict=True))
@@ -248,6 +263,21 @@ def test_pictures() -> None:
     assert tiles[1].get("fill") == tiles[5].get("fill") == "#084081"
     texts = [text.text for text in heat.findall(f".//{svg}text")]
     assert [text for text in texts if text and text.endswith(".00")] == [f"{v:.2f}" for v in values]
+
+
+def test_paths_of_a_suite_hold_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b, c").mkdir()
+    for name in ("a=b, c/list.txt", "x=1,2.txt", "8", "all"):
+        (tmp_path / name).write_text("")
+    from ssl_bench.cli.tune import _absolute
+
+    for entry in ("x=1,2.txt", "night=x=1,2.txt", "a=b, c/list.txt"):
+        task, name = ("night=", entry[6:]) if entry.startswith("night=") else ("", entry)
+        assert _absolute(entry, Path.is_file) == f"{task}{tmp_path / name}"
+    for entry in ("8", "night=8", "all", "1/8", "no.txt", "x" * 5000):
+        assert _absolute(entry, Path.is_file) == entry
+    assert _absolute("night=a=b, c", Path.is_dir) == f"night={tmp_path / 'a=b, c'}"
 
 
 def test_settings_of_one_task_alone() -> None:

@@ -18,6 +18,7 @@ from ssl_bench.plan import Request, make_plan
 from ssl_bench.process import Interrupted
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
+from ssl_bench.testing.parts import tracker_checks
 from ssl_bench.trainer import Trainer
 from ssl_bench.worker import run_cell
 
@@ -154,3 +155,9 @@ def test_a_search_names_what_it_is_scored_on(tmp_path: Path, one_cell: Make) -> 
     found = read(folder)
     assert "held_out/psnr" in found
     assert not any(tag.startswith("test/") for tag in found)
+
+
+def test_it_keeps_the_contract_of_a_tracker() -> None:
+    spec = REGISTRY.tracker("tensorboard")
+    assert [check() for _, check in tracker_checks(spec)] == [None]
+    assert "pip install" in spec.install

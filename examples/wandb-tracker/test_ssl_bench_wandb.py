@@ -44,12 +44,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 def test_contract(runs: list[Run]) -> None:
     (subject,) = find_subjects(ssl_bench_wandb)
     assert not subject.findings()
-    assert [run.finished for run in runs] == [True, True]
+    assert [run.finished for run in runs] == [True, True, True]
 
 
 def test_a_run_in_wandb(runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = importlib.import_module("ssl_bench_wandb.tracker").WandbTracker()
-    tracker.start(tmp_path, {"id": "night-mt-0123abcd", "task": "night"}, 0)
+    tracker.start(tmp_path, {"id": "night-mt-0123abcd", "task": "night", "split": {"held_out": 0}}, 0)
     tracker.step(1, {"student/task": 0.5})
     tracker.evaluation(1, {"psnr": 20.0, "ssim": None})
     tracker.end({"metrics": {"psnr": 20.0, "ssim": None}})
@@ -59,8 +59,10 @@ def test_a_run_in_wandb(runs: list[Run], tmp_path: Path, monkeypatch: pytest.Mon
     assert run.logged == [{"iteration": 1, "loss/student/task": 0.5}, {"iteration": 1, "test/psnr": 20.0}]
     assert run.summary == {"psnr": 20.0, "ssim": None}
     monkeypatch.setenv("WANDB_MODE", "online")
-    tracker.start(tmp_path, {"id": "b", "task": "night"}, 0)
+    tracker.start(tmp_path, {"id": "b", "task": "night", "split": {"held_out": 4}}, 0)
     assert runs[1].settings["mode"] == "online"
+    tracker.evaluation(1, {"psnr": 20.0})
+    assert runs[1].logged == [{"iteration": 1, "held_out/psnr": 20.0}]
 
 
 def test_wandb_is_not_needed_to_be_listed() -> None:

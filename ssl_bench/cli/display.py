@@ -187,7 +187,9 @@ def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record |
     metric = cell.describe["task"]["metrics"][0]
     score = record["metrics"].get(metric["name"])
     shown = "-" if score is None else f"{score:.{metric['digits']}f}"
-    return f"[{done}/{total}] {cell.title}: {metric['symbol']} {shown} {metric['unit']} in {outcome.seconds:.0f} s"
+    how = outcome.message or f"in {outcome.seconds:.0f} s"
+    words = filter(None, [metric["symbol"], shown, metric["unit"], how])
+    return f"[{done}/{total}] {cell.title}: {' '.join(words)}"
 
 
 def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:

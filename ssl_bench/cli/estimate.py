@@ -39,8 +39,12 @@ def estimate(
     check_weights(registry, left, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     if shapes:
         store.prepare()
-        with progress_bar("timing", len(shapes), "kinds of cells") as advance:
-            timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+        try:
+            with progress_bar("timing", len(shapes), "kinds of cells") as advance:
+                timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+        except KeyboardInterrupt:
+            click.echo("ssl-bench: interrupted; no price was kept", err=True)
+            raise click.exceptions.Exit(130) from None
         for device in dict.fromkeys(one.device for one in timed.values() if not one.fault):
             prices = {c.id: timed[kind_of(c)].price for c in left if timed[kind_of(c)].device == device}
             keep_prices(store, prices, device, slots)

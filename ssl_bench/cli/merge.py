@@ -1,5 +1,6 @@
 """`ssl-bench merge` and `ssl-bench collect`: results of several machines in one place."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -26,7 +27,8 @@ def merge(folders: tuple[Path, ...], to: Path) -> None:
         click.echo(f"left out: {folder} (a process works there)", err=True)
     parts = [f"{len(done.added)} added", f"{len(done.kept)} there already"]
     parts += [f"{len(done.unfinished)} not finished"] if done.unfinished else []
-    click.echo(f"{to}: {', '.join(parts)}; `ssl-bench leaderboard {to}` makes the tables")
+    tables = shlex.join(["ssl-bench", "leaderboard", str(to)])
+    click.echo(f"{to}: {', '.join(parts)}; `{tables}` makes the tables")
 
 
 @click.command(short_help="Gather the records below folders, without weights and logs.")

@@ -10,10 +10,13 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench.files import existing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
+LONGEST = 1e9
+"""Seconds that an option takes, at most: some thirty years."""
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
 jobs_option = click.option(
@@ -22,6 +25,19 @@ jobs_option = click.option(
 runs_option = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
 )
+
+
+class Seconds(click.FloatRange):
+    """A range of seconds, in which neither `nan` lies nor more than a machine can wait for."""
+
+    name = "number of seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number in the range."""
+        found = super().convert(value, param, ctx)
+        if not found <= LONGEST:
+            self.fail(f"{value} is no number of seconds that can be waited for.", param, ctx)
+        return found
 
 
 def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -45,6 +61,10 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
         name = options.get(key.replace("_", "-"))
         if name is None:
             raise UsageError(f"suite {path}: unknown key '{key}'; {suggestion(key, options)}")
+        if isinstance(value, dict) and key not in REPEATABLE:
+            raise UsageError(f"suite {path}: '{key}' takes a value, and not a table")
+        if isinstance(value, list) and key not in (*REPEATABLE, *LISTS):
+            raise UsageError(f"suite {path}: '{key}' takes one value, and not a list")
         defaults[name] = _option_value(key, value)
     context.default_map = defaults
     return path
@@ -162,7 +182,8 @@ def plan_options(function: Function) -> Function:
         click.option("--trackers", default="", help="A list; `ssl-bench list trackers` shows them."),
         click.option(
             "--checkpoint-seconds",
-            type=click.FloatRange(0),
+            type=Seconds(0),
+            metavar="SECONDS",
             default=15.0,
             show_default=True,
             help="Longest stretch of a cell that a kill may cost.",
@@ -174,7 +195,8 @@ def plan_options(function: Function) -> Function:
         ),
         click.option(
             "--hang-seconds",
-            type=click.FloatRange(1),
+            type=Seconds(1),
+            metavar="SECONDS",
             default=600.0,
             show_default=True,
             help="A cell that shows no sign of life for so long is ended.",
@@ -266,7 +288,12 @@ def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
         return {}
     named = {name.strip() for name in options["tasks"].split(",")}
     return {
-        name: [entry for entry in options[name] if "=" not in entry or entry.partition("=")[0] in named]
+        name: [
+            entry
+            for entry in options[name]
+            # A path may hold the sign, too.
+            if "=" not in entry or existing(entry) or entry.partition("=")[0] in named
+        ]
         for name in ("labels", "data", "dataset", "unlabeled")
         if source(name) is ParameterSource.DEFAULT_MAP
     }
@@ -292,4 +319,5 @@ def _option_value(key: str, value: Any) -> Any:
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if key in LISTS and isinstance(value, list):
         return ",".join(str(item) for item in value)
-    return value
+    # As text, as the command line has it; a flag is no text.
+    return value if isinstance(value, bool) else str(value)

@@ -1,6 +1,7 @@
 """`ssl-bench tune`: a search of settings, scored on labelled images that are held out."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.progress import number_of
 from ssl_bench.errors import UsageError
+from ssl_bench.files import existing, require_writable
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome as Ending
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "trials", "out", "resume")
 """Options that a suite of winners has in another form, or no use for."""
 
-PATHS = ("labels", "data", "unlabeled")
+PATHS = ("labels", "unlabeled")
 """Options whose values are, or may be, paths."""
 
 
@@ -79,6 +81,8 @@ def tune(
     def outcomes() -> "list[Outcome]":
         return gather(search, plan.cells, store.finished, lambda cell: diverged(store, cell.id))
 
+    if to:
+        require_writable(to, "--to")
     click.echo(about(outcomes(), search.trials))
     endings: list[Ending] = []
     winners = None
@@ -101,7 +105,15 @@ def tune(
         [one for one in endings if one.status != "finished" and not diverged(store, one.cell)], plan, store
     )
     if winners:
-        click.echo(f"the winners: ssl-bench run {folder / 'winners.toml'}")
+        # They belong beside the search, and not into the default folder, where --out named one.
+        given = click.get_current_context().get_parameter_source("out") is not ParameterSource.DEFAULT
+        command = [
+            "ssl-bench",
+            "run",
+            str(folder / "winners.toml"),
+            *(["--out", str(store.root)] if given else []),
+        ]
+        click.echo(f"the winners: {shlex.join(command)}")
     else:
         click.echo("ssl-bench: every trial of a method diverged: nothing can be chosen", err=True)
         raise click.exceptions.Exit(1)
@@ -171,7 +183,9 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
         key = parameter.opts[0].lstrip("-").replace("-", "_")
         given[key] = list(value) if isinstance(value, tuple) else value
         if name in PATHS:
-            given[key] = [_absolute(each) for each in value]
+            given[key] = [
+                _absolute(each, Path.is_file if name == "labels" else Path.is_dir) for each in value
+            ]
     if files := context.meta.get(FILES):
         given["plugin"] = [str(path.resolve()) for path in files]
     for option, value in context.meta.get(GIVEN, {}).items():
@@ -183,8 +197,13 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **({"data": data} if data else {})}
 
 
-def _absolute(entry: str) -> str:
+def _absolute(entry: str, wanted: Callable[[Path], bool]) -> str:
     """`[TASK=]PATH` with the path from the root, where there is such a file or folder; else as it is."""
-    name, equals, value = entry.rpartition("=")
-    is_path = Path(value).is_dir() or (Path(value).is_file() and value != "all")
-    return f"{name}{equals}{Path(value).resolve()}" if is_path else entry
+    from ssl_bench.splits import is_number
+
+    name, equals, value = ("", "", entry) if existing(entry) else entry.partition("=")
+    path = existing(value)
+    # Numbers and `all` say how many images are labelled, whatever files there are.
+    if path is None or not wanted(path) or value == "all" or is_number(value):
+        return entry
+    return f"{name}{equals}{path.absolute()}"

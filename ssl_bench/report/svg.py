@@ -4,6 +4,7 @@ import html
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ssl_bench.report.labels import place_labels
 
@@ -103,8 +104,18 @@ def swatch(style: int, *, marks: bool) -> str:
     )
 
 
+def numbers(ticks: Sequence[float]) -> list[str]:
+    """The ticks of an axis, short, with as many digits as say where they stand."""
+    found, digits = [number(tick) for tick in ticks], 4
+    gap = min((abs(b - a) for a, b in pairwise(ticks)), default=math.inf)
+    while digits < 15 and any(abs(float(text) - t) > gap / 20 for text, t in zip(found, ticks, strict=True)):
+        digits += 1
+        found = [f"{tick:.{digits}g}" for tick in ticks]
+    return found
+
+
 def number(value: float) -> str:
-    """Short, for a tick."""
+    """Short, for reading."""
     small = 0 < abs(value) < 1e-3
     return f"{value:.2g}" if small else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.0e}"
 
@@ -112,14 +123,14 @@ def number(value: float) -> str:
 def _axes(x: Axis, y: Axis) -> list[str]:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = [f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>']
-    for tick in x.ticks:
+    for tick, text in zip(x.ticks, numbers(x.ticks), strict=True):
         place = _x(x, tick)
         parts.append(f'<path class="grid" d="M{place} {TOP}V{bottom}"/>')
-        parts.append(f'<text x="{place}" y="{bottom + 15}" text-anchor="middle">{number(tick)}</text>')
-    for tick in y.ticks:
+        parts.append(f'<text x="{place}" y="{bottom + 15}" text-anchor="middle">{text}</text>')
+    for tick, text in zip(y.ticks, numbers(y.ticks), strict=True):
         place = _y(y, tick)
         parts.append(f'<path class="grid" d="M{LEFT} {place}H{right}"/>')
-        parts.append(f'<text x="{LEFT - 5}" y="{place + 4:.1f}" text-anchor="end">{number(tick)}</text>')
+        parts.append(f'<text x="{LEFT - 5}" y="{place + 4:.1f}" text-anchor="end">{text}</text>')
     middle = (TOP + bottom) / 2
     parts.append(
         f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{html.escape(x.label)}</text>'

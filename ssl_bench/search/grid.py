@@ -54,7 +54,11 @@ def make_search(
             raise unknown("preset", preset, known)
         for method in methods:
             grids[method.name].update(method.grids.get(preset, {}))
+    given = set()
     for name, field, values in (_read(registry, entry, grids) for entry in entries):
+        if (name, field) in given:
+            raise UsageError(f"--grid is given twice for {name}.{field}; give all values in one")
+        given.add((name, field))
         grids[name][field] = values
     trials = math.lcm(*(_size(grid) for grid in grids.values()))
     if trials < 2:
@@ -89,6 +93,11 @@ def _read(
     name, dot, field = path.strip().partition(".")
     if not equals or not dot or not text.strip():
         raise UsageError(f"--grid '{entry}': write METHOD.FIELD=A,B")
+    if name in registry.entries["tasks"] and field.partition(".")[0] in registry.entries["methods"]:
+        raise UsageError(
+            f"--grid {entry}: a grid is the same for every task; search task by task, with --tasks {name} --grid "
+            f"{field}={text}"
+        )
     if name in registry.entries["tasks"]:
         raise UsageError(
             f"--grid {entry}: a recipe is the same for every method; METHOD.{RATE} is what may be searched"
@@ -107,11 +116,12 @@ def _read(
 
 
 def _values(text: str) -> list[Any]:
-    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return list(tomllib.loads(f"value = [{inner}]")["value"])
+        values = list(tomllib.loads(f"value = [{text}]")["value"])
     except tomllib.TOMLDecodeError:
+        inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
         return [read_value(part.strip()) for part in inner.split(",")]
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
 def _size(grid: Mapping[str, Sequence[Any]]) -> int:

@@ -23,7 +23,8 @@ _LIGHT, _DARK = (236, 244, 252), (8, 64, 129)
 _STYLE = (
     "svg{background:#fff}text{font:12px system-ui,sans-serif;fill:#1b1f24}.axis{fill:none;stroke:#57606a}"
     ".grid{fill:none;stroke:#d0d7de}.line{fill:none;stroke:#0072b2;stroke-width:2}.bar{stroke:#0072b2}"
-    ".mark{fill:#0072b2}.s1 .mark{fill:#c44e00}.s1 .line{stroke:none}.best{fill:none;stroke:#c44e00;stroke-width:4}"
+    ".mark{fill:#0072b2}.s1 .mark{fill:#c44e00;stroke:#c44e00;stroke-width:4}.s1 .line{stroke:none}"
+    ".best{fill:none;stroke:#c44e00;stroke-width:4}"
 )
 
 
@@ -32,7 +33,8 @@ def picture(outcome: Outcome) -> str:
     title = plain(f"{outcome.task_title}: {outcome.method_title}")
     summary = "; ".join(f"{_words(trial)}: {_figure(outcome, trial)}" for trial in outcome.trials)
     values = [finite(value) for value in next(iter(outcome.grid.values()))]
-    if len(outcome.grid) == 1 and None not in values:
+    scored = any(trial.mean is not None for trial in outcome.trials)
+    if len(outcome.grid) == 1 and None not in values and scored:
         return _curve(outcome, title, summary)
     return _heat_map(outcome, title, summary)
 
@@ -64,36 +66,38 @@ def _heat_map(outcome: Outcome, title: str, summary: str) -> str:
     left = 34 + max(len(label) for label in rows) * LETTER
     tile = max(TILE_WIDTH, 12 + max(len(label) for label in columns) * LETTER)
     width = max(left + tile * len(columns) + 12, 16 + LETTER * len(f"{title}, {outcome.label}"))
-    height = TOP + TILE_HEIGHT * len(rows) + 46
+    # Its fields are named along the left side: they need the room.
+    tile_height = max(TILE_HEIGHT, LETTER * len(plain(" / ".join(down))) / len(rows))
+    height = TOP + tile_height * len(rows) + 46
     means = [mean for trial in outcome.trials if (mean := outcome.rounded(trial)) is not None]
     parts = [
-        f'<svg viewBox="0 0 {width:.0f} {height}" role="img" aria-labelledby="heat-t heat-d">',
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="heat-t heat-d">',
         f'<title id="heat-t">{html.escape(title)}</title><desc id="heat-d">{html.escape(summary)}</desc>',
     ]
     best = ""
     for place, trial in enumerate(outcome.trials):
         row, column = divmod(place, len(columns))
-        x, y = left + column * tile, TOP + row * TILE_HEIGHT
+        x, y = left + column * tile, TOP + row * tile_height
         share = _share(outcome, trial, means)
         fill = "#fff" if share is None else _colour(share)
         ink = "#fff" if share is not None and share > 0.5 else "#1b1f24"
-        box = f'x="{x:.1f}" y="{y}" width="{tile:.1f}" height="{TILE_HEIGHT}"'
+        box = f'x="{x:.1f}" y="{y:.1f}" width="{tile:.1f}" height="{tile_height:.1f}"'
         parts.append(f'<rect {box} fill="{fill}" stroke="#d0d7de"/>')
         parts.append(
-            f'<text x="{x + tile / 2:.1f}" y="{y + TILE_HEIGHT / 2 + 4}" text-anchor="middle" style="fill:{ink}">'
+            f'<text x="{x + tile / 2:.1f}" y="{y + tile_height / 2 + 4:.1f}" text-anchor="middle" style="fill:{ink}">'
             f"{html.escape(_figure(outcome, trial))}</text>"
         )
         if trial is outcome.best:
             best = f'<rect class="best" {box}/>'
     parts.append(best)
-    bottom = TOP + TILE_HEIGHT * len(rows)
+    bottom = TOP + tile_height * len(rows)
     for row, label in enumerate(rows):
-        parts.append(_text(left - 6, TOP + (row + 0.5) * TILE_HEIGHT + 4, label, "end"))
+        parts.append(_text(left - 6, TOP + (row + 0.5) * tile_height + 4, label, "end"))
     for column, label in enumerate(columns):
         parts.append(_text(left + (column + 0.5) * tile, bottom + 16, label, "middle"))
-    middle = TOP + TILE_HEIGHT * len(rows) / 2
+    middle = TOP + tile_height * len(rows) / 2
     parts.append(
-        f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">'
+        f'<text transform="translate(14 {middle:.1f}) rotate(-90)" text-anchor="middle">'
         f"{html.escape(plain(' / '.join(down)))}</text>"
     )
     parts.append(

@@ -9,12 +9,13 @@ from ssl_bench.leaderboard.rows import setting_text
 from ssl_bench.search.picture import picture
 from ssl_bench.search.trials import RULE, Outcome, Trial
 
+SPREAD = "Scores: mean ± sample standard deviation over n seeds."
 NO_SCORE = "no score: a loss or a prediction was not finite"
 
 
 def search_files(outcomes: Sequence[Outcome], trials: int) -> dict[str, str]:
     """File name to text: the page, and a picture for each task and method."""
-    head: Document = [Heading("Search", 1), paragraph(about(outcomes, trials), " ", RULE)]
+    head: Document = [Heading("Search", 1), paragraph(about(outcomes, trials), " ", SPREAD, " ", RULE)]
     text = render_markdown(head)
     files = {}
     for outcome in outcomes:
@@ -36,8 +37,8 @@ def about(outcomes: Sequence[Outcome], trials: int) -> str:
         for one in outcomes
     }
     return (
-        f"{trials} trials of every method, scored on labelled images that are held out of training; no test image is "
-        f"read. {'; '.join(slices.values())}."
+        f"{trials} trials of every method, scored on labelled images that are held out of training; no trial sees a "
+        f"test image. {'; '.join(slices.values())}."
     )
 
 

@@ -1,9 +1,9 @@
 """The winners of a search as a suite file that `ssl-bench run` takes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ssl_bench.files import toml
 from ssl_bench.search.trials import RULE, Outcome
 from ssl_bench.settings import read_value
 
@@ -37,15 +37,3 @@ def winner_suite(
         for field, value in outcome.best.point.items():
             chosen[f"{outcome.task}.{outcome.method}.{field}"] = value
     return "\n".join([*lines, *(f"{path} = {toml(value)}" for path, value in chosen.items())]) + "\n"
-
-
-def toml(value: Any) -> str:
-    """A boolean, a number, a text or a list of these, as TOML has it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    # A JSON string is a TOML one, but for a delete character.
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

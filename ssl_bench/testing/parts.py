@@ -10,11 +10,13 @@ import torch
 from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
+from ssl_bench.cell import Cell
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Wanted
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
+from ssl_bench.splits import LabelSplit
 from ssl_bench.testing.findings import Check
 from ssl_bench.tracker import Tracker
 
@@ -162,9 +164,9 @@ def tracker_checks(spec: TrackerSpec) -> Iterator[Check]:
     """The checks of a tracker: it follows a short run, and the same run resumed."""
     kind = resolve(spec.tracker)
 
-    def follow(folder: Path, start: int) -> None:
+    def follow(folder: Path, start: int, *, search: bool = False) -> None:
         tracker: Tracker = kind()
-        cell: dict[str, Any] = {"id": "toy", "task": "toy", "method": "toy", "seed": 0}
+        cell = _coordinates(search)
         tracker.start(folder, cell, start)
         for step in range(start + 1, start + 3):
             tracker.step(step, {"model/task": 0.5})
@@ -177,6 +179,30 @@ def tracker_checks(spec: TrackerSpec) -> Iterator[Check]:
         with tempfile.TemporaryDirectory() as folder:
             follow(Path(folder), 0)
             follow(Path(folder), 2)
+        with tempfile.TemporaryDirectory() as folder:
+            follow(Path(folder), 0, search=True)
         return None
 
     yield "it follows a run and its resume", it_follows_a_run_and_its_resume
+
+
+def _coordinates(search: bool) -> dict[str, Any]:
+    """Coordinates of a cell, as a tracker is given them."""
+    names = ("toy", "another")
+    split = LabelSplit("1/2", 0, labeled=names, unlabeled=(), held_out=names if search else ())
+    cell = Cell(
+        task="toy",
+        dataset="toy",
+        data="0" * 16,
+        split=split,
+        backbone="toy",
+        method="toy",
+        seed=0,
+        tier="smoke",
+        recipe={},
+        config={},
+        threads=1,
+        providers={},
+        describe={},
+    )
+    return cell.coordinates()

@@ -19,6 +19,7 @@ class WandbTracker(Tracker):
 
     def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
         """Begin the run, or go on."""
+        self.scored = "held_out" if cell["split"].get("held_out") else "test"
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "ssl-bench"),
             mode=os.environ.get("WANDB_MODE", "offline"),
@@ -37,8 +38,8 @@ class WandbTracker(Tracker):
         self.run.log({"iteration": step, **{f"loss/{name}": value for name, value in terms.items()}})
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """A value per score that exists."""
-        found = {f"test/{name}": value for name, value in scores.items() if value is not None}
+        """A value per score that exists, under `test/`, or `held_out/` in a search."""
+        found = {f"{self.scored}/{name}": value for name, value in scores.items() if value is not None}
         self.run.log({"iteration": step, **found})
 
     def end(self, record: Mapping[str, Any]) -> None:

@@ -14,5 +14,6 @@ def provide_trackers() -> Iterable[TrackerSpec]:
             name="tensorboard",
             title="curves for TensorBoard, in each cell's folder (extra: tensorboard)",
             tracker="ssl_bench_plugins.trackers.tensorboard:TensorBoardTracker",
+            install="pip install 'ssl-bench[tensorboard]'",
         )
     ]
