@@ -90,9 +90,10 @@ def one_node_slurm(folder: Path) -> Iterator[Path]:
                 daemons.append(subprocess.Popen(command, env=environment, stdout=out, stderr=out))
             if command is munge:
                 wait_until(lambda: (folder / "munge.socket").exists(), daemons, folder)
-        wait_until(lambda: "idle" in ask(environment), daemons, folder)
+        wait_until(lambda: "idle" in ask(environment, "sinfo", "--noheader", "--format=%T"), daemons, folder)
         yield config
     finally:
+        end_jobs(environment)
         for daemon in reversed(daemons):
             daemon.terminate()
         for daemon in daemons:
@@ -103,8 +104,15 @@ def one_node_slurm(folder: Path) -> Iterator[Path]:
         turn.close()
 
 
-def ask(environment: dict[str, str]) -> str:
-    command = ["sinfo", "--noheader", "--format=%T"]
+def end_jobs(environment: dict[str, str]) -> None:
+    """Wait for jobs that are ending, and for a while: those of daemons that are gone would stay for ever."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and ask(environment, "squeue", "--noheader"):
+        ask(environment, "scancel", f"--user={os.getuid()}")
+        time.sleep(0.5)
+
+
+def ask(environment: dict[str, str], *command: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
 
