@@ -53,7 +53,8 @@ def grouped(devices: list[str], processes: int) -> list[str]:
     numbers = [device.partition(":")[2] for device in devices]
     groups = [numbers[start : start + processes] for start in range(0, len(numbers), processes)]
     if len(numbers) < processes:
-        raise UsageError(f"--gpus-per-cell {processes}: the GPUs there are to use number {len(numbers)}")
+        there = "1 GPU is" if len(numbers) == 1 else f"{len(numbers)} GPUs are"
+        raise UsageError(f"--gpus-per-cell {processes}: only {there} there to use")
     return [f"cuda:{','.join(group)}" for group in groups if len(group) == processes]
 
 

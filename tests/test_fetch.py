@@ -299,7 +299,7 @@ def test_a_set_is_fetched_and_read(
         *("plan", "--tasks", "night", "--methods", "supervised", "--labels", "all"),
         *("--data", f"night={tmp_path / 'data' / 'small'}"),
     )
-    assert "1 training images with labels" in plan.out
+    assert "1 training image with labels" in plan.out
     asked = len(server.asked)
     assert "is there already" in command("data", "fetch", "small", "--out", tmp_path / "data").out
     assert len(server.asked) == asked

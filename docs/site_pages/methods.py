@@ -62,11 +62,11 @@ def method(name: str, *further: str) -> str:
 def recipes(tier: Tier) -> str:
     """The recipe of each task in a tier."""
     tasks: list[TaskSpec] = built_in("tasks")
-    flat = [
+    columns = [
         {**flat(task.recipes[tier].model_dump(mode="json")), "network": task.backbones[tier]}
         for task in tasks
     ]
-    rows = [[code(name), *(_value(recipe[name]) for recipe in flat)] for name in flat[0]]
+    rows = [[code(name), *(_value(column[name]) for column in columns)] for name in columns[0]]
     return table(["setting", *(task.title for task in tasks)], rows)
 
 
