@@ -80,7 +80,7 @@ class Meter:
         """Go on from what `state_dict` gave in another process."""
         self._seconds_before, self._joules_before = state["seconds"], state["joules"]
         self.laps = state["laps"]
-        self._peaks_before = state["peaks"]
+        self._peaks_before = state.get("peaks", {})  # which older checkpoints lack
 
     def cost(self, method: Method, recipe: Recipe, rows: int) -> dict[str, Any]:
         """The cost of a record; `rows`: images of an iteration. None for what was not measured. The method is left in
