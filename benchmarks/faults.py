@@ -64,7 +64,7 @@ class Campaign:
     def at_work(self) -> list[tuple[Path, int]]:
         """Folders and processes of the cells that run now."""
         owners = ((folder, holder(folder)) for folder in self.folders())
-        return [(folder, owner.pid) for folder, owner in owners if owner]
+        return [(folder, owner.pid) for folder, owner in owners if owner and owner.is_local]
 
     def look(self) -> None:
         """Count finished cells that are gone, and note those that are new."""
@@ -232,7 +232,8 @@ def _kill_the_command(campaign: Campaign, number: int = signal.SIGKILL) -> bool:
         time.sleep(0.02)
     if campaign.command.exitcode is not None:
         return False
-    os.kill(campaign.command.pid or 0, number)
+    assert campaign.command.pid
+    os.kill(campaign.command.pid, number)
     _join(campaign.command, campaign)
     return True
 

@@ -130,10 +130,12 @@ def holder(folder: Path) -> Owner | None:
 
 def read_owner(path: Path) -> Owner | None:
     """The owner that a lock names, dead or alive; None where there is no lock."""
-    content = read_json(path)
-    if content is None:
-        return Owner() if path.exists() else None
-    return Owner.from_json(content)
+    for _ in range(2):  # One that is taken just after the first look is no damaged one.
+        if (content := read_json(path)) is not None:
+            return Owner.from_json(content)
+        if not path.exists():
+            return None
+    return Owner()
 
 
 def last_sign(folder: Path) -> float:

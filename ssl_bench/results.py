@@ -13,6 +13,7 @@ OUT/leaderboards/*.md           tables made from the records
 OUT/data.toml                   what data sets are called in them, if somebody says so
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,8 +97,9 @@ class ResultStore:
         """Remove what a kill right after the record left behind; nothing where a process still works there."""
         folder = self.folder(cell)
         if (folder / "lock").exists() and holder(folder) is None:
-            for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
-                (folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Somebody else's results can be shown all the same.
+                for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
+                    (folder / name).unlink(missing_ok=True)
 
     def tables_are_current(self) -> bool:
         """Whether every table is younger than the records, the last coming or going of a cell, and `data.toml`."""

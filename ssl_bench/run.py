@@ -73,10 +73,10 @@ def prepare_run(
     """
     for name in dict.fromkeys(name for cell in plan.cells for name in cell.trackers):
         _require(registry.tracker(name))
-    store.prepare()
     cells = unfinished(plan, store) if resume else list(plan.cells)
     if not cells:
         return [], None
+    store.prepare()  # Not before: it shows on the folder, and tables that are current would count as stale.
     wanted = Wanted(
         devices=devices,
         jobs=jobs,
