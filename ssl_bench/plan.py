@@ -54,7 +54,7 @@ class Request:
     checkpoint_steps: int | None = None
     hang_seconds: float = PATIENCE
     trials: Sequence[str] = ()
-    """`METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
+    """`[TASK.]METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
     held_out: str = ""
     """Share of the labelled images to score on, in the test set's place; empty: none."""
     points: Mapping[str, Sequence[Point]] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class _Planning:
         for config in (config for pairs in self.configs.values() for _, config in pairs):
             for name in config.backbones():
                 registry.check_backbone(name)
-        self.trials = read_trials(request.trials, methods, registry)
+        self.trials = read_trials(request.trials, registry)
         self.share = read_share(request.held_out) if request.held_out else None
         self.weights = wanted_weights(request.pretrained, request.weights, request.tier)
         self.sources = open_sources(registry, request, tasks)
@@ -208,7 +208,7 @@ class _Planning:
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
-                    trials=self.trials.get(method.name),
+                    trials=self.trials.get((task.name, method.name)) or self.trials.get(("", method.name)),
                     trial=trial,
                 )
 

@@ -104,16 +104,19 @@ def in_words(point: Point) -> str:
     return ", ".join(f"{name}={value}" for name, value in point.items())
 
 
-def read_trials(entries: Sequence[str], methods: Sequence[MethodSpec], registry: Registry) -> dict[str, int]:
-    """`METHOD=COUNT` entries to the count of each method; those of methods that are not run say nothing here."""
+def read_trials(entries: Sequence[str], registry: Registry) -> dict[tuple[str, str], int]:
+    """`[TASK.]METHOD=COUNT` entries to (task, method) to count; an empty task stands for those without their own."""
     found = {}
     for entry in entries:
         name, equals, count = entry.partition("=")
         if not equals or not count.isdecimal() or int(count) < 1:
-            raise UsageError(f"--trials '{entry}': write METHOD=COUNT, with a count of 1 or more")
-        registry.method(name)
-        found[name] = int(count)
-    return {method.name: found[method.name] for method in methods if method.name in found}
+            raise UsageError(f"--trials '{entry}': write [TASK.]METHOD=COUNT, with a count of 1 or more")
+        task, dot, method = name.strip().rpartition(".")
+        if dot:
+            registry.task(task)
+        registry.method(method)
+        found[task, method] = int(count)
+    return found
 
 
 def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -170,6 +170,7 @@ def test_the_appendix_is_a_preset() -> None:
         (["--grid", "gct.xi=0.4,0.6", "--labels", "3"], ["3 labelled images are too few", "--labels"]),
         (["--grid", "gct.xi=0.4,0.6", "--labels", "1/8,1/4"], ["1/4 and 1/8", "search once for each"]),
         (["--grid", "gct.xi=0.4,0.6", "--trials", "gct=2"], ["leave it out"]),
+        (["--methods", "supervised", "--preset", "appendix"], ["other methods", "gct"]),
     ],
     ids=lambda value: " ".join(value)[:40],
 )
@@ -226,10 +227,16 @@ def test_the_suite_of_winners() -> None:
         "data": ['night=/a"b\\c é'],
         "tasks": ["night"],
         "methods": ["gct"],
-        "trials": {"gct": 2},
+        "trials": {"night": {"gct": 2}},
         "set": {"gct": {"mode": "fc"}, "night": {"gct": {"xi": 0.4}}},
     }
     assert winner_suite({}, [], [outcome({0.2: (1.0,)})], 2) is None
+
+
+def test_trials_are_those_of_the_task_that_was_searched() -> None:
+    request = Request(tasks="night,matting", methods="gct,mt", trials=["night.gct=2", "gct=7", "night.mt=3"])
+    found = {(cell.task, cell.method): cell.trials for cell in make_plan(REGISTRY, request).cells}
+    assert found == {("night", "gct"): 2, ("matting", "gct"): 7, ("night", "mt"): 3, ("matting", "mt"): None}
 
 
 def test_a_long_name_beside_few_rows_has_room() -> None:

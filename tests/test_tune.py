@@ -106,7 +106,7 @@ def test_a_search_is_killed_and_goes_on(tmp_path: Path, arguments: list[Any]) ->
         assert [str(value) for value in suite["set"][task]["supervised"].values()] == best[
             f"{title}: SupOnly"
         ]
-    assert suite["trials"] == {"supervised": 4, "mt": 4}
+    assert suite["trials"] == {task: {"supervised": 4, "mt": 4} for task in TASKS}
     assert sorted(path.name for path in out.glob("tune/*.svg")) == [
         f"{task}-{method}.svg" for task in TASKS for method in ("mt", "supervised")
     ]

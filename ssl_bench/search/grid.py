@@ -52,6 +52,11 @@ def make_search(
         known = {name for each in registry.entries["methods"] for name in registry.method(each).grids}
         if preset not in known:
             raise unknown("preset", preset, known)
+        if not any(preset in method.grids for method in methods):
+            having = (name for name in registry.entries["methods"] if preset in registry.method(name).grids)
+            raise UsageError(
+                f"--preset {preset} is for other methods than those of this command: {', '.join(sorted(having))}"
+            )
         for method in methods:
             grids[method.name].update(method.grids.get(preset, {}))
     given = set()

@@ -15,7 +15,10 @@ NO_SCORE = "no score: a loss or a prediction was not finite"
 
 def search_files(outcomes: Sequence[Outcome], trials: int) -> dict[str, str]:
     """File name to text: the page, and a picture for each task and method."""
-    head: Document = [Heading("Search", 1), paragraph(about(outcomes, trials), " ", SPREAD, " ", RULE)]
+    head: Document = [
+        Heading("Search", 1),
+        paragraph(about(outcomes, trials), " ", SPREAD, " Chosen, in bold: ", RULE),
+    ]
     text = render_markdown(head)
     files = {}
     for outcome in outcomes:
@@ -60,7 +63,7 @@ def search_text(outcomes: Sequence[Outcome]) -> str:
             )
         table = tabulate(rows, headers=header, tablefmt="simple", disable_numparse=True)
         parts.append(f"{plain(outcome.task_title)}: {plain(outcome.method_title)}\n\n{table}")
-    chosen = [f"* chosen. {RULE}"] if any(outcome.best for outcome in outcomes) else []
+    chosen = [f"* chosen: {RULE}"] if any(outcome.best for outcome in outcomes) else []
     return "\n\n".join([*parts, *chosen])
 
 

@@ -19,13 +19,14 @@ def winner_suite(
         return None
     methods = list(dict.fromkeys(outcome.method for outcome in outcomes))
     lines = [
-        f"# Chosen by `ssl-bench tune` on labelled images that were held out of training. {RULE}",
+        f"# Chosen by `ssl-bench tune` on labelled images that were held out of training: {RULE}",
         *(f"{key} = {toml(value)}" for key, value in options.items()),
         f"tasks = {toml(list(dict.fromkeys(outcome.task for outcome in outcomes)))}",
         f"methods = {toml(methods)}",
         "",
         "[trials]",
-        *(f"{method} = {trials}" for method in methods),
+        # By task: on another one nothing was searched for.
+        *(f"{outcome.task}.{outcome.method} = {trials}" for outcome in outcomes),
         "",
         "[set]",
     ]

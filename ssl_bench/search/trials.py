@@ -11,7 +11,7 @@ from ssl_bench.search.grid import Grid, Search
 from ssl_bench.settings import Point, in_words
 from ssl_bench.specs import Metric
 
-RULE = "The best mean as it is shown; of equal ones, the first."
+RULE = "the best mean as it is shown; of equal ones, the first."
 
 
 @dataclass(frozen=True)
