@@ -125,7 +125,8 @@ def keep_errors(store: ResultStore, cells: Sequence[Cell]) -> Error | None:
             pairs.append((price.seconds, took.seconds))
     if not pairs:
         return None
-    write_json(store.root / FILE, {"cells": kept})
+    if kept != _read(store):  # else somebody else's results can be shown all the same
+        write_json(store.root / FILE, {"cells": kept})
     errors = [took / price - 1 for price, took in pairs]
     return Error(
         cells=len(pairs),

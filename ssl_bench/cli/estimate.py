@@ -126,12 +126,12 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     if not seconds:
         return
     joules = [price.joules for price in prices if price.joules is not None]
-    energy = _energy(sum(joules) if len(joules) == len(left) else None)
-    partly = "" if len(seconds) == len(left) else f" for {len(seconds)} of them, the others have no estimate"
+    missing = len(left) - len(seconds)
+    partly = f" ({missing} of them without estimate, and not counted)" if missing else ""
     energy = _energy(sum(joules) if len(joules) == len(left) else None)
     click.echo(
-        f"{number_of(len(left), 'cell')} left: {hours(sum(seconds))} in all, "
-        f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {energy}{partly}"
+        f"{number_of(len(left), 'cell')} left{partly}: {hours(sum(seconds))} in all, "
+        f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {energy}"
     )
 
 

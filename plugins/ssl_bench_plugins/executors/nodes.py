@@ -59,7 +59,11 @@ def gpu_share(wanted: Wanted, share: float, *, asked: bool, nodes: Sequence[Node
             f" and {share:g} GPU{'s' * (share > 1)}" if share else ""
         )
         there = "; ".join(f"{node.name}: {node.cpus:g} CPU cores, {node.gpus:g} GPUs" for node in nodes)
-        cure = "--devices cpu or a larger cluster" if share else "--threads or a larger cluster"
+        cure = (
+            "take --devices cpu, or a larger cluster"
+            if share
+            else "take fewer --threads, or a larger cluster"
+        )
         raise UsageError(f"no node has what a cell needs, {needs} (there is {there or 'no node'}); {cure}")
     return share
 

@@ -25,6 +25,8 @@ def gpus_of(wanted: Wanted, config: SlurmConfig) -> str | None:
     number = config.gpus.rpartition(":")[2]
     if not number.isdecimal():
         return f"{config.gpus}:{wanted.processes}"
+    if int(number) == 0:
+        raise UsageError(f"--slurm-gpus {config.gpus}: a cell takes 1 or more; leave it out for the CPU")
     if int(number) != wanted.processes:
         raise UsageError(
             f"--slurm-gpus {config.gpus}: a cell of {wanted.processes} would use {wanted.processes}; "
