@@ -54,7 +54,7 @@ class Attempts:
         its_own = failure is not None and not failure.get("worth_retrying")
         if not its_own and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
             silent = max(silent, cell.hang_seconds)
-            message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log says where it hung"
+            message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log may say where"
             if failure is not None:  # as whoever waited for its process put it
                 message = f"{message} ({outcome.message})"
             outcome = replace(outcome, message=message)

@@ -94,13 +94,17 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
 
 
 def collect(sources: Sequence[Path], to: Path) -> Merged:
-    """Gather every record below `sources` as `to`/CELL.json. Raises as `merge` does."""
+    """Gather every record below `sources` as `to`/CELL.json. Raises as `merge` does, and UsageError for none."""
     for root in sources:
         if not root.is_dir():
             raise UsageError(f"no folder at {root}; check the path")
     # What was collected before comes first, so that equal records are kept as they are.
     present = list(record_files_as_written(to))
     records = _agreeing([*present, *(item for root in sources for item in record_files_as_written(root))])
+    if not records:
+        raise UsageError(
+            f"no records below {', '.join(map(str, sources))}; name the --out of a run that has finished cells"
+        )
     titles = join_titles((to, *sources))
     before = {path.resolve() for path, _ in present}
     added: list[str] = []

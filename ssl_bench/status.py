@@ -43,7 +43,7 @@ def read_status(root: Path) -> list[CellStatus]:
     try:
         with os.scandir(cells) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir())
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
             f"{root} is no results folder (there is no {cells}); name the --out of a run"
         ) from error

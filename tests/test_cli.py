@@ -60,6 +60,7 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
         (["--checkpoint-seconds", "nan"], ["--checkpoint-seconds", "no number of seconds"]),
         (["--nonsense"], ["--nonsense"]),
         (["--executor", "locl"], ["unknown executor 'locl'", "did you mean 'local'?"]),
+        (["--trials", "nigth.mt=4"], ["unknown task 'nigth'"]),
         (["--trackers", "tensorbord"], ["did you mean 'tensorboard'?"]),
         (["no-such-suite.toml"], ["suite no-such-suite.toml"]),
     ],
@@ -112,6 +113,8 @@ def test_a_gpu_where_there_is_none(command: Command, tmp_path: Path, monkeypatch
 def test_out_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_one_line(command("run", "--out", tmp_path / "file" / "x"), 2, "--out", "cannot be written")
+    # As of a variable that is not set: not the current folder.
+    assert_one_line(command("run", "--out", ""), 2, "--out", "the path is empty")
 
 
 def test_no_space_in_out(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

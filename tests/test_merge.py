@@ -173,6 +173,9 @@ def test_merge_of_what_is_no_results_folder(command: Command, tmp_path: Path) ->
     said = command("merge", tmp_path, "--to", tmp_path / "C")
     assert said.status == 2
     assert "is no results folder" in said.err
+    said = command("collect", tmp_path, "--to", tmp_path / "C")
+    assert (said.status, list(tmp_path.iterdir())) == (2, [])
+    assert "no records below" in said.err
     folder = cell(tmp_path / "A", "name", 1.0)
     (folder / "result.json").write_text('{"schema": 1, "cell": {"id": "../../escaped"}}')
     said = command("collect", tmp_path / "A", "--to", tmp_path / "C")
@@ -234,7 +237,7 @@ def test_status(command: Command, machines: tuple[Path, Path, Path]) -> None:
     line = next(line for line in said.out.splitlines() if "atwork" in line)
     assert f"{lock.owner} on cuda:3, training step 20/100, 4 steps/s, 20 s left, last sign 0 s ago" in line
     assert f"beaten: loss is nan (log: {first / 'cells' / 'beaten' / 'log.txt'})" in said.out
-    assert "stopped: step 20/100" in said.out
+    assert "stopped: last seen at step 20/100" in said.out
     lock.release()
     assert {one.cell: one.state for one in read_status(first)}["atwork"] == "interrupted"
     # A record cut short by something else than this program is no finished cell.

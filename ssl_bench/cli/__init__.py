@@ -1,5 +1,6 @@
 """The command line. One small module per command; none imports torch before it has work for it."""
 
+import re
 import sys
 from typing import NoReturn
 
@@ -80,7 +81,9 @@ def main() -> NoReturn:
 
 def _as_ours(message: str) -> str:
     """Click's sentences in the form of our own messages."""
-    message = message.replace(". Did you mean", "; did you mean").removesuffix(".")
+    message = re.sub(
+        r"\. \(?Did you mean(?: one of:)? ([^)]*)\)?$", r"; did you mean \1", message
+    ).removesuffix(".")
     return message[:1].lower() + message[1:]
 
 

@@ -183,7 +183,7 @@ class LiveDisplay:
 
 def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> str:
     if record is None:
-        return f"[{done}/{total}] {cell.title}: {outcome.status}: {outcome.message} (log: {log})"
+        return f"[{done}/{total}] {cell.title}: {outcome.status}: {outcome.message}{log_at(log)}"
     metric = cell.describe["task"]["metrics"][0]
     score = record["metrics"].get(metric["name"])
     shown = "-" if score is None else f"{score:.{metric['digits']}f}"
@@ -192,10 +192,15 @@ def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record |
     return f"[{done}/{total}] {cell.title}: {' '.join(words)}"
 
 
+def log_at(log: Path) -> str:
+    """Where to read on; nothing where the log went with its folder."""
+    return f" (log: {log})" if log.exists() else ""
+
+
 def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:
     cell, owner = others[0]
-    more = f" and {number_of(len(others) - 1, 'other')}" if len(others) > 1 else ""
-    return f"waiting for {cell.title}, which {owner} runs{more}"
+    more = f", and for {number_of(len(others) - 1, 'other cell')}" if len(others) > 1 else ""
+    return f"waiting for {cell.title} (run by {owner}){more}"
 
 
 def _state(state: dict[str, Any]) -> str:

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.options import Place
 from ssl_bench.cli.progress import number_of
 
-SOURCES = click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+SOURCES = click.argument("folders", nargs=-1, required=True, type=Place())
 
 
 @click.command(short_help="Join results folders of several machines.")
 @SOURCES
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to join them in.")
+@click.option("--to", type=Place(), required=True, help="The folder to join them in.")
 def merge(folders: tuple[Path, ...], to: Path) -> None:
     """Join results FOLDERS, each the --out of runs, into one: every cell with weights and log.
 
@@ -28,12 +29,13 @@ def merge(folders: tuple[Path, ...], to: Path) -> None:
     parts = [f"{len(done.added)} added", f"{len(done.kept)} there already"]
     parts += [f"{len(done.unfinished)} not finished"] if done.unfinished else []
     tables = shlex.join(["ssl-bench", "leaderboard", str(to)])
-    click.echo(f"{to}: {', '.join(parts)}; `{tables}` makes the tables")
+    hint = f"; `{tables}` makes the tables" if done.added or done.kept else ""
+    click.echo(f"{to}: {', '.join(parts)}{hint}")
 
 
 @click.command(short_help="Gather the records below folders, without weights and logs.")
 @SOURCES
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder for the files CELL.json.")
+@click.option("--to", type=Place(), required=True, help="Folder for the files CELL.json.")
 def collect(folders: tuple[Path, ...], to: Path) -> None:
     """Gather every record below FOLDERS into one folder of small files, one per finished cell, to keep or send.
 

@@ -19,11 +19,25 @@ LONGEST = 1e9
 """Seconds that an option takes, at most: some thirty years."""
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
 
+
+class Place(click.Path):
+    """A file or folder. An empty name, as of a variable that is not set, is none, and not the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if value == "":
+            self.fail("the path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
 )
 runs_option = click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Results folder."
+    "--runs", type=Place(), default=Path("runs"), show_default=True, help="Results folder."
 )
 
 
@@ -56,6 +70,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
     known = [*run.get_params(context), *tune.params]
     options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
+    options.pop("help", None)
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         name = options.get(key.replace("_", "-"))
@@ -74,9 +89,7 @@ def plan_options(function: Function) -> Function:
     """What to compare, on which data, for how long: options of `run`, `plan` and `tune`."""
     decorators = [
         plugin_option,
-        click.argument(
-            "suite", required=False, type=click.Path(path_type=Path), is_eager=True, callback=load_suite
-        ),
+        click.argument("suite", required=False, type=Place(), is_eager=True, callback=load_suite),
         click.option("--tasks", default="all", show_default=True, help="all, or a list such as a,b"),
         click.option("--methods", default="all", show_default=True, help="all, or a list such as a,b"),
         click.option(
@@ -175,7 +188,7 @@ def plan_options(function: Function) -> Function:
         click.option(
             "--trials",
             multiple=True,
-            metavar="METHOD=COUNT",
+            metavar="[TASK.]METHOD=COUNT",
             help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites; "
             "repeatable.",
         ),
@@ -203,7 +216,7 @@ def plan_options(function: Function) -> Function:
         ),
         click.option(
             "--out",
-            type=click.Path(path_type=Path),
+            type=Place(),
             default=Path("runs"),
             show_default=True,
             help="Results folder.",

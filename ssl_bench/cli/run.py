@@ -95,9 +95,11 @@ def execute(
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
     """A line for each cell that did not finish, and exit status 1 where there is any."""
+    from ssl_bench.cli.display import log_at
+
     for outcome in failed:
-        log = store.cells / outcome.cell / "log.txt"
-        click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message} (log: {log})", err=True)
+        log = log_at(store.cells / outcome.cell / "log.txt")
+        click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message}{log}", err=True)
     if failed:
         click.echo(
             f"ssl-bench: {len(failed)} of {number_of(len(plan.cells), 'cell')} did not finish", err=True

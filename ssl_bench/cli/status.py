@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.options import Place
 from ssl_bench.cli.progress import number_of
 
 if TYPE_CHECKING:
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="status", short_help="Show what runs where, what has finished, and what failed.")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@click.argument("folder", type=Place(), default=Path("runs"))
 def status_(folder: Path) -> None:
     """Show where the cells of FOLDER (default: runs) stand, from any machine that sees it.
 
     Of a cell that runs: host, process, device, step, speed, time left and last sign of life. Of one that failed: the
-    reason. Of one that was interrupted: the step from which it goes on.
+    reason. Of one that was interrupted: the step that it was last seen at.
     """
     from ssl_bench.status import read_status
 
@@ -59,7 +60,8 @@ def _failed(cell: "CellStatus", folder: Path) -> str:
 
 
 def _interrupted(cell: "CellStatus", folder: Path) -> str:
-    return f"{_step(cell) if cell.progress else 'before its first step'}; the same command goes on from its checkpoint"
+    seen = f"last seen at {_step(cell)}" if cell.progress else "before its first step"
+    return f"{seen}; the same command goes on from its last checkpoint"
 
 
 def _step(cell: "CellStatus") -> str:

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
-from ssl_bench.cli.options import execution_options, plan_options, request_from
+from ssl_bench.cli.options import Place, execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.progress import number_of
 from ssl_bench.errors import UsageError
@@ -47,9 +47,7 @@ PATHS = ("labels", "unlabeled")
     metavar="SHARE",
     help="Of the labelled images: trials are scored on these, and do not learn from them.",
 )
-@click.option(
-    "--to", type=click.Path(path_type=Path), help="Where tables, pictures and suite go.  [default: OUT/tune]"
-)
+@click.option("--to", type=Place(), help="Where tables, pictures and suite go.  [default: OUT/tune]")
 @execution_options
 def tune(
     suite: Path | None, grid: tuple[str, ...], preset: str, held_out: str, to: Path | None, **options: Any
