@@ -452,6 +452,9 @@ def test_what_slurm_says() -> None:
         True,
         True,
     ]
+    # No node is such as these ask for; those that are down come up again.
+    never = read_queue("7_0|PENDING|PartitionConfig\n7_1|PENDING|Nodes required for job are DOWN\n")
+    assert never == {"7_0": "IMPOSSIBLE", "7_1": "PENDING"}
     assert may_go_on("   JobState=RUNNING Reason=None Dependency=(null)")
     assert not may_go_on("   JobState=CANCELLED Reason=None")
     refused = "sbatch: error: Batch job submission failed: Invalid account\nsbatch: error: again\n"

@@ -86,6 +86,13 @@ def test_an_array_is_preempted_and_goes_on(command: Command, tmp_path: Path) -> 
     assert {path.name for path in (out / "cells").iterdir()} == set(straight)
 
 
+def test_what_no_node_has_is_an_error_and_no_wait(command: Command, tmp_path: Path) -> None:
+    said = command("run", *ARGUMENTS, "--threads", "64", "--executor", "slurm", "--out", tmp_path)
+    assert said.status == 2
+    assert "Slurm has no node there" in said.err
+    assert "ssl-bench" not in ask("squeue", "--noheader", "--format=%j")
+
+
 def test_a_cell_of_two_processes(command: Command, tmp_path: Path) -> None:
     few = ("--tasks", "night", "--methods", "supervised", "--devices", "cpu", "--set", "night.iterations=4")
     for name, options in (("local", ()), ("slurm", ("--executor", "slurm"))):

@@ -21,7 +21,7 @@ from ssl_bench.lock import holder
 from ssl_bench_plugins.executors.configs import SlurmConfig
 from ssl_bench_plugins.executors.nodes import place
 from ssl_bench_plugins.executors.slurm_job import run_cell
-from ssl_bench_plugins.executors.slurm_queue import array_size, cancel, gone, queue
+from ssl_bench_plugins.executors.slurm_queue import IMPOSSIBLE, array_size, cancel, gone, queue
 from ssl_bench_plugins.executors.slurm_request import gpus_of, parameters, refusal
 
 TICK = 1.0
@@ -108,10 +108,15 @@ class SlurmExecutor(Executor):
                 raise UsageError(f"Slurm does not take the jobs: {refusal(str(error))}") from error
 
     def _ask(self) -> None:
-        """Learn the states of the jobs."""
+        """Learn the states of the jobs. UsageError where there is no node for any of them."""
         states = queue(one.id for one in self.queued)
         if states is None:
             return
+        if all(states.get(one.id) == IMPOSSIBLE for one in self.queued):
+            raise UsageError(
+                "Slurm has no node there with what a cell needs; take fewer --threads or --slurm-gpus, or another "
+                "--slurm-partition"
+            )
         for one in self.queued:
             one.state = states.get(one.id, one.state)
             if not gone(states, one.id):

@@ -16,6 +16,11 @@ HELD = "launch failed requeued held"
 """Why a job waits that nobody but an administrator will let go."""
 
 
+IMPOSSIBLE = "IMPOSSIBLE"
+NEVER = frozenset({"BadConstraints", "PartitionConfig"})
+"""Why a job waits for a node such as there is none. It may be sent all the same: an array is not looked at before."""
+
+
 def queue(ids: Iterable[str]) -> dict[str, str] | None:
     """State of each job that Slurm remembers, by id; None where Slurm does not answer now."""
     jobs = ",".join(sorted({job.partition("_")[0] for job in ids}))
@@ -32,7 +37,9 @@ def read_queue(text: str) -> dict[str, str]:
     for line in text.splitlines():
         job, _, rest = line.strip().partition("|")
         state, _, reason = rest.partition("|")
-        if job:
+        if job and state == "PENDING" and reason in NEVER:
+            states[job] = IMPOSSIBLE
+        elif job:
             states[job] = "FAILED" if HELD in reason.replace("_", " ").lower() else state
     return states
 
