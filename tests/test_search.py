@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 import torch
 from conftest import Said
+from inline import InlineExecutor
 from trees import save
 
 from ssl_bench.cell import Cell
 from ssl_bench.dataset import Dataset, GuardedDataset
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.executor import Job
+from ssl_bench.executor import Outcome as Ending
+from ssl_bench.files import write_json
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
@@ -270,6 +274,27 @@ def test_pictures() -> None:
     assert tiles[1].get("fill") == tiles[5].get("fill") == "#084081"
     texts = [text.text for text in heat.findall(f".//{svg}text")]
     assert [text for text in texts if text and text.endswith(".00")] == [f"{v:.2f}" for v in values]
+
+
+def test_a_search_that_diverges_leaves_no_winners_of_another(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Diverging(InlineExecutor):
+        def run(self, jobs: Sequence[Job]) -> Iterator[Ending | None]:
+            for job in jobs:
+                write_json(job.folder / "failure.json", {"message": "loss is nan", "diverged": True})
+                yield Ending(job.cell, "failed", "loss is nan")
+
+    monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", Diverging)
+    (tmp_path / "tune").mkdir()
+    (tmp_path / "tune" / "winners.toml").write_text("")
+    said = command(
+        "tune", "--tasks", "night", "--methods", "mt", "--grid", "mt.eta_mt=1,3", "--out", tmp_path
+    )
+    assert said.status == 1
+    assert "every trial diverged of supervised on night, mt on night" in said.err
+    assert not (tmp_path / "tune" / "winners.toml").exists()
+    assert "no score" in (tmp_path / "tune" / "README.md").read_text()
 
 
 def test_paths_of_a_suite_hold_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

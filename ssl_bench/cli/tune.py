@@ -88,7 +88,7 @@ def tune(
         endings += execute(registry, plan, store, options)
     finally:
         # An interrupted search shows what it has, too.
-        if any(store.finished(cell) for cell in plan.cells):
+        if any(store.finished(cell) or diverged(store, cell.id) for cell in plan.cells):
             found = outcomes()
             files = search_files(found, search.trials)
             winners = winner_suite(suite_options(plan, options), request.settings, found, search.trials)
@@ -113,7 +113,11 @@ def tune(
         ]
         click.echo(f"the winners: {shlex.join(command)}")
     else:
-        click.echo("ssl-bench: every trial of a method diverged: nothing can be chosen", err=True)
+        lost = ", ".join(f"{one.method} on {one.task}" for one in outcomes() if one.best is None)
+        click.echo(
+            f"ssl-bench: every trial diverged of {lost}: nothing can be chosen; search smaller values",
+            err=True,
+        )
         raise click.exceptions.Exit(1)
 
 
