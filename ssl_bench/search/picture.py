@@ -68,7 +68,7 @@ def _heat_map(outcome: Outcome, title: str, summary: str) -> str:
     width = max(left + tile * len(columns) + 12, 16 + LETTER * len(f"{title}, {outcome.label}"))
     # Its fields are named along the left side: they need the room.
     tile_height = max(TILE_HEIGHT, LETTER * len(plain(" / ".join(down))) / len(rows))
-    height = TOP + tile_height * len(rows) + 46
+    height = TOP + tile_height * len(rows) + (46 if across else 12)
     means = [mean for trial in outcome.trials if (mean := outcome.rounded(trial)) is not None]
     parts = [
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="heat-t heat-d">',
@@ -100,9 +100,8 @@ def _heat_map(outcome: Outcome, title: str, summary: str) -> str:
         f'<text transform="translate(14 {middle:.1f}) rotate(-90)" text-anchor="middle">'
         f"{html.escape(plain(' / '.join(down)))}</text>"
     )
-    parts.append(
-        _text(left + tile * len(columns) / 2, bottom + 36, plain(" / ".join(across) or "-"), "middle")
-    )
+    if across:
+        parts.append(_text(left + tile * len(columns) / 2, bottom + 36, plain(" / ".join(across)), "middle"))
     parts.append("</svg>")
     return _file("".join(parts), width, height, f"{title}, {outcome.label}")
 
