@@ -43,6 +43,8 @@ def prepare_torch(threads: int) -> None:
     keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Else every tensor is filled when it is made: on a GPU one more launch for each, and nothing reads what it holds.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     # A blur is a matrix product, and a target that it makes is to be exact; TF32 in convolutions is torch's default.
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
