@@ -109,7 +109,9 @@ def _run_once(
     heartbeat.check()
     if not world.leads:
         return
-    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", run.method.state_dict())
+    # From the CPU, so that plain torch.load reads them on a machine without a GPU.
+    weights = run.method.to("cpu").state_dict()
+    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", weights)
     write_json(folder / "result.json", record)
     for leftover in (*CHECKPOINTS, MEMORY, "progress.json"):
         (folder / leftover).unlink(missing_ok=True)
