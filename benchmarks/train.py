@@ -200,13 +200,16 @@ def how(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> str:
     """One table."""
     device = torch.device(options.device)
-    prepare_torch(threads=1)  # as cells do
+    prepare_torch(1, device)  # as cells do
     registry = load_registry()
     bench = Bench(registry, device, options)
     lines = []
     for workload in workloads(registry, device, options):
         for method in bench.methods:
-            lines += bench.rows(workload, method)
+            try:
+                lines += bench.rows(workload, method)
+            except torch.OutOfMemoryError:
+                lines.append(_line(workload, method.name, "-", "out of memory with all forms in it"))
             # Networks and the functions made of them hold each other.
             gc.collect()
             torch._dynamo.reset()

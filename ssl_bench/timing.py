@@ -93,9 +93,9 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     cell = Cell.from_json(content)
     if cell.execution.get("processes", 1) > 1:
         return Timed(Price(), fault="cells in several processes are not timed")
-    prepare_torch(cell.threads)
     started = time.perf_counter()
     try:
+        prepare_torch(cell.threads, torch.device(device))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_json(folder / "cell.json", content)

@@ -73,7 +73,7 @@ def run_cell(
     raises TakeLess.
     """
     cell = cell_in(folder)
-    prepare_torch(cell.threads)
+    prepare_torch(cell.threads, device)
     heartbeat = heartbeat or Heartbeat(folder)
     while True:
         try:

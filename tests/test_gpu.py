@@ -24,7 +24,7 @@ METHODS = ("supervised", "mt", "s4l", "advssl", "gct")
 
 @pytest.fixture(scope="module", autouse=True)
 def _computing_as_cells_do() -> None:
-    prepare_torch(threads=1)
+    prepare_torch(1, GPU)
 
 
 class OnGpu:

@@ -56,7 +56,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTensorMode]:
         with unset_fake_temporarily():
             return take(*arguments)
 
-    prepare_torch(threads=1)
+    prepare_torch(1, torch.device("cpu"))
     monkeypatch.setattr(torch.autograd, "grad", gradients)
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
     monkeypatch.setattr(Draws, "_take", drawn)
