@@ -58,7 +58,8 @@ class TaskNetwork(nn.Module):
 
     def _start_at_identity(self) -> None:
         """Zero the head's last layer: a residual network's first prediction is then its input, and not its input
-        spoilt, which hundreds of steps are spent on undoing. A network without a `head` starts as it is."""
+        spoilt, which hundreds of steps are spent on undoing. A network without a `head` starts as it is, and a head
+        that sums several layers keeps the others."""
         head = getattr(self.network, "head", None)
         layers = [] if head is None else [m for m in head.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         for parameter in layers[-1].parameters() if layers else ():
