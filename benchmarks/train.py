@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import added_memory, interleaved, table
 from benchmarks.variants import Step, Workload, load_reference, reference_step, training_step, workloads
+from ssl_bench.cell_parts import prepare_torch
 from ssl_bench.execution import PLAIN, Execution, Precision, in_words
-from ssl_bench.heap import keep_heap
 from ssl_bench.registry import Registry, load_registry, pick
 from ssl_bench.specs import MethodSpec
 
@@ -200,17 +200,16 @@ def how(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> str:
     """One table."""
     device = torch.device(options.device)
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-        keep_heap()
-    # As cells run.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    prepare_torch(1, device)  # as cells do
     registry = load_registry()
     bench = Bench(registry, device, options)
     lines = []
     for workload in workloads(registry, device, options):
         for method in bench.methods:
-            lines += bench.rows(workload, method)
+            try:
+                lines += bench.rows(workload, method)
+            except torch.OutOfMemoryError:
+                lines.append(_line(workload, method.name, "-", "out of memory with all forms in it"))
             # Networks and the functions made of them hold each other.
             gc.collect()
             torch._dynamo.reset()

@@ -16,6 +16,16 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+def imagenet_statistics(in_channels: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation that inputs are normalised by, (1, C, 1, 1) each; three channels are repeated."""
+    repeats = -(-in_channels // 3)
+    mean, std = (
+        torch.tensor((values * repeats)[:in_channels]).view(1, -1, 1, 1)
+        for values in (IMAGENET_MEAN, IMAGENET_STD)
+    )
+    return mean, std
+
+
 class Backbone(Protocol):
     """Builds one network, normalised images (B, in, H, W) to logits (B, out, H, W).
 
@@ -42,14 +52,14 @@ class TaskNetwork(nn.Module):
         self.residual = residual
         if residual:
             self._start_at_identity()
-        repeats = -(-in_channels // 3)
-        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-            tensor = torch.tensor((values * repeats)[:in_channels]).view(1, -1, 1, 1)
-            self.register_buffer(name, tensor, persistent=False)
+        mean, std = imagenet_statistics(in_channels)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def _start_at_identity(self) -> None:
         """Zero the head's last layer: a residual network's first prediction is then its input, and not its input
-        spoilt, which hundreds of steps are spent on undoing. A network without a `head` starts as it is."""
+        spoilt, which hundreds of steps are spent on undoing. A network without a `head` starts as it is, and a head
+        that sums several layers keeps the others."""
         head = getattr(self.network, "head", None)
         layers = [] if head is None else [m for m in head.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         for parameter in layers[-1].parameters() if layers else ():

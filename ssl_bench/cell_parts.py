@@ -38,13 +38,18 @@ def build_method(
     return method.train()
 
 
-def prepare_torch(threads: int) -> None:
-    """Make this process compute as a cell does."""
+def prepare_torch(threads: int, device: torch.device) -> None:
+    """Make this process compute as a cell does on a device."""
     keep_heap()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Else every tensor is filled when it is made: on a GPU one more launch for each, and nothing reads what it holds.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     # A blur is a matrix product, and a target that it makes is to be exact; TF32 in convolutions is torch's default.
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
     # Without it matrix products on a GPU are not the same in every run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if device.index is not None:
+        # What a method calls `cuda` is then this one, and optimisers, which look at the current one, start no other.
+        torch.cuda.set_device(device)

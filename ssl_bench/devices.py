@@ -94,6 +94,12 @@ def loader_threads() -> int:
     return max(1, min(4, cores() // max(1, torch.cuda.device_count())))
 
 
+def hide_gpus() -> None:
+    """Let this process and those that it starts find no GPU. Before torch asks for one: optimisers and torchrun's agent
+    do, on the CPU too, which would take a part of its memory, and makes it an error in a fork of this process."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def _may_have_gpu() -> bool:
     """Without importing torch, which costs seconds: whether a GPU driver is there at all."""
     return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))

@@ -56,6 +56,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} '{name}'; {suggestion(name, known)}")
 
 
+def not_taking_part(where: str, what: str) -> UsageError:
+    """The error for an option that is about a task or a method which the command leaves out."""
+    return UsageError(f"{where}: {what} is not part of this command; add it or leave this out")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; empty where it says nothing."""
     return str(error).strip().partition("\n")[0]

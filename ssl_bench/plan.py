@@ -7,7 +7,7 @@ from typing import Any
 
 from ssl_bench.cell import Cell, describe
 from ssl_bench.dataset import digest, listing
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, not_taking_part
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.files import existing
 from ssl_bench.lock import PATIENCE
@@ -239,12 +239,14 @@ def by_task(
             continue
         registry.task(name)
         if name not in {task.name for task in tasks}:
-            raise UsageError(f"{option} {entry}: task '{name}' is not part of this command")
+            raise not_taking_part(f"{option} {entry}", f"task '{name}'")
         own.setdefault(name, []).extend(_several(value))
     found = {task.name: own.get(task.name, general) for task in tasks}
     for name, chosen in found.items():
         if not chosen:
-            raise UsageError(f"{option}: nothing is given for task '{name}'")
+            raise UsageError(
+                f"{option}: nothing is given for task '{name}'; add {name}=VALUE, or a VALUE for all tasks"
+            )
     return found
 
 

@@ -6,6 +6,8 @@ import importlib
 import os
 import signal
 
+# By CUDA itself, a module that asks for a GPU when it is imported would spoil it for all processes forked from here.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 

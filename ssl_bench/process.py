@@ -72,8 +72,7 @@ def ending(folder: Path, run: Callable[[], None]) -> int:
         )
     except Exception as error:
         traceback.print_exc()
-        memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        return failed(folder, in_a_line(error), 1, worth_retrying=memory)
+        return failed(folder, in_a_line(error), 1, worth_retrying=_of_the_machine(error))
     return 0
 
 
@@ -87,6 +86,15 @@ def failed(
             {"message": message, "worth_retrying": worth_retrying, "diverged": diverged},
         )
     return status
+
+
+def _of_the_machine(error: Exception) -> bool:
+    """Whether it need not come again: memory ran out, perhaps to other processes, or a GPU failed."""
+    # Torch raises what the libraries of a GPU say, memory that ran out in them included, as plain errors.
+    of_gpu = isinstance(error, RuntimeError) and str(error).startswith(
+        ("CUDA error", "cuDNN error", "NCCL error")
+    )
+    return of_gpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _unwritable(folder: Path, error: OSError) -> int:

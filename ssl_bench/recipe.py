@@ -52,7 +52,7 @@ class Recipe(Settings):
         4, ge=1, description="unlabelled images per iteration, for methods that use them"
     )
     crop: int = Field(64, ge=8, description="side of the square training crop, px")
-    scale: tuple[float, float] = Field((1.0, 1.0), description="range of the random rescale before the crop")
+    scale: tuple[float, float] = Field((1.0, 1.0), description="range of the random rescale, log-uniform")
     flip: bool = Field(True, description="random horizontal flip")
     evaluations: int = Field(1, ge=1, description="evaluations over the run, the last one at the last step")
     optimizer: OptimizerSettings = OptimizerSettings()

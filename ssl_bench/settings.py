@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ssl_bench.cell import resolve_config
-from ssl_bench.errors import UsageError, suggestion, unknown
+from ssl_bench.errors import UsageError, not_taking_part, suggestion, unknown
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
@@ -48,14 +48,14 @@ def parse_settings(
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
                 if pass_over:
                     continue
-                raise UsageError(f"--set {setting}: '{name}' is not part of this command")
+                raise not_taking_part(f"--set {setting}", f"'{name}'")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
         known, within = fields[name], name_of_field.partition(".")
         if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
             if within[0] not in fields and pass_over:
                 continue
             if within[0] not in fields:
-                raise UsageError(f"--set {setting}: '{within[0]}' is not part of this command")
+                raise not_taking_part(f"--set {setting}", f"'{within[0]}'")
             name, name_of_field, known = f"{name}.{within[0]}", within[2], fields[within[0]]
         if name_of_field not in known:
             raise unknown("field", path.strip(), [f"{name}.{each}" for each in known])

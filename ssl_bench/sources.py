@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssl_bench.dataset import Dataset
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, not_taking_part
 from ssl_bench.folders import recognise
 from ssl_bench.registry import Registry
 from ssl_bench.scan import require_utf8
@@ -40,7 +40,7 @@ def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpe
     for option, given in (("--data", paths), ("--dataset", names)):
         for name in given:
             if name not in wanted:
-                raise UsageError(f"{option} {name}=...: task '{name}' is not part of this command")
+                raise not_taking_part(f"{option} {name}=...", f"task '{name}'")
     root = os.environ.get("SSL_BENCH_DATA")
     if root and not Path(root).is_dir():
         raise UsageError(
@@ -103,8 +103,9 @@ def _folders(registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpe
                 raise UsageError(f"--unlabeled '{entry}': write TASK=FOLDER, since there are several tasks")
             name, value = wanted[0], entry
         registry.task(name)
-        if name not in wanted or not value:
-            why = f"task '{name}' is not part of this command" if value else "write TASK=FOLDER"
-            raise UsageError(f"--unlabeled {entry}: {why}")
+        if not value:
+            raise UsageError(f"--unlabeled {entry}: write TASK=FOLDER")
+        if name not in wanted:
+            raise not_taking_part(f"--unlabeled {entry}", f"task '{name}'")
         found.setdefault(name, []).append(Path(value))
     return found

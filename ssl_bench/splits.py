@@ -163,6 +163,6 @@ def _count(labels: str, size: int, task: str) -> int:
     count = math.ceil(value * size) if is_fraction else int(value)
     if count > size:
         raise UsageError(
-            f"--labels {labels}: task '{task}' has {size} images with labels, fewer than {count}"
+            f"--labels {labels}: task '{task}' has {size} images with labels, fewer than {count}; give {size} or fewer"
         )
     return count

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.cell import Cell
+from ssl_bench.devices import hide_gpus
 from ssl_bench.errors import SslBenchError, in_a_line
 from ssl_bench.files import write_json
 from ssl_bench.forecast import Price
@@ -75,6 +76,8 @@ def time_shapes(
 def _time_alone(content: Mapping[str, Any], device: str) -> Timed:
     """As `time_cell`. As it started, Ctrl-C ended it without a word; from here on it leaves nothing behind."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if device == "cpu":
+        hide_gpus()
     return time_cell(content, device)
 
 
@@ -90,9 +93,9 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     cell = Cell.from_json(content)
     if cell.execution.get("processes", 1) > 1:
         return Timed(Price(), fault="cells in several processes are not timed")
-    prepare_torch(cell.threads)
     started = time.perf_counter()
     try:
+        prepare_torch(cell.threads, torch.device(device))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_json(folder / "cell.json", content)

@@ -83,7 +83,10 @@ class Trainer:
             while (terms := self._turn(runs, step)) is not None:
                 values |= terms
         if not values:
-            raise PluginError(f"{type(self.method).__name__}.losses yielded nothing at step {step}")
+            raise PluginError(
+                f"{type(self.method).__name__}.losses yielded nothing at step {step}; yield "
+                "{player: {term: loss}} once per optimiser step"
+            )
         self.method.after_step(progresses[0])
         return values
 

@@ -62,7 +62,7 @@ def wanted_weights(pretrained: bool | None, file: str, tier: Tier) -> Weights:
     try:
         return Weights(file_identity(path), str(path))
     except OSError as error:
-        raise UsageError(f"--weights {file}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"--weights {file}: cannot be read ({error.strerror}); check the path") from error
 
 
 def file_identity(path: Path) -> str:

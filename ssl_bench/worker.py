@@ -15,7 +15,7 @@ from ssl_bench.cell import Cell, execution_of
 from ssl_bench.cell_parts import prepare_torch
 from ssl_bench.cell_run import CellRun
 from ssl_bench.checkpoint import save_weights
-from ssl_bench.devices import one_by_one
+from ssl_bench.devices import hide_gpus, one_by_one
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError
 from ssl_bench.files import read_json, write_json
@@ -45,6 +45,8 @@ def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
 
             run_processes(folder, one_by_one(devices, processes), known, stop, heartbeat)
 
+    if devices == "cpu":
+        hide_gpus()
     sys.exit(attempt(folder, devices, run))
 
 
@@ -71,7 +73,7 @@ def run_cell(
     raises TakeLess.
     """
     cell = cell_in(folder)
-    prepare_torch(cell.threads)
+    prepare_torch(cell.threads, device)
     heartbeat = heartbeat or Heartbeat(folder)
     while True:
         try:
@@ -107,7 +109,9 @@ def _run_once(
     heartbeat.check()
     if not world.leads:
         return
-    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", run.method.state_dict())
+    # From the CPU, so that plain torch.load reads them on a machine without a GPU.
+    weights = run.method.to("cpu").state_dict()
+    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", weights)
     write_json(folder / "result.json", record)
     for leftover in (*CHECKPOINTS, MEMORY, "progress.json"):
         (folder / leftover).unlink(missing_ok=True)

@@ -6,6 +6,9 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.pop("SSL_BENCH_DATA", None)
+# CUDA must not be started before the tests of a GPU, which come last: some others fork.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")
 
 from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
@@ -64,9 +67,20 @@ def small_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first; tests of a GPU are skipped where there is none."""
+    """Fast tests first, those of a GPU last; these are skipped where there is none."""
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-    items.sort(key=lambda item: "slow" in item.keywords)
+    items.sort(key=lambda item: ("gpu" in item.keywords, "slow" in item.keywords))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """All other tests are of the CPU, and see no GPU."""
+    if "gpu" not in item.keywords:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif GPUS is None:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = GPUS

@@ -67,6 +67,10 @@ def bug(folder: Path, stop: Sequence[int], beat: Heartbeat) -> None:
     raise ValueError("no such thing\nand more")
 
 
+def gpu(folder: Path, stop: Sequence[int], beat: Heartbeat) -> None:
+    raise RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA")
+
+
 def full(folder: Path, stop: Sequence[int], beat: Heartbeat) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "checkpoint.pt"))
 
@@ -107,6 +111,7 @@ def robbed(folder: Path, stop: Sequence[int], beat: Heartbeat) -> None:
         (well, 0, None, None),
         (nan, 1, "loss 'model/task' is nan at step 3", False),
         (bug, 1, "ValueError: no such thing", False),
+        (gpu, 1, "RuntimeError: CUDA error: out of memory", True),
         (full, NO_SPACE, "No space left on device: ", True),
         (broken_disk, IO_ERROR, "Input/output error", True),
         (robbed, ELSEWHERE, None, None),
@@ -127,7 +132,7 @@ def test_endings(tmp_path: Path, body: Body, status: int, said: str | None, wort
     assert not list(tmp_path.glob(".*"))
     log = (tmp_path / "log.txt").read_text()
     assert log.startswith("== an earlier attempt\n== ")
-    assert ("Traceback" in log) == (body in (bug, full, broken_disk))
+    assert ("Traceback" in log) == (body in (bug, gpu, full, broken_disk))
 
 
 def test_a_removed_folder(tmp_path: Path) -> None:

@@ -16,13 +16,6 @@ EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("path", ["pi-model/pi_model.py", "raindrops/raindrops.py"])
-def test_the_documents_show_the_examples(path: str) -> None:
-    documents = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    source = (ROOT / "examples" / path).read_text()
-    assert any(f"{source}```\n" in document.read_text() for document in documents)
-
-
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     """A virtual environment that has ours beneath it, and a function that runs its Python in a folder of its own."""

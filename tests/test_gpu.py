@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ssl_bench.acceleration import accelerate
+from ssl_bench.cell_parts import prepare_torch
 from ssl_bench.cost import peak_gpu_bytes
 from ssl_bench.errors import CellError
 from ssl_bench.execution import PLAIN, Execution
@@ -19,6 +20,11 @@ from ssl_bench.trainer import Trainer
 pytestmark = pytest.mark.gpu
 GPU = torch.device("cuda")
 METHODS = ("supervised", "mt", "s4l", "advssl", "gct")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _computing_as_cells_do() -> None:
+    prepare_torch(1, GPU)
 
 
 class OnGpu:

@@ -116,6 +116,19 @@ def test_predictions_that_are_there_are_kept_and_other_files_are_never_replaced(
         assert (out / "a.png").read_bytes() == content
 
 
+def test_a_picture_for_which_memory_runs_out_is_named(
+    command: Command, tmp_path: Path, small_cell: SmallCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.\nMore words.")
+
+    photograph(tmp_path / "a.png")
+    monkeypatch.setattr("ssl_bench.predict.write_prediction", full)
+    said = command("predict", small_cell("night"), tmp_path / "a.png", "--out", tmp_path / "out")
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert f"{tmp_path / 'a.png'}: the GPU's memory ran out; " in said.err
+
+
 def test_an_unreadable_picture_is_named_and_the_others_are_done(
     command: Command, tmp_path: Path, small_cell: SmallCell
 ) -> None:

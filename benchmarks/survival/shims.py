@@ -18,8 +18,9 @@ def install(orders: Path) -> None:
     """Replace `Path.open`, `Path.replace` and `time.time` in this process for good."""
 
     def fails(name_of_file: str) -> None:
-        # A command that hangs itself is for Ctrl-C to end; it writes nothing but what cells are.
-        if "cell.json" not in name_of_file and _take(orders / "hang"):
+        # A command that hangs itself is for Ctrl-C to end; it writes what cells are, and tries whether it can write.
+        of_the_command = any(name in name_of_file for name in ("cell.json", ".writable"))
+        if not of_the_command and _take(orders / "hang"):
             time.sleep(3600)
         for name in ("ENOSPC", "EIO"):
             if (orders / f"{name} for a while").exists() or _take(orders / name):

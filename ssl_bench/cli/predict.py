@@ -52,6 +52,10 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
             except SslBenchError as error:
                 failed += 1
                 click.echo(f"ssl-bench: {error}", err=True)
+            except torch.OutOfMemoryError:
+                failed += 1
+                cure = "free some, or predict on the CPU by CUDA_VISIBLE_DEVICES=-1"
+                click.echo(f"ssl-bench: {job.source}: the GPU's memory ran out; {cure}", err=True)
             advance(1)
     counts = {"written": len(waiting) - failed, "there already": len(jobs) - len(waiting), "failed": failed}
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "written")

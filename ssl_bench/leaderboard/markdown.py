@@ -91,15 +91,14 @@ def _span(span: Span) -> str:
 
 
 def _table(header: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, numbers_from: int | None) -> str:
-    import pandas
     import tabulate
 
     aligned = ["left" if numbers_from is None or i < numbers_from else "right" for i in range(len(header))]
     cells = [[_spans(cell.spans) for cell in row] for row in rows]
-    frame = pandas.DataFrame(cells, columns=[_spans(cell.spans) for cell in header])
+    heads = [_spans(cell.spans) for cell in header]
     # Else the padding, and so the bytes, would depend on whether some package has brought `wcwidth` along.
     wide, tabulate.WIDE_CHARS_MODE = tabulate.WIDE_CHARS_MODE, False
     try:
-        return str(frame.to_markdown(index=False, disable_numparse=True, colalign=aligned))
+        return str(tabulate.tabulate(cells, heads, tablefmt="pipe", disable_numparse=True, colalign=aligned))
     finally:
         tabulate.WIDE_CHARS_MODE = wide

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from ssl_bench.errors import UsageError, unknown
+from ssl_bench.errors import UsageError, not_taking_part, unknown
 from ssl_bench.registry import Registry
 from ssl_bench.settings import Point, field_names, read_value
 from ssl_bench.specs import RATE, MethodSpec
@@ -109,7 +109,7 @@ def _read(
         )
     spec = registry.method(name)
     if name not in grids:
-        raise UsageError(f"--grid {entry}: method '{name}' is not part of this command")
+        raise not_taking_part(f"--grid {entry}", f"method '{name}'")
     if field not in field_names(spec.config):
         raise unknown("field", path.strip(), [f"{name}.{known}" for known in field_names(spec.config)])
     if "." in field:

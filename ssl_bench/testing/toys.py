@@ -18,6 +18,7 @@ from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
+from ssl_bench.toolbox.transfer import on_device
 from ssl_bench.trainer import Trainer
 
 STEPS, LABELED, UNLABELED = 8, 2, 4
@@ -58,7 +59,8 @@ class ToyClassification(Task):
 
     def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
         """Noise that is the same in every run, as the draws are: it cannot make a difference between two."""
-        return (images + 0.2 * draws.rand(*images.shape)).clamp(0, 1)
+        noise = on_device(draws.rand(*images.shape), images.device)
+        return (images + 0.2 * noise).clamp(0, 1)
 
     def metrics(self) -> Metrics:
         """Mean error, enough for a check."""

@@ -55,8 +55,9 @@ class Segmentation(Task):
         """One-hot (B, O, H, W), all zero on void pixels."""
         rows, *size = target.value.shape
         value = torch.zeros(rows, self.out_channels, *size, device=target.value.device)
-        value.scatter_(1, target.value.unsqueeze(1), target.valid.to(value.dtype))
-        return DenseTarget(value, target.valid)
+        # Scattering a tensor would be a sort on a GPU, where algorithms are deterministic, and a wait in older torch.
+        value.scatter_(1, target.value.unsqueeze(1), 1.0)
+        return DenseTarget(value.mul_(target.valid), target.valid)
 
     def decode(self, prediction: Tensor) -> Tensor:
         """The most likely class, (B, H, W) int64."""

@@ -65,7 +65,7 @@ SEGMENTATION = TaskSpec(
     recipes={
         "smoke": _smoke(240, FAST, epochs=20),
         "lite": _lite(800, 72, FAST, epochs=20),
-        # As in the public code; its learning rate is 2.5e-4 per GPU, of which it had 4.
+        # As in the public code, but for augmentation (docs/paper.md); its rate is 2.5e-4 per GPU, of which it had 4.
         "paper": Recipe(
             iterations=SEGMENTATION_ITERATIONS,
             epochs=20,

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.backbone import IMAGENET_MEAN, IMAGENET_STD
+from ssl_bench.backbone import imagenet_statistics
 
 SIDE = 256
 """Of the low-resolution input, px."""
@@ -57,10 +57,9 @@ class HDRNet(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
-        repeats = -(-in_channels // 3)
-        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-            tensor = torch.tensor((values * repeats)[:in_channels]).view(1, -1, 1, 1)
-            self.register_buffer(name, tensor, persistent=False)
+        mean, std = imagenet_statistics(in_channels)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
         widths = [in_channels, *(BINS * 2**level for level in range(int(math.log2(SIDE // CELLS))))]
         self.splat = nn.Sequential(
             *(_convolution(*pair, stride=2, norm=level > 0) for level, pair in enumerate(pairwise(widths)))

@@ -6,10 +6,10 @@ https://arxiv.org/abs/2008.05258, with its supplement.
     L_Tk = task(T_k(x_l), y) + r(t) lambda_dc MSE(T_k(x), target_k) + lambda_fc mean(M F(T_k(x), x)^2)
     L_F  = mean over k of MSE(F(T_k(x_l), x_l), C(T_k(x_l), y))
 
-Deviations, each giving the paper's gradients at less cost: one forward pass of each network and one of F per network
-serve all terms, since a player's gradient is taken for its own parameters alone. Networks with dropout or
-stochastic depth would then be compared with their own draw, so targets and masks get a forward pass of their own.
-Without dynamic consistency (`mode="fc"`) M is 1, since nothing else corrects what one network alone has wrong.
+Deviations: one forward pass of each network and one of F per network serve all terms, since a player's gradient is
+taken for its own parameters alone; the gradients are the paper's. Networks with dropout or stochastic depth would then
+be compared with their own draw, so targets and masks get a forward pass of their own. Without dynamic consistency
+(`mode="fc"`) M is 1, since nothing else corrects what one network alone has wrong.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -10,8 +10,7 @@ from ssl_bench.specs import MethodConfig, MethodSpec
 CRITIC_OPTIMIZER = OptimizerSettings(
     name="adam", learning_rate=1e-4, betas=(0.9, 0.99), schedule="polynomial", power=0.9
 )
-"""Of GCT's flaw detector and of AdvSSL's critic."""
-
+"""Of GCT's flaw detector and of AdvSSL's critic. The rate is appendix B's; where that is silent, the public code's."""
 
 APPENDIX = "appendix"
 """Preset of `ssl-bench tune`. Appendix C says that the settings were found by grid search, and gives what was found;
@@ -28,6 +27,7 @@ class S4LConfig(MethodConfig):
     lambda_s4l: float = Field(
         1.0, ge=0, description="weight of the rotation loss", json_schema_extra=_symbol(r"\lambda_{S4L}")
     )
+    # Appendix C has no such weight; this is the public code's.
     w_rot: float = Field(0.1, ge=0, description="weight of the task loss on rotated labelled images")
 
     kind_defaults: ClassVar = {"classification": {"lambda_s4l": 0.1}}
