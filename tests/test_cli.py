@@ -204,6 +204,10 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     assert_one_line(command("plan", suite), 2, "unknown key 'taskes'", "did you mean 'tasks'?")
     suite.write_text("tasks = \n")
     assert_one_line(command("plan", suite), 2, "not valid TOML")
+    suite.write_text("jobs = 'two'\n")
+    assert_one_line(command("plan", suite), 2, f"suite {suite}", "'--jobs'")
+    suite.write_text("help = true\n")
+    assert_one_line(command("plan", suite), 2, "unknown key 'help'")
     for text, words in (
         ("to = 3\n[grid]\nx = 1", "--grid 'x=1'"),
         ("[tier]\na = 1", "'tier' takes a value, and not a table"),

@@ -5,6 +5,7 @@ import sys
 from typing import NoReturn
 
 import click
+from click.core import ParameterSource
 
 from ssl_bench import __version__
 from ssl_bench.cli.check import check
@@ -64,7 +65,7 @@ def main() -> NoReturn:
         click.echo(error.format_message())
         status = 2
     except click.ClickException as error:
-        status = _complain(_as_ours(error.format_message()), error.exit_code)
+        status = _complain(_where(error) + _as_ours(error.format_message()), error.exit_code)
     except SslBenchError as error:
         status = _complain(str(error), error.exit_status)
     except (KeyboardInterrupt, click.exceptions.Abort):
@@ -77,6 +78,15 @@ def main() -> NoReturn:
         place = f"{error.filename}: " if error.filename else ""
         status = _complain(f"{place}{error.strerror or error}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _where(error: click.ClickException) -> str:
+    """`suite FILE: ` where that is what gives an option the value at fault."""
+    if isinstance(error, click.BadParameter) and error.ctx and error.param:
+        source = error.ctx.get_parameter_source(error.param.name or "")
+        if source is ParameterSource.DEFAULT_MAP:
+            return f"suite {error.ctx.params.get('suite')}: "
+    return ""
 
 
 def _as_ours(message: str) -> str:
