@@ -90,8 +90,8 @@ def test_what_is_pretended_is_told(gpu: FakeTensorMode) -> None:
 @pytest.mark.parametrize("task_name", ["segmentation", "denoising", "matting", "night"])
 def test_steps_and_predictions(task_name: str, method_name: str, gpu: FakeTensorMode) -> None:
     task_spec, spec = REGISTRY.task(task_name), REGISTRY.method(method_name)
-    task: Task = resolve(task_spec.task)(("sky", "road", "car") if task_name == "segmentation" else ())
-    with unset_fake_temporarily():
+    with unset_fake_temporarily():  # The constants of a module that is imported here stay what they are.
+        task: Task = resolve(task_spec.task)(("sky", "road", "car") if task_name == "segmentation" else ())
         build_network = network_factory(REGISTRY.backbone, task, "unet-small", 0)
         config = resolve_config(task_spec, spec, {})
         method: Method = resolve(spec.method)(task, config, build_network).train()

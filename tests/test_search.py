@@ -173,7 +173,7 @@ def test_the_appendix_is_a_preset() -> None:
         (["--grid", "gct.xi=0.4,0.6", "--held-out", "4"], ["--held-out '4'", "such as 1/4"]),
         (["--grid", "gct.xi=0.4,0.6", "--labels", "3"], ["3 labelled images are too few", "--labels"]),
         (["--grid", "gct.xi=0.4,0.6", "--labels", "1/8,1/4"], ["1/4 and 1/8", "search once for each"]),
-        (["--grid", "gct.xi=0.4,0.6", "--trials", "gct=2"], ["leave it out"]),
+        (["--grid", "gct.xi=0.4,0.6", "--trials", "gct=2"], ["no such option", "--trials"]),
         (["--methods", "supervised", "--preset", "appendix"], ["other methods", "gct"]),
     ],
     ids=lambda value: " ".join(value)[:40],

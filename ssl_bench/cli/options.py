@@ -33,6 +33,13 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+trials_option = click.option(
+    "--trials",
+    multiple=True,
+    metavar="[TASK.]METHOD=COUNT",
+    help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites; "
+    "repeatable.",
+)
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
 )
@@ -185,13 +192,6 @@ def plan_options(function: Function) -> Function:
             show_default=True,
             help="GPUs that share each batch, a process for each; on a CPU as many processes, with --threads each.",
         ),
-        click.option(
-            "--trials",
-            multiple=True,
-            metavar="[TASK.]METHOD=COUNT",
-            help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites; "
-            "repeatable.",
-        ),
         click.option("--trackers", default="", help="A list; `ssl-bench list trackers` shows them."),
         click.option(
             "--checkpoint-seconds",
@@ -290,7 +290,7 @@ def request_from(options: dict[str, Any]) -> Any:
         checkpoint_seconds=options["checkpoint_seconds"],
         checkpoint_steps=options["checkpoint_steps"],
         hang_seconds=options["hang_seconds"],
-        trials=options["trials"],
+        trials=options.get("trials", ()),  # A search finds them out.
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ssl_bench.search.grid import Search
     from ssl_bench.search.trials import Outcome
 
-OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "trials", "out", "resume")
+OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "out", "resume")
 """Options that a suite of winners has in another form, or no use for."""
 
 PATHS = ("labels", "unlabeled")
@@ -68,8 +68,6 @@ def tune(
     from ssl_bench.search.suite import winner_suite
     from ssl_bench.search.trials import gather
 
-    if options["trials"]:
-        raise UsageError("--trials is what a search finds out; leave it out of `tune`")
     registry = open_registry(options)
     request, search = make_request(registry, request_from(options), grid, preset, held_out)
     plan = make_plan(registry, request)
