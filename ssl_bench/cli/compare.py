@@ -8,6 +8,7 @@ import click
 
 from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
     help="A cell in whose settings to compare, by its id or the beginning of it; repeatable.",
 )
 @runs_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for the figures.  [default: RUNS/figures]"
-)
+@click.option("--out", type=Place(), help="Folder for the figures.  [default: RUNS/figures]")
 @plugin_option
 def compare(
     tasks: str,

@@ -11,6 +11,7 @@ from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
 from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.task_data import of_task, open_task_data
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 
@@ -21,7 +22,7 @@ def data() -> None:
 
 @data.command(short_help="Write a contact sheet of inputs and targets.")
 @of_task
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="PNG file to write.")
+@click.option("--out", type=Place(), required=True, help="PNG file to write.")
 @click.option("--count", type=click.IntRange(1, 200), default=10, show_default=True, help="Pairs to show.")
 @click.option(
     "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which pairs."

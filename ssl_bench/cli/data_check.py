@@ -7,6 +7,7 @@ import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SHOWN = 50
 
 
 @click.command(short_help="Read every file of a data set and report.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=Place())
 @click.option("--task", help="What the data are for, where the folders do not tell.")
 @click.option("--dataset", help="The layout, where the folders do not tell.")
 @plugin_option

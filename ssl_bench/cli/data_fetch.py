@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--list", "listing", is_flag=True, help="List the sets, with licence and size.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Place(),
     default=Path("data"),
     show_default=True,
     help="Folder in which the set gets one of its own.",

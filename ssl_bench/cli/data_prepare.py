@@ -7,12 +7,13 @@ import click
 from ssl_bench.cli.data_check import find_layout
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 
 @click.command(short_help="Make crops or smaller copies of a set of large pictures.")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make.")
+@click.argument("source", type=Place())
+@click.option("--out", type=Place(), required=True, help="Folder to make.")
 @click.option("--crop", type=click.IntRange(16), metavar="N", help="Cut into squares of N pixels.")
 @click.option("--stride", type=click.IntRange(1), metavar="M", help="From crop to crop.  [default: N]")
 @click.option("--resize", type=click.IntRange(16), metavar="LONGSIDE", help="Shrink to this longest side.")

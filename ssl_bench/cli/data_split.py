@@ -7,6 +7,7 @@ import click
 
 from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.task_data import of_task, open_task_data
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ match = click.option(
 @of_task
 @click.option("--labels", required=True, help="Fractions, counts or all, by commas, such as 1/16,1/8.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draw.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the lists.")
+@click.option("--out", type=Place(), required=True, help="Folder of the lists.")
 def make(task: str, data: Path | None, dataset: str | None, labels: str, seed: int, out: Path) -> None:
     """Make a list for each of --labels, every smaller one within every larger one.
 
@@ -69,7 +70,7 @@ def make(task: str, data: Path | None, dataset: str | None, labels: str, seed: i
 
 @split.command(short_help="Say what a list holds.")
 @of_task
-@click.argument("labels_list", metavar="LIST", type=click.Path(path_type=Path))
+@click.argument("labels_list", metavar="LIST", type=Place())
 @match
 def inspect(task: str, data: Path | None, dataset: str | None, labels_list: Path, match: str) -> None:
     """Say how many images of TASK's training set LIST labels, its content hash, and its public protocol if any.
@@ -90,8 +91,8 @@ def inspect(task: str, data: Path | None, dataset: str | None, labels_list: Path
 
 @split.command(short_help="Compare two lists.")
 @of_task
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("first", type=Place())
+@click.argument("second", type=Place())
 @match
 def compare(task: str, data: Path | None, dataset: str | None, first: Path, second: Path, match: str) -> None:
     """Say what two lists of TASK's training images share."""
@@ -119,7 +120,7 @@ def compare(task: str, data: Path | None, dataset: str | None, first: Path, seco
 @click.argument("labels")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="As `run --split-seed`.")
 @match
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="List file to write.")
+@click.option("--out", type=Place(), required=True, help="List file to write.")
 def export(
     task: str, data: Path | None, dataset: str | None, labels: str, seed: int, match: str, out: Path
 ) -> None:

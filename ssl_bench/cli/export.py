@@ -6,6 +6,7 @@ import click
 
 from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 
@@ -18,7 +19,7 @@ from ssl_bench.errors import UsageError
     required=True,
     help="Kind of file.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write or replace.")
+@click.option("--out", type=Place(), required=True, help="File to write or replace.")
 @runs_option
 @plugin_option
 def export(cell: str, form: str, out: Path, runs: Path) -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError, unknown
 
 
 @click.command(short_help="Make the tables again from records.")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
-@click.option(
-    "--to", type=click.Path(path_type=Path), help="Where tables go.  [default: FOLDER/leaderboards]"
-)
+@click.argument("folder", type=Place(), default=Path("runs"))
+@click.option("--to", type=Place(), help="Where tables go.  [default: FOLDER/leaderboards]")
 @click.option(
     "--format",
     "formats",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.cli.options import Place
 from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.values import Place
 
 SOURCES = click.argument("folders", nargs=-1, required=True, type=Place())
 

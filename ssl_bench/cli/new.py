@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import unknown
 
 KINDS = ("method", "task", "dataset", "backbone", "executor", "tracker")
@@ -16,7 +17,7 @@ KINDS = ("method", "task", "dataset", "backbone", "executor", "tracker")
 @click.option("--task", help="Whose pictures a data set holds.  [default: the first task]")
 @click.option(
     "--into",
-    type=click.Path(path_type=Path),
+    type=Place(),
     default=Path(),
     help="Folder that gets the package's own.  [default: here]",
 )

@@ -9,28 +9,14 @@ import click
 from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import plugin_option
+from ssl_bench.cli.values import Place, Seconds
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench.files import existing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
-LONGEST = 1e9
-"""Seconds that an option takes, at most: some thirty years."""
 LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
-
-
-class Place(click.Path):
-    """A file or folder. An empty name, as of a variable that is not set, is none, and not the current folder."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path."""
-        if value == "":
-            self.fail("the path is empty.", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 trials_option = click.option(
@@ -46,19 +32,6 @@ jobs_option = click.option(
 runs_option = click.option(
     "--runs", type=Place(), default=Path("runs"), show_default=True, help="Results folder."
 )
-
-
-class Seconds(click.FloatRange):
-    """A range of seconds, in which neither `nan` lies nor more than a machine can wait for."""
-
-    name = "number of seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number in the range."""
-        found = super().convert(value, param, ctx)
-        if not found <= LONGEST:
-            self.fail(f"{value} is no number of seconds that can be waited for.", param, ctx)
-        return found
 
 
 def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:

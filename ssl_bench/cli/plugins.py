@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ssl_bench.cli.values import Place
+
 if TYPE_CHECKING:
     from ssl_bench.registry import Registry
 
@@ -22,7 +24,7 @@ plugin_option = click.option(
     "--plugin",
     multiple=True,
     metavar="FILE.py",
-    type=click.Path(path_type=Path),
+    type=Place(),
     expose_value=False,
     callback=_remember,
     help="A plugin that is one file, besides those installed; repeatable.",

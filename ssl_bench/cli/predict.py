@@ -6,13 +6,14 @@ import click
 
 from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import SslBenchError, UsageError
 
 
 @click.command(short_help="Apply a finished cell to pictures.")
 @click.argument("cell")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.argument("images", nargs=-1, required=True, type=Place())
+@click.option("--out", type=Place(), required=True, help="Folder to write to.")
 @runs_option
 @plugin_option
 def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:

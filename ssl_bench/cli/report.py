@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Make one HTML page of all records.")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
-@click.option("--to", type=click.Path(path_type=Path), help="The page.  [default: FOLDER/report.html]")
+@click.argument("folder", type=Place(), default=Path("runs"))
+@click.option("--to", type=Place(), help="The page.  [default: FOLDER/report.html]")
 @click.option("--oracle", is_flag=True, help="As of `ssl-bench leaderboard`.")
 @click.option(
     "--images",

@@ -6,15 +6,14 @@ import click
 
 from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 
 @click.command(short_help="Draw what a finished cell has learnt.")
 @click.argument("cell")
 @runs_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="PNG file to write.  [default: show.png beside the record]"
-)
+@click.option("--out", type=Place(), help="PNG file to write.  [default: show.png beside the record]")
 @click.option(
     "--count", type=click.IntRange(1, 50), default=4, show_default=True, help="Test images to show."
 )

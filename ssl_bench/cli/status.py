@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.options import Place
 from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.values import Place
 
 if TYPE_CHECKING:
     from ssl_bench.status import CellStatus

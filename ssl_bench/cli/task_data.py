@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.values import Place
 
 if TYPE_CHECKING:
     from ssl_bench.dataset import Dataset
@@ -20,9 +21,7 @@ def of_task(function: Callable[..., Result]) -> Callable[..., Result]:
     for decorator in (
         plugin_option,
         click.option("--dataset", help="The layout of that folder, or another data set of the task."),
-        click.option(
-            "--data", type=click.Path(path_type=Path), help="A folder; the default is the embedded set."
-        ),
+        click.option("--data", type=Place(), help="A folder; the default is the embedded set."),
         click.argument("task"),
     ):
         function = decorator(function)

@@ -10,9 +10,10 @@ import click
 from click.core import ParameterSource
 
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
-from ssl_bench.cli.options import Place, execution_options, plan_options, request_from
+from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.files import existing, require_writable
 

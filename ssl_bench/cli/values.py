@@ -1,0 +1,35 @@
+"""Values that options take."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+LONGEST = 1e9
+"""Seconds that an option takes, at most: some thirty years."""
+
+
+class Place(click.Path):
+    """A file or folder. An empty name, as of a variable that is not set, is none, and not the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if value == "":
+            self.fail("the path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A range of seconds, in which neither `nan` lies nor more than a machine can wait for."""
+
+    name = "number of seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number in the range."""
+        found = super().convert(value, param, ctx)
+        if not found <= LONGEST:
+            self.fail(f"{value} is no number of seconds that can be waited for.", param, ctx)
+        return found
