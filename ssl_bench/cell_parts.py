@@ -46,7 +46,8 @@ def prepare_torch(threads: int, device: torch.device) -> None:
     # Else every tensor is filled when it is made: on a GPU one more launch for each, and nothing reads what it holds.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    # A blur is a matrix product, and a target that it makes is to be exact; TF32 in convolutions is torch's default.
+    # A blur is a matrix product, and a target that it makes is to be exact. TF32 in convolutions is torch's default,
+    # and for training alone: see `exact_inference`.
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
     # Without it matrix products on a GPU are not the same in every run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

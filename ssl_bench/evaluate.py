@@ -12,6 +12,7 @@ from ssl_bench.batches import as_images, whole_target
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import Diverged
+from ssl_bench.inference import exact_inference
 from ssl_bench.task import Metrics, Scores, Task
 
 TOGETHER = 2**21
@@ -40,7 +41,7 @@ class Share(NamedTuple):
         return Share(self.metrics, self.rows | other.rows)
 
 
-@torch.inference_mode()
+@exact_inference()
 def evaluate(
     predict: Callable[[Tensor], Tensor],
     task: Task,

@@ -18,6 +18,7 @@ from ssl_bench.cell_parts import build_method, open_cell_data
 from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
+from ssl_bench.inference import exact_inference
 from ssl_bench.method import Method
 from ssl_bench.plugin_files import require_files
 from ssl_bench.registry import Registry, load_registry
@@ -43,7 +44,7 @@ class Trained:
         """The task, with the class names that the network was trained for."""
         return self.method.task
 
-    @torch.inference_mode()
+    @exact_inference()
     def activations(self, images: Tensor) -> Tensor:
         """T(x) of images (B, C, H, W) in [0, 1], as evaluation takes it: (B, O, H, W) float32."""
         return self.task.activate(self.method.predict(images.to(self.device)))

@@ -182,14 +182,17 @@ def test_images_evaluated_together_score_as_alone(monkeypatch: pytest.MonkeyPatc
 
     def predict(images: torch.Tensor) -> torch.Tensor:
         calls.append(len(images))
+        assert not torch.backends.cudnn.allow_tf32  # On a GPU, in whole float32, however it was trained.
         return method.predict(images)
 
+    before = torch.backends.cudnn.allow_tf32
     alone = evaluate(predict, method.task, data, names, torch.device("cpu"))
     monkeypatch.setattr(
         "ssl_bench.evaluate.groups_by_size", lambda image, names, pixels: groups_by_size(image, names, 10**9)
     )
     together = evaluate(predict, method.task, data, names, torch.device("cpu"))
     assert calls == [1] * 5 + [5]
+    assert torch.backends.cudnn.allow_tf32 == before
     assert alone.per_image.keys() == together.per_image.keys()
     for name, values in alone.per_image.items():
         if isinstance(values[0], float):
