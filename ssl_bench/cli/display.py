@@ -101,12 +101,14 @@ class PlainDisplay:
         self.total, self.done = cells, finished
 
     def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
-        """A line per cell in flight, now and then."""
+        """A line per cell in flight, now and then, or that there is none."""
         if time.monotonic() - self.shown < self.seconds:
             return
         self.shown = time.monotonic()
         for cell, state in running:
             click.echo(f"  {cell.title}: {_state(state)}{_remaining(state)}")
+        if not running:
+            click.echo(f"  {_idle(self.total - self.done)}")
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
         """Why there will be another attempt."""
@@ -161,6 +163,8 @@ class LiveDisplay:
             if cell.id not in self.cells:
                 self.cells[cell.id] = self.bars.add_task(cell.title, total=state["iterations"], note="")
             self.bars.update(self.cells[cell.id], completed=state["step"], note=_state(state))
+        note = "" if running else f", {_idle(self.total - self.done)}"
+        self.bars.update(self.overall, note=f"{self.done}/{self.total}{note}")
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
         """Take the cell's bar away and say why there will be another attempt."""
@@ -201,6 +205,11 @@ def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:
     cell, owner = others[0]
     more = f", and for {number_of(len(others) - 1, 'other cell')}" if len(others) > 1 else ""
     return f"waiting for {cell.title} (run by {owner}){more}"
+
+
+def _idle(left: int) -> str:
+    """As in the queue of a cluster, for hours."""
+    return f"no cell at work now, {left} to go"
 
 
 def _state(state: dict[str, Any]) -> str:
