@@ -1,6 +1,7 @@
 """What tests share."""
 
 import os
+import signal
 
 # Before numpy and torch start their thread pools: two test processes share two cores.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -19,6 +20,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+# What a script starts in its background begins with Ctrl-C ignored, and so does all that it starts; tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

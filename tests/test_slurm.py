@@ -90,7 +90,8 @@ def test_what_no_node_has_is_an_error_and_no_wait(command: Command, tmp_path: Pa
     said = command("run", *ARGUMENTS, "--threads", "64", "--executor", "slurm", "--out", tmp_path)
     assert said.status == 2
     assert "Slurm has no node there" in said.err
-    assert "ssl-bench" not in ask("squeue", "--noheader", "--format=%j")
+    # A job, of the test before as well, goes a moment after it has ended.
+    wait_for(lambda: "ssl-bench" not in ask("squeue", "--noheader", "--format=%j"))
 
 
 def test_a_cell_of_two_processes(command: Command, tmp_path: Path) -> None:
