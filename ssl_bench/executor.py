@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ssl_bench.errors import UsageError
 from ssl_bench.files import read_json
 from ssl_bench.results import read_record
-from ssl_bench.specs import ExecutorSpec, resolve
+from ssl_bench.specs import ExecutorSpec, resolve_extra
 
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
@@ -148,13 +148,7 @@ def start_of(spec: ExecutorSpec, values: Mapping[str, Any]) -> Callable[[Wanted]
         given = f" '{fault['input']}'" if fault["type"] != "missing" else ""
         where = f"--{name}-{field}{given}: " if field else f"executor '{name}': "
         raise UsageError(f"{where}{message[0].lower()}{message[1:]}") from error
-    try:
-        executor = resolve(spec.executor)
-    except ImportError as error:
-        cure = f"; {spec.install}" if spec.install else ""
-        raise UsageError(
-            f"executor '{name}' needs a package that is not installed ({error}){cure}"
-        ) from error
+    executor = resolve_extra(f"executor '{name}'", spec.executor, spec.install)
 
     def start(wanted: Wanted) -> Executor:
         if wanted.processes > 1 and not executor.several_processes:

@@ -20,7 +20,7 @@ from ssl_bench.plan import Plan
 from ssl_bench.registry import Registry
 from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
 from ssl_bench.sources import Source
-from ssl_bench.specs import TrackerSpec, resolve
+from ssl_bench.specs import resolve_extra
 from ssl_bench.weights import check_weights
 
 WAIT = 1.0
@@ -72,7 +72,8 @@ def prepare_run(
     the cells had is forgotten.
     """
     for name in dict.fromkeys(name for cell in plan.cells for name in cell.trackers):
-        _require(registry.tracker(name))
+        tracker = registry.tracker(name)
+        resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
     cells = unfinished(plan, store) if resume else list(plan.cells)
     if not cells:
         return [], None
@@ -256,17 +257,6 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
         if (folder / "result.json").exists():
             (folder / "result.json").replace(folder / "result.json.previous")
         lock.release()
-
-
-def _require(tracker: TrackerSpec) -> None:
-    """Import a tracker now: what it needs may not be installed."""
-    try:
-        resolve(tracker.tracker)
-    except ImportError as error:
-        cure = f"; {tracker.install}" if tracker.install else ""
-        raise UsageError(
-            f"tracker '{tracker.name}' needs a package that is not installed ({error}){cure}"
-        ) from error
 
 
 def _files(source: Source) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ssl_bench.errors import UsageError
 from ssl_bench.recipe import Recipe, Settings, Tier
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ def resolve(reference: Any) -> Any:
         return reference
     module, _, attribute = reference.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def resolve_extra(what: str, reference: Any, install: str) -> Any:
+    """As `resolve`. UsageError, naming `what` it is for, and how to install it, where a package is missing."""
+    try:
+        return resolve(reference)
+    except ImportError as error:
+        cure = f"; {install}" if install else ""
+        raise UsageError(f"{what} needs a package that is not installed ({error}){cure}") from error
 
 
 def module_of(reference: Any) -> str:
