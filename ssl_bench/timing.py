@@ -1,8 +1,6 @@
 """The price of a cell from a few of its steps, taken in a process of its own."""
 
 import contextlib
-import multiprocessing
-import os
 import queue
 import signal
 import tempfile
@@ -20,6 +18,7 @@ from ssl_bench.devices import hide_gpus
 from ssl_bench.errors import SslBenchError, in_a_line
 from ssl_bench.files import write_json
 from ssl_bench.forecast import Price
+from ssl_bench.fork_server import start_fork_server
 
 if TYPE_CHECKING:
     from ssl_bench.cell_run import CellRun
@@ -47,11 +46,7 @@ def time_shapes(
     report: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Timed]:
     """Shape to what a cell of it takes, as many at a time as cells will run, since they slow each other down."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    os.environ["SSL_BENCH_PRELOAD"] = ",".join(preload)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
+    context = start_fork_server(preload)
     slots = min(slots, len(shapes))
     free: queue.Queue[str] = queue.Queue()
     for slot in range(slots):

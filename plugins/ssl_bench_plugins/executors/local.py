@@ -1,18 +1,17 @@
 """Cells on this machine, each in a process forked from a server that has torch already imported."""
 
 import multiprocessing
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ssl_bench.devices import find_devices, grouped
 from ssl_bench.executor import Executor, Job, Outcome, Wanted, outcome_of
+from ssl_bench.fork_server import start_fork_server
 from ssl_bench.specs import ExecutorConfig
 from ssl_bench_plugins.executors.slots import slots_of
 
@@ -55,19 +54,9 @@ class LocalExecutor(Executor):
 
     def open(self) -> None:
         """Start the server, which imports while the command still checks data."""
-        # One thread per library in the server: pools started there would not survive the fork.
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(name, "1")
         # On a GPU the server must not ask for devices, as the compiler does when it is imported.
         compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
-        os.environ["SSL_BENCH_PRELOAD"] = ",".join([*self.wanted.preload, *compiler])
-        self.context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
-        # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        start_fork_server([*self.wanted.preload, *compiler])
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
         """As `Executor.run`."""
