@@ -113,7 +113,8 @@ def kept_prices(store: ResultStore) -> dict[str, Price]:
 
 def keep_errors(store: ResultStore, cells: Sequence[Cell]) -> Error | None:
     """Write down what estimated cells took beside their prices; the error of those given, None where none has both."""
-    kept, prices = _read(store), kept_prices(store)
+    before, prices = _read(store), kept_prices(store)
+    kept = dict(before)
     pairs = []
     for cell in cells:
         record, price = store.finished(cell), prices.get(cell.id)
@@ -125,7 +126,7 @@ def keep_errors(store: ResultStore, cells: Sequence[Cell]) -> Error | None:
             pairs.append((price.seconds, took.seconds))
     if not pairs:
         return None
-    if kept != _read(store):  # else somebody else's results can be shown all the same
+    if kept != before:  # else somebody else's results can be shown all the same
         write_json(store.root / FILE, {"cells": kept})
     errors = [took / price - 1 for price, took in pairs]
     return Error(

@@ -153,9 +153,7 @@ class LiveDisplay:
         if self.files is not None:
             self.bars.update(self.files, visible=False)
         self.total, self.done = cells, finished
-        self.overall = self.bars.add_task(
-            "all cells", total=cells, completed=finished, note=f"{finished}/{cells}"
-        )
+        self.overall = self.bars.add_task("all cells", total=cells, completed=finished, note=self._tally())
 
     def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
         """Move the bars of the cells in flight."""
@@ -163,8 +161,8 @@ class LiveDisplay:
             if cell.id not in self.cells:
                 self.cells[cell.id] = self.bars.add_task(cell.title, total=state["iterations"], note="")
             self.bars.update(self.cells[cell.id], completed=state["step"], note=_state(state))
-        note = "" if running else f", {_idle(self.total - self.done)}"
-        self.bars.update(self.overall, note=f"{self.done}/{self.total}{note}")
+        note = self._tally() if running else self._tally(_idle(self.total - self.done))
+        self.bars.update(self.overall, note=note)
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
         """Take the cell's bar away and say why there will be another attempt."""
@@ -174,15 +172,18 @@ class LiveDisplay:
 
     def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
         """Who runs the cells that are left, beside the bar for all."""
-        self.bars.update(self.overall, note=f"{self.done}/{self.total}, {_waiting(others)}")
+        self.bars.update(self.overall, note=self._tally(_waiting(others)))
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """Take the cell's bar away and leave a line."""
         if cell.id in self.cells:
             self.bars.remove_task(self.cells.pop(cell.id))
         self.done += 1
-        self.bars.update(self.overall, completed=self.done, note=f"{self.done}/{self.total}")
+        self.bars.update(self.overall, completed=self.done, note=self._tally())
         self.bars.console.print(_ended(self.done, self.total, cell, outcome, record, log), markup=False)
+
+    def _tally(self, *more: str) -> str:
+        return ", ".join([f"{self.done}/{self.total}", *more])
 
 
 def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> str:

@@ -1,11 +1,11 @@
 """TASK and where its data lie, for commands that look into one data set."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from ssl_bench.cli.options import together
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.values import Place
 
@@ -13,19 +13,14 @@ if TYPE_CHECKING:
     from ssl_bench.dataset import Dataset
     from ssl_bench.specs import TaskSpec
 
-Result = TypeVar("Result")
 
-
-def of_task(function: Callable[..., Result]) -> Callable[..., Result]:
-    """The argument TASK, and the options --data and --dataset."""
-    for decorator in (
-        plugin_option,
-        click.option("--dataset", help="The layout of that folder, or another data set of the task."),
-        click.option("--data", type=Place(), help="A folder; the default is the embedded set."),
-        click.argument("task"),
-    ):
-        function = decorator(function)
-    return function
+of_task = together(
+    click.argument("task"),
+    click.option("--data", type=Place(), help="A folder; the default is the embedded set."),
+    click.option("--dataset", help="The layout of that folder, or another data set of the task."),
+    plugin_option,
+)
+"""The argument TASK, and the options --data and --dataset."""
 
 
 def open_task_data(task: str, data: Path | None, dataset: str | None) -> "tuple[TaskSpec, Dataset]":
