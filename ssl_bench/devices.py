@@ -95,8 +95,8 @@ def loader_threads() -> int:
 
 
 def hide_gpus() -> None:
-    """Let this process and those that it starts find no GPU. Before torch asks for one: optimisers and torchrun's agent
-    do, on the CPU too, which would take a part of its memory, and makes it an error in a fork of this process."""
+    """Let this process and those that it starts find no GPU. Before torch asks for one: optimisers do, on the CPU too,
+    which would take a part of its memory, and makes it an error in a fork of this process."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 

@@ -1,24 +1,32 @@
-"""Several processes for one cell: torchrun's agent starts them, watches them, and ends them together."""
+"""Several processes for one cell, as torchrun would start them: watched, and ended together.
 
+Torchrun's own agent raises an exception in a signal's handler, and Python drops those that come at certain moments,
+while it forks among them: now and then, a cell would not hear that it was told to stop.
+"""
+
+import contextlib
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
 
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from torch.distributed import TCPStore
 
 LOOPBACK = "127.0.0.1"
+
+INTERVAL = 0.1
+"""Seconds between two looks at whether to stop."""
 
 GRACE = 30.0
 """Seconds that processes get to end once they are told to."""
 
 
 class Stopped(Exception):
-    """The agent was told to stop, and so were the processes, which have ended."""
+    """This process was told to stop, and told the others, which have ended."""
 
 
 class Ended(NamedTuple):
@@ -45,60 +53,73 @@ def run_together(
 ) -> Ended | None:
     """Run `body(*arguments)` in several processes on this machine, each with torchrun's environment variables.
 
-    `fork`: start them as copies of this process, which saves them its imports; not where they use CUDA. Raises Stopped
-    where this process gets SIGTERM, however often, or got it before, as `stop` says; it hands it on, and waits for the
-    others to end.
+    `body` calls `stop_on_signals`; until then, SIGTERM waits. `fork`: start them as copies of this process, which saves
+    them its imports; not where they use CUDA. `stop` fills when this process is told to stop: it hands that on, waits
+    for the others to end, and raises Stopped.
     """
+    if stop:
+        raise Stopped
     # Ctrl-C goes to all processes of a terminal's group, and it is the parent's to handle.
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=processes,
-        run_id=f"{name}-{os.getpid()}",
-        rdzv_backend="c10d",
-        rdzv_endpoint=f"{LOOPBACK}:0",
-        local_addr=LOOPBACK,
-        # What is worth another try is not the agent's to know.
-        max_restarts=0,
-        monitor_interval=0.1,
-        start_method="fork" if fork else "spawn",
-        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),
-    )
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    # The agent's own handlers begin a second late, and a signal that comes while it ends the processes breaks that off.
-    config.signals_to_handle = "SIGHUP,SIGQUIT"
-    signal.signal(signal.SIGTERM, _tell)
+    store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
+    meeting = {
+        "MASTER_ADDR": LOOPBACK,
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(processes),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",  # They meet at the store of this process.
+        "TORCHELASTIC_RESTART_COUNT": "0",
+    }
+    context: Any = multiprocessing.get_context("fork" if fork else "spawn")
+    started = []
     try:
+        for rank in range(processes):
+            environment = {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            process = context.Process(
+                target=_begin, args=(environment, body, arguments), name=f"{name}-{rank}"
+            )
+            with _told_later():
+                process.start()
+            started.append(process)
+        return _first_failed(started, stop)
+    finally:
+        _end(started)
+
+
+def _begin(environment: dict[str, str], body: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.environ.update(environment)
+    body(*arguments)
+
+
+@contextlib.contextmanager
+def _told_later() -> Iterator[None]:
+    """Let SIGTERM wait in a process that is started meanwhile: Python drops one that a copy gets as it begins."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _first_failed(started: Sequence[BaseProcess], stop: Sequence[int]) -> Ended | None:
+    """Wait until all have succeeded or one has not."""
+    left = list(started)
+    while left:
         if stop:
             raise Stopped
-        elastic_launch(config, body)(*arguments)
-    except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        return Ended(rank, failure.exitcode)
-    except SignalException as told:
-        raise Stopped(str(told)) from None
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        _end_all()
+        wait([process.sentinel for process in left], INTERVAL)
+        for rank, process in enumerate(started):
+            if process.exitcode:
+                return Ended(rank, process.exitcode)
+        left = [process for process in left if process.exitcode is None]
     return None
 
 
-def _tell(number: int, frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)
-    raise SignalException(f"told by signal {number}", signal.Signals(number))
-
-
-def _end_all() -> None:
-    """End what the agent had started and did not know of yet when it was told to stop."""
-    left = multiprocessing.active_children()
-    for process in left:
+def _end(started: Sequence[BaseProcess]) -> None:
+    for process in started:
         process.terminate()
     deadline = time.monotonic() + GRACE
-    for process in left:
+    for process in started:
         process.join(max(0.0, deadline - time.monotonic()))
-        if process.exitcode is None:
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()

@@ -109,6 +109,8 @@ def stop_on_signals() -> list[int]:
     received: list[int] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    # Who started this process may have let the signal wait until here (`launch.py`).
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     return received
 
 
