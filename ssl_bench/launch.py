@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
@@ -71,6 +72,8 @@ def run_together(
         "TORCHELASTIC_RESTART_COUNT": "0",
     }
     context: Any = multiprocessing.get_context("fork" if fork else "spawn")
+    if not fork:
+        resource_tracker.ensure_running()  # Else with the first process, and then signals wait no longer.
     started = []
     try:
         for rank in range(processes):
