@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
+from ssl_bench.signals import waiting
+
 
 def start_fork_server(modules: Iterable[str]) -> BaseContext:
     """Have the server of this process import a worker and `modules`, unless it runs; what starts processes from it.
@@ -20,9 +22,6 @@ def start_fork_server(modules: Iterable[str]) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
     # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
+    with waiting(signal.SIGINT):
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context

@@ -4,18 +4,19 @@ Torchrun's own agent raises an exception in a signal's handler, and Python drops
 while it forks among them: now and then, a cell would not hear that it was told to stop.
 """
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from torch.distributed import TCPStore
+
+from ssl_bench.signals import waiting
 
 LOOPBACK = "127.0.0.1"
 
@@ -69,7 +70,7 @@ def run_together(
         "MASTER_PORT": str(store.port),
         "WORLD_SIZE": str(processes),
         "TORCHELASTIC_USE_AGENT_STORE": "True",  # They meet at the store of this process.
-        "TORCHELASTIC_RESTART_COUNT": "0",
+        "TORCHELASTIC_RESTART_COUNT": "0",  # Older torch asks for it then.
     }
     context: Any = multiprocessing.get_context("fork" if fork else "spawn")
     if not fork:
@@ -81,7 +82,7 @@ def run_together(
             process = context.Process(
                 target=_begin, args=(environment, body, arguments), name=f"{name}-{rank}"
             )
-            with _told_later():
+            with waiting(signal.SIGTERM):  # Python drops one that a copy gets as it begins.
                 process.start()
             started.append(process)
         return _first_failed(started, stop)
@@ -92,16 +93,6 @@ def run_together(
 def _begin(environment: dict[str, str], body: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ.update(environment)
     body(*arguments)
-
-
-@contextlib.contextmanager
-def _told_later() -> Iterator[None]:
-    """Let SIGTERM wait in a process that is started meanwhile: Python drops one that a copy gets as it begins."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _first_failed(started: Sequence[BaseProcess], stop: Sequence[int]) -> Ended | None:

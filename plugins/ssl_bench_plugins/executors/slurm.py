@@ -18,6 +18,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.lock import holder
+from ssl_bench.signals import waiting
 from ssl_bench_plugins.executors.configs import SlurmConfig
 from ssl_bench_plugins.executors.nodes import place
 from ssl_bench_plugins.executors.slurm_job import run_cell
@@ -181,13 +182,10 @@ def uninterrupted() -> Iterator[None]:
     both = (signal.SIGINT, signal.SIGTERM)
     held: list[int] = []
     handlers = [signal.signal(number, lambda number, frame: held.append(number)) for number in both]
-    # A mask keeps them from the programs that are called within, but here from this thread alone: the system gives
-    # them to any other, and Python's handler then runs in this one.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, both)
     try:
-        yield
+        with waiting(*both):  # in the programs that are called within
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for signum, handler in zip(both, handlers, strict=True):
             signal.signal(signum, handler)
         if held:

@@ -15,8 +15,8 @@ ENDED = frozenset(
 HELD = "launch failed requeued held"
 """Why a job waits that nobody but an administrator will let go."""
 
-
 IMPOSSIBLE = "IMPOSSIBLE"
+"""Our name for the state of a job that waits for one of these reasons."""
 NEVER = frozenset({"BadConstraints", "PartitionConfig"})
 """Why a job waits for a node such as there is none. It may be sent all the same: an array is not looked at before."""
 
