@@ -90,7 +90,8 @@ def keep_prices(store: ResultStore, prices: Mapping[str, Price], device: str, sl
 def kept_makespan(store: ResultStore, cells: Sequence[Cell]) -> tuple[float, int] | None:
     """Seconds from start to end of these cells by their prices, and how many ran at a time for that; None unless all
     have a price of one estimate."""
-    kept, prices = _read(store), kept_prices(store)
+    kept = _read(store)
+    prices = _prices(kept)
     seconds = [
         price.seconds for cell in cells if (price := prices.get(cell.id)) and price.seconds is not None
     ]
@@ -103,7 +104,11 @@ def kept_makespan(store: ResultStore, cells: Sequence[Cell]) -> tuple[float, int
 
 def kept_prices(store: ResultStore) -> dict[str, Price]:
     """Cell id to its price, of all cells that were ever estimated in this folder."""
-    found = {name: entry.get("predicted") for name, entry in _read(store).items() if isinstance(entry, dict)}
+    return _prices(_read(store))
+
+
+def _prices(kept: Mapping[str, Any]) -> dict[str, Price]:
+    found = {name: entry.get("predicted") for name, entry in kept.items() if isinstance(entry, dict)}
     return {
         name: Price(**{part: _number(price.get(part)) for part in IN_RECORDS})
         for name, price in found.items()
@@ -113,8 +118,8 @@ def kept_prices(store: ResultStore) -> dict[str, Price]:
 
 def keep_errors(store: ResultStore, cells: Sequence[Cell]) -> Error | None:
     """Write down what estimated cells took beside their prices; the error of those given, None where none has both."""
-    before, prices = _read(store), kept_prices(store)
-    kept = dict(before)
+    before = _read(store)
+    kept, prices = dict(before), _prices(before)
     pairs = []
     for cell in cells:
         record, price = store.finished(cell), prices.get(cell.id)

@@ -80,7 +80,8 @@ def tune(
 
     if to:
         require_writable(to, "--to")
-    click.echo(about(outcomes(), search.trials))
+    found = outcomes()
+    click.echo(about(found, search.trials))
     endings: list[Ending] = []
     winners = None
     try:
@@ -112,7 +113,7 @@ def tune(
         ]
         click.echo(f"the winners: {shlex.join(command)}")
     else:
-        lost = ", ".join(f"{one.method} on {one.task}" for one in outcomes() if one.best is None)
+        lost = ", ".join(f"{one.method} on {one.task}" for one in found if one.best is None)
         click.echo(
             f"ssl-bench: every trial diverged of {lost}: nothing can be chosen; search smaller values",
             err=True,
