@@ -25,7 +25,7 @@ AGAIN = 76
 WORDLESS = (ELSEWHERE, REMOVED, NO_SPACE, IO_ERROR)
 """Exit statuses that say enough: there, word may not be left in the folder, or cannot be."""
 SECONDS_TO_BE_FOUND = 2.0
-"""For the agent to find a process that was killed, before those that lost their connection to it end too."""
+"""For the parent to find a process that was killed, before those that lost their connection to it end too."""
 
 
 def run_processes(
@@ -77,7 +77,7 @@ def run_process(folder: Path, devices: Sequence[str], registry: Registry | None,
         except Exception:
             time.sleep(SECONDS_TO_BE_FOUND)
             if stop or (folder / "failure.json").exists():
-                sys.exit(1)  # It follows another one, after whose end the agent tells the others to stop.
+                sys.exit(1)  # It follows another one, after whose end the parent tells the others to stop.
             raise
         finally:
             heartbeat.rest()
