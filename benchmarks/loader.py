@@ -18,7 +18,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tv
 
 from benchmarks.measure import interleaved, table
-from ssl_bench.backbone import IMAGENET_MEAN, IMAGENET_STD
+from ssl_bench.backbone import IMAGENET
 from ssl_bench.batches import BatchStream, Window
 from ssl_bench.cache import ArrayCache
 from ssl_bench.dataset import GuardedDataset
@@ -85,9 +85,7 @@ def _straightforward(path: Path, rng: np.random.Generator) -> torch.Tensor:
     if rng.integers(2):
         image, mask = tv.horizontal_flip(image), tv.horizontal_flip(mask)
     torch.from_numpy(np.array(mask)).long()
-    return tv.normalize(
-        tv.to_dtype(tv.pil_to_tensor(image), torch.float32, scale=True), IMAGENET_MEAN, IMAGENET_STD
-    )
+    return tv.normalize(tv.to_dtype(tv.pil_to_tensor(image), torch.float32, scale=True), *IMAGENET)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """From a backbone to a task network: normalised input, padded to the network's stride, residual where due."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,25 +12,32 @@ from ssl_bench.specs import BackboneSpec, resolve
 from ssl_bench.task import Task
 from ssl_bench.weights import SCRATCH, Weights
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+
+class Statistics(NamedTuple):
+    """Mean and standard deviation of the channels that a network was trained on, of images in [0, 1], RGB."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def tensors(self, in_channels: int) -> tuple[Tensor, Tensor]:
+        """Both as (1, C, 1, 1); of more channels than are stated, the stated ones are repeated."""
+        repeats = -(-in_channels // len(self.mean))
+        mean, std = (
+            torch.tensor((tuple(values) * repeats)[:in_channels]).view(1, -1, 1, 1) for values in self
+        )
+        return mean, std
 
 
-def imagenet_statistics(in_channels: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation that inputs are normalised by, (1, C, 1, 1) each; three channels are repeated."""
-    repeats = -(-in_channels // 3)
-    mean, std = (
-        torch.tensor((values * repeats)[:in_channels]).view(1, -1, 1, 1)
-        for values in (IMAGENET_MEAN, IMAGENET_STD)
-    )
-    return mean, std
+IMAGENET = Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""What most encoders were trained on, and what networks get that state none of their own."""
 
 
 class Backbone(Protocol):
     """Builds one network, normalised images (B, in, H, W) to logits (B, out, H, W).
 
-    The module may have `stride: int`, of which H and W must be multiples (1 where absent), and `head: nn.Module`,
-    whose learning rate a recipe may multiply.
+    The module may have `stride: int`, of which H and W must be multiples (1 where absent), `head: nn.Module`, whose
+    learning rate a recipe may multiply, and `statistics: Statistics`, by which its input is normalised (`IMAGENET`
+    where absent).
     """
 
     def __call__(self, name: str, in_channels: int, out_channels: int) -> nn.Module:
@@ -52,7 +59,7 @@ class TaskNetwork(nn.Module):
         self.residual = residual
         if residual:
             self._start_at_identity()
-        mean, std = imagenet_statistics(in_channels)
+        mean, std = getattr(network, "statistics", IMAGENET).tensors(in_channels)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
@@ -65,11 +72,15 @@ class TaskNetwork(nn.Module):
         for parameter in layers[-1].parameters() if layers else ():
             nn.init.zeros_(parameter)
 
+    def normalize(self, images: Tensor) -> Tensor:
+        """Give images (B, C, H, W) in [0, 1] as the network sees them: by the statistics that it was trained on."""
+        return (images - self.mean) / self.std
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] to logits (B, O, H, W)."""
         height, width = images.shape[-2:]
         down, right = -height % self.stride, -width % self.stride
-        inputs = (images - self.mean) / self.std
+        inputs = self.normalize(images)
         # A graph that is exported serves every size: in it, even no padding is padding.
         if torch.compiler.is_exporting() or torch.jit.is_tracing() or down or right:
             # Repeating the edge, and not zeros, keeps the last rows of the output free of a seam.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench import __version__
-from ssl_bench.backbone import IMAGENET_MEAN, IMAGENET_STD, TaskNetwork
+from ssl_bench.backbone import Statistics, TaskNetwork
 from ssl_bench.errors import CellError, DataError, UsageError, first_line
 from ssl_bench.files import temporary_beside, write_json
 from ssl_bench.registry import Registry, load_registry
@@ -119,14 +119,19 @@ def describe(trained: Trained, form: str) -> dict[str, Any]:
     }
     if form == "weights":
         network = trained.method.deployed
+        if not isinstance(network, TaskNetwork):
+            raise CellError(
+                f"{cell.id} cannot be exported as weights: it deploys more than a backbone's network; "
+                "export it as onnx or torchscript"
+            )
         about["network"] = {
             "backbone": cell.backbone,
             "in_channels": task.in_channels,
             "out_channels": task.out_channels,
             "residual": task.residual,
-            "stride": getattr(network, "stride", 1),
-            "mean": list(IMAGENET_MEAN),
-            "std": list(IMAGENET_STD),
+            "stride": network.stride,
+            "mean": network.mean.flatten().tolist(),
+            "std": network.std.flatten().tolist(),
         }
         about["rebuild"] = (
             "ssl_bench.export.load_weights(path); or by hand: build the backbone, load the tensors without the "
@@ -153,6 +158,8 @@ def load_weights(path: Path, registry: Registry | None = None) -> Deployed:
     stated = about["network"]
     build = resolve(registry.backbone(stated["backbone"]).backbone)
     bare = build(stated["backbone"], stated["in_channels"], stated["out_channels"])
+    # By the file's own statistics, whatever the encoder's are taken to be today.
+    bare.statistics = Statistics(tuple(stated["mean"]), tuple(stated["std"]))
     network = TaskNetwork(bare, in_channels=stated["in_channels"], residual=stated["residual"])
     network.load_state_dict(weights)
     return Deployed(network, task).eval()

@@ -45,7 +45,7 @@ class Request:
     """Whether `settings` come from a suite, of which the command may be a part."""
     threads: int = 1
     pretrained: bool | None = None
-    """Start networks that take them from pretrained weights; None: as the tier has it."""
+    """Start networks that take them from pretrained weights; None: yes, and no complaint where none does."""
     weights: str = ""
     """A local file of such weights; empty: the published ones."""
     execution: Execution = PLAIN
@@ -144,7 +144,7 @@ class _Planning:
                 registry.check_backbone(name)
         self.trials = read_trials(request.trials, registry)
         self.share = read_share(request.held_out) if request.held_out else None
-        self.weights = wanted_weights(request.pretrained, request.weights, request.tier)
+        self.weights = wanted_weights(request.pretrained, request.weights)
         self.sources = open_sources(registry, request, tasks)
 
     def of_task(self, task: TaskSpec) -> Iterator[Cell | Skipped]:

@@ -8,9 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Tier = Literal["smoke", "lite", "paper"]
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "paper")
-PRETRAINED_TIERS: tuple[Tier, ...] = ("paper",)
-"""Tiers whose networks start from pretrained weights, where they take any, unless asked not to."""
-
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ssl_bench.cell import Cell
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.recipe import PRETRAINED_TIERS, Tier
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, resolve
 
@@ -51,11 +50,11 @@ class Weights:
 SCRATCH = Weights()
 
 
-def wanted_weights(pretrained: bool | None, file: str, tier: Tier) -> Weights:
-    """What `--pretrained`, `--weights` and the tier's default ask for. UsageError where they contradict."""
+def wanted_weights(pretrained: bool | None, file: str) -> Weights:
+    """What `--pretrained` and `--weights` ask for: published weights unless they say otherwise. UsageError where they
+    contradict."""
     if not file:
-        on = tier in PRETRAINED_TIERS if pretrained is None else pretrained
-        return Weights(PUBLISHED) if on else SCRATCH
+        return SCRATCH if pretrained is False else Weights(PUBLISHED)
     if pretrained is False:
         raise UsageError("--no-pretrained and --weights contradict each other; leave one out")
     path = Path(file).absolute()

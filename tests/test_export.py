@@ -53,12 +53,12 @@ READERS = {"onnx": read_onnx, "torchscript": read_torchscript, "weights": load_w
     ("form", "task", "backbone"),
     [
         ("onnx", "segmentation", "unet-small"),
-        ("onnx", "denoising", "unet/resnet18"),
+        ("onnx", "denoising", "fpn/tf_efficientnet_lite0"),
         ("torchscript", "segmentation", "unet-small"),
         ("torchscript", "matting", "unet-small"),
-        ("torchscript", "denoising", "unet/resnet18"),
+        ("torchscript", "denoising", "fpn/tf_efficientnet_lite0"),
         ("weights", "segmentation", "unet-small"),
-        ("weights", "denoising", "unet/resnet18"),
+        ("weights", "denoising", "fpn/tf_efficientnet_lite0"),
     ],
 )
 def test_a_file_gives_what_evaluation_scores(
@@ -80,6 +80,17 @@ def test_a_file_gives_what_evaluation_scores(
         assert (found - expected).abs().max() < 1e-4
         assert expected.std() > 0.01
         assert task == "segmentation" or (expected - images).abs().mean() > 1e-3
+
+
+def test_a_file_normalises_as_the_encoder_was_trained(tmp_path: Path, small_cell: SmallCell) -> None:
+    trained = load(small_cell("denoising", "fpn/tf_efficientnet_lite0"))
+    export(trained, "onnx", tmp_path / "network.onnx")
+    exported = read_onnx(tmp_path / "network.onnx")
+    images = torch.from_numpy(np.random.default_rng(1).random((2, 3, 64, 96), np.float32))
+    with torch.inference_mode():
+        # As timm states it of this encoder: a mean and a deviation of 0.5.
+        expected = images + trained.method.deployed.network((images - 0.5) / 0.5)
+    assert (exported(images) - expected).abs().max() <= 1e-5
 
 
 def test_weights_say_how_to_rebuild(tmp_path: Path, small_cell: SmallCell) -> None:

@@ -62,7 +62,7 @@ def load(name: str, file: Path, channels: int = 3) -> Any:
 # What a cell is
 
 
-def test_tier_paper_starts_from_published_weights_where_it_can() -> None:
+def test_networks_start_from_published_weights_where_they_take_any() -> None:
     def starts(**request: Any) -> dict[str, str]:
         plan = make_plan(REGISTRY, Request(methods="supervised", **request))
         return {cell.backbone: cell.pretrained for cell in plan.cells}
@@ -70,14 +70,15 @@ def test_tier_paper_starts_from_published_weights_where_it_can() -> None:
     paper = {"deeplabv2": "published", "dhdn": "", "unet/resnet50": "published", "hdrnet": ""}
     assert starts(tier="paper") == starts(tier="paper", pretrained=True) == paper
     assert set(starts(tier="paper", pretrained=False).values()) == {""}
-    assert starts(tier="lite") == {"unet-small": ""}
+    assert starts(tier="lite", backbones="unet-small") == {"unet-small": ""}
+    assert starts(tier="smoke", backbones=f"unet/{TINY}") == {f"unet/{TINY}": "published"}
 
 
 def test_the_choice_is_part_of_the_identity(folder: Path, tmp_path: Path) -> None:
     file = folder / f"{TINY}.pth"
     copied = tmp_path / "renamed.pth"
     copied.write_bytes(file.read_bytes())
-    (scratch,), (published,) = cells(f"unet/{TINY}"), cells(f"unet/{TINY}", pretrained=True)
+    (scratch,), (published,) = cells(f"unet/{TINY}", pretrained=False), cells(f"unet/{TINY}")
     (local,), (again,) = (cells(f"unet/{TINY}", weights=str(path)) for path in (file, copied))
     (other,) = cells(f"unet/{TINY}", weights=str(folder / "resnet18.pth"))
     assert local.id == again.id

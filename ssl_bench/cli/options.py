@@ -142,7 +142,7 @@ plan_options = together(
     click.option(
         "--pretrained/--no-pretrained",
         default=None,
-        help="Start encoders from pretrained weights.  [default: in tier paper]",
+        help="Start encoders from pretrained weights.  [default: where a network takes them]",
     ),
     click.option(
         "--weights",

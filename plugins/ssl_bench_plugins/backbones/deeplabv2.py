@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from ssl_bench_plugins.backbones import DEEPLAB_STRIDES
 from ssl_bench_plugins.backbones.encoder_weights import download
-from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
+from ssl_bench_plugins.backbones.encoders import encoder_name, statistics_of, try_out
 
 RATES = (6, 12, 18, 24)
 """Of the four branches at output stride 16."""
@@ -37,6 +37,7 @@ class DeepLabV2(nn.Module):
     def __init__(self, encoder: str, in_channels: int, out_channels: int, output_stride: int = 16) -> None:
         super().__init__()
         self.encoder_name, self.in_channels, self.output_stride = encoder, in_channels, output_stride
+        self.statistics = statistics_of(encoder)
         self.encoder = smp.encoders.get_encoder(
             encoder, in_channels=in_channels, depth=5, weights=None, output_stride=output_stride
         )

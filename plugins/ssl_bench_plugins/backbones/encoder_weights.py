@@ -1,4 +1,5 @@
-"""Pretrained weights of encoders: smp's own on the Hugging Face Hub, timm's for all others, or a local file.
+"""Pretrained weights of encoders: from an installed package that holds them, else smp's own on the Hugging Face Hub,
+timm's for all others, or a local file.
 
 A file is read as safetensors or by `torch.load(weights_only=True)`. It is in smp's format for an encoder of smp (that
 of torchvision for its ResNets), in timm's for one of timm; a classifier in it is passed over.
@@ -20,6 +21,7 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from ssl_bench.errors import UsageError, first_line
+from ssl_bench_plugins.backbones import packaged_weights
 
 SECONDS = 10.0
 """How long the hub may take to answer."""
@@ -35,10 +37,14 @@ class Encoded(Protocol):
 
 
 def download(encoder: str) -> Path:
-    """The file of an encoder's published weights, from the hub's cache on this machine, or else from the hub.
+    """The file of an encoder's published weights: an installed package's, that in the hub's cache on this machine, or
+    else the hub's.
 
     UsageError where there are none or they cannot be had.
     """
+    packaged = packaged_weights.find(encoder)
+    if packaged is not None:
+        return packaged
     instead = "start from scratch by --no-pretrained, or name a file with them by --weights FILE"
     repository, revision, names = _published(encoder, instead)
     for name in names:
@@ -68,9 +74,13 @@ def load(network: Encoded, file: Path) -> None:
     """
     encoder = network.encoder
     try:
-        state: dict[str, Tensor] = load_state_dict(str(file), use_ema=False, weights_only=True)
+        stored: dict[str, Tensor] = load_state_dict(str(file), use_ema=False, weights_only=True)
+        state = packaged_weights.in_timm_names(stored)
     except Exception as error:  # A file that is not whole, or of a kind of its own.
         raise _misfit(file, network, f"it cannot be read: {_short(error)}") from error
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise _misfit(file, network, f"{name} holds values that are not finite")
     try:
         if isinstance(encoder, TimmUniversalEncoder | TimmViTEncoder):
             loaded = _of_timm(network, state)

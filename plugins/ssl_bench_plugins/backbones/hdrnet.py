@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.backbone import imagenet_statistics
+from ssl_bench.backbone import IMAGENET
 
 SIDE = 256
 """Of the low-resolution input, px."""
@@ -57,7 +57,7 @@ class HDRNet(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
-        mean, std = imagenet_statistics(in_channels)
+        mean, std = IMAGENET.tensors(in_channels)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         widths = [in_channels, *(BINS * 2**level for level in range(int(math.log2(SIDE // CELLS))))]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench_plugins.backbones.dpt import DPT
 from ssl_bench_plugins.backbones.encoder_weights import download
-from ssl_bench_plugins.backbones.encoders import encoder_name, try_out
+from ssl_bench_plugins.backbones.encoders import encoder_name, statistics_of, try_out
 
 DECODERS = {
     "deeplabv3": smp.DeepLabV3,
@@ -41,6 +41,7 @@ class SmpNetwork(nn.Module):
         super().__init__()
         self.model = model
         self.encoder_name, self.in_channels = encoder, in_channels
+        self.statistics = statistics_of(encoder)
         patches = [part.patch_size for part in model.modules() if isinstance(part, PatchEmbed)]
         sides = [side for patch in patches for side in patch]
         own = getattr(model, "stride", None)
