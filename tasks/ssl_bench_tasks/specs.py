@@ -1,5 +1,7 @@
 """The four tasks and where their images come from, as descriptions: nothing here imports torch."""
 
+from typing import Literal
+
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.specs import DatasetSpec, Metric, Ratio, TaskSpec
 
@@ -10,24 +12,47 @@ IMAGE_METRICS = (
     Metric(name="mae", symbol="MAE", digits=4, higher_is_better=False),
 )
 
-SLOW, FAST = 2e-3, 5e-3
-"""Learning rates of the small networks of `smoke` and `lite`, trained from scratch. What has not been learnt in the
-first eighth of a run, while consistency ramps up, is slow to be learnt after it; mattes did worse at the faster."""
+OBJECTS = "fpn/tf_efficientnet_lite0"
+"""Of the small tiers, where a network must know things: a pretrained encoder, and of the decoders tried on it (FPN,
+DeepLabV3+, U-Net, Linknet) the one that was best after a hundred steps."""
+PIXELS = "unet-small"
+"""Of the small tiers, where a pixel's neighbours say most: full resolution, from scratch."""
+TUNE, SCRATCH = 1e-3, 5e-3
+"""Learning rates of these two."""
 
 
-def _smoke(iterations: int, learning_rate: float, epochs: int = 40) -> Recipe:
-    """Does it run. In so few steps a moving average of weights needs a long calm end to catch up: cosine."""
-    optimizer = OptimizerSettings(name="adam", learning_rate=learning_rate, schedule="cosine")
+def _smoke(
+    iterations: int, crop: int, learning_rate: float, epochs: int = 40, scale: tuple[float, float] = (1.0, 1.0)
+) -> Recipe:
+    """Does it run, and are labels what is missing. In so few steps a moving average of weights needs a long calm end
+    to catch up: cosine."""
+    return _small(iterations, crop, learning_rate, epochs, scale, "cosine")
+
+
+def _lite(
+    iterations: int, crop: int, learning_rate: float, epochs: int = 40, scale: tuple[float, float] = (1.0, 1.0)
+) -> Recipe:
+    """Does it help, at a CPU's price: many steps of few rows, and crops that hold an object."""
+    return _small(iterations, crop, learning_rate, epochs, scale, "polynomial")
+
+
+def _small(
+    iterations: int,
+    crop: int,
+    learning_rate: float,
+    epochs: int,
+    scale: tuple[float, float],
+    schedule: Literal["polynomial", "cosine"],
+) -> Recipe:
+    optimizer = OptimizerSettings(name="adam", learning_rate=learning_rate, schedule=schedule)
     return Recipe(
-        iterations=iterations, epochs=epochs, labeled_rows=2, unlabeled_rows=2, crop=48, optimizer=optimizer
-    )
-
-
-def _lite(iterations: int, crop: int, learning_rate: float, epochs: int = 40) -> Recipe:
-    """Does it help, at a CPU's price: many steps of few rows, since steps are what a network from scratch lacks."""
-    optimizer = OptimizerSettings(name="adam", learning_rate=learning_rate, schedule="polynomial")
-    return Recipe(
-        iterations=iterations, epochs=epochs, labeled_rows=2, unlabeled_rows=2, crop=crop, optimizer=optimizer
+        iterations=iterations,
+        epochs=epochs,
+        labeled_rows=2,
+        unlabeled_rows=2,
+        crop=crop,
+        scale=scale,
+        optimizer=optimizer,
     )
 
 
@@ -63,8 +88,8 @@ SEGMENTATION = TaskSpec(
         ),
     ),
     recipes={
-        "smoke": _smoke(240, FAST, epochs=20),
-        "lite": _lite(800, 72, FAST, epochs=20),
+        "smoke": _smoke(80, 96, TUNE, epochs=20, scale=(0.6, 1.2)),
+        "lite": _lite(150, 96, TUNE, epochs=20, scale=(0.6, 1.2)),
         # As in the public code, but for augmentation (docs/paper.md); its rate is 2.5e-4 per GPU, of which it had 4.
         "paper": Recipe(
             iterations=SEGMENTATION_ITERATIONS,
@@ -88,7 +113,8 @@ SEGMENTATION = TaskSpec(
     # ResNet-101 at output stride 16 with multi-grid, as in the public code. That code adds up the first two of its
     # four classifiers alone (its `return` stands inside the loop); here it is all four, as in DeepLab-v2's paper.
     # Its BatchNorm is synchronised over 4 GPUs x 4 rows: the 16 rows that one device sees here.
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "deeplabv2"},
+    backbones={"smoke": OBJECTS, "lite": OBJECTS, "paper": "deeplabv2"},
+    labels={"smoke": "4", "lite": "4"},
     position=1,
 )
 
@@ -99,9 +125,9 @@ DENOISING = TaskSpec(
     task="ssl_bench_tasks.denoising:Denoising",
     metrics=IMAGE_METRICS,
     recipes={
-        "smoke": _smoke(240, FAST),
-        "lite": _lite(600, 64, FAST),
         # No rescaling: it would change the noise.
+        "smoke": _smoke(240, 48, SCRATCH),
+        "lite": _lite(400, 64, SCRATCH),
         "paper": Recipe(
             iterations=DENOISING_ITERATIONS,
             labeled_rows=8,
@@ -112,7 +138,8 @@ DENOISING = TaskSpec(
         ),
     },
     # The paper's denoiser. The public code has segmentation alone, so nothing can be said of differences to it.
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "dhdn"},
+    backbones={"smoke": PIXELS, "lite": PIXELS, "paper": "dhdn"},
+    labels={"smoke": "2", "lite": "2"},
     position=2,
 )
 
@@ -129,8 +156,8 @@ MATTING = TaskSpec(
         Metric(name="connectivity", symbol="Connectivity", digits=3, higher_is_better=False),
     ),
     recipes={
-        "smoke": _smoke(240, SLOW),
-        "lite": _lite(600, 64, SLOW),
+        "smoke": _smoke(80, 96, TUNE, scale=(0.8, 1.25)),
+        "lite": _lite(150, 96, TUNE, scale=(0.8, 1.25)),
         "paper": Recipe(
             iterations=MATTING_ITERATIONS,
             labeled_rows=8,
@@ -142,7 +169,8 @@ MATTING = TaskSpec(
         ),
     },
     # A U-Net with a ResNet-50 encoder is all that is known of the published network; smp's it is.
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "unet/resnet50"},
+    backbones={"smoke": OBJECTS, "lite": OBJECTS, "paper": "unet/resnet50"},
+    labels={"smoke": "4", "lite": "4"},
     position=3,
 )
 
@@ -154,8 +182,8 @@ NIGHT = TaskSpec(
     metrics=IMAGE_METRICS,
     recipes={
         # Brightness is learnt late, and a moving average follows later still.
-        "smoke": _smoke(400, FAST),
-        "lite": _lite(600, 64, FAST),
+        "smoke": _smoke(400, 48, SCRATCH),
+        "lite": _lite(400, 64, SCRATCH),
         "paper": Recipe(
             iterations=NIGHT_ITERATIONS,
             labeled_rows=8,
@@ -166,7 +194,8 @@ NIGHT = TaskSpec(
         ),
     },
     # As published: 256 x 256 low-resolution input and a grid of 16 x 16 x 8, whatever the crop.
-    backbones={"smoke": "unet-small", "lite": "unet-small", "paper": "hdrnet"},
+    backbones={"smoke": PIXELS, "lite": PIXELS, "paper": "hdrnet"},
+    labels={"smoke": "2", "lite": "2"},
     position=4,
 )
 
