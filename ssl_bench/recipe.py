@@ -16,8 +16,13 @@ Forward = Literal["joint", "separate"]
 Learning = Literal["train", "frozen"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
-LATER = ("encoder", "batch_norm", "forward", "encoder_multiplier")
-"""Fields that came after the first records: left out of what is stored while they are at their default."""
+LATER: Mapping[str, Any] = {
+    "forward": "joint",
+    "encoder": "train",
+    "batch_norm": "train",
+    "optimizer.encoder_multiplier": 1.0,
+}
+"""Fields that came after the first records, and their defaults, at which they are left out of what is stored."""
 
 
 class Settings(BaseModel):
@@ -93,10 +98,11 @@ class Recipe(Settings):
     def stored(self) -> dict[str, Any]:
         """What a cell holds of it. `LATER` fields at their default are left out: such cells keep their names."""
         content = self.model_dump(mode="json")
-        for settings, part in ((self, content), (self.optimizer, content["optimizer"])):
-            for name in LATER:
-                if name in part and part[name] == type(settings).model_fields[name].default:
-                    del part[name]
+        for name, default in LATER.items():
+            parent, _, last = name.rpartition(".")
+            part = content[parent] if parent else content
+            if part[last] == default:
+                del part[last]
         return content
 
     @property
