@@ -31,6 +31,7 @@ from ssl_bench.results import ResultStore, read_records
 from ssl_bench.specs import BackboneSpec, Kind, resolve
 from ssl_bench.task import DenseTarget, Target
 from ssl_bench.testing import TOYS, ToyStream
+from ssl_bench.testing.parts import backbone_checks
 from ssl_bench.testing.toys import RECIPE, toy_spec
 from ssl_bench.trained import load
 from ssl_bench.trainer import Trainer
@@ -404,6 +405,12 @@ def test_what_they_can_follow_is_planned() -> None:
 def test_networks_have_the_encoder_that_their_spec_speaks_of(spec: BackboneSpec, name: str) -> None:
     encoder = getattr(resolve(spec.backbone)(name, 3, 2), "encoder", None)
     assert isinstance(encoder, nn.Module) == spec.has_encoder
+
+
+def test_a_spec_that_speaks_of_an_encoder_that_is_not_there_is_found() -> None:
+    spec = BackboneSpec(name="plain", backbone=lambda name, inputs, outputs: plain(outputs), has_encoder=True)
+    found = [sentence for _, check in backbone_checks(spec, "plain") if (sentence := check())]
+    assert found == ["`BackboneSpec.has_encoder` is set, and the network has no module `encoder`"]
 
 
 def test_words() -> None:

@@ -6,11 +6,11 @@ https://arxiv.org/abs/2008.05258, with its supplement.
     L_Tk = task(T_k(x_l), y) + r(t) lambda_dc MSE(T_k(x), target_k) + lambda_fc mean(M F(T_k(x), x)^2)
     L_F  = mean over k of MSE(F(T_k(x_l), x_l), C(T_k(x_l), y))
 
-F sees x normalised as T_k sees it. Weights mean the same for any number of classes and rows: the MSE of dynamic
-consistency is the sum over the constrained rows divided by the valid pixels of all rows, labelled ones included, times
-the outputs, which are taken to be 21 of classes, those of the appendix's weight of 100 (so 6 classes and as many
-labelled as unlabelled rows make it 14 of a plain mean); for regression by the task's own outputs. The mean of flaw
-correction is over the valid pixels of the constrained rows.
+F sees x normalised as T_k sees it. A weight means the same for any number of classes and rows: the appendix's lambda_dc
+of 100 is of a mean over all rows, labelled ones included, and over 21 classes. So the squares of the constrained rows are
+summed, and divided by the valid pixels of all rows and by 21, whatever the number of classes: with 6 classes and as
+many labelled as unlabelled rows 100 is 14 of a plain mean. For regression they are divided by the task's own outputs,
+which are the paper's. Flaw correction is a mean over the valid pixels of the constrained rows, of one channel.
 
 Deviations: one forward pass of each network and one of F per network serve all terms, since a player's gradient is
 taken for its own parameters alone; the gradients are the paper's. Networks with dropout or stochastic depth would then
