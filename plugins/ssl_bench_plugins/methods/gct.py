@@ -7,10 +7,10 @@ https://arxiv.org/abs/2008.05258, with its supplement.
     L_F  = mean over k of MSE(F(T_k(x_l), x_l), C(T_k(x_l), y))
 
 F sees x normalised as T_k sees it. A weight means the same for any number of classes and rows: the appendix's lambda_dc
-of 100 is of a mean over all rows, labelled ones included, and over 21 classes. So the squares of the constrained rows are
-summed, and divided by the valid pixels of all rows and by 21, whatever the number of classes: with 6 classes and as
-many labelled as unlabelled rows 100 is 14 of a plain mean. For regression they are divided by the task's own outputs,
-which are the paper's. Flaw correction is a mean over the valid pixels of the constrained rows, of one channel.
+of 100 is of a mean over all rows, labelled ones included, and over 21 classes. So the squares of the constrained rows
+are summed, and divided by the valid pixels of all rows and by 21, whatever the number of classes: with 6 classes and
+as many labelled as unlabelled rows 100 is 14 of a plain mean. For regression they are divided by the task's own
+outputs, which are the paper's. Flaw correction is a mean over the valid pixels of the constrained rows, of one channel.
 
 Deviations: one forward pass of each network and one of F per network serve all terms, since a player's gradient is
 taken for its own parameters alone; the gradients are the paper's. Networks with dropout or stochastic depth would then
