@@ -22,7 +22,11 @@ TUNE, SCRATCH = 1e-3, 5e-3
 
 
 def _smoke(
-    iterations: int, crop: int, learning_rate: float, epochs: int = 40, scale: tuple[float, float] = (1.0, 1.0)
+    iterations: int,
+    crop: int,
+    learning_rate: float,
+    epochs: int = 40,
+    scale: tuple[float, float] = (1.0, 1.0),
 ) -> Recipe:
     """Does it run, and are labels what is missing. In so few steps a moving average of weights needs a long calm end
     to catch up: cosine."""
@@ -30,7 +34,11 @@ def _smoke(
 
 
 def _lite(
-    iterations: int, crop: int, learning_rate: float, epochs: int = 40, scale: tuple[float, float] = (1.0, 1.0)
+    iterations: int,
+    crop: int,
+    learning_rate: float,
+    epochs: int = 40,
+    scale: tuple[float, float] = (1.0, 1.0),
 ) -> Recipe:
     """Does it help, at a CPU's price: many steps of few rows, and crops that hold an object."""
     return _small(iterations, crop, learning_rate, epochs, scale, "polynomial")
