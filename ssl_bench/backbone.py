@@ -37,9 +37,9 @@ IMAGENET = Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Backbone(Protocol):
     """Builds one network, normalised images (B, in, H, W) to logits (B, out, H, W).
 
-    The module may have `stride: int`, of which H and W must be multiples (1 where absent), `encoder` and `head`, modules
-    whose learning rates a recipe may multiply (it may also freeze the encoder), and `statistics: Statistics`, by which
-    its input is normalised (`IMAGENET` where absent).
+    The module may have `stride: int`, of which H and W must be multiples (1 where absent), `encoder` and `head`,
+    modules whose learning rates a recipe may multiply (it may also freeze the encoder), and `statistics: Statistics`,
+    by which its input is normalised (`IMAGENET` where absent).
     """
 
     def __call__(self, name: str, in_channels: int, out_channels: int) -> nn.Module:
