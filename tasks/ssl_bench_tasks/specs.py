@@ -96,8 +96,8 @@ SEGMENTATION = TaskSpec(
         ),
     ),
     recipes={
-        "smoke": _smoke(80, 96, TUNE, epochs=20, scale=(0.6, 1.2)),
-        "lite": _lite(150, 96, TUNE, epochs=20, scale=(0.6, 1.2)),
+        "smoke": _smoke(80, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
+        "lite": _lite(150, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
         # As in the public code, but for augmentation (docs/paper.md); its rate is 2.5e-4 per GPU, of which it had 4.
         "paper": Recipe(
             iterations=SEGMENTATION_ITERATIONS,
