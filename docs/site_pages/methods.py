@@ -83,7 +83,8 @@ def datasets() -> str:
 
 
 def _role(spec: MethodSpec) -> str:
-    return {"baseline": "baseline", "upper_bound": "upper bound", "ssl": "semi-supervised"}[spec.role]
+    words = {"upper_bound": "upper bound", "ssl": "semi-supervised"}
+    return words.get(spec.role, spec.role)
 
 
 def _deviations(module: str) -> Iterable[str]:

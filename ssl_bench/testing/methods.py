@@ -199,6 +199,14 @@ def _unlabeled_images_matter(trial: Trial) -> str | None:
         learnt = trained.predict(probe)
         moved = (learnt - fresh.predict(probe)).abs().max()
         apart = (learnt - elsewhere.predict(probe)).abs().max()
+    # There is no BatchNorm here, by whose statistics a control may depend on them.
+    if trial.spec.role == "control":
+        return (
+            "unlabelled images change what is learnt, without any BatchNorm: a control takes no gradient from them "
+            "(declare another role if this is meant)"
+            if apart > 1e-6 * moved
+            else None
+        )
     if apart <= 1e-6 * moved:
         return (
             "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
