@@ -193,7 +193,7 @@ def test_plugins_can_be_disabled(
     assert "pi" not in load_registry().entries["methods"]
     said = command("list", "plugins")
     assert "disabled by SSL_BENCH_DISABLE_PLUGINS" in said.out
-    assert "methods: supervised, mt" in said.out
+    assert "methods: supervised, control, mt" in said.out
 
 
 def test_list_says_what_failed_and_why(
