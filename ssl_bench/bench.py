@@ -53,8 +53,9 @@ class Bench:
         tasks: Names = "all",
         methods: Names = "all",
         backbones: Names = "",
-        labels: str | int | Iterable[str | int] = "1/8",
-        split_seed: int = 0,
+        control: bool = True,
+        labels: str | int | Iterable[str | int] = (),
+        split_seeds: int | Iterable[int] = 0,
         seeds: int | Iterable[int] = 0,
         tier: Tier = "smoke",
         data: Mapping[str, str | Path] | None = None,
@@ -68,23 +69,23 @@ class Bench:
         trackers: Names = "",
         trials: Mapping[str, int] | None = None,
     ) -> Plan:
-        """The cells of tasks × methods × labels × seeds, checked whole; nothing is computed.
+        """The cells of tasks × methods × labels × split seeds × seeds, checked whole; nothing is computed.
 
-        Arguments are the options of `ssl-bench plan`. `data`, `dataset`, `unlabeled`: by task. `settings`: as `--set`,
-        `{"mt.alpha_mt": 0.999}`. `execution`: precision, memory layout and division; None: bf16 where there is a GPU,
-        else fp32. Raises UsageError or DataError at the first thing wrong.
+        Arguments are the options of `ssl-bench plan`. `methods`: with settings, as in `mt:lambda_mt=0`, one is a row of
+        its own. `labels`: of each task, or () for its own in the tier. `data`, `dataset`, `unlabeled`: by task.
+        `settings`: as `--set`, `{"mt.alpha_mt": 0.999}`. `execution`: precision, memory layout and division; None: bf16
+        where there is a GPU, else fp32. Raises UsageError or DataError at the first thing wrong.
         """
-        wanted = tuple(dict.fromkeys((seeds,) if isinstance(seeds, int) else seeds))
-        _at_least(0, "seeds", *wanted)
-        _at_least(0, "split_seed", split_seed)
+        chosen, splits = _seeds("seeds", seeds), _seeds("split_seeds", split_seeds)
         _at_least(1, "threads", threads)
         request = Request(
             tasks=_listed(tasks),
             methods=_listed(methods),
             backbones=_listed(backbones),
             labels=(str(labels),) if isinstance(labels, str | int) else tuple(map(str, labels)),
-            split_seed=split_seed,
-            seeds=wanted,
+            control=control,
+            split_seeds=splits,
+            seeds=chosen,
             tier=tier,
             data=_pairs(data),
             dataset=_pairs(dataset),
@@ -170,6 +171,12 @@ class Bench:
         from ssl_bench.show import show_cell
 
         return show_cell(folder, self.registry, count)
+
+
+def _seeds(name: str, given: int | Iterable[int]) -> tuple[int, ...]:
+    found = tuple(dict.fromkeys((given,) if isinstance(given, int) else given))
+    _at_least(0, name, *found)
+    return found
 
 
 def _at_least(least: int, name: str, *numbers: int) -> None:

@@ -1,7 +1,7 @@
 """One coordinate of the cross product, resolved and frozen, with a content hash. Torch-free."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from ssl_bench.dataset import digest
 from ssl_bench.execution import Execution
 from ssl_bench.lock import PATIENCE
-from ssl_bench.recipe import Recipe
+from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.specs import RATE, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.splits import LabelSplit
 
@@ -26,7 +26,7 @@ class Cell:
     backbone: str
     method: str
     seed: int
-    tier: str
+    tier: Tier
     recipe: Mapping[str, Any]
     config: Mapping[str, Any]
     threads: int
@@ -62,6 +62,9 @@ class Cell:
     """Without a sign of life, until the cell counts as hung. Not part of the identity."""
     trials: int | None = None
     """Settings of the method that were tried in the search these come from; None: not stated."""
+    variant: str = ""
+    """The method with the settings that make a row of its own of it, as the command named it; empty for the plain one.
+    Not part of the identity: `config` speaks for it."""
     trial: str = ""
     """What a search tries here, in words. Not part of the identity."""
 
@@ -99,7 +102,13 @@ class Cell:
     def title(self) -> str:
         """For people, in progress lines and plans."""
         trial = f" · {self.trial}" if self.trial else ""
-        return f"{self.task} · {self.method}{trial} · {self.split.source} labels · seed {self.seed}"
+        split = f"{self.split.source} labels" + (f" (split {self.split.seed})" if self.split.seed else "")
+        return f"{self.task} · {self.row}{trial} · {split} · seed {self.seed}"
+
+    @property
+    def row(self) -> str:
+        """The method as people name it: `mt`, or `mt:lambda_mt=0`."""
+        return self.variant or self.method
 
     def to_json(self) -> dict[str, Any]:
         """For `cell.json`, the whole input of a worker."""
@@ -131,8 +140,11 @@ class Cell:
         return {"id": self.id, **{name: getattr(self, name) for name in keep}, **stated, "split": split}
 
 
-def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
-    """What tables print about a task and a method, so that a record can be shown without its plugins."""
+def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) -> dict[str, Any]:
+    """What tables print about a task and a method, so that a record can be shown without its plugins.
+
+    `variant`: names of the fields that make a row of its own of the method, and of a tier whose settings it takes.
+    """
     # Pairs, and not a mapping: records are written with sorted keys, and tables show fields in their own order.
     symbols = [
         [name, info.json_schema_extra["symbol"]]
@@ -153,21 +165,38 @@ def describe(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
             "labels": method.labels,
             "reference": method.reference,
             "symbols": symbols,
+            **({"variant": list(variant)} if variant else {}),
         },
     }
 
 
-def resolve_config(task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any]) -> MethodConfig:
-    """The method's settings for a task. Raises pydantic's ValidationError for a value out of range."""
+def resolve_config(
+    task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any], tier: Tier = "paper"
+) -> MethodConfig:
+    """The method's settings for a task in a tier; in tier `paper` as published, unless it says otherwise.
+
+    Raises pydantic's ValidationError for a value out of range.
+    """
     config = method.config
+    of_tier = config.tier_defaults.get(tier, {})
     return config(
         **{
             **config.kind_defaults.get(task.kind, {}),
             **config.task_defaults.get(task.name, {}),
+            **(of_tier[task.kind].settings if task.kind in of_tier else {}),
+            **(of_tier[task.name].settings if task.name in of_tier else {}),
             **task.method_defaults.get(method.name, {}),
             **overrides,
         }
     )
+
+
+def trials_behind(task: TaskSpec, method: MethodSpec, config: MethodConfig, tier: Tier) -> int | None:
+    """How many settings were tried in the search that a tier's own come from; None where these are others."""
+    of_tier = method.config.tier_defaults.get(tier, {})
+    found = of_tier.get(task.name) or of_tier.get(task.kind)
+    untouched = method.name not in task.method_defaults and config == resolve_config(task, method, {}, tier)
+    return found.trials if found and untouched else None
 
 
 def recipe_of(cell: Cell) -> Recipe:

@@ -65,5 +65,5 @@ def _kinds(task: str, backbone: str, method: str) -> Iterator[Kind]:
 
 def _work(recipe: Mapping[str, Any], role: str) -> float:
     """Pixels that pass through networks in training."""
-    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (role == "ssl")
+    rows = recipe["labeled_rows"] + recipe["unlabeled_rows"] * (role in ("ssl", "control"))
     return float(recipe["iterations"] * rows * recipe["crop"] ** 2)

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ssl_bench.cell import Cell, describe
+from ssl_bench.cell import Cell, describe, trials_behind
 from ssl_bench.dataset import digest, listing
-from ssl_bench.errors import UsageError, not_taking_part
 from ssl_bench.execution import PLAIN, Execution
-from ssl_bench.files import existing
+from ssl_bench.labels import asked_labels, fill_in
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Tier
 from ssl_bench.recipe_checks import check_encoders, check_parts, check_settings
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.sources import Source, open_sources
-from ssl_bench.specs import DatasetSpec, MethodSpec, TaskSpec, module_of
-from ssl_bench.splits import LabelSplit, check_labels, hold_out, make_split, read_share, without
+from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
+from ssl_bench.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
+from ssl_bench.variants import Variant, methods_of, pick_variants, plain
 from ssl_bench.weights import check_asked, wanted_weights, weights_for
 
 
@@ -27,11 +27,14 @@ class Request:
 
     tasks: str = "all"
     methods: str = "all"
+    """Names, plain or with settings of their own (`ssl_bench.variants`)."""
+    control: bool = False
+    """Whether methods of role `control` join those that learn from unlabelled images."""
     backbones: str = ""
     """Empty: each task's default for the tier."""
-    labels: Sequence[str] = ("1/8",)
-    """`VALUE` for every task or `TASK=VALUE`."""
-    split_seed: int = 0
+    labels: Sequence[str] = ()
+    """`VALUE` for every task or `TASK=VALUE`; where there is none, the task's own for the tier."""
+    split_seeds: Sequence[int] = (0,)
     seeds: Sequence[int] = (0,)
     tier: Tier = "smoke"
     data: Sequence[str] = ()
@@ -58,8 +61,8 @@ class Request:
     """`[TASK.]METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
     held_out: str = ""
     """Share of the labelled images to score on, in the test set's place; empty: none."""
-    points: Mapping[str, Sequence[Point]] = field(default_factory=dict)
-    """Method to the settings that a search tries, each over `settings`."""
+    points: Mapping[tuple[str, str], Sequence[Point]] = field(default_factory=dict)
+    """Task and method to the settings that a search tries, each over `settings`."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Plan:
     skipped: tuple[Skipped, ...]
     sources: Mapping[str, Source]
     """Task name to its data."""
+    notes: tuple[str, ...] = ()
+    """What was decided where the command left it open, a line each."""
 
     def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
@@ -106,7 +111,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             # By content: 1/8 and the count that it comes to are one cell.
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
-    return Plan(tuple(cells.values()), tuple(skipped), planning.sources)
+    return Plan(tuple(cells.values()), tuple(skipped), planning.sources, tuple(planning.notes))
 
 
 class _Planning:
@@ -115,18 +120,16 @@ class _Planning:
     def __init__(self, registry: Registry, request: Request) -> None:
         self.registry, self.request = registry, request
         self.tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]
-        self.methods = [
-            registry.method(name) for name in pick(registry, "methods", request.methods, registry.method)
-        ]
+        self.variants = pick_variants(registry, request.methods)
+        self.controls = self._controls() if request.control else []
         self.trackers = tuple(
             pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
         )
-        tasks, methods = self.tasks, self.methods
-        overrides = parse_settings(registry, request.settings, tasks, methods, pass_over=request.of_suite)
-        self.labels = by_task(registry, "--labels", request.labels, tasks)
-        for values in self.labels.values():
-            for value in values:
-                check_labels(value)
+        tasks, variants = self.tasks, [*self.variants, *self.controls]
+        overrides = parse_settings(
+            registry, request.settings, tasks, methods_of(variants), pass_over=request.of_suite
+        )
+        asked = asked_labels(registry, request.labels, tasks)
         self.backbones = [name.strip() for name in request.backbones.split(",") if name.strip()]
         for name in self.backbones:
             registry.check_backbone(name)
@@ -134,11 +137,11 @@ class _Planning:
             task.name: recipe_for(task, request.tier, overrides.get(task.name, {})) for task in tasks
         }
         self.configs = {
-            (task.name, method.name): configs_for(
-                task, method, overrides, request.points.get(method.name, ())
+            (task.name, one.text): configs_for(
+                task, one, request.tier, overrides, request.points.get((task.name, one.method.name), ())
             )
             for task in tasks
-            for method in methods
+            for one in variants
         }
         for config in (config for pairs in self.configs.values() for _, config in pairs):
             for name in config.backbones():
@@ -147,13 +150,31 @@ class _Planning:
         self.share = read_share(request.held_out) if request.held_out else None
         self.weights = wanted_weights(request.pretrained, request.weights)
         self.sources = open_sources(registry, request, tasks)
+        self.labels, self.notes = fill_in(asked, tasks, self.sources, request.tier)
+
+    def _controls(self) -> list[Variant]:
+        """The controls that nobody named, where a method learns from unlabelled images."""
+        named = {variant.method.name for variant in self.variants}
+        every = [self.registry.method(spec.name) for spec in self.registry.sorted("methods")]
+        controls = [plain(spec) for spec in every if spec.role == "control" and spec.name not in named]
+        return controls if any(_learns_from_unlabeled(variant) for variant in self.variants) else []
+
+    def variants_for(self, task: TaskSpec) -> list[Variant]:
+        """What is asked for, and the controls wherever a method learns from unlabelled images of the task."""
+        learning = any(
+            _learns_from_unlabeled(one) and not one.method.unsupported(task) for one in self.variants
+        )
+        found = [*self.variants, *(self.controls if learning else [])]
+        return sorted(found, key=lambda one: (one.method.position, one.method.name))
 
     def of_task(self, task: TaskSpec) -> Iterator[Cell | Skipped]:
         """The cells of a task, split by split, and what is not run of them."""
         request, source = self.request, self.sources[task.name]
         splits = [
-            make_split(source.dataset, label, request.split_seed, task=task.name)
-            for label in dict.fromkeys(self.labels[task.name])
+            make_split(source.dataset, label, seed, task=task.name)
+            for label in self.labels[task.name]
+            # `all` and a list are one split, of which a search still draws what it holds out.
+            for seed in (request.split_seeds if is_number(label) or self.share is not None else (0,))
         ]
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = {
@@ -165,10 +186,11 @@ class _Planning:
             "classes": source.dataset.classes,
         }
         backbones = self.backbones or [task.backbones[request.tier]]
-        for split, backbone, method in product(splits, backbones, self.methods):
+        for split, backbone, variant in product(splits, backbones, self.variants_for(task)):
+            method = variant.method
             reason = method.unsupported(task)
             if reason:
-                yield Skipped(f"{task.name} · {method.name}", reason)
+                yield Skipped(f"{task.name} · {variant.text}", reason)
                 continue
             used = everything if method.labels == "all" else split
             if self.share is not None:
@@ -176,15 +198,15 @@ class _Planning:
                 used = without(source.dataset, used, held_out)
             source.targets.update(used.labeled, used.held_out)
             check_parts(task, method, self.recipes[task.name], request.execution)
-            yield from self._cells(task, data, used, backbone, method)
+            yield from self._cells(task, data, used, backbone, variant)
 
     def _cells(
-        self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, method: MethodSpec
+        self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant
     ) -> Iterator[Cell]:
         """A cell for each point of a search, or for the settings as they are, at each seed."""
-        registry, request = self.registry, self.request
+        registry, request, method = self.registry, self.request, variant.method
         recipe = self.recipes[task.name]
-        for trial, config in self.configs[task.name, method.name]:
+        for trial, config in self.configs[task.name, variant.text]:
             names = [backbone, *config.backbones()]
             start = weights_for(self.weights, registry, names)
             check_encoders(task, recipe, {name: registry.backbone(name) for name in names}, start)
@@ -203,7 +225,7 @@ class _Planning:
                     config=config.stored(),
                     threads=request.threads,
                     providers={part: str(registry.providers[key]) for part, key in keys.items()},
-                    describe=describe(task, method),
+                    describe=describe(task, method, variant.names),
                     pretrained=start.identity,
                     weights=start.path,
                     execution=request.execution.chosen(),
@@ -212,43 +234,20 @@ class _Planning:
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
-                    trials=self.trials.get((task.name, method.name)) or self.trials.get(("", method.name)),
+                    trials=None if trial else self._trials(task, variant, config),
+                    variant=variant.text if variant.names else "",
                     trial=trial,
                 )
 
-
-def by_task(
-    registry: Registry, option: str, values: Sequence[str], tasks: Sequence[TaskSpec]
-) -> dict[str, list[str]]:
-    """`VALUE` and `TASK=VALUE` entries to the values of each task; its own replace the general ones."""
-    general: list[str] = []
-    own: dict[str, list[str]] = {}
-    for entry in values:
-        name, equals, value = ("", "", entry) if _is_file(entry) else entry.partition("=")
-        if not equals:
-            general += _several(entry)
-            continue
-        registry.task(name)
-        if name not in {task.name for task in tasks}:
-            raise not_taking_part(f"{option} {entry}", f"task '{name}'")
-        own.setdefault(name, []).extend(_several(value))
-    found = {task.name: own.get(task.name, general) for task in tasks}
-    for name, chosen in found.items():
-        if not chosen:
-            raise UsageError(
-                f"{option}: nothing is given for task '{name}'; add {name}=VALUE, or a VALUE for all tasks"
-            )
-    return found
+    def _trials(self, task: TaskSpec, variant: Variant, config: MethodConfig) -> int | None:
+        """As the command states them, which says nothing of another tier's settings; else as the tier does."""
+        name, tier = variant.method.name, variant.tier or self.request.tier
+        stated = self.trials.get((task.name, name)) or self.trials.get(("", name))
+        return (stated if variant.tier is None else None) or trials_behind(task, variant.method, config, tier)
 
 
-def _several(text: str) -> list[str]:
-    """The values between commas; the whole where it is a file's path."""
-    return [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _is_file(text: str) -> bool:
-    path = existing(text)
-    return path is not None and path.is_file()
+def _learns_from_unlabeled(variant: Variant) -> bool:
+    return variant.method.role == "ssl" and variant.method.uses_unlabeled
 
 
 def parts_of(

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +11,9 @@ from ssl_bench.errors import UsageError, not_taking_part, suggestion, unknown
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from ssl_bench.variants import Variant
 
 Point = Mapping[str, Any]
 """Fields of a method's config to the values that one trial of a search gives them."""
@@ -59,12 +62,16 @@ def parse_settings(
             name, name_of_field, known = f"{name}.{within[0]}", within[2], fields[within[0]]
         if name_of_field not in known:
             raise unknown("field", path.strip(), [f"{name}.{each}" for each in known])
-        place = parsed.setdefault(name, {})
-        *parents, last = name_of_field.split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = read_value(text.strip())
+        put(parsed.setdefault(name, {}), name_of_field, read_value(text.strip()))
     return parsed
+
+
+def put(settings: dict[str, Any], path: str, value: Any) -> None:
+    """Set what a dotted name leads to, in mappings within one another."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        settings = settings.setdefault(parent, {})
+    settings[last] = value
 
 
 def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:
@@ -79,24 +86,35 @@ def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Reci
 
 
 def configs_for(
-    task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Mapping[str, Any]], points: Sequence[Point]
+    task: TaskSpec,
+    variant: "Variant",
+    tier: Tier,
+    overrides: Mapping[str, Mapping[str, Any]],
+    points: Sequence[Point] = (),
 ) -> list[tuple[str, MethodConfig]]:
-    """The method's settings for a task with `--set` applied, in words and checked: one for each point of a search."""
-    own = {**overrides.get(method.name, {}), **overrides.get(f"{task.name}.{method.name}", {})}
-    base = config_for(task, method, own)
-    return [(in_words(point), config_for(task, method, {**own, **point}, "--grid")) for point in points] or [
-        ("", base)
-    ]
+    """A variant's settings for a task, `--set` below them, in words and checked: one for each point of a search."""
+    method = variant.method
+    given: dict[str, Any] = {}
+    if variant.tier is None:
+        for name in (method.name, f"{task.name}.{method.name}"):
+            given = _merged(given, overrides.get(name, {}))
+    given = _merged(given, variant.settings)
+    tried = [(in_words(point), _config(task, variant, tier, {**given, **point}, point)) for point in points]
+    return tried or [("", _config(task, variant, tier, given, {}))]
 
 
-def config_for(
-    task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any], option: str = "--set"
+def _config(
+    task: TaskSpec, variant: "Variant", tier: Tier, overrides: Mapping[str, Any], point: Point
 ) -> MethodConfig:
-    """The method's settings for a task. UsageError, naming the option, for a value out of range."""
+    """The settings for a task. UsageError, saying where it was given, for a value out of range."""
+    method = variant.method
     try:
-        return resolve_config(task, method, overrides)
+        return resolve_config(task, method, overrides, variant.tier or tier)
     except ValidationError as error:
-        raise UsageError(f"{option} {method.name}.{_first(error)}") from error
+        name = str(next(iter(error.errors()[0]["loc"]), ""))
+        if name in variant.settings:
+            raise UsageError(f"method '{variant.text}': {_first(error)}") from error
+        raise UsageError(f"{'--grid' if name in point else '--set'} {method.name}.{_first(error)}") from error
 
 
 def in_words(point: Point) -> str:
@@ -145,10 +163,12 @@ def setting_text(value: Any) -> str:
     return f"[{', '.join(map(setting_text, value))}]" if isinstance(value, list) else str(value)
 
 
-def _merged(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in overrides.items():
-        merged[name] = _merged(base[name], value) if isinstance(value, dict) else value
+        within = base.get(name, {})
+        nested = isinstance(value, dict) and isinstance(within, dict)
+        merged[name] = _merged(within, value) if nested else value
     return merged
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ssl_bench.tracker import Tracker
 
 Kind = Literal["classification", "regression"]
-Role = Literal["baseline", "upper_bound", "ssl"]
+Role = Literal["baseline", "control", "upper_bound", "ssl"]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 RATE = "learning_rate_factor"
 """The one setting that every method has."""
@@ -117,6 +117,8 @@ class TaskSpec(Spec):
     """Default backbone of each tier."""
     dataset: str = "synthetic"
     """Default data set."""
+    labels: Mapping[Tier, str] = field(default_factory=lambda: _EMPTY)
+    """By tier, how many images are labelled, as `--labels` takes it, so that labels are what is missing; else 1/8."""
     method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     """Method name to overrides of its defaults: how a third-party task tunes methods it did not write."""
 
@@ -200,16 +202,29 @@ class ClaimSpec(Spec):
     """Method as published to our name of it."""
 
 
-class MethodConfig(Settings):
-    """Settings of a method, with defaults per task.
+@dataclass(frozen=True)
+class Found:
+    """Settings of a method that a search found for one tier."""
 
-    A value is looked up in this order: `--set`, the task's own `method_defaults`, `task_defaults` by task
-    name, `kind_defaults` by kind of task, the field's default. Give a hyper-parameter a `symbol` (LaTeX, without
+    settings: Mapping[str, Any]
+    """Fields to their values."""
+    trials: int | None = None
+    """How many settings were tried: the record of a cell with these states it. None: not stated."""
+
+
+class MethodConfig(Settings):
+    """Settings of a method, with defaults per task and tier.
+
+    A value is looked up in this order: a variant's own (`mt:lambda_mt=0`), `--set`, the task's own `method_defaults`,
+    `tier_defaults` by task name, then by kind of task, `task_defaults` by task name, `kind_defaults` by kind of task,
+    the field's default. Give a hyper-parameter a `symbol` (LaTeX, without
     dollars) by `json_schema_extra` to have it in the generated hyper-parameter table.
     """
 
     task_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     kind_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    tier_defaults: ClassVar[Mapping[Tier, Mapping[str, Found]]] = {}
+    """By tier, then by name of a task or kind of task: what differs from the published settings in shorter runs."""
 
     learning_rate_factor: float = Field(
         1.0,
@@ -243,6 +258,8 @@ class MethodSpec(Spec):
     method: "type[Method] | str"
     config: type[MethodConfig] = MethodConfig
     role: Role = "ssl"
+    """A control goes through the motions of a semi-supervised method and learns nothing from unlabelled images: what a
+    method gains over it is what it learns from them."""
     labels: Literal["split", "all"] = "split"
     """`all`: trains on every label there is, whatever the split (an upper bound)."""
     uses_unlabeled: bool = True

@@ -147,6 +147,11 @@ def check_labels(text: str) -> str:
     return text
 
 
+def has_as_many(dataset: Dataset, labels: str) -> bool:
+    """Whether there are as many images with labels as a count asks for; of what is no count there always are."""
+    return not is_number(labels) or Fraction(labels) <= max(1, len(dataset.train))
+
+
 def is_number(text: str) -> bool:
     """Whether `--labels` takes a text for a fraction or a count, and not for a file."""
     try:

@@ -24,7 +24,8 @@ def commands(document: str) -> Iterator[list[str]]:
     lines += re.findall(r"^ {4}(ssl-bench .*)", prose, flags=re.MULTILINE)
     lines += re.findall(r"`(ssl-bench [^`]*)`", prose)
     for line in lines:
-        for part in re.split(r"&&|;|\|", line):
+        # Signs between quotes separate no commands.
+        for part in re.findall(r"""(?:'[^']*'|"[^"]*"|&(?!&)|[^;|&'"])+""", line):
             words = shlex.split(part, comments=True)
             if words and words[0].rpartition("/")[2] == "ssl-bench":
                 yield words[1:]

@@ -26,7 +26,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl_bench.Bench,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", InlineExecutor)
         bench = ssl_bench.Bench(tmp_path_factory.mktemp("bench") / "runs")
-        plan = bench.plan(tasks="night", methods=["supervised", "mt"], seeds=[1, 0], settings=TINY)
+        plan = bench.plan(
+            tasks="night", methods=["supervised", "mt"], seeds=[1, 0], settings=TINY, control=False
+        )
         return bench, bench.run(plan)
 
 
@@ -46,7 +48,7 @@ def test_results_are_the_records(finished: tuple[ssl_bench.Bench, pd.DataFrame])
         assert row.ssim == record["metrics"]["ssim"]
         assert row.seconds == record["cost"]["seconds"]
     pd.testing.assert_frame_equal(bench.results(), frame)
-    one = bench.plan(tasks="night", methods="mt", settings=TINY)
+    one = bench.plan(tasks="night", methods="mt", settings=TINY, control=False)
     assert list(bench.results(one).cell) == [one.cells[0].id]
     assert (bench.store.leaderboards / "README.md").is_file()
 
@@ -57,7 +59,9 @@ def test_a_finished_plan_runs_nothing(
     bench, frame = finished
     # Its tables are current, and are not made again.
     monkeypatch.delattr("ssl_bench.run.render")
-    plan = bench.plan(tasks="night", methods=("supervised", "mt"), seeds=range(2), settings=TINY)
+    plan = bench.plan(
+        tasks="night", methods=("supervised", "mt"), seeds=range(2), settings=TINY, control=False
+    )
     # The local executor would start processes; there is nothing to start.
     pd.testing.assert_frame_equal(bench.run(plan, devices="cpu"), frame)
 

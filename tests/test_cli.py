@@ -47,6 +47,9 @@ def assert_one_line(said: Said, status: int, *words: str) -> None:
         (["--labels", "nigth=1/8"], ["unknown task 'nigth'"]),
         (["--seeds", "a"], ["--seeds 'a'"]),
         (["--seeds", "-1"], ["0 or more"]),
+        (["--split-seeds", "0-"], ["--split-seeds '0-'", "0,1,2 or 0-4"]),
+        (["--split-seeds", "4-0"], ["--split-seeds '4-0'"]),
+        (["--seeds", "0-99999999999"], ["--seeds '0-99999999999'"]),
         (["--tier", "huge"], ["huge", "smoke"]),
         (["--data", "night"], ["write TASK=PATH"]),
         (["--data", "night=/no/such/folder"], ["/no/such/folder"]),
@@ -194,11 +197,11 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
         'labels = ["1/4", "night=4"]\n[set]\nmt.alpha_mt = 0.5\nnight.iterations = 3\n'
     )
     said = command("plan", suite)
-    assert "8 cells: 8 to run" in said.out
-    assert said.out.count("4 labels (4)") == 4
-    assert said.out.count("1/4 labels (32)") == 4
-    assert "2 cells: 2 to run" in command("plan", suite, "--tasks", "night", "--methods", "mt").out
-    suite.write_text('tasks = "night"\nmethods = "mt"\ndevices = "cpu"\njobs = 1\n')
+    assert "12 cells: 12 to run" in said.out
+    assert said.out.count("4 labels (4)") == said.out.count("1/4 labels (32)") == 6
+    assert "8 cells: 8 to run" in command("plan", suite, "--no-control").out
+    assert "4 cells: 4 to run" in command("plan", suite, "--tasks", "night", "--methods", "mt").out
+    suite.write_text('tasks = "night"\nmethods = "mt"\ncontrol = false\ndevices = "cpu"\njobs = 1\n')
     assert "1 cell: 1 to run" in command("plan", suite).out
     suite.write_text("taskes = 'night'\n")
     assert_one_line(command("plan", suite), 2, "unknown key 'taskes'", "did you mean 'tasks'?")

@@ -13,7 +13,8 @@ from PIL import Image
 from test_cli import assert_one_line
 from test_leaderboard import Change, make
 
-from ssl_bench.compare.choice import Finished, choose_cells, choose_images, image_scores
+from ssl_bench.compare.choice import Comparison, Finished, choose_images, image_scores
+from ssl_bench.compare.choice import choose_cells as choose
 from ssl_bench.compare.figure import RED, draw_figure
 from ssl_bench.compare.gallery import make_galleries
 from ssl_bench.compare.outputs import make_outputs
@@ -22,6 +23,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, record_files
+from ssl_bench.variants import pick_variants
 from ssl_bench.worker import run_cell
 
 Command = Callable[..., Said]
@@ -38,6 +40,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ).cells:
             run_cell(ResultStore(root).stage(cell), torch.device("cpu"), registry)
     return root
+
+
+def choose_cells(finished: Finished, task: str, methods: str = "", like: tuple[str, ...] = ()) -> Comparison:
+    registry = load_registry()
+    return choose(finished, registry.task(task), pick_variants(registry, methods) if methods else (), like)
 
 
 def store(folder: Path, *records: Change) -> Finished:
@@ -166,12 +173,44 @@ def test_cells_agree_in_all_but_the_method_and_share_a_seed(tmp_path: Path) -> N
     assert [(one.title, one.entry.seed) for one in shown] == [
         *(("SupOnly", "3"), ("MT", "3"), ("GCT (xi=0.4)", "3"), ("GCT (xi=0.6)", "3")),
     ]
-    assert [one.title for one in choose_cells(finished, "night", ["full", "mt"]).shown] == ["MT", "Full"]
+    assert [one.title for one in choose_cells(finished, "night", "full,mt").shown] == ["MT", "Full"]
     # By number, not by spelling.
-    assert [one.entry.seed for one in choose_cells(finished, "night", ["supervised", "mt"]).shown] == [
+    assert [one.entry.seed for one in choose_cells(finished, "night", "supervised,mt").shown] == [
         "3",
         "3",
     ]
+
+
+def test_variants_are_told_apart(tmp_path: Path) -> None:
+    registry = load_registry()
+    plans = {
+        methods: make_plan(registry, Request(tasks="night", methods=methods, settings=settings)).cells[0]
+        for methods, settings in (
+            ("mt", ()),
+            ("mt:lambda_mt=0", ()),
+            ("mt:eta_mt=3", ("mt.alpha_mt=0.5",)),
+        )
+    }
+    finished = store(
+        tmp_path,
+        make("night", "supervised", 0, 17.0, cell__tier="smoke"),
+        *(
+            make("night", "mt", 0, 18.0, cell__tier="smoke", cell__id=name, config__method=dict(cell.config))
+            for name, cell in plans.items()
+        ),
+    )
+
+    def chosen(methods: str) -> list[tuple[str, str]]:
+        return [(one.entry.id, one.title) for one in choose_cells(finished, "night", methods).shown]
+
+    assert chosen("mt") == [("mt", "MT")]
+    assert chosen("mt:lambda_mt=0.0") == [("mt:lambda_mt=0", "MT (lambda_mt=0.0)")]
+    # What `--set` made of the rest does not matter, where no cell is without it.
+    assert chosen("mt:eta_mt=3") == [("mt:eta_mt=3", "MT (eta_mt=3)")]
+    assert [name for name, _ in chosen("mt,mt:lambda_mt=0")] == ["mt:lambda_mt=0", "mt"]
+    assert len(choose_cells(finished, "night").shown) == 4
+    with pytest.raises(UsageError, match="no finished cell of method 'mt:lambda_mt=2' for task 'night'"):
+        choose_cells(finished, "night", "supervised,mt:lambda_mt=2")
 
 
 def test_several_settings_are_named_and_one_is_chosen(tmp_path: Path) -> None:
@@ -183,13 +222,13 @@ def test_several_settings_are_named_and_one_is_chosen(tmp_path: Path) -> None:
     ]
     finished = store(tmp_path, *records, make("night", "s4l", 0, 17.0, cell__id="c", cell__tier="smoke"))
     with pytest.raises(UsageError, match=r"differ in split: 0ther0ther00 .* choose by --like CELL, such as"):
-        choose_cells(finished, "night", ["supervised", "mt"])
-    shown = choose_cells(finished, "night", ["supervised", "mt"], like=["b-m"]).shown
+        choose_cells(finished, "night", "supervised,mt")
+    shown = choose_cells(finished, "night", "supervised,mt", like=("b-m",)).shown
     assert [one.entry.id for one in shown] == ["b-supervised", "b-mt"]
     with pytest.raises(
         UsageError, match=r"no setting .* all of supervised, s4l: they differ in tier: lite and smoke"
     ):
-        choose_cells(finished, "night", ["supervised", "s4l"])
+        choose_cells(finished, "night", "supervised,s4l")
 
 
 def test_a_common_seed_is_needed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.registry import load_registry
-from ssl_bench.specs import Kind, MethodConfig, MethodSpec, Ratio
+from ssl_bench.specs import Found, Kind, MethodConfig, MethodSpec, Ratio
 from ssl_bench.testing import TOYS, check_method, check_task
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
@@ -37,6 +37,21 @@ def test_a_metric_must_say_how_images_make_up_its_score() -> None:
     assert "does not give back metric 'miou' by its aggregate" in check_task(mean)[0]
     other = replace(task, metrics=(replace(task.metrics[0], aggregate=Ratio(part="none", whole="union")),))
     assert "does not give back metric 'miou'" in check_task(other)[0]
+
+
+def test_what_tiers_say_can_be_taken() -> None:
+    class Tuned(MT.config):  # type: ignore[name-defined,misc]
+        tier_defaults: ClassVar = {"lite": {"night": Found({"lambda_mt": -1})}}
+
+    class Misspelt(MT.config):  # type: ignore[name-defined,misc]
+        tier_defaults: ClassVar = {"light": {}}
+
+    (finding,) = check_method(replace(MT, config=Tuned), "regression")
+    assert "tier_defaults of night in tier lite: lambda_mt: Input should be greater than or equal" in finding
+    assert "name tier 'light'" in check_method(replace(MT, config=Misspelt), "regression")[0]
+    night = REGISTRY.task("night")
+    assert "labels of tier smoke are 'few'" in check_task(replace(night, labels={"smoke": "few"}))[0]
+    assert check_task(replace(night, labels={"smoke": "4", "lite": "1/8", "paper": "all"})) == []
 
 
 @pytest.mark.parametrize("name", REGISTRY.entries["tasks"])

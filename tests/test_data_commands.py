@@ -278,7 +278,9 @@ def test_public_protocols(pool: int, count: int, protocol: str) -> None:
 
 def test_splits_of_two_seeds_are_two_cells() -> None:
     plans = [
-        make_plan(REGISTRY, Request(tasks="night", methods="supervised,mt", labels=("1/8",), split_seed=seed))
+        make_plan(
+            REGISTRY, Request(tasks="night", methods="supervised,mt", labels=("1/8",), split_seeds=(seed,))
+        )
         for seed in (0, 1)
     ]
     first, second = ({cell.id for cell in plan.cells} for plan in plans)

@@ -29,6 +29,7 @@ from ssl_bench.cli.options import load_suite
 from ssl_bench.plan import parse_settings
 from ssl_bench.recipe import Recipe
 from ssl_bench.registry import Registry, load_registry, pick
+from ssl_bench.variants import methods_of, pick_variants
 
 Command = Callable[..., Said]
 RUN = ("docs/start.md", "docs/method.md")
@@ -113,10 +114,7 @@ def check_names(values: dict[str, Any]) -> None:
     tasks = [
         registry.task(name) for name in pick(registry, "tasks", values.get("tasks", "all"), registry.task)
     ]
-    methods = [
-        registry.method(name)
-        for name in pick(registry, "methods", values.get("methods", "all"), registry.method)
-    ]
+    methods = methods_of(pick_variants(registry, values.get("methods", "all")))
     settings = [text for text in values.get("settings", ()) if not re.search(r"\b[A-Z]+\b|=$|…", text)]
     parse_settings(registry, settings, tasks, methods)
     for name in filter(None, values.get("backbones", "").split(",")):

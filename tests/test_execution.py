@@ -83,8 +83,10 @@ def test_precision_by_itself(
 
 def test_the_command_line_and_a_suite_say_so(command: Command, tmp_path: Path) -> None:
     suite = tmp_path / "suite.toml"
-    suite.write_text('tasks = "night"\nmethods = "mt"\nprecision = "bf16"\nchannels-last = true\n')
-    arguments = ("plan", "--tasks", "night", "--methods", "mt", "--devices", "cpu")
+    suite.write_text(
+        'tasks = "night"\nmethods = "mt"\ncontrol = false\nprecision = "bf16"\nchannels-last = true\n'
+    )
+    arguments = ("plan", "--tasks", "night", "--methods", "mt", "--no-control", "--devices", "cpu")
     said = [
         command("plan", suite),
         command(*arguments, "--precision", "bf16", "--channels-last"),

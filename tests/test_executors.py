@@ -145,13 +145,13 @@ def test_settings_that_are_wrong(
 
 
 def test_a_setting_that_is_an_option_already(command: Command, farm: Farm) -> None:
-    class Seed(ExecutorConfig):
-        seed: int = 0
+    class Seeds(ExecutorConfig):
+        seeds: int = 0
 
-    farm.name, farm.config = "split", Seed
+    farm.name, farm.config = "split", Seeds
     said = command("run", "--help")
     assert said.status == 2
-    assert "its setting 'seed' would be --split-seed, which `run` has already" in said.err
+    assert "its setting 'seeds' would be --split-seeds, which `run` has already" in said.err
 
 
 @pytest.mark.parametrize(("name", "package"), [("ray", "ray"), ("slurm", "submitit")])

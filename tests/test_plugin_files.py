@@ -147,7 +147,8 @@ def test_commands_and_suites_take_files(command: Command, tmp_path: Path, pi: Pa
     assert "methods: pi\n" in said.out
     suite = tmp_path / "suite.toml"
     suite.write_text(f"tasks = 'night'\nmethods = ['pi', 'supervised']\nplugin = '{pi}'\n")
-    assert "2 cells: 2 to run" in command("plan", suite, "--out", tmp_path).out
+    # With the control of what learns from unlabelled images.
+    assert "3 cells: 3 to run" in command("plan", suite, "--out", tmp_path).out
     assert "unknown method 'pi'" in command("plan", "--methods", "pi").err
     Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     for arguments in (
@@ -192,7 +193,7 @@ def test_plugins_can_be_disabled(
     assert "pi" not in load_registry().entries["methods"]
     said = command("list", "plugins")
     assert "disabled by SSL_BENCH_DISABLE_PLUGINS" in said.out
-    assert "methods: supervised, mt" in said.out
+    assert "methods: supervised, control, mt" in said.out
 
 
 def test_list_says_what_failed_and_why(

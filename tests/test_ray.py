@@ -20,7 +20,17 @@ pytestmark = pytest.mark.slow
 
 Command = Callable[..., Said]
 ARGUMENTS = (
-    *("--tasks", "night", "--methods", "supervised,mt", "--devices", "cpu", "--checkpoint-seconds", "0.2"),
+    *(
+        "--tasks",
+        "night",
+        "--methods",
+        "supervised,mt",
+        "--no-control",
+        "--devices",
+        "cpu",
+        "--checkpoint-seconds",
+        "0.2",
+    ),
     *("--set", "night.iterations=300", "--set", "night.crop=32"),
 )
 

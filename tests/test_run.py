@@ -18,7 +18,17 @@ pytestmark = pytest.mark.slow
 
 STEPS = 60
 ARGUMENTS = [
-    *("--tasks", "matting,night", "--methods", "supervised,mt", "--devices", "cpu", "--jobs", "2"),
+    *(
+        "--tasks",
+        "matting,night",
+        "--methods",
+        "supervised,mt",
+        "--no-control",
+        "--devices",
+        "cpu",
+        "--jobs",
+        "2",
+    ),
     *("--checkpoint-seconds", "0.3"),
     *(
         x

@@ -25,12 +25,14 @@ from ssl_bench.files import write_json
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
-from ssl_bench.search.grid import learning_rates, make_search
+from ssl_bench.search.grid import Search, learning_rates, make_searches
 from ssl_bench.search.picture import picture
+from ssl_bench.search.report import about
 from ssl_bench.search.suite import winner_suite
-from ssl_bench.search.trials import Outcome, Trial, gather
+from ssl_bench.search.trials import Outcome, Slice, Trial, gather
 from ssl_bench.specs import RATE, Metric
 from ssl_bench.splits import hold_out, make_split, without
+from ssl_bench.variants import pick_variants
 from ssl_bench.worker import run_cell
 
 REGISTRY, CPU = load_registry(), torch.device("cpu")
@@ -57,8 +59,10 @@ class Names(Dataset):
         return "names"
 
 
-def methods(*names: str) -> list[Any]:
-    return [REGISTRY.method(name) for name in names]
+def search_of(methods: str, entries: Sequence[str], preset: str = "", task: str = "night") -> Search:
+    return make_searches(REGISTRY, ("night", "matting"), pick_variants(REGISTRY, methods), entries, preset)[
+        task
+    ]
 
 
 @pytest.mark.parametrize(("labels", "count"), [("16", 4), ("4", 2), ("all", 25), ("10", 3)])
@@ -127,18 +131,18 @@ def test_any_number_of_learning_rates_holds_the_recipes_own(count: int) -> None:
 
 def test_every_method_gets_as_many_trials() -> None:
     entries = ["gct.lambda_fc=0.1,1", "gct.xi=0.4,0.6", "mt.eta_mt=1,3"]
-    search = make_search(REGISTRY, methods("supervised", "mt", "gct", "full"), entries)
+    search = search_of("supervised,mt,gct,full", entries)
     assert search.trials == 4
     assert {name: len(points) for name, points in search.points.items()} == dict.fromkeys(search.grids, 4)
     assert search.points["gct"][1] == {"lambda_fc": 0.1, "xi": 0.6}
     assert search.points["mt"][0] == {"eta_mt": 1, RATE: 0.316}
     assert [point[RATE] for point in search.points["supervised"]] == [0.1, 0.316, 1.0, 3.16]
-    uneven = make_search(REGISTRY, methods("mt", "gct"), ["mt.eta_mt=1,3", "gct.xi=0.2,0.4,0.6"])
+    uneven = search_of("mt,gct", ["mt.eta_mt=1,3", "gct.xi=0.2,0.4,0.6"])
     assert {name: len(points) for name, points in uneven.points.items()} == {"mt": 6, "gct": 6}
 
 
 def test_the_appendix_is_a_preset() -> None:
-    search = make_search(REGISTRY, methods("supervised", "mt", "s4l", "advssl", "gct"), [], "appendix")
+    search = search_of("supervised,mt,s4l,advssl,gct", [], "appendix")
     assert search.trials == 16
     assert len(search.points["gct"]) == 16
     # The settings that the appendix reports for each task are points of the grid.
@@ -147,7 +151,7 @@ def test_the_appendix_is_a_preset() -> None:
             dict(zip(("lambda_fc", "lambda_dc", "eta_dc", "xi"), found, strict=True)) in search.points["gct"]
         )
     assert all(set(point) == {RATE} for point in search.points["supervised"])
-    wins = make_search(REGISTRY, methods("gct"), ["gct.xi=0.5"], "appendix")
+    wins = search_of("gct", ["gct.xi=0.5"], "appendix")
     assert {point["xi"] for point in wins.points["gct"]} == {0.5}
 
 
@@ -165,7 +169,11 @@ def test_the_appendix_is_a_preset() -> None:
         (["--grid", "gct.mode=gct,fcc"], ["--grid gct.mode=fcc", "'gct', 'fc' or 'dc'"]),
         (["--grid", "gct.xi=0.4,0.4"], ["a value is given twice"]),
         (["--grid", "gct.xi=0.4,0.6", "--grid", "gct.xi=0.2,0.8"], ["given twice for gct.xi"]),
-        (["--grid", "night.gct.xi=0.4,0.6"], ["--tasks night --grid gct.xi=0.4,0.6"]),
+        (["--grid", "matting.gct.xi=0.4,0.6"], ["task 'matting' is not part of this command"]),
+        (["--grid", "night.gct.xy=0.4,0.6"], ["unknown field 'night.gct.xy'", "did you mean 'gct.xi'?"]),
+        (["--methods", "gct,gct:mode=dc", "--preset", "appendix"], ["one of gct and gct:mode=dc"]),
+        (["--methods", "gct:paper", "--preset", "appendix"], ["those of tier paper", "none to choose"]),
+        (["--methods", "gct:xi=0.5", "--grid", "gct.xi=0.4,0.6"], ["gct:xi=0.5 has a value of its own"]),
         (["--grid", "gct.xi=0.4,0.6", "--to", "/dev/null/x"], ["--to /dev/null/x: cannot be written"]),
         (["--grid", "gct.xi=[1,2],[3,4]"], ["--grid gct.xi=[1, 2]", "a valid number"]),
         (["--grid", "gct.lambda_fc=1,1.0"], ["gct would try one point twice"]),
@@ -200,9 +208,8 @@ def outcome(scores: Mapping[Any, Sequence[float]], *, without: int = 0, **change
         "metric": Metric(name="psnr", symbol="PSNR", unit="dB"),
         "grid": {"xi": list(scores)},
         "trials": tuple(trials),
-        "labeled": 12,
-        "held_out": 4,
-        "split": "abc",
+        "row": "gct",
+        "slices": (Slice(12, 4, "abc"),),
     }
     return Outcome(**{**content, **changes})
 
@@ -220,10 +227,64 @@ def test_the_best_trial() -> None:
     assert outcome({0.2: ()}, without=2).best is None
 
 
+def test_a_grid_of_one_task_replaces_the_general_one() -> None:
+    entries = ["mt.lambda_mt=0,1,10,100", "night.mt.lambda_mt=0,1", "night.mt.eta_mt=1,3,5"]
+    night, matting = (search_of("supervised,mt", entries, task=task) for task in ("night", "matting"))
+    assert (night.trials, matting.trials) == (6, 4)
+    assert night.grids["mt"] == {"lambda_mt": [0, 1], "eta_mt": [1, 3, 5]}
+    assert matting.points["mt"][0] == {"lambda_mt": 0}
+    assert [len(search.points["supervised"]) for search in (night, matting)] == [6, 4]
+    with pytest.raises(UsageError, match="nothing to search for task 'matting'"):
+        search_of("mt", ["night.mt.eta_mt=1,3"])
+    searches = make_searches(
+        REGISTRY, ("night",), pick_variants(REGISTRY, "mt"), [*entries, "gct.xi=0.4,0.6"], pass_over=True
+    )
+    assert list(searches["night"].grids) == ["mt"]
+
+
+def test_a_search_repeats_from_one_suite(
+    command: Command, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", InlineExecutor)
+    suite = tmp_path / "search.toml"
+    suite.write_text(
+        f'tasks = ["night", "matting"]\nmethods = ["mt:noise=none"]\nheld_out = "1/2"\ndata = "night={pictures}"\n'
+        'labels = ["night=8"]\nsplit_seeds = [100, 101]\n'
+        "[set]\nnight.iterations = 2\nnight.crop = 8\n"
+        "[grid]\nnight.mt.lambda_mt = [0, 1]\nmatting.mt.lambda_mt = [0, 1, 2]\nmatting.gct.xi = [0.4, 0.6]\n"
+    )
+    out = tmp_path / "out"
+    said = command("tune", suite, "--tasks", "night", "--out", out)
+    assert (said.status, said.err) == (0, "")
+    # Two points of two methods on two splits, and no control: nothing is claimed here.
+    assert "8 cells: 8 to run" in said.out
+    assert said.out.count("night: 2 trials, 4 images scored, 4 learnt from (split") == 2
+    assert "(n=2)" in said.out
+    page = (out / "tune/README.md").read_text()
+    assert "## Night Image Enhancement: MT (noise=none)" in page
+    winners = tomllib.loads((out / "tune/winners.toml").read_text())
+    assert winners["methods"] == ["supervised", "mt:noise=none"]
+    assert winners["trials"] == {"night": {"supervised": 2, "mt": 2}}
+    assert winners["set"]["night"]["mt"]["lambda_mt"] in (0, 1)
+    planned = command("plan", out / "tune/winners.toml", "--split-seeds", "0-1", "--labels", "night=4")
+    assert planned.status == 0, planned.err
+    # Now with the control of a method that learns, and on other splits.
+    assert "6 cells: 6 to run" in planned.out
+    again = command("tune", suite, "--tasks", "night", "--out", tmp_path / "again")
+    assert again.status == 0
+    assert (tmp_path / "again/tune/README.md").read_text() == page
+
+
+def test_every_split_is_said() -> None:
+    found = [outcome({0.1: (1.0, 1.0)}, slices=(Slice(4, 4, "abc"), Slice(3, 5, "def")))]
+    assert "4 images scored, 4 learnt from (split abc)" in about(found)
+    assert "5 images scored, 3 learnt from (split def)" in about(found)
+
+
 def test_the_suite_of_winners() -> None:
     found = [outcome({0.2: (1.0, 1.0), 0.4: (2.0, 2.0)})]
     text = winner_suite(
-        {"tier": "lite", "data": ['night=/a"b\\c é']}, ["gct.mode=fc", "night.gct.xi=0.9"], found, 2
+        {"tier": "lite", "data": ['night=/a"b\\c é']}, ["gct.mode=fc", "night.gct.xi=0.9"], found
     )
     assert text is not None
     assert tomllib.loads(text) == {
@@ -234,7 +295,7 @@ def test_the_suite_of_winners() -> None:
         "trials": {"night": {"gct": 2}},
         "set": {"gct": {"mode": "fc"}, "night": {"gct": {"xi": 0.4}}},
     }
-    assert winner_suite({}, [], [outcome({0.2: (1.0,)})], 2) is None
+    assert winner_suite({}, [], [outcome({0.2: (1.0,)})]) is None
 
 
 def test_trials_are_those_of_the_task_that_was_searched() -> None:
@@ -364,7 +425,7 @@ def test_cells_of_a_search_read_no_test_image(
     image, target = FileDataset.image, FileDataset.target
     monkeypatch.setattr(FileDataset, "image", lambda self, name: (read.add(name), image(self, name))[1])
     monkeypatch.setattr(FileDataset, "target", lambda self, name: (read.add(name), target(self, name))[1])
-    search = make_search(REGISTRY, methods("supervised", "mt"), ["mt.eta_mt=1,3"])
+    search = search_of("supervised,mt", ["mt.eta_mt=1,3"])
     request = Request(
         tasks="night",
         methods="supervised,mt",
@@ -372,7 +433,7 @@ def test_cells_of_a_search_read_no_test_image(
         data=(f"night={pictures}",),
         settings=("night.iterations=2", "night.crop=8"),
         held_out="1/4",
-        points=search.points,
+        points={("night", method): points for method, points in search.points.items()},
     )
     plan = make_plan(REGISTRY, request)
     store, test = ResultStore(tmp_path), set(plan.sources["night"].dataset.test)
@@ -389,7 +450,7 @@ def test_cells_of_a_search_read_no_test_image(
     assert set(plan.cells[0].split.held_out) <= read
     assert not read & test
     # What is shown as best is what is chosen.
-    for found in gather(search, plan.cells, store.finished, lambda cell: False):
+    for found in gather({"night": search}, plan.cells, store.finished, lambda cell: False):
         means = {trial.mean for trial in found.trials}
         assert found.best is not None
         assert found.rounded(found.best) == max(found.rounded(trial) or 0 for trial in found.trials)

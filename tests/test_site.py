@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -15,6 +17,8 @@ from documents import ROOT
 from ssl_bench import hookspecs
 from ssl_bench.cli import cli
 from ssl_bench.registry import load_registry
+from ssl_bench.specs import Found
+from ssl_bench_plugins.methods.configs import MeanTeacherConfig
 
 REGISTRY = load_registry()
 METHODS = [
@@ -94,6 +98,21 @@ def test_settings_are_those_of_the_classes() -> None:
     assert rows["gct.mode"].count("gct |") == 4
     deviations = method("mt").partition("## Where it differs from the paper")[2].partition("##")[0]
     assert deviations.strip().startswith("The paper perturbs labelled images as well")
+
+
+def test_a_tier_shows_the_settings_that_it_has_of_its_own() -> None:
+    from site_pages.methods import built_in, of_tiers
+
+    class Tuned(MeanTeacherConfig):
+        tier_defaults: ClassVar = {"lite": {"night": Found({"lambda_mt": 0.3}, 12)}}
+
+    mt = REGISTRY.method("mt")
+    page = of_tiers(replace(mt, config=Tuned), built_in("tasks"))
+    assert "In tier `lite`" in page
+    assert "`smoke`" not in page
+    assert "| `mt.lambda_mt` |  |  |  | 0.3 |" in page
+    assert "| trials of the search |  |  |  | 12 |" in page
+    assert of_tiers(mt, built_in("tasks")) == ""
 
 
 def test_links_lead_into_the_site() -> None:

@@ -127,7 +127,7 @@ def test_folder_names_are_safe_and_identity_is_by_content() -> None:
         *(c.id for c in cells(methods="supervised")),
         *(c.id for c in cells(seeds=(1,))),
         *(c.id for c in cells(labels=("1/4",))),
-        *(c.id for c in cells(split_seed=1)),
+        *(c.id for c in cells(split_seeds=(1,))),
         *(c.id for c in cells(threads=2)),
         *(c.id for c in cells(settings=["mt.alpha_mt=0.5"])),
         *(c.id for c in cells(backbones="unet/resnet18")),

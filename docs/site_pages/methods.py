@@ -1,7 +1,7 @@
 """Methods with their references, deviations and settings, and recipes, read off what plugins provide."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,8 +10,8 @@ from pydantic.fields import FieldInfo
 
 from site_pages.markdown import code, table
 from site_pages.source import module_text
-from ssl_bench.cell import resolve_config
-from ssl_bench.recipe import Tier, flat
+from ssl_bench.cell import resolve_config, trials_behind
+from ssl_bench.recipe import TIERS, Tier, flat
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import MethodSpec, TaskSpec, module_of
 
@@ -83,7 +83,8 @@ def datasets() -> str:
 
 
 def _role(spec: MethodSpec) -> str:
-    return {"baseline": "baseline", "upper_bound": "upper bound", "ssl": "semi-supervised"}[spec.role]
+    words = {"upper_bound": "upper bound", "ssl": "semi-supervised"}
+    return words.get(spec.role, spec.role)
 
 
 def _deviations(module: str) -> Iterable[str]:
@@ -110,9 +111,41 @@ def _settings(spec: MethodSpec) -> str:
         symbol = info.json_schema_extra.get("symbol") if isinstance(info.json_schema_extra, dict) else None
         meaning = " ".join(filter(None, [f"${symbol}$:" if symbol else "", info.description, _range(info)]))
         rows.append([code(f"{spec.name}.{name}"), meaning, *values])
-    text = f"Change one by `--set`, as in `--set {spec.name}.{next(iter(fields))}=…`. Defaults by task:\n\n"
+    text = (
+        f"Change one by `--set`, as in `--set {spec.name}.{next(iter(fields))}=…`, or in a row of its own, as in "
+        f"`--methods '{spec.name},{spec.name}:{next(iter(fields))}=…'`. Defaults by task, as published:\n\n"
+    )
     grid = table(["setting", "", *(task.title for task in tasks)], rows)
-    return f'{text}<div class="settings" markdown>\n\n{grid}\n</div>\n'
+    return f'{text}<div class="settings" markdown>\n\n{grid}\n</div>\n{of_tiers(spec, tasks)}'
+
+
+def of_tiers(spec: MethodSpec, tasks: Sequence[TaskSpec]) -> str:
+    """A table for each tier that has settings of its own: what it has in place of the published ones."""
+    parts = []
+    for tier in TIERS:
+        configs = [resolve_config(task, spec, {}, tier) for task in tasks]
+        published = [resolve_config(task, spec, {}) for task in tasks]
+        rows = []
+        for name in spec.config.model_fields:
+            pairs = [
+                (getattr(own, name), getattr(other, name))
+                for own, other in zip(configs, published, strict=True)
+            ]
+            if any(own != other for own, other in pairs):
+                rows.append(
+                    [
+                        code(f"{spec.name}.{name}"),
+                        *(_value(own) if own != other else "" for own, other in pairs),
+                    ]
+                )
+        if rows:
+            trials = [
+                trials_behind(task, spec, config, tier) for task, config in zip(tasks, configs, strict=True)
+            ]
+            rows.append(["trials of the search", *("" if count is None else str(count) for count in trials)])
+            grid = table(["setting", *(task.title for task in tasks)], rows)
+            parts.append(f"\nIn tier `{tier}`, where it has others:\n\n{grid}\n")
+    return "".join(parts)
 
 
 def _range(info: FieldInfo) -> str:

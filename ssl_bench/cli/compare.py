@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     "--task", "--tasks", "tasks", default="all", show_default=True, help="all, or a list such as a,b"
 )
 @click.option(
-    "--methods", default="all", show_default=True, help="all but upper bounds, or a list such as a,b"
+    "--methods",
+    default="all",
+    show_default=True,
+    help="all but upper bounds, or a list such as a,b, of settings such as 'a:x=0', too",
 )
 @click.option(
     "--choose",
@@ -59,9 +62,10 @@ def compare(
     from ssl_bench.compare.choice import Finished, choose_cells
     from ssl_bench.registry import pick
     from ssl_bench.results import record_files
+    from ssl_bench.variants import pick_variants
 
     registry = load_registry()
-    names = [] if methods == "all" else pick(registry, "methods", methods, registry.method)
+    variants = [] if methods == "all" else pick_variants(registry, methods)
     finished = Finished(record_files(runs))
     if not finished.folders:
         raise UsageError(
@@ -73,7 +77,7 @@ def compare(
         if not any(cell.startswith(name) for cell in finished.folders):
             raise UsageError(f"--like {name}: no finished cell below {runs} begins so")
     # All are chosen before any compute.
-    chosen = [choose_cells(finished, name, names, like) for name in wanted]
+    chosen = [choose_cells(finished, registry.task(name), variants, like) for name in wanted]
 
     from ssl_bench.compare.figure import about, caption_of, draw_figure
     from ssl_bench.compare.outputs import make_outputs

@@ -118,7 +118,9 @@ def compare(task: str, data: Path | None, dataset: str | None, first: Path, seco
 @split.command(short_help="Write a list that --labels takes.")
 @of_task
 @click.argument("labels")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="As `run --split-seed`.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="As one of `run --split-seeds`."
+)
 @match
 @click.option("--out", type=Place(), required=True, help="List file to write.")
 def export(

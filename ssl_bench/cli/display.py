@@ -25,6 +25,7 @@ PLAIN_SECONDS = 10.0
 def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     """One line per cell, or per task when brief, and the reasons of those skipped."""
     done = {cell.id: store.is_finished(cell) for cell in plan.cells}
+    width = max((len(cell.row) for cell in plan.cells), default=0)
     for task, source in plan.sources.items():
         cells = [cell for cell in plan.cells if cell.task == task]
         where = source.path or "made in memory"
@@ -40,8 +41,11 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
             state = "finished" if done[cell.id] else "run"
             split = f"{cell.split.source} labels ({len(cell.split.labeled)})"
             click.echo(
-                f"  {state:<9} {cell.method:<12} {split:<18} seed {cell.seed}  {cell.backbone}  {cell.id}"
+                f"  {state:<9} {cell.row:<{width}}  {split:<18} split {cell.split.seed}  seed {cell.seed}  "
+                f"{cell.backbone}  {cell.id}"
             )
+    for note in plan.notes:
+        click.echo(note)
     for skipped in plan.skipped:
         click.echo(f"  skipped   {skipped.title}: {skipped.reason}")
     waiting = sum(not finished for finished in done.values())

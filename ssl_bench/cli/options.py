@@ -1,5 +1,6 @@
 """Options that several commands share, and suite files that give those of `run`, `plan` and `tune` from TOML."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,10 @@ from ssl_bench.files import existing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+MOST_SEEDS = 10_000
+"""Of a range: a slip must not fill the memory."""
 REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
-LISTS = ("tasks", "methods", "backbones", "seeds", "trackers")
+LISTS = ("tasks", "methods", "backbones", "seeds", "split_seeds", "trackers")
 
 
 trials_option = click.option(
@@ -25,6 +28,12 @@ trials_option = click.option(
     metavar="[TASK.]METHOD=COUNT",
     help="How many settings were tried to find a method's, for the record; `tune` writes it into its suites; "
     "repeatable.",
+)
+control_option = click.option(
+    "--control/--no-control",
+    default=True,
+    show_default=True,
+    help="Also run the control of methods that learn from unlabelled images, which learns nothing from them.",
 )
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time.  [default: as many as the devices carry]"
@@ -56,6 +65,7 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
         name = options.get(key.replace("_", "-"))
         if name is None:
             raise UsageError(f"suite {path}: unknown key '{key}'; {suggestion(key, options)}")
+        key = key.replace("-", "_")
         if isinstance(value, dict) and key not in REPEATABLE:
             raise UsageError(f"suite {path}: '{key}' takes a value, and not a table")
         if isinstance(value, list) and key not in (*REPEATABLE, *LISTS):
@@ -80,7 +90,14 @@ plan_options = together(
     plugin_option,
     click.argument("suite", required=False, type=Place(), is_eager=True, callback=load_suite),
     click.option("--tasks", default="all", show_default=True, help="all, or a list such as a,b"),
-    click.option("--methods", default="all", show_default=True, help="all, or a list such as a,b"),
+    click.option(
+        "--methods",
+        default="all",
+        show_default=True,
+        metavar="NAME[:FIELD=VALUE;...]",
+        help="all, or a list such as a,b. With settings, or a tier whose settings it takes, one is a row of its own: "
+        "'a,a:x=0;y=1,a:paper'.",
+    ),
     click.option(
         "--backbones",
         default="",
@@ -90,16 +107,16 @@ plan_options = together(
         "--labels",
         multiple=True,
         metavar="[TASK=]VALUE",
-        help="Fraction (1/8), count (100), all, or a list file; several by commas; repeatable.  [default: 1/8]",
+        help="Fraction (1/8), count (100), all, or a list file; several by commas; repeatable.  "
+        "[default: the task's own for the tier]",
     ),
     click.option(
-        "--split-seed",
-        type=click.IntRange(0),
-        default=0,
+        "--split-seeds",
+        default="0",
         show_default=True,
-        help="Draws which images are labelled.",
+        help="Draw which images are labelled, such as 0,1,2 or 0-4.",
     ),
-    click.option("--seeds", default="0", show_default=True, help="Training seeds, such as 0,1,2."),
+    click.option("--seeds", default="0", show_default=True, help="Training seeds, such as 0,1,2 or 0-4."),
     click.option(
         "--tier",
         type=click.Choice(["smoke", "lite", "paper"]),
@@ -243,9 +260,10 @@ def request_from(options: dict[str, Any]) -> Any:
         tasks=options["tasks"],
         methods=options["methods"],
         backbones=options["backbones"],
-        labels=options["labels"] or ("1/8",),
-        split_seed=options["split_seed"],
-        seeds=_seeds(options["seeds"]),
+        control=options.get("control", False),  # A search leaves it out.
+        labels=options["labels"],
+        split_seeds=_seeds("--split-seeds", options["split_seeds"]),
+        seeds=_seeds("--seeds", options["seeds"]),
         tier=options["tier"],
         data=options["data"],
         dataset=options["dataset"],
@@ -288,14 +306,16 @@ def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        seeds = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError as error:
-        raise UsageError(f"--seeds '{text}': give integers such as 0,1,2") from error
-    if min(seeds) < 0:
-        raise UsageError(f"--seeds {text}: a seed is 0 or more")
-    return seeds
+def _seeds(option: str, text: str) -> tuple[int, ...]:
+    """Seeds and ranges of them, `0,2-4`, each once."""
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip(), flags=re.ASCII)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not first <= last < first + MOST_SEEDS:
+            raise UsageError(f"{option} '{text}': give integers of 0 or more, such as 0,1,2 or 0-4")
+        seeds.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(seeds)
 
 
 def _option_value(key: str, value: Any) -> Any:

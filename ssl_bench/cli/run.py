@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
-from ssl_bench.cli.options import execution_options, plan_options, request_from, trials_option
+from ssl_bench.cli.options import (
+    control_option,
+    execution_options,
+    plan_options,
+    request_from,
+    trials_option,
+)
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
 from ssl_bench.cli.progress import number_of
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
 @plan_options
+@control_option
 @trials_option
 @execution_options
 def run(suite: Path | None, **options: Any) -> None:

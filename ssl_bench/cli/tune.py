@@ -37,8 +37,8 @@ PATHS = ("labels", "unlabeled")
 @click.option(
     "--grid",
     multiple=True,
-    metavar="METHOD.FIELD=A,B",
-    help="Values to try of a method's field; repeatable, and several fields make a grid.",
+    metavar="[TASK.]METHOD.FIELD=A,B",
+    help="Values to try of a method's field, on one task or all; repeatable, and several fields make a grid.",
 )
 @click.option("--preset", default="", metavar="NAME", help="The grids that the methods bring along, by name.")
 @click.option(
@@ -59,7 +59,7 @@ def tune(
 
     Points are ordinary cells: they resume, and those that have finished are kept. Every method gets as many trials,
     the baselines included; a method whose own grid is smaller also tries learning rates. Trials are scored on images
-    that are held out of the labelled ones, drawn by --split-seed, and never on the test set.
+    that are held out of the labelled ones, drawn by each of --split-seeds, and never on the test set.
     """
     from ssl_bench.cli.run import complain, execute, open_registry
     from ssl_bench.plan import make_plan
@@ -70,18 +70,20 @@ def tune(
     from ssl_bench.search.trials import gather
 
     registry = open_registry(options)
-    request, search = make_request(registry, request_from(options), grid, preset, held_out)
+    of_suite = click.get_current_context().get_parameter_source("grid") is ParameterSource.DEFAULT_MAP
+    asked = replace(request_from(options), held_out=held_out)
+    request, searches = make_request(registry, asked, grid, preset, pass_over=of_suite)
     plan = make_plan(registry, request)
-    require_one_setting(plan, search)
+    require_one_setting(plan, searches)
     store, folder = ResultStore(options["out"]), to or options["out"] / "tune"
 
     def outcomes() -> "list[Outcome]":
-        return gather(search, plan.cells, store.finished, lambda cell: diverged(store, cell.id))
+        return gather(searches, plan.cells, store.finished, lambda cell: diverged(store, cell.id))
 
     if to:
         require_writable(to, "--to")
     found = outcomes()
-    click.echo(about(found, search.trials))
+    click.echo(about(found))
     endings: list[Ending] = []
     winners = None
     try:
@@ -90,8 +92,8 @@ def tune(
         # An interrupted search shows what it has, too.
         if any(store.finished(cell) or diverged(store, cell.id) for cell in plan.cells):
             found = outcomes()
-            files = search_files(found, search.trials)
-            winners = winner_suite(suite_options(plan, options), request.settings, found, search.trials)
+            files = search_files(found)
+            winners = winner_suite(suite_options(plan, options), request.settings, found)
             files |= {"winners.toml": winners} if winners else {}
             # What an earlier search chose must not pass for the choice of this one.
             (folder / "winners.toml").unlink(missing_ok=True)
@@ -122,24 +124,36 @@ def tune(
 
 
 def make_request(
-    registry: "Registry", request: "Request", grid: tuple[str, ...], preset: str, held_out: str
-) -> "tuple[Request, Search]":
-    """The request with the points of the search, for its methods and the baselines. UsageError as `make_search`."""
+    registry: "Registry", request: "Request", grid: tuple[str, ...], preset: str, *, pass_over: bool
+) -> "tuple[Request, dict[str, Search]]":
+    """The request with the points of each task's search, for its methods and the baselines.
+
+    UsageError as `make_searches`.
+    """
     from ssl_bench.registry import pick
-    from ssl_bench.search.grid import make_search
+    from ssl_bench.search.grid import make_searches
     from ssl_bench.splits import read_share
+    from ssl_bench.variants import pick_variants
 
-    read_share(held_out)
-    named = pick(registry, "methods", request.methods, registry.method)
+    read_share(request.held_out)
+    tasks = pick(registry, "tasks", request.tasks, registry.task)
+    named = {variant.method.name for variant in pick_variants(registry, request.methods)}
     every = [registry.method(spec.name) for spec in registry.sorted("methods")]
-    methods = [spec for spec in every if spec.name in named or spec.role == "baseline"]
-    search = make_search(registry, methods, grid, preset)
-    names = ",".join(spec.name for spec in methods)
-    return replace(request, methods=names, held_out=held_out, points=search.points), search
+    baselines = [spec.name for spec in every if spec.role == "baseline" and spec.name not in named]
+    methods = ",".join([request.methods, *baselines])
+    searches = make_searches(
+        registry, tasks, pick_variants(registry, methods), grid, preset, pass_over=pass_over
+    )
+    points = {
+        (task, method): points
+        for task, search in searches.items()
+        for method, points in search.points.items()
+    }
+    return replace(request, methods=methods, points=points), searches
 
 
-def require_one_setting(plan: "Plan", search: "Search") -> None:
-    """UsageError where settings would be chosen for several networks or splits at once, or a point is tried twice."""
+def require_one_setting(plan: "Plan", searches: "Mapping[str, Search]") -> None:
+    """UsageError where settings would be chosen for several networks or label counts, or a point is tried twice."""
     for task in dict.fromkeys(cell.task for cell in plan.cells):
         cells = [cell for cell in plan.cells if cell.task == task]
         for option, values in (
@@ -156,9 +170,9 @@ def require_one_setting(plan: "Plan", search: "Search") -> None:
                 )
         for method in dict.fromkeys(cell.method for cell in cells):
             count = len({cell.trial for cell in cells if cell.method == method})
-            if count < search.trials:
+            if count < searches[task].trials:
                 raise UsageError(
-                    f"--grid: {method} would try one point twice; give {search.trials} different ones"
+                    f"--grid: {method} would try one point twice; give {searches[task].trials} different ones"
                 )
 
 

@@ -1,9 +1,9 @@
 """Which finished cells, and which test images, are shown beside each other. Free of torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.entries import Entry, read_entries
@@ -11,8 +11,12 @@ from ssl_bench.leaderboard.fields import finite
 from ssl_bench.leaderboard.grouping import Column, Table, differing, make_columns
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import make_rows
+from ssl_bench.recipe import TIERS
 from ssl_bench.results import Record
+from ssl_bench.settings import configs_for
+from ssl_bench.specs import TaskSpec
 from ssl_bench.splits import ranked
+from ssl_bench.variants import Variant
 
 Choice = Literal["random", "gain"]
 
@@ -60,9 +64,9 @@ class Finished:
         """Those of a task's cells that can be shown, one column a setting."""
         return make_columns(one for one in self.entries if one.task == task and one.id in self.folders)
 
-    def comparison(self, column: Column, methods: Sequence[str] = ()) -> Comparison | None:
-        """The methods of a column (all unless named) at the lowest training seed that they share, if any."""
-        rows = [row for row in make_rows(Table("", (column,))) if not methods or row.head.method in methods]
+    def comparison(self, column: Column) -> Comparison | None:
+        """The rows of a column at the lowest training seed that they share, if any."""
+        rows = make_rows(Table("", (column,)))
         seeds = set.intersection(*({entry.seed for entry in row.cells[0]} for row in rows)) if rows else set()
         if not seeds:
             return None
@@ -76,46 +80,83 @@ class Finished:
 
 
 def choose_cells(
-    finished: Finished, task: str, methods: Sequence[str] = (), like: Sequence[str] = ()
+    finished: Finished, task: TaskSpec, variants: Sequence[Variant] = (), like: Sequence[str] = ()
 ) -> Comparison:
-    """The one comparison of a task that is asked for. Without `methods`: all but upper bounds.
+    """The one comparison of a task that is asked for. Without `variants`: all rows but upper bounds.
 
-    `like`: ids of cells, or their beginnings, in whose settings. Raises UsageError where a method has no cell, or
+    `like`: ids of cells, or their beginnings, in whose settings. Raises UsageError where a variant has no cell, or
     where several settings fit.
     """
-    columns = finished.columns(task)
+    columns = finished.columns(task.name)
     if not columns:
-        raise UsageError(f"no finished cell of task '{task}' has its weights at hand; run it first")
+        raise UsageError(f"no finished cell of task '{task.name}' has its weights at hand; run it first")
     for name in like:
         holding = [c for c in columns if any(entry.id.startswith(name) for entry in c.entries)]
         columns = holding or columns
-    there = {entry.method for column in columns for entry in column.entries}
-    if missing := [name for name in methods if name not in there]:
-        raise UsageError(
-            f"no finished cell of method '{missing[0]}' for task '{task}'; run it, or leave it out "
-            f"(finished: {', '.join(sorted(there))})"
-        )
-    fitting = [column for column in columns if set(methods) <= {entry.method for entry in column.entries}]
+    found = [[cells_of(column, variant, task) for variant in variants] for column in columns]
+    for place, variant in enumerate(variants):
+        if not any(cells[place] for cells in found):
+            there = {entry.method for column in columns for entry in column.entries}
+            raise UsageError(
+                f"no finished cell of method '{variant.text}' for task '{task.name}'; run it, or leave it out "
+                f"(finished: {', '.join(sorted(there))})"
+            )
+    fitting = [
+        replace(column, entries=tuple(entry for own in cells for entry in own)) if variants else column
+        for column, cells in zip(columns, found, strict=True)
+        if all(cells)
+    ]
     if not fitting:
         heads = [column.head for column in columns]
+        names = ", ".join(variant.text for variant in variants)
         raise UsageError(
-            f"no setting of task '{task}' has finished cells of all of {', '.join(methods)}: they differ in "
+            f"no setting of task '{task.name}' has finished cells of all of {names}: they differ in "
             f"{differing(heads)}; leave methods out, or run what is missing"
         )
     if len(fitting) > 1:
         heads = [column.head for column in fitting]
         raise UsageError(
-            f"finished cells of task '{task}' differ in {differing(heads)}; choose by --like CELL, such as --like "
+            f"finished cells of task '{task.name}' differ in {differing(heads)}; choose by --like CELL, such as --like "
             f"{heads[0].id} or --like {heads[1].id}"
         )
     (column,) = fitting
-    names = methods or [entry.method for entry in column.entries if entry.role != "upper_bound"]
-    found = finished.comparison(column, names)
-    if found is None:
+    if not variants:
+        column = replace(column, entries=tuple(one for one in column.entries if one.role != "upper_bound"))
+    chosen = finished.comparison(column)
+    if chosen is None:
         raise UsageError(
-            f"the cells of task '{task}' have no training seed in common; run them with one seed"
+            f"the cells of task '{task.name}' have no training seed in common; run them with one seed"
         )
-    return found
+    return replace(chosen, shown=tuple(_named(one, variants) for one in chosen.shown))
+
+
+def cells_of(column: Column, variant: Variant, task: TaskSpec) -> list[Entry]:
+    """The cells of a column that a variant means: with all of its settings as a command would plan them, or else, with
+    what it names as it says, whatever `--set` made of the rest."""
+    own = [entry for entry in column.entries if entry.method == variant.method.name]
+    if not own:
+        return []
+    planned = _planned(own[0], variant, task)
+    exact = [entry for entry in own if entry.config == planned]
+    if exact or variant.tier is not None:
+        return exact
+    fields = [name.partition(".")[0] for name in variant.names]
+    return [entry for entry in own if all(entry.config.get(name) == planned.get(name) for name in fields)]
+
+
+def _planned(entry: Entry, variant: Variant, task: TaskSpec) -> dict[str, Any]:
+    tier = next((tier for tier in TIERS if tier == entry.tier), "paper")
+    ((_, config),) = configs_for(task, variant, tier, {})
+    return config.stored()
+
+
+def _named(shown: Shown, variants: Sequence[Variant]) -> Shown:
+    """With its settings in the title, where no other row of its method is there to tell it from."""
+    for variant in variants:
+        mine = variant.names and variant.method.name == shown.entry.method
+        if mine and shown.title == plain(shown.entry.method_title):
+            return replace(shown, title=f"{shown.title} ({plain(variant.text.partition(':')[2])})")
+    return shown
 
 
 def choose_images(

@@ -11,6 +11,7 @@ from ssl_bench.errors import UsageError, not_taking_part, unknown
 from ssl_bench.registry import Registry
 from ssl_bench.settings import Point, field_names, read_value
 from ssl_bench.specs import RATE, MethodSpec
+from ssl_bench.variants import Variant, methods_of
 
 Grid = Mapping[str, Sequence[Any]]
 """Field of a method's config to the values that are tried."""
@@ -23,7 +24,7 @@ SPAN = 10.0
 
 @dataclass(frozen=True)
 class Search:
-    """The grid of every method, all with the same number of points."""
+    """The grid of every method on one task, all with the same number of points."""
 
     grids: Mapping[str, Grid]
     """By method; its fields and values are in the order of the tables."""
@@ -39,36 +40,87 @@ class Search:
         }
 
 
-def make_search(
-    registry: Registry, methods: Sequence[MethodSpec], entries: Sequence[str], preset: str = ""
-) -> Search:
-    """The search that `--grid` entries (`METHOD.FIELD=A,B`) and a preset of the methods' own ask for.
+def make_searches(
+    registry: Registry,
+    tasks: Sequence[str],
+    variants: Sequence[Variant],
+    entries: Sequence[str],
+    preset: str = "",
+    *,
+    pass_over: bool = False,
+) -> dict[str, Search]:
+    """Task to the search that `--grid` entries and a preset of the methods' own ask for.
 
-    A method with fewer points than the least common multiple of all grids also tries learning rates, until it has as
-    many. Raises UsageError where there is nothing to search or a name is unknown.
+    An entry is `METHOD.FIELD=A,B`, or `TASK.METHOD.FIELD=A,B`, which replaces that field's values for one task.
+    `pass_over`: entries that are not part of the command are left out, and are no error. A method with fewer points
+    than the least common multiple of all grids of the task also tries learning rates, until it has as many. Raises
+    UsageError where there is nothing to search, a name is unknown, or a variant leaves nothing to choose.
     """
-    grids: dict[str, dict[str, Sequence[Any]]] = {method.name: {} for method in methods}
+    _check_variants(variants)
+    methods = methods_of(variants)
     if preset:
-        known = {name for each in registry.entries["methods"] for name in registry.method(each).grids}
-        if preset not in known:
-            raise unknown("preset", preset, known)
-        if not any(preset in method.grids for method in methods):
-            having = (name for name in registry.entries["methods"] if preset in registry.method(name).grids)
+        _check_preset(registry, methods, preset)
+    given: dict[str, dict[str, dict[str, Sequence[Any]]]] = {}
+    for entry in entries:
+        task, name, field, values = _read(registry, entry)
+        own = next((variant for variant in variants if variant.method.name == name), None)
+        if own is None or (task and task not in tasks):
+            if pass_over:
+                continue
+            raise not_taking_part(f"--grid {entry}", f"method '{name}'" if own is None else f"task '{task}'")
+        if field in own.settings:
+            raise UsageError(f"--grid {entry}: {own.text} has a value of its own; leave out one of the two")
+        place = given.setdefault(task, {}).setdefault(name, {})
+        if field in place:
+            path = f"{task}.{name}.{field}".lstrip(".")
+            raise UsageError(f"--grid is given twice for {path}; give all values in one")
+        place[field] = values
+    return {
+        task: _search(
+            task,
+            {
+                spec.name: {
+                    **spec.grids.get(preset, {}),
+                    **given.get("", {}).get(spec.name, {}),
+                    **given.get(task, {}).get(spec.name, {}),
+                }
+                for spec in methods
+            },
+        )
+        for task in tasks
+    }
+
+
+def _check_variants(variants: Sequence[Variant]) -> None:
+    for place, variant in enumerate(variants):
+        others = [other.text for other in variants[:place] if other.method.name == variant.method.name]
+        if others:
             raise UsageError(
-                f"--preset {preset} is for other methods than those of this command: {', '.join(sorted(having))}"
+                f"settings are chosen for one of {others[0]} and {variant.text}; search once for each"
             )
-        for method in methods:
-            grids[method.name].update(method.grids.get(preset, {}))
-    given = set()
-    for name, field, values in (_read(registry, entry, grids) for entry in entries):
-        if (name, field) in given:
-            raise UsageError(f"--grid is given twice for {name}.{field}; give all values in one")
-        given.add((name, field))
-        grids[name][field] = values
+        if variant.tier is not None:
+            raise UsageError(
+                f"--methods {variant.text}: all of its settings are those of tier {variant.tier}; a search has none "
+                "to choose"
+            )
+
+
+def _check_preset(registry: Registry, methods: Sequence[MethodSpec], preset: str) -> None:
+    known = {name for each in registry.entries["methods"] for name in registry.method(each).grids}
+    if preset not in known:
+        raise unknown("preset", preset, known)
+    if not any(preset in method.grids for method in methods):
+        having = (name for name in registry.entries["methods"] if preset in registry.method(name).grids)
+        raise UsageError(
+            f"--preset {preset} is for other methods than those of this command: {', '.join(sorted(having))}"
+        )
+
+
+def _search(task: str, grids: dict[str, dict[str, Sequence[Any]]]) -> Search:
     trials = math.lcm(*(_size(grid) for grid in grids.values()))
     if trials < 2:
         raise UsageError(
-            "there is nothing to search; give values with --grid METHOD.FIELD=A,B, or a --preset"
+            f"there is nothing to search for task '{task}'; give values with --grid METHOD.FIELD=A,B, or a --preset"
         )
     for name, grid in grids.items():
         count = trials // _size(grid)
@@ -91,25 +143,20 @@ def learning_rates(count: int) -> list[float]:
     return [float(f"{ratio**step:.3g}") for step in range(-(count // 2), (count + 1) // 2)]
 
 
-def _read(
-    registry: Registry, entry: str, grids: Mapping[str, Mapping[str, Any]]
-) -> tuple[str, str, list[Any]]:
+def _read(registry: Registry, entry: str) -> tuple[str, str, str, list[Any]]:
+    """Task (empty for all), method, field and values of an entry."""
     path, equals, text = entry.partition("=")
+    task = ""
     name, dot, field = path.strip().partition(".")
     if not equals or not dot or not text.strip():
-        raise UsageError(f"--grid '{entry}': write METHOD.FIELD=A,B")
+        raise UsageError(f"--grid '{entry}': write METHOD.FIELD=A,B or TASK.METHOD.FIELD=A,B")
     if name in registry.entries["tasks"] and field.partition(".")[0] in registry.entries["methods"]:
-        raise UsageError(
-            f"--grid {entry}: a grid is the same for every task; search task by task, with --tasks {name} --grid "
-            f"{field}={text}"
-        )
+        task, (name, dot, field) = name, field.partition(".")
     if name in registry.entries["tasks"]:
         raise UsageError(
             f"--grid {entry}: a recipe is the same for every method; METHOD.{RATE} is what may be searched"
         )
     spec = registry.method(name)
-    if name not in grids:
-        raise not_taking_part(f"--grid {entry}", f"method '{name}'")
     if field not in field_names(spec.config):
         raise unknown("field", path.strip(), [f"{name}.{known}" for known in field_names(spec.config)])
     if "." in field:
@@ -117,7 +164,7 @@ def _read(
     values = _values(text.strip())
     if len({repr(value) for value in values}) < len(values):
         raise UsageError(f"--grid {entry}: a value is given twice")
-    return name, field, values
+    return task, name, field, values
 
 
 def _values(text: str) -> list[Any]:

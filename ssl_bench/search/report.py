@@ -9,15 +9,15 @@ from ssl_bench.leaderboard.rows import setting_text
 from ssl_bench.search.picture import picture
 from ssl_bench.search.trials import RULE, Outcome, Trial
 
-SPREAD = "Scores: mean ± sample standard deviation over n seeds."
+SPREAD = "Scores: mean ± sample standard deviation over n runs, one for each seed on each split."
 NO_SCORE = "no score: a loss or a prediction was not finite"
 
 
-def search_files(outcomes: Sequence[Outcome], trials: int) -> dict[str, str]:
+def search_files(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """File name to text: the page, and a picture for each task and method."""
     head: Document = [
         Heading("Search", 1),
-        paragraph(about(outcomes, trials), " ", SPREAD, " Chosen, in bold: ", RULE),
+        paragraph(about(outcomes), " ", SPREAD, " Chosen, in bold: ", RULE),
     ]
     text = render_markdown(head)
     files = {}
@@ -30,18 +30,17 @@ def search_files(outcomes: Sequence[Outcome], trials: int) -> dict[str, str]:
     return {"README.md": text, **files}
 
 
-def about(outcomes: Sequence[Outcome], trials: int) -> str:
+def about(outcomes: Sequence[Outcome]) -> str:
     """How many trials there are, and what they are scored on."""
-    slices = {
-        (
-            one.task,
-            one.split,
-        ): f"{one.task}: {one.held_out} images scored, {one.labeled} learnt from (split {one.split})"
+    said = {
+        f"{one.task}: {len(one.trials)} trials, {piece.held_out} images scored, {piece.labeled} learnt from (split "
+        f"{piece.split})": None
         for one in outcomes
+        for piece in one.slices
     }
     return (
-        f"{trials} trials of every method, scored on labelled images that are held out of training; no trial sees a "
-        f"test image. {'; '.join(slices.values())}."
+        "Every method has as many trials, scored on labelled images that are held out of training; no trial sees a "
+        f"test image. {'; '.join(said)}."
     )
 
 

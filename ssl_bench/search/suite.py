@@ -9,7 +9,7 @@ from ssl_bench.settings import read_value
 
 
 def winner_suite(
-    options: Mapping[str, Any], settings: Sequence[str], outcomes: Sequence[Outcome], trials: int
+    options: Mapping[str, Any], settings: Sequence[str], outcomes: Sequence[Outcome]
 ) -> str | None:
     """TOML with the options of the search, the chosen settings and the number of trials; None while one is open.
 
@@ -17,7 +17,7 @@ def winner_suite(
     """
     if not outcomes or any(outcome.best is None for outcome in outcomes):
         return None
-    methods = list(dict.fromkeys(outcome.method for outcome in outcomes))
+    methods = list(dict.fromkeys(outcome.row for outcome in outcomes))
     lines = [
         f"# Chosen by `ssl-bench tune` on labelled images that were held out of training: {RULE}",
         *(f"{key} = {toml(value)}" for key, value in options.items()),
@@ -26,7 +26,7 @@ def winner_suite(
         "",
         "[trials]",
         # By task: on another one nothing was searched for.
-        *(f"{outcome.task}.{outcome.method} = {trials}" for outcome in outcomes),
+        *(f"{outcome.task}.{outcome.method} = {len(outcome.trials)}" for outcome in outcomes),
         "",
         "[set]",
     ]

@@ -1,8 +1,9 @@
 """What came of a search: the score of every trial, and the best one by a stated rule."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ssl_bench.cell import Cell
 from ssl_bench.leaderboard.scores import shown
@@ -16,7 +17,7 @@ RULE = "the best mean as it is shown; of equal ones, the first."
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a grid: its score at each seed that has one."""
+    """One point of a grid: its score at each seed on each split that has one."""
 
     point: Point
     scores: tuple[float, ...]
@@ -32,8 +33,19 @@ class Trial:
 
     @property
     def mean(self) -> float | None:
-        """Over the seeds; None unless all of them have a score."""
+        """Over seeds and splits; None unless all of them have a score."""
         return statistics.fmean(self.scores) if self.scores and len(self.scores) == self.runs else None
+
+
+class Slice(NamedTuple):
+    """What a search takes of one split of the labels."""
+
+    labeled: int
+    """Images that are learnt from."""
+    held_out: int
+    """Images that are scored on."""
+    split: str
+    """Hash of what was learnt from, what was scored on, and what was neither."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +56,13 @@ class Outcome:
     task_title: str
     method: str
     method_title: str
+    row: str
+    """The method as the command named it."""
     metric: Metric
     grid: Grid
     trials: tuple[Trial, ...]
-    labeled: int
-    held_out: int
-    split: str
-    """Hash of what was learnt from, what was scored on, and what was neither."""
+    slices: tuple[Slice, ...]
+    """Of each split."""
 
     @property
     def label(self) -> str:
@@ -73,16 +85,16 @@ class Outcome:
 
 
 def gather(
-    search: Search,
+    searches: Mapping[str, Search],
     cells: Sequence[Cell],
     record: Callable[[Cell], Record | None],
     diverged: Callable[[Cell], bool],
 ) -> list[Outcome]:
-    """An outcome for each task and method of the cells, in their order."""
+    """An outcome for each task and method of the cells, in their order. `searches`: by task."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.task, cell.method), []).append(cell)
-    return [_outcome(search, own, record, diverged) for own in groups.values()]
+    return [_outcome(searches[own[0].task], own, record, diverged) for own in groups.values()]
 
 
 def _outcome(
@@ -92,6 +104,7 @@ def _outcome(
     diverged: Callable[[Cell], bool],
 ) -> Outcome:
     head = cells[0]
+    words = head.row.partition(":")[2]
     metric = Metric(**head.describe["task"]["metrics"][0])
     trials = []
     for point in search.points[head.method]:
@@ -105,11 +118,14 @@ def _outcome(
         task=head.task,
         task_title=head.describe["task"]["title"],
         method=head.method,
-        method_title=head.describe["method"]["title"],
+        method_title=head.describe["method"]["title"] + (f" ({words})" if words else ""),
+        row=head.row,
         metric=metric,
         grid=search.grids[head.method],
         trials=tuple(trials),
-        labeled=len(head.split.labeled),
-        held_out=len(head.split.held_out),
-        split=head.split.hash,
+        slices=tuple(
+            dict.fromkeys(
+                Slice(len(cell.split.labeled), len(cell.split.held_out), cell.split.hash) for cell in cells
+            )
+        ),
     )

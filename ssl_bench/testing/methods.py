@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch
+from ssl_bench.recipe import TIERS
 from ssl_bench.specs import Kind, MethodConfig, MethodSpec
 from ssl_bench.task import Target
 from ssl_bench.testing.findings import Check
@@ -31,6 +33,19 @@ def _settings_can_be_written(trial: Trial) -> str | None:
             "numbers, texts, booleans, tuples of them"
         )
     return None if again == config else "the settings are not the same after a round trip through JSON"
+
+
+def _settings_of_tiers_are_settings(trial: Trial) -> str | None:
+    for tier, of_tier in trial.spec.config.tier_defaults.items():
+        if tier not in TIERS:
+            return f"tier_defaults name tier '{tier}'; there are {', '.join(TIERS)}"
+        for name, found in of_tier.items():
+            try:
+                trial.spec.config(**found.settings)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                return f"tier_defaults of {name} in tier {tier}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return None
 
 
 def _every_parameter_has_one_player(trial: Trial) -> str | None:
@@ -199,6 +214,14 @@ def _unlabeled_images_matter(trial: Trial) -> str | None:
         learnt = trained.predict(probe)
         moved = (learnt - fresh.predict(probe)).abs().max()
         apart = (learnt - elsewhere.predict(probe)).abs().max()
+    # There is no BatchNorm here, by whose statistics a control may depend on them.
+    if trial.spec.role == "control":
+        return (
+            "unlabelled images change what is learnt, without any BatchNorm: a control takes no gradient from them "
+            "(declare another role if this is meant)"
+            if apart > 1e-6 * moved
+            else None
+        )
     if apart <= 1e-6 * moved:
         return (
             "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
@@ -233,6 +256,7 @@ def _evaluation_changes_nothing(trial: Trial) -> str | None:
 
 METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
     _settings_can_be_written,
+    _settings_of_tiers_are_settings,
     _predictions_have_the_right_shape,
     _evaluation_changes_nothing,
     _every_parameter_has_one_player,

@@ -9,6 +9,7 @@ import torch
 
 from ssl_bench.parts import Draws, Part
 from ssl_bench.specs import TaskSpec, resolve
+from ssl_bench.splits import is_number
 from ssl_bench.statistics.images import image_scores
 from ssl_bench.task import Scores, Target, Task
 from ssl_bench.testing.findings import Check
@@ -107,7 +108,24 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
             return "the file of a mask does not hold its class ids"
         return None
 
-    for check in (shapes, the_loss_teaches, void_is_inert, bf16, perturbation, scores, files):
+    def labels_of_tiers() -> str | None:
+        for tier, labels in spec.labels.items():
+            if tier not in spec.recipes:
+                return f"labels are stated for tier '{tier}', of which there is no recipe"
+            if labels != "all" and not is_number(labels):
+                return f"labels of tier {tier} are '{labels}'; state a fraction (1/8), a count (100) or all"
+        return None
+
+    for check in (
+        labels_of_tiers,
+        shapes,
+        the_loss_teaches,
+        void_is_inert,
+        bf16,
+        perturbation,
+        scores,
+        files,
+    ):
         yield check.__name__.replace("_", " "), check
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.specs import MethodConfig, MethodSpec
+from ssl_bench.specs import Found, MethodConfig, MethodSpec
 
 
 class SupervisedConfig(MethodConfig):
@@ -36,6 +36,28 @@ class MeanTeacherConfig(MethodConfig):
     kind_defaults: ClassVar = {"classification": {"eta_mt": 3, "noise": "strong"}}
 
 
+class ControlConfig(MeanTeacherConfig):
+    """Mean Teacher that learns nothing from unlabelled images: the weight of consistency is 0, and stays so."""
+
+    lambda_mt: float = Field(
+        0.0, ge=0, le=0, description="weight of consistency", json_schema_extra={"symbol": r"\lambda_{MT}"}
+    )
+    # Without their symbols, which tables of hyper-parameters show: neither changes anything where the weight is 0.
+    eta_mt: float = Field(5, ge=0, description="ramp-up of nothing, nominal epochs")
+    space: Literal["probabilities", "logits"] = Field(
+        "probabilities", description="where predictions would agree"
+    )
+
+    # What a search finds for Mean Teacher holds for its control, but for the weight and the number of trials.
+    tier_defaults: ClassVar = {
+        tier: {
+            name: Found({key: value for key, value in found.settings.items() if key != "lambda_mt"})
+            for name, found in of_tier.items()
+        }
+        for tier, of_tier in MeanTeacherConfig.tier_defaults.items()
+    }
+
+
 METHODS = (
     MethodSpec(
         name="supervised",
@@ -45,6 +67,14 @@ METHODS = (
         role="baseline",
         uses_unlabeled=False,
         position=10,
+    ),
+    MethodSpec(
+        name="control",
+        title="Control (MT, λ = 0)",
+        method="ssl_bench_plugins.methods.mean_teacher:MeanTeacher",
+        config=ControlConfig,
+        role="control",
+        position=15,
     ),
     MethodSpec(
         name="mt",

@@ -41,25 +41,29 @@ class MeanTeacher(Method):
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """Task loss on labelled rows, consistency with the teacher on unlabelled ones."""
-        config, task = self.config, self.task
-        student_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
-        teacher_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
-
+        student_view = self.task.perturb(batch.unlabeled_images, progress.draws, self.config.noise)
         student_rows = torch.cat([batch.labeled_images, student_view])
         student_logits = progress.forward(self.student, student_rows, batch.labeled)
         labeled_logits, unlabeled_logits = student_logits.tensor_split([batch.labeled])
-        with torch.no_grad():
-            teacher_logits = self.teacher(teacher_view)
-
-        into = task.activate if config.space == "probabilities" else in_full_precision
-        error = F.mse_loss(into(unlabeled_logits), into(teacher_logits), reduction="none")
-        weight = ramp_up(progress.step, config.eta_mt * progress.iterations_per_epoch) * config.lambda_mt
         yield {
             "student": {
-                "task": task.loss(labeled_logits, batch.targets),
-                "consistency": weight * masked_mean(error, batch.unlabeled_valid),
+                "task": self.task.loss(labeled_logits, batch.targets),
+                "consistency": self._consistency(unlabeled_logits, batch, progress),
             }
         }
+
+    def _consistency(self, student_logits: Tensor, batch: Batch, progress: Progress) -> Tensor:
+        """r(t) lambda_MT MSE; of a weight of 0 it is 0 whatever the teacher says, who is not asked then."""
+        config, task = self.config, self.task
+        if config.lambda_mt == 0:
+            return student_logits.new_zeros(())
+        teacher_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
+        with torch.no_grad():
+            teacher_logits = self.teacher(teacher_view)
+        into = task.activate if config.space == "probabilities" else in_full_precision
+        error = F.mse_loss(into(student_logits), into(teacher_logits), reduction="none")
+        weight = ramp_up(progress.step, config.eta_mt * progress.iterations_per_epoch) * config.lambda_mt
+        return weight * masked_mean(error, batch.unlabeled_valid)
 
     def after_step(self, progress: Progress) -> None:
         """The teacher moves towards the student; the first update copies it."""
