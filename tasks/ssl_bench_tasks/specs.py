@@ -97,7 +97,7 @@ SEGMENTATION = TaskSpec(
     ),
     recipes={
         "smoke": _smoke(80, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
-        "lite": _lite(150, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
+        "lite": _lite(120, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
         # As in the public code, but for augmentation (docs/paper.md); its rate is 2.5e-4 per GPU, of which it had 4.
         "paper": Recipe(
             iterations=SEGMENTATION_ITERATIONS,
@@ -135,7 +135,7 @@ DENOISING = TaskSpec(
     recipes={
         # No rescaling: it would change the noise.
         "smoke": _smoke(240, 48, SCRATCH),
-        "lite": _lite(400, 64, SCRATCH),
+        "lite": _lite(300, 64, SCRATCH),
         "paper": Recipe(
             iterations=DENOISING_ITERATIONS,
             labeled_rows=8,
@@ -165,7 +165,7 @@ MATTING = TaskSpec(
     ),
     recipes={
         "smoke": _smoke(80, 96, TUNE, scale=(0.8, 1.25)),
-        "lite": _lite(150, 96, TUNE, scale=(0.8, 1.25)),
+        "lite": _lite(120, 96, TUNE, scale=(0.8, 1.25)),
         "paper": Recipe(
             iterations=MATTING_ITERATIONS,
             labeled_rows=8,
@@ -191,7 +191,7 @@ NIGHT = TaskSpec(
     recipes={
         # Brightness is learnt late, and a moving average follows later still.
         "smoke": _smoke(400, 48, SCRATCH),
-        "lite": _lite(400, 64, SCRATCH),
+        "lite": _lite(300, 64, SCRATCH),
         "paper": Recipe(
             iterations=NIGHT_ITERATIONS,
             labeled_rows=8,

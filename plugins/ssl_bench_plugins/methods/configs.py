@@ -34,6 +34,11 @@ class MeanTeacherConfig(MethodConfig):
     # Classes survive strong colour changes, and weak ones leave little to be consistent about. A restored image does
     # not: a strongly perturbed input makes the teacher's target noisier.
     kind_defaults: ClassVar = {"classification": {"eta_mt": 3, "noise": "strong"}}
+    # An average over a hundred steps would be one over most of a run of hundreds.
+    tier_defaults: ClassVar = {
+        tier: {kind: Found({"alpha_mt": 0.9}) for kind in ("classification", "regression")}
+        for tier in ("smoke", "lite")
+    }
 
 
 class ControlConfig(MeanTeacherConfig):
