@@ -117,7 +117,7 @@ class TaskSpec(Spec):
     """Default backbone of each tier."""
     dataset: str = "synthetic"
     """Default data set."""
-    labels: Mapping[Tier, str] = field(default_factory=lambda: _EMPTY)
+    labels: Mapping[Tier, str] = field(default_factory=dict)
     """By tier, how many images are labelled, as `--labels` takes it, so that labels are what is missing; else 1/8."""
     method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     """Method name to overrides of its defaults: how a third-party task tunes methods it did not write."""

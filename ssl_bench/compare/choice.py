@@ -11,7 +11,7 @@ from ssl_bench.leaderboard.fields import finite
 from ssl_bench.leaderboard.grouping import Column, Table, differing, make_columns
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import make_rows
-from ssl_bench.recipe import TIERS
+from ssl_bench.recipe import TIERS, Tier
 from ssl_bench.results import Record
 from ssl_bench.settings import configs_for
 from ssl_bench.specs import TaskSpec
@@ -145,7 +145,7 @@ def cells_of(column: Column, variant: Variant, task: TaskSpec) -> list[Entry]:
 
 
 def _planned(entry: Entry, variant: Variant, task: TaskSpec) -> dict[str, Any]:
-    tier = next((tier for tier in TIERS if tier == entry.tier), "paper")
+    tier: Tier = next((tier for tier in TIERS if tier == entry.tier), "paper")
     ((_, config),) = configs_for(task, variant, tier, {})
     return config.stored()
 
