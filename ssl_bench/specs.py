@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ssl_bench.tracker import Tracker
 
 Kind = Literal["classification", "regression"]
-Role = Literal["baseline", "upper_bound", "ssl"]
+Role = Literal["baseline", "control", "upper_bound", "ssl"]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 RATE = "learning_rate_factor"
 """The one setting that every method has."""

@@ -11,8 +11,8 @@ from test_leaderboard import Change, example, grids, make, scores
 
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard import check_one_table, main_table, render
+from ssl_bench.leaderboard.columns import Column
 from ssl_bench.leaderboard.entries import read_entries
-from ssl_bench.leaderboard.grouping import Column
 
 Command = Callable[..., Said]
 DIFFERENT: list[tuple[str, Any, str]] = [

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard.entries import Entry, read_entries
+from ssl_bench.leaderboard.columns import Column, differing, make_columns
+from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.fields import finite
-from ssl_bench.leaderboard.grouping import Column, Table, differing, make_columns
+from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import make_rows
 from ssl_bench.results import Record
@@ -58,7 +60,9 @@ class Finished:
 
     def columns(self, task: str) -> list[Column]:
         """Those of a task's cells that can be shown, one column a setting."""
-        return make_columns(one for one in self.entries if one.task == task and one.id in self.folders)
+        return make_columns(
+            (one for one in self.entries if one.task == task and one.id in self.folders), pool=False
+        )
 
     def comparison(self, column: Column, methods: Sequence[str] = ()) -> Comparison | None:
         """The methods of a column (all unless named) at the lowest training seed that they share, if any."""
@@ -70,8 +74,7 @@ class Finished:
         shown = []
         for row in rows:
             entry = next(entry for entry in row.cells[0] if entry.seed == seed)
-            title = plain(f"{row.title} ({row.label})" if row.label else row.title)
-            shown.append(Shown(title, entry, self.folders[entry.id]))
+            shown.append(Shown(plain(row.name), entry, self.folders[entry.id]))
         return Comparison(column.head, tuple(shown))
 
 
