@@ -33,18 +33,19 @@ def test_every_metric_of_a_task_stands_in_its_table() -> None:
     records = [
         make("night", method, seed, psnr, describe__task__metrics=metrics,
              metrics={"psnr": psnr, "mae": mae, "iou/cat": 100 * mae})
-        for method, runs in {"supervised": ((10.0, 0.5), (12.0, 0.3)), "mt": ((11.0, 0.25), (14.0, 0.35))}.items()
+        for method, runs in {"supervised": ((10.0, 0.5), (12.0, 0.6)), "mt": ((11.0, 0.3), (14.0, 0.41))}.items()
         for seed, (psnr, mae) in enumerate(runs)
     ]  # fmt: skip
     main, details = grids(render(records)["metrics.md"])
     assert main == [
         ["Methods", "PSNR (dB) ↑", "MAE ↓"],
-        ["SupOnly", "11.00 ± 1.41 (n=2)", "0.400 ± 0.141 (n=2)"],
-        ["MT [1]", "**12.50 ± 2.12** (n=2, +1.50)", "**0.300 ± 0.071** (n=2, -0.100)"],
+        ["SupOnly", "11.00 ± 1.41 (n=2)", "0.550 ± 0.071 (n=2)"],
+        # 1 and 2 are 1.5 ± 6.4; 0.20 and 0.19 are 0.195 ± 0.064.
+        ["MT [1]", "12.50 ± 2.12 (n=2, +1.50)", "**0.355 ± 0.078** (n=2, -0.195)"],
     ]
     assert details == [
         ["Score", "SupOnly", "MT [1]"],
-        ["iou/cat", "40.00 ± 14.14 (n=2)", "30.00 ± 7.07 (n=2)"],
+        ["iou/cat", "55.00 ± 7.07 (n=2)", "35.50 ± 7.78 (n=2)"],
     ]
 
 

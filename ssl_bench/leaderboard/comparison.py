@@ -44,15 +44,19 @@ _NOTES = (
     "interval speaks for other splits drawn alike, where there are several (else for this one), for other seeds "
     "and for other images of the same kind. 'Seeds alone': scores of single images are not known, and so it "
     "does not speak for other images. 'One image': there is one test image, and so it does not, either.",
-    "Several splits and seeds: runs of one split share their labelled images, runs of one seed their initial "
-    "weights, and the variance of a mean says so (two-way analysis of variance; an effect with p > 0.25 counts "
-    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %.",
-    "The control: what others share with a method besides what the method adds, such as a forward pass with "
-    "unlabelled images in it. A gain over the control is what the method itself brings.",
     "A single run has no spread, and so no interval and no rank of its own.",
     "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
     "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
     "for any number of seeds, or a single one. 'More splits': too few splits for any number of seeds.",
+)
+_SPLITS = (
+    "Several splits and seeds: runs of one split share their labelled images, runs of one seed their initial "
+    "weights, and the variance of a mean says so (two-way analysis of variance; an effect with p > 0.25 counts "
+    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %."
+)
+_CONTROL = (
+    "The control: what others share with a method besides what the method adds, such as a forward pass with "
+    "unlabelled images in it. A gain over the control is what the method itself brings."
 )
 
 
@@ -70,7 +74,12 @@ def comparison_document(board: Board) -> Document:
         )
         found = [grid for grid in parts if grid.rows]
         blocks += [Heading(section.table.title), *found] if found else []
-    notes = Listing([words(note) for note in _NOTES])
+    several = any(
+        len(column.split_seeds) > 1 for section in board.sections for column in section.table.columns
+    )
+    control = any(standing.control for section in board.sections for standing in section.standings)
+    said = (*_NOTES, *((_SPLITS,) if several else ()), *((_CONTROL,) if control else ()))
+    notes = Listing([words(note) for note in said])
     return [*blocks, Heading("How to read this"), notes, *references(numbers)]
 
 

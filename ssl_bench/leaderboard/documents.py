@@ -122,7 +122,8 @@ def _made_with(section: Section) -> Iterator[tuple[Span, ...]]:
     for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
         head = column.head
         start = () if head.pretrained == MISSING else words(", weights ", Span(head.pretrained))
-        tested = (", ", Span(images_text(column)), " test images, ") if column.images else (" images, ",)
+        one = "" if column.images == (1,) else "s"
+        tested = (", ", Span(images_text(column)), f" test image{one}, ") if column.images else (" images, ",)
         counts = (Span(head.labeled), " labelled, ", Span(head.unlabeled), " unlabelled", *tested)
         budget = (", ", Span(head.iterations), " iterations, ", Span(runs_text(column)))
         yield words(

@@ -24,8 +24,8 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     bounds = _titles(row for row in rows if row.head.role == "upper_bound")
     columns = [column for section in board.sections for column in section.table.columns]
     several = dict.fromkeys(runs_text(column) for column in columns if len(column.split_seeds) > 1)
-    over = ": " + "; ".join(several) if several else ""
-    notes = [words(f"Scores: mean ± sample standard deviation over n runs{over}.")]
+    over = " " + "; ".join(several) + "." if several else ""
+    notes = [words(f"Scores: mean ± sample standard deviation over n runs.{over}")]
     if baselines:
         than = "the baseline, and than the control where there is one," if controls else "the baseline"
         notes.append(words(BEST.format(than=than)))
@@ -46,7 +46,7 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         notes.append(
             words(
                 *names,
-                ": the control. It is no method and does not compete; a method's own gain is that over it.",
+                ": the control, which does not compete. A gain over it is the method's own.",
             )
         )
     if bounds:

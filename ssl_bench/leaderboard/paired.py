@@ -1,7 +1,7 @@
 """The methods of one column compared with each other, pair by pair."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +21,7 @@ class Field:
     samples: Sequence[Sample]
     higher_is_better: bool
     known: dict[tuple[int, int], Difference | None] = field(default_factory=dict, repr=False, compare=False)
-    """Differences that were asked for."""
+    """Differences that were asked for, of the earlier row minus the later one."""
 
     @property
     def competing(self) -> list[int]:
@@ -42,9 +42,11 @@ class Field:
 
     def difference(self, first: int, second: int) -> Difference | None:
         """First minus second; None where fewer than two pairs of split and seed are common."""
-        if (first, second) not in self.known:
-            self.known[first, second] = compare(self.samples[first], self.samples[second])
-        return self.known[first, second]
+        pair = min(first, second), max(first, second)
+        if pair not in self.known:
+            self.known[pair] = compare(self.samples[pair[0]], self.samples[pair[1]])
+        found = self.known[pair]
+        return found if found is None or first < second else replace(found, mean=-found.mean)
 
     def single(self, first: int, second: int) -> float | None:
         """First minus second where they have one pair in common; None where they have none, or more."""
@@ -77,13 +79,14 @@ class Field:
             for second in competing[place + 1 :]
             if (difference := self.difference(first, second))
         }
-        better: dict[int, set[int]] = {index: set() for index in competing}
+        places = {index: place for place, index in enumerate(competing)}
+        better: list[set[int]] = [set() for _ in competing]
         for pair in holm({pair: difference.p_value for pair, difference in found.items()}):
             wins = (found[pair].mean > 0) == self.higher_is_better
             winner, loser = pair if wins else pair[::-1]
             if len(self.samples[winner].scores) >= len(self.samples[loser].scores):
-                better[winner].add(loser)
-        return dict(zip(competing, rank_ranges(list(better.values())), strict=True))
+                better[places[winner]].add(places[loser])
+        return dict(zip(competing, rank_ranges(better), strict=True))
 
 
 def make_field(rows: Sequence[Row], number: int, measure: Measure) -> Field:

@@ -111,11 +111,15 @@ def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[E
     def sort_key(entry: Entry) -> list[tuple[Any, ...]]:
         return [_value_key(entry.method_settings.get(field)) for field in differing]
 
-    examples = {choice(entry): entry for column in runs for entry in column}
+    by_choice: list[dict[tuple[str, ...], list[Entry]]] = [defaultdict(list) for _ in runs]
+    for found, column in zip(by_choice, runs, strict=True):
+        for entry in column:
+            found[choice(entry)].append(entry)
+    examples = {chosen: entries[-1] for found in by_choice for chosen, entries in found.items()}
     rows = []
     for chosen, example in sorted(examples.items(), key=lambda item: (sort_key(item[1]), item[0])):
         label = ", ".join(_label(field, example.method_settings.get(field)) for field in differing)
-        cells = tuple(tuple(entry for entry in column if choice(entry) == chosen) for column in runs)
+        cells = tuple(tuple(found.get(chosen, ())) for found in by_choice)
         rows.append(Row(head, named, label, cells))
     return rows
 
@@ -140,7 +144,7 @@ def _naming(entry: Entry, name: str) -> tuple[Span, ...]:
         Span(", ", "figure"),
         Span(latex, "symbol") if latex else Span(name),
         Span(" = ", "figure"),
-        Span(f"{value:g}" if number else setting_text(value)),
+        Span(f"{value:g}", "figure") if number else Span(setting_text(value)),
     )
 
 

@@ -29,7 +29,7 @@ def terminal(records: Iterable[Record]) -> str:
 
 
 def _section(section: Section) -> str:
-    legend = textwrap.fill("; ".join(_legend(section)), WIDTH)
+    legend = "\n".join(textwrap.fill(line, WIDTH) for line in _legend(section) if line)
     sentences = (
         textwrap.fill(plain(plain_text(spans)), WIDTH, initial_indent="- ", subsequent_indent="  ")
         for spans in verdicts(section).items
@@ -42,31 +42,37 @@ def _section(section: Section) -> str:
 
 def _legend(section: Section) -> Iterable[str]:
     scores = [score for row in section.scores for score in row if score]
+    said = []
     if any(score.best for score in scores):
-        yield "* stands at 95 %, and nothing is better"
+        said.append("* a gain that stands at 95 %")
     if any(score.over_control for score in scores):
-        yield "signed: difference to the baseline, / to the control"
+        said.append("signed: difference to the baseline / to the control")
     elif any(score.difference for score in scores):
-        yield "signed: difference to the baseline"
-    counts = {score.n for score in scores}
-    several = dict.fromkeys(
-        runs_text(column) for column in section.table.columns if len(column.split_seeds) > 1
-    )
-    if several:
-        yield from several
-    elif len(counts) == 1:
-        yield f"{max(counts)} seeds each" if max(counts) > 1 else "1 seed each"
+        said.append("signed: difference to the baseline")
+    columns = [column for column in section.table.columns if len(column.split_seeds) > 1]
+    seeds = _runs_of_all(section)
+    if seeds and not columns:
+        said.append(f"{seeds} seeds each" if seeds > 1 else "1 seed each")
+    yield "; ".join(said)
+    yield from dict.fromkeys(runs_text(column) for column in columns)
+
+
+def _runs_of_all(section: Section) -> int | None:
+    """How many runs each score is of, but for rows that use all labels whatever the split; None where they differ."""
+    lines = zip(section.rows, section.scores, strict=True)
+    counts = {score.n for row, line in lines if not row.head.uses_all_labels for score in line if score}
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _table(section: Section, *, apart: bool) -> str:
     """`apart`: differences in a line of their own below each score."""
     from tabulate import tabulate
 
-    counts = {score.n for row in section.scores for score in row if score}
+    most = _runs_of_all(section)
     cells = []
     for row, line in zip(section.rows, section.scores, strict=True):
         name = "\n".join(textwrap.wrap(plain(row.name), NAME_WIDTH, subsequent_indent="  "))
-        cells.append([name, *(_cell(score, with_n=len(counts) > 1, apart=apart) for score in line)])
+        cells.append([name, *(_cell(score, most, apart=apart) for score in line)])
     return tabulate(cells, headers=_headers(section.table), tablefmt="simple", disable_numparse=True)
 
 
@@ -80,11 +86,11 @@ def _headers(table: Table) -> Sequence[str]:
     ]
 
 
-def _cell(score: Score | None, *, with_n: bool, apart: bool) -> str:
+def _cell(score: Score | None, most: int | None, *, apart: bool) -> str:
     if score is None:
         return MISSING
     figure = f"{score.mean} ± {score.std}" if score.std else score.mean
-    runs = f"(n={score.n})" if with_n else ""
+    runs = f"(n={score.n})" if score.n != most else ""
     difference = " / ".join(filter(None, [score.difference, score.over_control]))
     star = "*" if score.best else ""
     if apart:

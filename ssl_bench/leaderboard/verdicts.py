@@ -74,48 +74,44 @@ def _labels(standing: Standing, measure: Measure) -> str:
     added = _amount(difference, measure, measure.unit)
     if standing.labels == "missing":
         return f"all labels add {added}, so labels are what is missing."
-    return f"all labels add {added}: labels are not what is missing here, and no method is ranked."
+    return f"all labels add {added}, no gain that stands: labels are not what is missing here, and no method is ranked."
 
 
 def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
     """Control and methods that gain, those behind, those that cannot be told apart, those with too few runs."""
     baseline = standing.baseline
     assert baseline is not None
-    compared = [row for row in standing.field.rows if row.competes or row is standing.control]
-    compared.sort(key=lambda row: row.competes)
+    low = _name(baseline)
     gaining: list[Part] = []
     behind: list[Part] = []
-    alike: list[Row] = []
-    unknown: list[Row] = []
-    for row in compared:
+    alike: list[Part] = []
+    unknown: list[Part] = []
+    compared = [row for row in standing.field.rows if row.competes or row is standing.control]
+    for row in sorted(compared, key=lambda row: row.competes):
         difference = standing.difference(row, baseline)
         if row is baseline:
             continue
         if difference is None:
-            unknown.append(row)
+            unknown.append(_name(row))
         elif not difference.stands:
-            alike.append(row)
+            alike.append(_name(row))
         elif standing.field.gains(difference):
-            amount = _amount(difference, measure)
-            gaining.append(
-                (
-                    *_name(row),
-                    f" gains {amount} over ",
-                    *_name(baseline),
-                    *_against_control(standing, row, measure),
-                )
-            )
+            gained = f" gains {_amount(difference, measure)} over "
+            gaining.append((*_name(row), gained, *low, *_against_control(standing, row, measure)))
         else:
             behind.append(
-                (*_name(row), f" is {_amount(difference, measure, back=True)} behind ", *_name(baseline))
+                (*_name(row), f" by {abs(shown(difference.mean, measure.digits)):.{measure.digits}f}")
             )
-    yield from _limited(gaining, "gain")
-    yield from _limited(behind, "are behind")
+    yield from gaining[:MOST]
+    if len(gaining) > MOST:
+        yield (f"{len(gaining) - MOST} more gain",)
+    if behind:
+        yield ("behind " if gaining else "Behind ", *low, ": ", *_listed(behind, ", "))
     if alike:
-        yield (*_listed(alike), " cannot be told from ", *_name(baseline))
+        yield (*_listed(alike), " cannot be told from ", *low)
     if unknown:
         have = "has" if len(unknown) == 1 else "have"
-        yield (*_listed(unknown), f" {have} too few runs in common with ", *_name(baseline))
+        yield (*_listed(unknown), f" {have} too few runs in common with ", *low)
 
 
 def _against_control(standing: Standing, row: Row, measure: Measure) -> Part:
@@ -141,20 +137,13 @@ def _amount(difference: Difference, measure: Measure, unit: str = "", *, back: b
     return f"{mean}{f' {unit}' if unit else ''} [{low}, {high}]"
 
 
-def _limited(parts: Sequence[Part], what: str) -> Iterable[Part]:
-    yield from parts[:MOST]
-    if more := len(parts) - len(parts[:MOST]):
-        yield (f"{more} more {what}",)
-
-
-def _listed(rows: Sequence[Row]) -> Part:
+def _listed(names: Sequence[Part], separator: str = " and ") -> Part:
+    """Names with words between them; a comma would be taken for one of a name's own."""
     parts: list[str | Span] = []
-    kept = rows[:MOST]
-    for place, row in enumerate(kept):
-        last = place == len(kept) - 1 and len(kept) == len(rows)
-        parts += [" and " if last else ", "] if place else []
-        parts += _name(row)
-    return (*parts, *([f" and {len(rows) - MOST} more"] if len(rows) > MOST else []))
+    for name in names[:MOST]:
+        parts += [separator] if parts else []
+        parts += name
+    return (*parts, *([f"{separator}{len(names) - MOST} more"] if len(names) > MOST else []))
 
 
 def _name(row: Row) -> tuple[Span, ...]:

@@ -118,7 +118,6 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     gains = np.array([of_run(first.scores, run) - of_run(second.scores, run) for run in runs])
     design = design_of(tuple(runs))
     found = design.estimate(gains)
-    kept = design.kept(gains)
     splits, seeds = (len(set(levels)) for levels in zip(*runs, strict=True))
 
     def difference(images: int, of_images: float) -> Difference:
@@ -140,7 +139,7 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     # A bootstrap of n draws from n has (n - 1) / n of the variance.
     correction = first.images / (first.images - 1)
     of_images = float(draws.mean(0).var(ddof=1)) * correction
-    of_draws = float(design.variance(draws, kept).mean())
+    of_draws = float(design.variance(draws, found.kept).mean())
     shared = max(0.0, (of_draws - found.value) * correction)
     return difference(first.images, of_images - min(shared, found.value, of_images))
 

@@ -37,17 +37,6 @@ Run = tuple[str | None, str]
 
 
 @dataclass(frozen=True)
-class Variance:
-    """Of a mean."""
-
-    value: float
-    degrees: float
-    """Of freedom."""
-    of_splits: float = 0.0
-    """The part of the value that only further splits would shrink."""
-
-
-@dataclass(frozen=True)
 class Factor:
     """Which runs share a split, or a seed."""
 
@@ -66,6 +55,19 @@ class Factor:
     def degrees(self) -> int:
         """Of freedom."""
         return int(self.members.shape[1]) - 1
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Of a mean."""
+
+    value: float
+    kept: tuple[Factor, ...]
+    """The factors that are not pooled."""
+    degrees: float
+    """Of freedom."""
+    of_splits: float = 0.0
+    """The part of the value that only further splits would shrink."""
 
 
 class Design:
@@ -119,16 +121,16 @@ class Design:
         kept = self.kept(values)
         value = float(self.variance(values, kept))
         if not kept:
-            return Variance(value, self.runs - 1)
+            return Variance(value, kept, self.runs - 1)
         deviations = values - values.mean()
         parts = {factor.name: (float(factor.variance(deviations)), factor.degrees) for factor in kept}
         rest = float(self._rest(deviations))
         of_splits = min(max(parts["split"][0] - rest, 0.0), value) if "split" in parts else 0.0
         if len(kept) == 1:
-            return Variance(value, kept[0].degrees, of_splits)
+            return Variance(value, kept, kept[0].degrees, of_splits)
         free = self.runs - self._projection(self.factors)[1]
         below = sum(part**2 / degrees for part, degrees in parts.values()) + (rest**2 / free if free else 0.0)
-        return Variance(value, value**2 / below if below else self.runs - 1, of_splits)
+        return Variance(value, kept, value**2 / below if below else self.runs - 1, of_splits)
 
     def _rest(self, deviations: np.ndarray) -> np.ndarray:
         """Mean square of the rest over the number of runs; 0 where nothing is left."""
