@@ -132,6 +132,27 @@ def test_only_nested_splits_of_one_seed_and_setting_make_a_curve() -> None:
     ]
 
 
+def test_nested_splits_of_several_seeds_make_one_curve() -> None:
+    def drawn(method: str, score: float, labels: int, split: int) -> Change:
+        record = at("night", method, 0, score, labels)
+        record["cell"]["split"] |= {"seed": split, "hash": f"split{labels}s{split}"}
+        return record
+
+    records = [
+        *(drawn("supervised", 10.0 + split + labels / 16, labels, split) for labels in (16, 32) for split in (0, 1)),
+        # On split 1 as good as the baseline's 13 at 32 labels; of a split that has one number of labels, left out.
+        drawn("mt", 13.0, 16, 1),
+        drawn("mt", 99.0, 16, 7),
+        at("night", "full", 0, 20.0, 128),
+    ]  # fmt: skip
+    (series,) = make_series(read_entries(records)[0])
+    assert series.counts == (16, 32, 128)
+    table, saved = grids(render(records)["efficiency.md"])
+    assert table[1][2:4] == ["11.50 ± 0.71 (n=2)", "12.50 ± 0.71 (n=2)"]
+    assert table[2][2] == "13.00 (n=1)"
+    assert saved[1] == ["MT [1]", "labels needed (saved)", "32 (+16)", "-", "-"]
+
+
 def test_series_that_differ_have_titles_that_do() -> None:
     other = [at("night", "mt", 0, 13.0, n, cell__backbone="hdrnet") for n in (16, 32)]
     titles = [one.title for one in make_series(read_entries([*runs(), *other])[0])]

@@ -216,7 +216,7 @@ def test_what_is_not_known_of_the_labels_is_said_to_be() -> None:
     one = [*without, make("night", "full", 0, 25.0, cell__split__hash="all")]
     one = [record for record in one if record["cell"]["method"] != "full" or record["cell"]["seed"] == 0]
     single = [record for record in one if record["cell"]["split"]["seed"] == 0]
-    assert "not known from these runs, for a single run has all of them" in sentence(single)
+    assert "not known from these runs, for a single run with all of them has a partner" in sentence(single)
 
 
 def test_columns_that_rank_nobody_take_no_part_in_borda() -> None:
@@ -235,8 +235,8 @@ def test_a_single_run_promises_nothing() -> None:
     records = crossed(MEANS, splits=1, seeds=1)
     said = sentence(records)
     assert said == (
-        "Night Image Enhancement (4 labels, n = 1): a single run of each: nothing can be told apart; "
-        "further seeds would."
+        "Night Image Enhancement (4 labels, n = 1): a single run of each: nothing can be told apart, nor is it known "
+        "whether labels are what is missing; further seeds would tell."
     )
     shown = terminal(records)
     assert " ".join(shown.split()).endswith(said)
@@ -259,7 +259,7 @@ def test_one_test_image_asks_for_images_and_never_for_seeds() -> None:
     assert {line[2] for line in seeds[1:]} == {"more images"}
     assert sentence(with_images(1)).endswith("seeds alone, and only more images would tell of others.")
     single = [r for r in with_images(1) if r["cell"]["seed"] == 0 and r["cell"]["split"]["seed"] == 0]
-    assert "more test images would" in sentence(single)
+    assert "more test images would tell." in sentence(single)
     settings = next(grid for grid in grids(files["leaderboard.md"]) if grid[0][0] == "Task")
     assert settings[1][settings[0].index("Test images")] == "1"
     assert "4 labelled, 124 unlabelled, 1 test image," in files["README.md"]

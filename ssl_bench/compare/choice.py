@@ -103,13 +103,13 @@ def choose_cells(
         heads = [column.head for column in columns]
         raise UsageError(
             f"no setting of task '{task}' has finished cells of all of {', '.join(methods)}: they differ in "
-            f"{differing(heads)}; leave methods out, or run what is missing"
+            f"{differing(heads, pool=False)}; leave methods out, or run what is missing"
         )
     if len(fitting) > 1:
         heads = [column.head for column in fitting]
         raise UsageError(
-            f"finished cells of task '{task}' differ in {differing(heads)}; choose by --like CELL, such as --like "
-            f"{heads[0].id} or --like {heads[1].id}"
+            f"finished cells of task '{task}' differ in {differing(heads, pool=False)}; choose by --like CELL, "
+            f"such as --like {heads[0].id} or --like {heads[1].id}"
         )
     (column,) = fitting
     names = methods or [entry.method for entry in column.entries if entry.role != "upper_bound"]

@@ -77,12 +77,16 @@ _ALIKE: tuple[tuple[str, Callable[[Entry], str]], ...] = (
 """What the runs of a column must agree in, besides the split."""
 
 
-def differing(entries: Sequence[Entry]) -> str:
-    """The first thing that runs which would share a column differ in, with two of its values; empty for none."""
+def differing(entries: Sequence[Entry], *, pool: bool = True) -> str:
+    """The first thing that runs which would share a column differ in, with two of its values; empty for none.
+
+    `pool`: as of `make_columns`.
+    """
     for name, get in _ALIKE:
         if len(values := sorted(set(map(get, entries)))) > 1:
             return f"{name}: {values[0]} and {values[1]}" if name != "recipe" else _differing_recipe(entries)
-    found = pools([entry for entry in entries if not entry.uses_all_labels])
+    some_labels = [entry for entry in entries if not entry.uses_all_labels]
+    found = pools(some_labels) if pool else list(by_split(some_labels).values())
     if len(found) > 1:
         ends = (min(pool, key=lambda entry: entry.split) for pool in found)
         first, second = sorted(ends, key=lambda entry: entry.split)[:2]

@@ -51,8 +51,13 @@ def _told(standing: Standing, measure: Measure) -> Part:
     others = [row for row in rows if row is not standing.baseline]
     one_image = all(sample.images == 1 for sample in standing.field.samples)
     if all(standing.difference(row, standing.baseline) is None for row in others):
+        several = any(len(sample.scores) > 1 for sample in standing.field.samples)
+        have = "too few common pairs of split and seed" if several else "a single run of each"
         further = "further seeds and more test images" if one_image else "further seeds"
-        return (f"a single run of each: nothing can be told apart; {further} would.",)
+        return (
+            f"{have}: nothing can be told apart, nor is it known whether labels are what is missing; {further} would "
+            "tell.",
+        )
     parts: list[str | Span] = [_labels(standing, measure)]
     if standing.ranks:
         gains = list(_gains(standing, measure))
@@ -69,7 +74,7 @@ def _told(standing: Standing, measure: Measure) -> Part:
 def _labels(standing: Standing, measure: Measure) -> str:
     difference = standing.difference(standing.bound, standing.baseline)
     if difference is None:
-        runs = "a single run has all of them" if standing.bound else "no run has all of them"
+        runs = "a single run with all of them has a partner" if standing.bound else "no run has all of them"
         return f"whether labels are what is missing is not known from these runs, for {runs}."
     added = _amount(difference, measure, measure.unit)
     if standing.labels == "missing":
@@ -130,10 +135,8 @@ def _against_control(standing: Standing, row: Row, measure: Measure) -> Part:
 def _amount(difference: Difference, measure: Measure, unit: str = "", *, back: bool = False) -> str:
     """`2.60 [1.10, 4.10]`, in the direction of better, or of worse."""
     sign = 1 if measure.higher_is_better is not back else -1
-    low, high = sorted(sign * bound for bound in difference.interval)
-    mean, low, high = (
-        f"{shown(value, measure.digits):.{measure.digits}f}" for value in (sign * difference.mean, low, high)
-    )
+    values = (sign * difference.mean, *sorted(sign * bound for bound in difference.interval))
+    mean, low, high = (f"{shown(value, measure.digits):.{measure.digits}f}" for value in values)
     return f"{mean}{f' {unit}' if unit else ''} [{low}, {high}]"
 
 
