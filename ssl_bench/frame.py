@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ssl_bench.leaderboard.entries import Entry, read_entries
+from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.results import Record
 
 if TYPE_CHECKING:

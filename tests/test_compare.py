@@ -213,6 +213,24 @@ def test_variants_are_told_apart(tmp_path: Path) -> None:
         choose_cells(finished, "night", "supervised,mt:lambda_mt=2")
 
 
+def test_pictures_are_of_one_split_where_tables_average_over_several(tmp_path: Path) -> None:
+    records = [
+        make("night", method, 0, 17.0, cell__id=f"{seed}-{method}", cell__split__seed=seed,
+             cell__split__hash=f"split{seed}")
+        for seed in range(2)
+        for method in ("supervised", "mt")
+    ]  # fmt: skip
+    finished = store(tmp_path, *records)
+    with pytest.raises(
+        UsageError, match=r"differ in split: split0 \(1/8\) and split1 \(1/8\); choose by --like"
+    ):
+        choose_cells(finished, "night")
+    assert [one.entry.id for one in choose_cells(finished, "night", like=["1-mt"]).shown] == [
+        "1-supervised",
+        "1-mt",
+    ]
+
+
 def test_several_settings_are_named_and_one_is_chosen(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"cell__split__hash": "0ther0ther00", "cell__split__source": "1/4"}
     records = [

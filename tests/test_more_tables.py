@@ -33,18 +33,19 @@ def test_every_metric_of_a_task_stands_in_its_table() -> None:
     records = [
         make("night", method, seed, psnr, describe__task__metrics=metrics,
              metrics={"psnr": psnr, "mae": mae, "iou/cat": 100 * mae})
-        for method, runs in {"supervised": ((10.0, 0.5), (12.0, 0.3)), "mt": ((11.0, 0.25), (14.0, 0.35))}.items()
+        for method, runs in {"supervised": ((10.0, 0.5), (12.0, 0.6)), "mt": ((11.0, 0.3), (14.0, 0.41))}.items()
         for seed, (psnr, mae) in enumerate(runs)
     ]  # fmt: skip
     main, details = grids(render(records)["metrics.md"])
     assert main == [
         ["Methods", "PSNR (dB) ↑", "MAE ↓"],
-        ["SupOnly", "11.00 ± 1.41 (n=2)", "0.400 ± 0.141 (n=2)"],
-        ["MT [1]", "**12.50 ± 2.12** (n=2, +1.50)", "**0.300 ± 0.071** (n=2, -0.100)"],
+        ["SupOnly", "11.00 ± 1.41 (n=2)", "0.550 ± 0.071 (n=2)"],
+        # 1 and 2 are 1.5 ± 6.4; 0.20 and 0.19 are 0.195 ± 0.064.
+        ["MT [1]", "12.50 ± 2.12 (n=2, +1.50)", "**0.355 ± 0.078** (n=2, -0.195)"],
     ]
     assert details == [
         ["Score", "SupOnly", "MT [1]"],
-        ["iou/cat", "40.00 ± 14.14 (n=2)", "30.00 ± 7.07 (n=2)"],
+        ["iou/cat", "55.00 ± 7.07 (n=2)", "35.50 ± 7.78 (n=2)"],
     ]
 
 
@@ -129,6 +130,27 @@ def test_only_nested_splits_of_one_seed_and_setting_make_a_curve() -> None:
     assert [(one.title, one.counts) for one in found] == [
         ("Night Image Enhancement, tier lite", (16, 32, 128))
     ]
+
+
+def test_nested_splits_of_several_seeds_make_one_curve() -> None:
+    def drawn(method: str, score: float, labels: int, split: int) -> Change:
+        record = at("night", method, 0, score, labels)
+        record["cell"]["split"] |= {"seed": split, "hash": f"split{labels}s{split}"}
+        return record
+
+    records = [
+        *(drawn("supervised", 10.0 + split + labels / 16, labels, split) for labels in (16, 32) for split in (0, 1)),
+        # On split 1 as good as the baseline's 13 at 32 labels; of a split that has one number of labels, left out.
+        drawn("mt", 13.0, 16, 1),
+        drawn("mt", 99.0, 16, 7),
+        at("night", "full", 0, 20.0, 128),
+    ]  # fmt: skip
+    (series,) = make_series(read_entries(records)[0])
+    assert series.counts == (16, 32, 128)
+    table, saved = grids(render(records)["efficiency.md"])
+    assert table[1][2:4] == ["11.50 ± 0.71 (n=2)", "12.50 ± 0.71 (n=2)"]
+    assert table[2][2] == "13.00 (n=1)"
+    assert saved[1] == ["MT [1]", "labels needed (saved)", "32 (+16)", "-", "-"]
 
 
 def test_series_that_differ_have_titles_that_do() -> None:

@@ -113,6 +113,15 @@ def test_charts_show_what_the_tables_say() -> None:
     assert "No curves were recorded." in make_report(linked(example()))
 
 
+def test_the_control_is_no_choice_among_methods() -> None:
+    records = rich()
+    for record in records:
+        if record["cell"]["method"] == "gct":
+            record["describe"]["method"]["role"] = "control"
+    page = Page(make_report(linked(records)))
+    assert any(text.endswith("On the front: SupOnly, MT.") for text in page.texts["desc"])
+
+
 def test_no_name_breaks_out_of_the_page() -> None:
     records = hostile()
     for record in records:

@@ -110,10 +110,11 @@ def test_what_was_trained_otherwise_is_shown_and_not_judged(
 
 
 def test_verdicts_by_hand() -> None:
-    assert verdict(70.0, [71.0], 2) == "a single run, measured 1.00 above reported"
+    assert verdict(70.0, {("a", "0"): 71.0}, 2) == "a single run, measured 1.00 above reported"
+    two = {("a", "0"): 70.0, ("a", "1"): 71.0}
     # 12.71 * 0.7071 / sqrt(2) = 6.35.
-    assert verdict(76.8, [70.0, 71.0], 1) == "agrees: within the 95 % interval"
-    assert verdict(77.0, [70.0, 71.0], 1) == "differs: measured 6.5 below reported"
+    assert verdict(76.8, two, 1) == "agrees: within the 95 % interval"
+    assert verdict(77.0, two, 1) == "differs: measured 6.5 below reported"
 
 
 def test_a_plugin_adds_claims() -> None:

@@ -19,8 +19,8 @@ def sample(scores: np.ndarray, counts: np.ndarray) -> Sample:
     """Of mean scores over images: `scores` (seeds, images)."""
     size = scores.shape[1]
     return Sample(
-        {str(seed): float(row.mean()) for seed, row in enumerate(scores)},
-        {str(seed): counts @ row / size for seed, row in enumerate(scores)},
+        {("a", str(seed)): float(row.mean()) for seed, row in enumerate(scores)},
+        {("a", str(seed)): counts @ row / size for seed, row in enumerate(scores)},
         size,
     )
 
@@ -46,7 +46,7 @@ def test_intervals_cover_at_their_level(seeds: int, spread: tuple[float, float, 
 
 def test_over_seeds_alone_it_is_the_paired_t_test() -> None:
     first, second = [1.0, 2.5, 3.0, 4.5], [0.5, 2.0, 3.5, 3.0]
-    found = compare(*(Sample({str(i): v for i, v in enumerate(s)}, {}) for s in (first, second)))
+    found = compare(*(Sample({("a", str(i)): v for i, v in enumerate(s)}, {}) for s in (first, second)))
     reference = scipy.stats.ttest_rel(first, second)
     assert found is not None
     assert found.images == 0
@@ -60,16 +60,19 @@ def test_the_bootstrap_of_images_has_the_variance_of_a_mean() -> None:
     counts = np.concatenate(list(resampled([str(i) for i in range(images)], 4000)))
     found = compare(sample(np.stack([scores] * 4), counts), sample(np.zeros((4, images)), counts))
     assert found is not None
-    assert found.seed_variance == 0
+    assert found.run_variance == 0
     assert found.image_variance == pytest.approx(scores.var(ddof=1) / images, rel=0.07)
 
 
 def test_only_common_seeds_count_and_one_is_too_few() -> None:
-    first = Sample({"0": 1.0, "1": 3.0, "2": 9.0}, {})
-    assert compare(first, Sample({"2": 1.0}, {})) is None
-    found = compare(first, Sample({"0": 0.0, "1": 1.0, "7": 50.0}, {}))
+    def of(**scores: float) -> Sample:
+        return Sample({("a", seed): score for seed, score in scores.items()}, {})
+
+    first = of(s0=1.0, s1=3.0, s2=9.0)
+    assert compare(first, of(s2=1.0)) is None
+    found = compare(first, of(s0=0.0, s1=1.0, s7=50.0))
     assert found is not None
-    assert (found.mean, found.seeds) == (1.5, 2)
+    assert (found.mean, found.runs) == (1.5, 2)
     same = compare(first, first)
     assert same is not None
     assert (same.interval, same.p_value) == ((0.0, 0.0), 1.0)
@@ -167,7 +170,7 @@ def test_intervals_of_mean_iou_cover_at_their_level() -> None:
                 per_image = {"i": part[seed].tolist(), "u": whole[seed].tolist()}
                 found = image_scores(per_image, "miou", score, {"part": "i", "whole": "u", "scale": 100.0})
                 assert found is not None
-                replicates[str(seed)], scores[str(seed)] = found(counts), float(score)
+                replicates["a", str(seed)], scores["a", str(seed)] = found(counts), float(score)
             samples.append(Sample(scores, replicates, images))
         difference = compare(*samples)
         assert difference is not None
@@ -187,7 +190,7 @@ def test_groups_part_equals_as_rarely_as_they_promise() -> None:
     wrong = 0
     for _ in range(repetitions):
         scores = random.normal(20, 1, (4, 5)) + random.normal(0, 3, (1, 5))
-        samples = [Sample({str(seed): value for seed, value in enumerate(row)}, {}) for row in scores]
+        samples = [Sample({("a", str(seed)): value for seed, value in enumerate(row)}, {}) for row in scores]
         found = {
             pair: compare(samples[pair[0]], samples[pair[1]]) for pair in itertools.combinations(range(4), 2)
         }
@@ -271,7 +274,9 @@ def test_methods_that_cannot_be_told_apart_share_ranks() -> None:
             "full": [30.0] * 4,
         }
     )
-    ranks, differences, seeds = grids(render(runs)["comparison.md"])
+    labels, ranks, differences, seeds = grids(render(runs)["comparison.md"])
+    assert labels[1][2].startswith("**+12.00 [")
+    assert labels[1][3] == "yes"
     assert [row[2] for row in ranks[1:]] == ["2-3", "2-3", "1"]
     assert differences[2][2].startswith("**+6.00 [")
     assert differences[2][2].endswith("]** (n=4, seeds alone)")
@@ -317,7 +322,7 @@ def test_borda_is_over_all_tasks_and_those_who_took_part() -> None:
         for task, score in zip(("segmentation", "night"), pair, strict=True)
     ]
     runs.append(make("night", "s4l", 0, 99.0))
-    ranks = grids(render(runs)["comparison.md"])[0]
+    ranks = grids(render(runs)["comparison.md"])[1]
     assert ranks[0][-1] == "Borda points (place)"
     assert {row[0].split(" ")[0]: row[-1] for row in ranks[1:]} == {
         "SupOnly": "1 (2)",

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard.entries import Entry, read_entries
+from ssl_bench.leaderboard.columns import Column, differing, make_columns
+from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.fields import finite
-from ssl_bench.leaderboard.grouping import Column, Table, differing, make_columns
+from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import make_rows
 from ssl_bench.recipe import TIERS, Tier
@@ -62,7 +64,9 @@ class Finished:
 
     def columns(self, task: str) -> list[Column]:
         """Those of a task's cells that can be shown, one column a setting."""
-        return make_columns(one for one in self.entries if one.task == task and one.id in self.folders)
+        return make_columns(
+            (one for one in self.entries if one.task == task and one.id in self.folders), pool=False
+        )
 
     def comparison(self, column: Column) -> Comparison | None:
         """The rows of a column at the lowest training seed that they share, if any."""
@@ -74,8 +78,7 @@ class Finished:
         shown = []
         for row in rows:
             entry = next(entry for entry in row.cells[0] if entry.seed == seed)
-            title = plain(f"{row.title} ({row.label})" if row.label else row.title)
-            shown.append(Shown(title, entry, self.folders[entry.id]))
+            shown.append(Shown(plain(row.name), entry, self.folders[entry.id]))
         return Comparison(column.head, tuple(shown))
 
 
@@ -111,13 +114,13 @@ def choose_cells(
         names = ", ".join(variant.text for variant in variants)
         raise UsageError(
             f"no setting of task '{task.name}' has finished cells of all of {names}: they differ in "
-            f"{differing(heads)}; leave methods out, or run what is missing"
+            f"{differing(heads, pool=False)}; leave methods out, or run what is missing"
         )
     if len(fitting) > 1:
         heads = [column.head for column in fitting]
         raise UsageError(
-            f"finished cells of task '{task.name}' differ in {differing(heads)}; choose by --like CELL, such as --like "
-            f"{heads[0].id} or --like {heads[1].id}"
+            f"finished cells of task '{task.name}' differ in {differing(heads, pool=False)}; choose by --like CELL, "
+            f"such as --like {heads[0].id} or --like {heads[1].id}"
         )
     (column,) = fitting
     if not variants:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ssl_bench.leaderboard.entries import Entry, read_entries
+from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.grouping import Table, make_tables
-from ssl_bench.leaderboard.paired import Field, make_field
 from ssl_bench.leaderboard.rows import Row, make_rows
+from ssl_bench.leaderboard.scores import Score, score_column
+from ssl_bench.leaderboard.standing import Standing, make_standing
 from ssl_bench.results import Record
 
 Numbers = Mapping[str, int]
@@ -22,9 +24,19 @@ class Section:
     rows: tuple[Row, ...]
 
     @cached_property
-    def fields(self) -> tuple[Field, ...]:
-        """Comparisons within each column."""
-        return tuple(make_field(self.rows, number) for number in range(len(self.table.columns)))
+    def standings(self) -> tuple[Standing, ...]:
+        """What stands in each column."""
+        columns = enumerate(self.table.columns)
+        return tuple(make_standing(self.rows, number, column.head.primary) for number, column in columns)
+
+    @cached_property
+    def scores(self) -> list[list[Score | None]]:
+        """Row by column; None where a method has no score."""
+        columns = [
+            score_column(self.rows, number, column.head.primary, standing)
+            for number, (column, standing) in enumerate(zip(self.table.columns, self.standings, strict=True))
+        ]
+        return [list(row) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import compress
 
 from ssl_bench.leaderboard.board import Board, Numbers, numbered
-from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.model import (
     Block,

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ssl_bench.leaderboard.board import Board, Section, numbered, read_board
+from ssl_bench.leaderboard.columns import runs_text
 from ssl_bench.leaderboard.comparison import comparison_document
 from ssl_bench.leaderboard.cost import cost_document
 from ssl_bench.leaderboard.efficiency import efficiency_document
 from ssl_bench.leaderboard.fields import MISSING
-from ssl_bench.leaderboard.gaps import bound_of
 from ssl_bench.leaderboard.markdown import render_markdown
 from ssl_bench.leaderboard.metrics import metrics_document
 from ssl_bench.leaderboard.model import (
@@ -21,21 +21,24 @@ from ssl_bench.leaderboard.model import (
     paragraph,
     words,
 )
+from ssl_bench.leaderboard.notes import count_text, ends_text, listed, making_notes, reading_notes
 from ssl_bench.leaderboard.reported import reported_document
 from ssl_bench.leaderboard.rows import column_titles
-from ssl_bench.leaderboard.scores import baseline_of, by_seed
-from ssl_bench.leaderboard.tables import (
-    NOT_STATED,
+from ssl_bench.leaderboard.settings import (
     cost_table,
+    images_text,
+    search_table,
+    settings_table,
+)
+from ssl_bench.leaderboard.tables import (
     gap_table,
     hyperparameters,
     oracle_table,
     references,
     score_table,
-    search_table,
-    settings_table,
     symbols_of,
 )
+from ssl_bench.leaderboard.verdicts import verdicts
 from ssl_bench.results import Record
 from ssl_bench.specs import ClaimSpec
 
@@ -87,17 +90,19 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
         blocks += [
             Heading(section.table.title),
             score_table(section, numbers),
+            verdicts(section),
+            paragraph("Made with:"),
             Listing(list(_made_with(section))),
         ]
     if left := len(board.sections) - len(shown):
-        blocks.append(paragraph(f"{_count(left, 'table')} more: see the leaderboard."))
-    devices = _listed(entry.device for entry in board.entries)
-    records = _count(len(board.entries), "record")
+        blocks.append(paragraph(f"{count_text(left, 'table')} more: see the leaderboard."))
+    devices = listed(entry.device for entry in board.entries)
+    records = count_text(len(board.entries), "record")
     about = paragraph(f"Made by `ssl-bench leaderboard` from {records}. Hardware: ", *devices, ".")
     links = "".join(
         f"- [{_title(document)}]({name}.md): {ABOUT[name]}\n" for name, document in documents.items()
     )
-    more: list[Block] = [Heading("Notes"), Listing(_reading(board)), about, *references(numbers)]
+    more: list[Block] = [Heading("Notes"), Listing(reading_notes(board)), about, *references(numbers)]
     parts = [
         render_markdown(blocks),
         f"## All tables\n\n{links}",
@@ -117,8 +122,10 @@ def _made_with(section: Section) -> Iterator[tuple[Span, ...]]:
     for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
         head = column.head
         start = () if head.pretrained == MISSING else words(", weights ", Span(head.pretrained))
-        counts = (Span(head.labeled), " labelled and ", Span(head.unlabeled), " unlabelled images, ")
-        budget = (", ", Span(head.iterations), " iterations")
+        one = "" if column.images == (1,) else "s"
+        tested = (", ", Span(images_text(column)), f" test image{one}, ") if column.images else (" images, ",)
+        counts = (Span(head.labeled), " labelled, ", Span(head.unlabeled), " unlabelled", *tested)
+        budget = (", ", Span(head.iterations), " iterations, ", Span(runs_text(column)))
         yield words(
             Span(title),
             ": ",
@@ -142,11 +149,12 @@ def main_document(board: Board, *, oracle: bool = False) -> Document:
     blocks: list[Block] = []
     for section in board.sections:
         gaps = gap_table(
-            section, numbers, f"Share of the gap{_ends(section)} that is closed without the labels"
+            section, numbers, f"Share of the gap{ends_text(section)} that is closed without the labels"
         )
         best = oracle_table(section, numbers) if oracle else None
         parts = (
             score_table(section, numbers),
+            verdicts(section),
             best,
             gaps,
             search_table(section, numbers),
@@ -154,7 +162,7 @@ def main_document(board: Board, *, oracle: bool = False) -> Document:
             cost_table(section, numbers),
         )
         blocks += [Heading(section.table.title), *(grid for grid in parts if grid is not None)]
-    return [*blocks, Heading("Notes"), Listing(_notes(board)), *references(numbers)]
+    return [*blocks, Heading("Notes"), Listing(making_notes(board)), *references(numbers)]
 
 
 def hyperparameter_document(board: Board) -> Document:
@@ -187,76 +195,3 @@ def main_table(records: Iterable[Record]) -> str:
 def hyperparameter_table(records: Iterable[Record]) -> str:
     """The document of hyper-parameters in Markdown, without its title."""
     return render_markdown(hyperparameter_document(read_board(records)))
-
-
-def _reading(board: Board) -> list[tuple[Span, ...]]:
-    """How to read a table of scores."""
-    rows = board.rows
-    baselines = {
-        row.title: None
-        for section in board.sections
-        for number in range(len(section.table.columns))
-        if (row := baseline_of(section.rows, number))
-    }
-    bounds = dict.fromkeys(row.title for row in rows if row.head.role == "upper_bound")
-    notes = [
-        words("Scores: mean ± sample standard deviation over n seeds. The best mean of a column is in bold.")
-    ]
-    if baselines:
-        names = joined(list(baselines), " or ")
-        notes.append(words("Signed figures: difference to ", *names, ", over the seeds that both have."))
-    if any(len(by_seed(cells)) == 1 for row in rows for cells in row.cells):
-        notes.append(words("n=1: a single run, which tells nothing of its spread."))
-    if bounds:
-        names = joined(list(bounds), " and ")
-        notes.append(words(*names, ": an upper bound, which does not compete for bold."))
-    return notes
-
-
-def _notes(board: Board) -> list[tuple[Span, ...]]:
-    rows, notes = board.rows, _reading(board)
-    everywhere = dict.fromkeys(row.title for row in rows if row.head.uses_all_labels)
-    versions = {version for entry in board.entries for _, version in entry.versions}
-    versions |= {entry.provider for entry in board.entries}
-    if any(
-        bound_of(section.rows, n) for section in board.sections for n in range(len(section.table.columns))
-    ):
-        notes.append(
-            words(
-                "Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends "
-                "leaving out zero. A single run has no interval; its share is no more than a hint."
-            )
-        )
-    if everywhere:
-        names = joined(list(everywhere), " and ")
-        notes.append(words(*names, ": trained on every label of the training set, whatever the split."))
-    notes.append(
-        words(
-            "What ranks is the score after the last iteration, never the best one of a run, "
-            "which would be a choice made on test data."
-        )
-    )
-    if all(entry.trials is None for entry in board.entries):
-        notes.append(words(f"How many settings were tried before these runs: {NOT_STATED}."))
-    left_out = f" {_count(board.repeated, 'more')} repeat a run and are left out." if board.repeated else ""
-    notes.append(words(f"Made from {_count(len(board.entries), 'record')}.{left_out}"))
-    notes.append(words("Hardware: ", *_listed(entry.device for entry in board.entries), "."))
-    notes.append(words("Versions: ", *_listed(versions), "."))
-    return notes
-
-
-def _ends(section: Section) -> str:
-    ends = {
-        (low.title, high.title)
-        for number in range(len(section.table.columns))
-        if (low := baseline_of(section.rows, number)) and (high := bound_of(section.rows, number))
-    }
-    return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 or word == "more" else f"{number} {word}s"
-
-
-def _listed(names: Iterable[str]) -> Sequence[Span]:
-    return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,20 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ssl_bench.leaderboard.board import Board, Numbers, numbered
-from ssl_bench.leaderboard.entries import Entry
-from ssl_bench.leaderboard.grouping import Column, Table, distinct_titles
+from ssl_bench.leaderboard.columns import Column, by_split, is_generated, pools
+from ssl_bench.leaderboard.entry import Entry
+from ssl_bench.leaderboard.grouping import Table, distinct_titles
 from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, cell, figure, missing, paragraph
 from ssl_bench.leaderboard.rows import Row, make_rows
-from ssl_bench.leaderboard.scores import by_seed
+from ssl_bench.leaderboard.scores import by_run
 from ssl_bench.leaderboard.tables import mean_cell, name_cell, references
-
-_GENERATED = re.compile(r"all|[0-9./]+")
-"""Splits by fraction, count or `all` are nested at one seed; those from lists need not be."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """The runs of one task in one setting, over nested splits of one seed."""
+    """The runs of one task in one setting, over splits that are nested at each of their seeds."""
 
     title: str
     head: Entry
@@ -40,25 +37,35 @@ class Series:
 
 
 def make_series(entries: Iterable[Entry]) -> list[Series]:
-    """One per task, setting and seed of splits with more than one number of labels.
+    """One per task and setting with splits that are nested: of several numbers of labels at one seed of splits.
 
-    What trains on every label there is has its place at that number alone.
+    Seeds of splits that have one number of labels alone are left out. What trains on every label there is has its place
+    at that number alone.
     """
-    groups: dict[tuple[Any, ...], dict[tuple[int, str], list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     everywhere: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.labels is None:
-            continue
-        if entry.uses_all_labels:
+        if entry.labels is not None and entry.uses_all_labels:
             everywhere[entry.setting].append(entry)
-        elif _GENERATED.fullmatch(entry.source):
-            groups[entry.setting, entry.split_seed][entry.labels, entry.split].append(entry)
-    groups = {key: by_split for key, by_split in groups.items() if len({count for count, _ in by_split}) > 1}
-    for (setting, _), by_split in groups.items():
-        for entry in everywhere[setting]:
-            by_split[entry.labels or 0, entry.split].append(entry)
-    tables = [[Column(tuple(by_split[key])) for key in sorted(by_split)] for by_split in groups.values()]
-    tables.sort(key=lambda columns: (columns[0].order, columns[0].head.split_seed))
+        elif entry.labels is not None and (is_generated(entry) or entry.source == "all"):
+            groups[entry.setting].append(entry)
+    tables = []
+    for setting, same in groups.items():
+        counts: dict[str, set[int | None]] = defaultdict(set)
+        for entry in same:
+            counts[entry.split_seed].add(entry.labels)
+        nested = [entry for entry in same if len(counts[entry.split_seed]) > 1]
+        if nested:
+            columns = pools(nested)
+            for split, own in by_split(everywhere[setting]).items():
+                there = next((column for column in columns if column[0].split == split), None)
+                if there is None:
+                    columns.append(own)
+                else:
+                    there += own
+            columns.sort(key=lambda column: (column[0].labels, min(entry.split for entry in column)))
+            tables.append([Column(tuple(column)) for column in columns])
+    tables.sort(key=lambda columns: columns[0].order)
     return [
         _series(title, columns)
         for title, columns in zip(distinct_titles(tables, _title), tables, strict=True)
@@ -85,18 +92,24 @@ def labels_needed(
 
 
 def needed_by(series: Series, row: Row, number: int) -> float | None:
-    """Labels that the baseline would need for a row's mean score, over the seeds that they have in common."""
+    """Labels that the baseline would need for a row's mean score, over the nested splits and seeds in common."""
     baseline = series.baseline
-    own = by_seed(row.cells[number])
+    own = _nested(row.cells[number])
     if baseline is None or row is baseline or not own:
         return None
     curve = []
     for count, entries in zip(series.counts, baseline.cells, strict=True):
-        found = by_seed(entries)
+        found = _nested(entries)
         if own.keys() <= found.keys():
-            curve.append((count, statistics.fmean(found[seed] for seed in sorted(own))))
-    score = statistics.fmean(own[seed] for seed in sorted(own))
+            curve.append((count, statistics.fmean(found[key] for key in sorted(own))))
+    score = statistics.fmean(own[key] for key in sorted(own))
     return labels_needed(curve, score, higher_is_better=series.head.higher_is_better)
+
+
+def _nested(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
+    """Seeds of split and training to score: splits of one seed and other numbers of labels have other contents."""
+    found = ((entry, entry.score) for entry in entries if not entry.uses_all_labels)
+    return {(entry.split_seed, entry.seed): score for entry, score in found if score is not None}
 
 
 def efficiency_document(board: Board) -> Document:
@@ -135,7 +148,7 @@ def _scores(series: Series, numbers: Numbers) -> Grid:
         [
             name_cell(row, numbers),
             figure("score"),
-            *(mean_cell(list(by_seed(cells).values()), digits) for cells in row.cells),
+            *(mean_cell(list(by_run(cells).values()), digits) for cells in row.cells),
         ]
         for row in series.rows
     ]
@@ -152,7 +165,7 @@ def _saved(series: Series, numbers: Numbers) -> Grid | None:
             *(_saving(series, row, number) for number in range(len(series.counts))),
         ]
         for row in series.rows
-        if row is not series.baseline and row.head.role != "upper_bound"
+        if row is not series.baseline and not any(one.uses_all_labels for cells in row.cells for one in cells)
     ]
     caption = f"Labels that {series.baseline.title} would need for the same score, interpolated"
     return Grid("labels-saved", _header(series), rows, caption) if rows else None

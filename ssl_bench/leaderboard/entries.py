@@ -3,146 +3,16 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from ssl_bench.dataset import digest
 from ssl_bench.execution import in_words
-from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, number, pairs, text
+from ssl_bench.leaderboard.entry import Entry, Measure
+from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, names, number, pairs, text
 from ssl_bench.results import Record
-from ssl_bench.specs import LAST, RATE
-
-PROVIDER = "provided by"
-TRAINED_ON = "trained on split"
-"""Settings of a run outside its method's config, whose field names hold no space."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One metric of a task."""
-
-    name: str
-    label: str
-    """Symbol, unit and arrow."""
-    higher_is_better: bool
-    digits: int
-    aggregate: Any = field(default=None, hash=False)
-    """How images make up the score of a set, as the record states it; None where it does not."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One finished run."""
-
-    id: str
-    task: str
-    task_title: str
-    task_position: float
-    measures: tuple[Measure, ...]
-    """The first is the primary one, which ranks."""
-    dataset: str
-    data_title: str
-    """What the data is called: the title that it was given, or else the name of its data set."""
-    data: str
-    """Fingerprint of the data."""
-    backbone: str
-    pretrained: str
-    """Which weights the network started from; `-` for none."""
-    execution: str
-    """How it was computed, in words; `plain` for the form that others are compared to."""
-    tier: str
-    threads: str
-    iterations: str
-    recipe: str
-    """Content hash of the recipe."""
-    recipe_settings: Mapping[str, Any]
-    """The recipe itself."""
-    versions: tuple[tuple[str, str], ...]
-    """Who provides task, data set and backbone, in which version."""
-    provider: str
-    """Who provides the method, in which version."""
-    source: str
-    split_seed: str
-    split: str
-    """Content hash of the split."""
-    labeled: str
-    unlabeled: str
-    method: str
-    method_title: str
-    method_position: float
-    role: str
-    uses_all_labels: bool
-    reference: str
-    symbols: tuple[tuple[str, str], ...]
-    """(field of the method's config, LaTeX), in the order of the table."""
-    config: Mapping[str, Any]
-    trials: int | None
-    """How many settings were tried in the search that these come from; None: not stated."""
-    seed: str
-    device: str
-    cost: Mapping[str, float]
-    """What was measured of `seconds`, `parameters`, `images_seen` and others."""
-    scores: Mapping[str, float] = field(metadata={"outcome": True})
-    """What there is of the metrics, those beyond the task's `measures` included."""
-    best: float | None = field(metadata={"outcome": True})
-    """The best primary score on the way, chosen on test data: it never ranks."""
-    per_image: Mapping[str, Any] = field(metadata={"outcome": True})
-    curves: Mapping[str, Any] = field(metadata={"outcome": True})
-
-    @property
-    def primary(self) -> Measure:
-        """What ranks."""
-        return self.measures[0]
-
-    @property
-    def metric(self) -> str:
-        """Symbol, unit and arrow of what ranks."""
-        return self.primary.label
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Of what ranks."""
-        return self.primary.higher_is_better
-
-    @property
-    def digits(self) -> int:
-        """Decimals of what ranks."""
-        return self.primary.digits
-
-    @property
-    def score(self) -> float | None:
-        """What ranks, after the last iteration."""
-        return self.scores.get(self.primary.name)
-
-    @property
-    def labels(self) -> int | None:
-        """How many images are labelled, as a number."""
-        return int(self.labeled) if self.labeled.isdecimal() and len(self.labeled) < 10 else None
-
-    @property
-    def is_titled(self) -> bool:
-        """Whether its data was given a title."""
-        return self.data_title != self.dataset
-
-    @property
-    def setting(self) -> tuple[Any, ...]:
-        """All but the split that must agree for two scores to stand in one column."""
-        data = (self.task, self.dataset, self.data)
-        network = (self.backbone, self.pretrained, self.execution)
-        return (*data, *network, self.tier, self.recipe, self.threads, self.versions)
-
-    @property
-    def method_settings(self) -> dict[str, Any]:
-        """All that must agree within a row."""
-        own = {TRAINED_ON: self.split} if self.uses_all_labels else {}
-        return {RATE: 1.0, **self.config, PROVIDER: self.provider, **own}
-
-    @property
-    def run(self) -> tuple[Any, ...]:
-        """What only repetitions of one and the same run share."""
-        return (self.setting, self.split, self.method, canonical(self.method_settings), self.seed)
-
+from ssl_bench.specs import LAST
 
 _OUTCOME = [item.name for item in fields(Entry) if item.metadata.get("outcome")]
 _REST = [item.name for item in fields(Entry) if not item.metadata.get("outcome")]
@@ -162,7 +32,7 @@ def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
         # A run does not know that it was searched for; whoever states the most trials does.
         if (entry.trials or 0) > (first.trials or 0):
             runs[entry.run] = replace(first, trials=entry.trials)
-    return _titled(runs.values()), repeated
+    return _named(_titled(runs.values())), repeated
 
 
 def _titled(entries: Iterable[Entry]) -> list[Entry]:
@@ -178,6 +48,17 @@ def _titled(entries: Iterable[Entry]) -> list[Entry]:
         entry if title == entry.data_title else replace(entry, data_title=title)
         for entry, title in zip(entries, found, strict=True)
     ]
+
+
+def _named(entries: Sequence[Entry]) -> list[Entry]:
+    """One name per choice of settings: a variant that sets what other runs have anyway is called as they are."""
+    if not any(entry.variant for entry in entries):
+        return list(entries)
+    variants: dict[tuple[Any, ...], tuple[str, ...]] = {}
+    for entry in entries:
+        known = variants.setdefault(entry.choice, entry.variant)
+        variants[entry.choice] = min(known, entry.variant, key=lambda names: (len(names), names))
+    return [replace(entry, variant=variants[entry.choice]) for entry in entries]
 
 
 def _ordered(entries: Iterable[Entry]) -> Iterable[Entry]:
@@ -231,6 +112,7 @@ def entry_of(record: Record) -> Entry:
         method=text(cell.get("method")),
         method_title=text(method.get("title") or cell.get("method")),
         method_position=_position(method),
+        variant=names(method.get("variant")),
         role=text(method.get("role")),
         uses_all_labels=method.get("labels") == "all",
         reference=str(method.get("reference") or ""),
@@ -265,12 +147,15 @@ def _measures(metrics: Any) -> tuple[Measure, ...]:
 
 def _measure(metric: Mapping[str, Any]) -> Measure:
     higher_is_better = metric.get("higher_is_better") is not False
-    unit = f" ({metric['unit']})" if metric.get("unit") else ""
+    symbol, unit = (str(metric.get(name) or "") for name in ("symbol", "unit"))
     label = (
-        f"{metric['symbol']}{unit} {'↑' if higher_is_better else '↓'}" if metric.get("symbol") else MISSING
+        f"{symbol}{f' ({unit})' if unit else ''} {'↑' if higher_is_better else '↓'}" if symbol else MISSING
     )
     digits = int(number(metric.get("digits"), 0, 9, 2))
-    return Measure(str(metric.get("name")), label, higher_is_better, digits, metric.get("aggregate"))
+    given_in = unit if unit not in ("", "%") else symbol
+    return Measure(
+        str(metric.get("name")), label, higher_is_better, digits, metric.get("aggregate"), given_in
+    )
 
 
 def _position(description: Mapping[str, Any]) -> float:

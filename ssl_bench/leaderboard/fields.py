@@ -41,3 +41,8 @@ def pairs(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, Mapping | list | tuple):
         return ()
     return tuple((str(p[0]), str(p[1])) for p in items if isinstance(p, list | tuple) and len(p) == 2)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A list of names, or nothing."""
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list | tuple) else ()

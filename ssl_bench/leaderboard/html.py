@@ -80,7 +80,7 @@ def _span(span: Span) -> str:
             return _text(span.text)
         case "code":
             return f"<code>{_text(span.text)}</code>"
-        case "formula":
+        case "formula" | "symbol":
             return formula_html(span.text)
         case "strong":
             return f"<strong>{_text(span.text)}</strong>"

@@ -151,7 +151,7 @@ def _span(span: Span) -> str:
             return escape_latex(span.text)
         case "code":
             return f"\\texttt{{{escape_latex(span.text)}}}"
-        case "formula":
+        case "formula" | "symbol":
             return formula_latex(span.text)
         case "strong":
             return f"\\textbf{{{_figure(span.text)}}}"

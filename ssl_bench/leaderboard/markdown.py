@@ -4,7 +4,17 @@ import re
 from collections.abc import Sequence
 
 from ssl_bench.leaderboard.fields import MISSING
-from ssl_bench.leaderboard.model import Block, Cell, Document, Grid, Heading, Listing, Paragraph, Span
+from ssl_bench.leaderboard.model import (
+    Block,
+    Cell,
+    Document,
+    Grid,
+    Heading,
+    Listing,
+    Paragraph,
+    Span,
+    plain_symbol,
+)
 
 # An underscore between letters is no emphasis and reads better bare.
 _SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -80,6 +90,8 @@ def _span(span: Span) -> str:
             return code(span.text)
         case "formula":
             return formula(span.text)
+        case "symbol":
+            return escape(plain_symbol(span.text))
         case "strong":
             return f"**{span.text}**"
         case "faint":

@@ -1,11 +1,14 @@
 """Every metric of every task: a table a task, and one of what is recorded beyond the task's own metrics."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ssl_bench.leaderboard.board import Board, Numbers, Section, numbered
+from ssl_bench.leaderboard.entry import Measure
 from ssl_bench.leaderboard.model import Block, Document, Grid, Heading, cell, figure
 from ssl_bench.leaderboard.rows import Row, column_titles
-from ssl_bench.leaderboard.scores import by_seed, score_column
+from ssl_bench.leaderboard.scores import by_run, score_column
+from ssl_bench.leaderboard.standing import Standing, make_standing
 from ssl_bench.leaderboard.tables import mean_cell, name_cell, references, score_cell
 
 DETAIL_DIGITS = 2
@@ -27,7 +30,9 @@ def metrics_document(board: Board) -> Document:
 
 def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
     measures = section.table.columns[number].head.measures
-    columns = [score_column(rows, number, measure) for measure in measures]
+    columns = [
+        score_column(rows, number, measure, _standing(section, rows, number, measure)) for measure in measures
+    ]
     return Grid(
         "metrics",
         [figure("Methods"), *(cell(measure.label) for measure in measures)],
@@ -36,6 +41,14 @@ def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: N
             for index, row in enumerate(rows)
         ],
     )
+
+
+def _standing(section: Section, rows: Sequence[Row], number: int, measure: Measure) -> Standing:
+    """Whether labels are what is missing is a matter of the metric that ranks."""
+    primary = section.standings[number]
+    if measure == section.table.columns[number].head.primary:
+        return primary
+    return replace(make_standing(rows, number, measure), labels=primary.labels)
 
 
 def _detail_table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid | None:
@@ -51,4 +64,4 @@ def _detail_table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid | 
 
 
 def _values(row: Row, number: int, name: str) -> list[float]:
-    return list(by_seed(row.cells[number], name).values())
+    return list(by_run(row.cells[number], name).values())

@@ -1,13 +1,14 @@
 """What a document of tables is made of, before any format: typed spans, cells, grids and blocks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ssl_bench.leaderboard.fields import MISSING
 
-Style = Literal["text", "code", "formula", "figure", "strong", "faint", "cite"]
-"""`text` may hold anything and is escaped; `formula` is LaTeX; the others are made here, of numbers and words."""
+Style = Literal["text", "code", "formula", "symbol", "figure", "strong", "faint", "cite"]
+"""`text` may hold anything and is escaped; `formula` is LaTeX, and so is `symbol`, which stands within a name and is
+plain text wherever names are; the others are made here, of numbers and words."""
 Value = float | int | str
 
 
@@ -29,7 +30,7 @@ class Cell:
     @property
     def text(self) -> str:
         """The spans without their styles, and without references."""
-        return "".join(span.text for span in self.spans if span.style != "cite")
+        return plain_text(self.spans)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,17 @@ class Listing:
 
 Block = Heading | Paragraph | Listing | Grid
 Document = Sequence[Block]
+
+
+def plain_text(spans: Iterable[Span]) -> str:
+    """Spans without their styles, and without references."""
+    shown = (span for span in spans if span.style != "cite")
+    return "".join(plain_symbol(span.text) if span.style == "symbol" else span.text for span in shown)
+
+
+def plain_symbol(latex: str) -> str:
+    r"""`lambda_MT` for `\lambda_{MT}`."""
+    return "".join(character for character in latex if character not in "\\{}$")
 
 
 def walk(document: Document) -> Iterator[tuple[str, Block]]:

@@ -2,10 +2,12 @@
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from ssl_bench.leaderboard.board import Board
-from ssl_bench.leaderboard.entries import Entry, Measure
+from ssl_bench.leaderboard.entry import Entry, Measure
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.model import (
     Block,
@@ -22,10 +24,11 @@ from ssl_bench.leaderboard.model import (
     words,
 )
 from ssl_bench.leaderboard.rows import Row
-from ssl_bench.leaderboard.scores import by_seed
+from ssl_bench.leaderboard.scores import by_run
 from ssl_bench.leaderboard.tables import mean_cell
 from ssl_bench.specs import ClaimSpec
 from ssl_bench.statistics.comparison import LEVEL, quantile
+from ssl_bench.statistics.crossed import Run, design_of
 
 _HEADER = ("Methods", "Labels", "Tier", "Reported", "Measured", "Verdict")
 
@@ -134,25 +137,25 @@ def _unlike(claim: ClaimSpec, head: Entry) -> str:
 def _line(
     row: Row, label: str, reported: float, entries: Sequence[Entry], measure: Measure, differs: str
 ) -> Iterator[list[Cell]]:
-    measured = list(by_seed(entries, measure.name).values())
+    measured = by_run(entries, measure.name)
     if measured:
         yield [
-            cell(f"{row.title} ({row.label})" if row.label else row.title),
+            cell(row.name),
             cell(label),
             cell(entries[0].tier),
             figure(f"{reported:.{measure.digits}f}", reported=reported),
-            mean_cell(measured, measure.digits),
+            mean_cell(list(measured.values()), measure.digits),
             figure(f"none: {differs}" if differs else verdict(reported, measured, measure.digits)),
         ]
 
 
-def verdict(reported: float, measured: Sequence[float], digits: int) -> str:
+def verdict(reported: float, measured: Mapping[Run, float], digits: int) -> str:
     """Whether a reported score lies within the 95 % interval of the mean of the measured ones."""
-    difference = statistics.fmean(measured) - reported
+    difference = statistics.fmean(measured.values()) - reported
     apart = f"measured {abs(difference):.{digits}f} {'above' if difference > 0 else 'below'} reported"
     if len(measured) < 2:
         return f"a single run, {apart}"
-    width = (
-        quantile(0.5 + LEVEL / 2, len(measured) - 1) * statistics.stdev(measured) / math.sqrt(len(measured))
-    )
+    runs = tuple(sorted(measured, key=str))
+    variance = design_of(runs).estimate(np.array([measured[run] for run in runs]))
+    width = quantile(0.5 + LEVEL / 2, variance.degrees) * math.sqrt(variance.value)
     return "agrees: within the 95 % interval" if abs(difference) <= width else f"differs: {apart}"

@@ -1,12 +1,15 @@
-"""The rows of a table: methods, and the several settings of one method where a column has them."""
+"""The rows of a table: methods, their variants, and several settings of one where a column has them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_bench.leaderboard.entries import PROVIDER, TRAINED_ON, Entry
+from ssl_bench.leaderboard.columns import Column
+from ssl_bench.leaderboard.entry import PROVIDER, TRAINED_ON, Entry
 from ssl_bench.leaderboard.fields import MISSING, canonical
-from ssl_bench.leaderboard.grouping import Column, Table
+from ssl_bench.leaderboard.grouping import Table
+from ssl_bench.leaderboard.model import Span, plain_text
 
 
 @dataclass(frozen=True)
@@ -14,25 +17,51 @@ class Row:
     """One method with one choice of settings."""
 
     head: Entry
-    title: str
+    named: tuple[Span, ...]
+    """The method, and what a variant of it sets: `MT, lambda_MT = 0`."""
     label: str
-    """What tells it from other rows of its method: `xi=0.6`; empty where there are none."""
+    """What else tells it from other rows of its method: `xi=0.6`; empty where there are none."""
     cells: tuple[tuple[Entry, ...], ...]
-    """The runs of each column, one per seed."""
+    """The runs of each column, one per split and seed."""
+
+    @property
+    def title(self) -> str:
+        """The name as plain text, without the label."""
+        return plain_text(self.named)
+
+    @property
+    def name(self) -> str:
+        """The whole name as plain text."""
+        return f"{self.title} ({self.label})" if self.label else self.title
+
+    @property
+    def competes(self) -> bool:
+        """Whether it is ranked: what has all the labels, and the control, which is no method, are not."""
+        return self.head.role not in ("upper_bound", "control")
 
 
 def make_rows(table: Table) -> list[Row]:
-    """Rows by (position, title): a method has one for each choice of what differs within any column."""
+    """Rows by (position, title), the control beside the baseline, variants below their method.
+
+    A method, or a variant of it, has one row for each choice of what differs within any column.
+    """
     entries = [entry for column in table.columns for entry in column.entries]
-    heads = {entry.method: entry for entry in sorted(entries, key=_order, reverse=True)}
+    heads = {_method(entry): entry for entry in sorted(entries, key=_order, reverse=True)}
     methods = sorted(heads.values(), key=_order)
+    controls = [head for head in methods if head.role == "control"]
+    others = [head for head in methods if head.role != "control"]
+    place = max((number for number, head in enumerate(others, 1) if head.role == "baseline"), default=0)
     titles = [head.method_title for head in methods]
     rows: list[Row] = []
-    for head in methods:
+    for head in (*others[:place], *controls, *others[place:]):
         clash = titles.count(head.method_title) > 1
         title = f"{head.method_title} ({head.method})" if clash else head.method_title
         rows += _rows_of(head, title, table.columns)
     return rows
+
+
+def _method(entry: Entry) -> tuple[str, str]:
+    return (entry.method, "control" if entry.role == "control" else "")
 
 
 def column_titles(table: Table) -> list[str]:
@@ -51,7 +80,29 @@ def setting_text(value: Any) -> str:
 
 
 def _rows_of(head: Entry, title: str, columns: Sequence[Column]) -> list[Row]:
-    runs = [[entry for entry in column.entries if entry.method == head.method] for column in columns]
+    """A method's rows: the plain ones, then those of each variant."""
+    runs = [[entry for entry in column.entries if _method(entry) == _method(head)] for column in columns]
+    variants: dict[tuple[str, ...], list[list[Entry]]] = defaultdict(lambda: [[] for _ in columns])
+    examples: dict[tuple[str, ...], Entry] = {}
+    for number, column in enumerate(runs):
+        for entry in column:
+            key = tuple(_given(entry, name) for name in entry.variant)
+            variants[key][number].append(entry)
+            examples.setdefault(key, entry)
+    order = sorted(
+        variants, key=lambda key: [_variant_key(examples[key], name) for name in examples[key].variant]
+    )
+    rows = []
+    for key in order:
+        named = (
+            Span(title),
+            *(span for name in examples[key].variant for span in _naming(examples[key], name)),
+        )
+        rows += _settings_of(head, named, variants[key])
+    return rows
+
+
+def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[Entry]]) -> list[Row]:
     differing = sorted({field for column in runs for field in _differing(column)})
 
     def choice(entry: Entry) -> tuple[str, ...]:
@@ -60,13 +111,41 @@ def _rows_of(head: Entry, title: str, columns: Sequence[Column]) -> list[Row]:
     def sort_key(entry: Entry) -> list[tuple[Any, ...]]:
         return [_value_key(entry.method_settings.get(field)) for field in differing]
 
-    examples = {choice(entry): entry for column in runs for entry in column}
+    by_choice: list[dict[tuple[str, ...], list[Entry]]] = [defaultdict(list) for _ in runs]
+    for found, column in zip(by_choice, runs, strict=True):
+        for entry in column:
+            found[choice(entry)].append(entry)
+    examples = {chosen: entries[-1] for found in by_choice for chosen, entries in found.items()}
     rows = []
     for chosen, example in sorted(examples.items(), key=lambda item: (sort_key(item[1]), item[0])):
         label = ", ".join(_label(field, example.method_settings.get(field)) for field in differing)
-        cells = tuple(tuple(entry for entry in column if choice(entry) == chosen) for column in runs)
-        rows.append(Row(head, title, label, cells))
+        cells = tuple(tuple(found.get(chosen, ())) for found in by_choice)
+        rows.append(Row(head, named, label, cells))
     return rows
+
+
+def _given(entry: Entry, name: str) -> str:
+    """What a variant sets, and to what; a preset has no value of its own."""
+    return f"{name}={canonical(entry.config[name])}" if name in entry.config else name
+
+
+def _variant_key(entry: Entry, name: str) -> tuple[Any, ...]:
+    return (name, *_value_key(entry.config.get(name)))
+
+
+def _naming(entry: Entry, name: str) -> tuple[Span, ...]:
+    """`, lambda_MT = 0` of a field with a symbol, `, noise = weak` of one without, `, paper` of a preset."""
+    if name not in entry.config:
+        return (Span(", ", "figure"), Span(name))
+    latex = dict(entry.symbols).get(name)
+    value = entry.config[name]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (
+        Span(", ", "figure"),
+        Span(latex, "symbol") if latex else Span(name),
+        Span(" = ", "figure"),
+        Span(f"{value:g}", "figure") if number else Span(setting_text(value)),
+    )
 
 
 def _differing(entries: Sequence[Entry]) -> list[str]:

@@ -1,13 +1,11 @@
-"""The views of a table: scores, hyper-parameters, cost in brief, and what it was made with."""
+"""The views of a table: scores, shares of the gap, hyper-parameters."""
 
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.board import Numbers, Section
-from ssl_bench.leaderboard.entries import Entry
-from ssl_bench.leaderboard.fields import MISSING, finite
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.gaps import make_shares
 from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.model import (
@@ -24,22 +22,17 @@ from ssl_bench.leaderboard.model import (
     words,
 )
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
-from ssl_bench.leaderboard.scores import Score, make_scores, shown
-from ssl_bench.recipe import in_words as recipe_in_words
-from ssl_bench.specs import RATE
+from ssl_bench.leaderboard.scores import Score, shown
 
 REFERENCES = "References"
-NOT_STATED = "not stated"
-FINGERPRINT = 16
-"""Characters shown of the fingerprint of data."""
 
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
-    """Mean and spread over seeds, the best in bold, with differences to the baseline."""
+    """Mean and spread over runs, what stands in bold, with differences to the baseline and the control."""
     metrics = _metrics(section.table)
     rows = [
         [name_cell(row, numbers), metrics, *map(score_cell, scores)]
-        for row, scores in zip(section.rows, make_scores(section.table, section.rows), strict=True)
+        for row, scores in zip(section.rows, section.scores, strict=True)
     ]
     return Grid("scores", header(section.table), rows)
 
@@ -86,57 +79,6 @@ def symbols_of(row: Row) -> dict[str, str]:
     return {field: latex for entries in row.cells for entry in entries for field, latex in entry.symbols}
 
 
-def cost_table(section: Section, numbers: Numbers) -> Grid:
-    """Mean seconds of a run, and the parameters of the network that it deploys."""
-    rows = [
-        [name_cell(row, numbers), figure("time, parameters"), *map(_cost, row.cells)] for row in section.rows
-    ]
-    caption = "Cost, as mean time of a run and size of the deployed network"
-    return Grid("cost", header(section.table), rows, caption)
-
-
-def search_table(section: Section, numbers: Numbers) -> Grid | None:
-    """How many settings were tried to find those of a row, and its learning rate over the recipe's.
-
-    None where nothing is stated of any row: the notes say so.
-    """
-    if not any(
-        entry.trials or _rate(entry) != 1 for row in section.rows for cells in row.cells for entry in cells
-    ):
-        return None
-    rows = [[name_cell(row, numbers), figure("trials"), *map(_search, row.cells)] for row in section.rows]
-    return Grid(
-        "search", header(section.table), rows, "Search, as trials of settings and the learning rate found"
-    )
-
-
-_SETTINGS = (
-    *("Task", "Metric", "Data", "Labels", "Labelled", "Unlabelled", "Split", "Network", "Recipe", "Threads"),
-)
-
-
-def settings_table(section: Section) -> Grid:
-    """A line per task: what its column was made with."""
-    rows = []
-    for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
-        head = column.head
-        rows.append(
-            [
-                cell(title),
-                cell(head.metric),
-                Cell(_data(head)),
-                cell(head.source),
-                cell(head.labeled),
-                cell(head.unlabeled),
-                Cell(words(Span(head.split, "code"), ", seed ", Span(head.split_seed))),
-                _network(head),
-                _recipe(head),
-                _computed(head),
-            ]
-        )
-    return Grid("settings", [figure(name) for name in _SETTINGS], rows, "Settings")
-
-
 def value_text(value: Any, latex: str = "") -> str:
     """A hyper-parameter by rule: eta and values from 100 on as integers, below 0.01 with three decimals,
     others with two; what the rule would turn into a 0 or 1 (a decay of 0.999) or a whole epoch keeps its digits.
@@ -160,7 +102,7 @@ def name_cell(row: Row, numbers: Numbers) -> Cell:
     """The method, its reference, and what tells its settings from others."""
     cited = [Span(str(numbers[row.head.reference]), "cite")] if row.head.reference in numbers else []
     label: Iterable[Span] = words(" (", Span(row.label), ")") if row.label else ()
-    named = Cell((Span(row.title), *cited, *label))
+    named = Cell((*row.named, *cited, *label))
     return Cell(named.spans, {"method": named.text})
 
 
@@ -186,14 +128,23 @@ def _metrics(table: Table) -> Cell:
 
 
 def score_cell(score: Score | None) -> Cell:
-    """Mean and spread, bold for the best, then seeds and the difference to the baseline."""
+    """Mean and spread, bold for the best, then runs and the differences to baseline and control."""
     if score is None:
         return missing()
     mean = f"{score.mean} ± {score.std}" if score.std else score.mean
     difference = f", {score.difference}" if score.difference else ""
-    if difference and score.paired < score.n:
+    if difference and score.paired:
         difference += f" at n={score.paired}"
-    values = {"mean": score.value, "std": score.spread, "n": score.n, "difference": score.gain}
+    if score.over_control:
+        difference += f", {score.over_control} over control"
+    values = {
+        "mean": score.value,
+        "std": score.spread,
+        "n": score.n,
+        "difference": score.gain,
+        "over control": score.control_gain,
+        "best": int(score.best),
+    }
     return Cell(
         (Span(mean, "strong" if score.best else "figure"), Span(f" (n={score.n}{difference})", "figure")),
         {name: value for name, value in values.items() if value is not None},
@@ -214,54 +165,6 @@ def _oracle(entries: Sequence[Entry], digits: int) -> Cell:
 
 def _share(share: float | None) -> Cell:
     return missing() if share is None else figure(f"{round(100 * share):+d} %", share=share)
-
-
-def _search(entries: Sequence[Entry]) -> Cell:
-    if not entries:
-        return missing()
-    counts = {entry.trials for entry in entries}
-    # Seeds of one row that were searched for differently are nothing to sum up.
-    trials = counts.pop() if len(counts) == 1 else None
-    rate = f", rate × {_rate(entries[0]):g}" if _rate(entries[0]) != 1 else ""
-    values = {} if trials is None else {"trials": trials}
-    return figure(f"{trials or NOT_STATED}{rate}", **values)
-
-
-def _rate(entry: Entry) -> float:
-    return finite(entry.config.get(RATE)) or 1.0
-
-
-def _cost(entries: Sequence[Entry]) -> Cell:
-    seconds = mean_of(entries, "seconds")
-    parameters = mean_of(entries, "parameters")
-    if seconds is None and parameters is None:
-        return missing()
-    time = f"{seconds:.1f} s" if seconds is not None else MISSING
-    size = f"{parameters / 1e6:.2f} M" if parameters is not None else MISSING
-    values = {"seconds": seconds, "parameters": parameters}
-    return figure(f"{time}, {size}", **{name: value for name, value in values.items() if value is not None})
-
-
-def _data(head: Entry) -> tuple[Span, ...]:
-    """Title, data set or layout where it is another, fingerprint."""
-    layout = words(" (", Span(head.dataset), ")") if head.is_titled else ()
-    return words(Span(head.data_title), *layout, " ", Span(head.data[:FINGERPRINT], "code"))
-
-
-def _recipe(head: Entry) -> Cell:
-    treated = recipe_in_words(head.recipe_settings)
-    more = (", ", Span(treated)) if treated else ()
-    return Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"), *more))
-
-
-def _network(head: Entry) -> Cell:
-    name = Span(head.backbone, "code")
-    return Cell((name,) if head.pretrained == MISSING else words(name, ", weights ", Span(head.pretrained)))
-
-
-def _computed(head: Entry) -> Cell:
-    plain = head.execution == in_words({})
-    return Cell(words(Span(head.threads), *(() if plain else (", ", Span(head.execution)))))
 
 
 def mean_of(entries: Sequence[Entry], name: str) -> float | None:

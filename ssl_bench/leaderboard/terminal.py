@@ -1,49 +1,82 @@
 """Tables of scores for a terminal."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ssl_bench.leaderboard.entries import read_entries
+from ssl_bench.leaderboard.board import Section, read_board
+from ssl_bench.leaderboard.columns import runs_text
 from ssl_bench.leaderboard.fields import MISSING
-from ssl_bench.leaderboard.grouping import Table, make_tables
+from ssl_bench.leaderboard.grouping import Table
 from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.rows import column_titles, make_rows
-from ssl_bench.leaderboard.scores import Score, make_scores
+from ssl_bench.leaderboard.model import plain_text
+from ssl_bench.leaderboard.rows import column_titles
+from ssl_bench.leaderboard.scores import Score
+from ssl_bench.leaderboard.verdicts import verdicts
 from ssl_bench.results import Record
 
+WIDTH = 100
+"""Characters of a line."""
 TITLE_WIDTH = 18
-"""Of a task's title, in characters: four tasks then fit a hundred columns."""
+"""Of a task's title, in characters: four tasks then fit into a line."""
+NAME_WIDTH = 24
+"""Of a method's name, likewise."""
 
 
 def terminal(records: Iterable[Record]) -> str:
-    """The tables of scores in aligned plain text."""
-    tables = make_tables(read_entries(records)[0])
-    return "\n\n".join(map(_table, tables)) if tables else "No finished runs yet."
+    """The tables of scores in aligned plain text, each with a sentence a column below it."""
+    sections = read_board(records).sections
+    return "\n\n".join(map(_section, sections)) if sections else "No finished runs yet."
 
 
-def _table(table: Table) -> str:
+def _section(section: Section) -> str:
+    legend = "\n".join(textwrap.fill(line, WIDTH) for line in _legend(section) if line)
+    sentences = (
+        textwrap.fill(plain(plain_text(spans)), WIDTH, initial_indent="- ", subsequent_indent="  ")
+        for spans in verdicts(section).items
+    )
+    table = _table(section, apart=False)
+    if max(map(len, table.splitlines())) > WIDTH:
+        table = _table(section, apart=True)
+    return "\n\n".join(filter(None, [plain(section.table.title), table, legend, "\n".join(sentences)]))
+
+
+def _legend(section: Section) -> Iterable[str]:
+    scores = [score for row in section.scores for score in row if score]
+    said = []
+    if any(score.best for score in scores):
+        said.append("* a gain that stands at 95 %")
+    if any(score.over_control for score in scores):
+        said.append("signed: difference to the baseline / to the control")
+    elif any(score.difference for score in scores):
+        said.append("signed: difference to the baseline")
+    columns = [column for column in section.table.columns if len(column.split_seeds) > 1]
+    seeds = _runs_of_all(section)
+    if seeds and not columns:
+        said.append(f"{seeds} seeds each" if seeds > 1 else "1 seed each")
+    yield "; ".join(said)
+    yield from dict.fromkeys(runs_text(column) for column in columns)
+
+
+def _runs_of_all(section: Section) -> int | None:
+    """How many runs each score is of, but for rows that use all labels whatever the split; None where they differ."""
+    lines = zip(section.rows, section.scores, strict=True)
+    counts = {score.n for row, line in lines if not row.head.uses_all_labels for score in line if score}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _table(section: Section, *, apart: bool) -> str:
+    """`apart`: differences in a line of their own below each score."""
     from tabulate import tabulate
 
-    rows = make_rows(table)
-    scores = make_scores(table, rows)
-    seeds = {score.n for row in scores for score in row if score}
+    most = _runs_of_all(section)
     cells = []
-    for row, line in zip(rows, scores, strict=True):
-        name = f"{row.title} ({row.label})" if row.label else row.title
-        cells.append([plain(name), *(_cell(score, with_n=len(seeds) > 1) for score in line)])
-    legend = []
-    if any(score and score.best for row in scores for score in row):
-        legend.append("* best")
-    if any(score and score.difference for row in scores for score in row):
-        legend.append("signed: difference to the baseline")
-    if len(seeds) == 1:
-        n = seeds.pop()
-        legend.append(f"{n} seeds each" if n > 1 else "1 seed each")
-    body = tabulate(cells, headers=_headers(table), tablefmt="simple", disable_numparse=True)
-    return "\n\n".join(filter(None, [plain(table.title), body, "; ".join(legend)]))
+    for row, line in zip(section.rows, section.scores, strict=True):
+        name = "\n".join(textwrap.wrap(plain(row.name), NAME_WIDTH, subsequent_indent="  "))
+        cells.append([name, *(_cell(score, most, apart=apart) for score in line)])
+    return tabulate(cells, headers=_headers(section.table), tablefmt="simple", disable_numparse=True)
 
 
-def _headers(table: Table) -> list[str]:
+def _headers(table: Table) -> Sequence[str]:
     titles = [textwrap.wrap(plain(title), TITLE_WIDTH) for title in column_titles(table)]
     height = max(map(len, titles))
     metrics = [plain(column.head.metric) for column in table.columns]
@@ -53,9 +86,13 @@ def _headers(table: Table) -> list[str]:
     ]
 
 
-def _cell(score: Score | None, *, with_n: bool) -> str:
+def _cell(score: Score | None, most: int | None, *, apart: bool) -> str:
     if score is None:
         return MISSING
     figure = f"{score.mean} ± {score.std}" if score.std else score.mean
-    seeds = f"(n={score.n})" if with_n else ""
-    return " ".join(filter(None, [figure, score.difference, seeds, "*" if score.best else ""]))
+    runs = f"(n={score.n})" if score.n != most else ""
+    difference = " / ".join(filter(None, [score.difference, score.over_control]))
+    star = "*" if score.best else ""
+    if apart:
+        return "\n".join(" ".join(filter(None, line)) for line in ([figure, star, runs], [difference]))
+    return " ".join(filter(None, [figure, difference, runs, star]))

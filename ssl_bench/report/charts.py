@@ -9,7 +9,7 @@ from ssl_bench.leaderboard.cost import duration
 from ssl_bench.leaderboard.efficiency import make_series
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import Row, column_titles
-from ssl_bench.leaderboard.scores import by_seed
+from ssl_bench.leaderboard.scores import by_run
 from ssl_bench.leaderboard.tables import mean_of
 from ssl_bench.report.svg import FRONT, Series, chart, linear, logarithmic, number
 
@@ -36,7 +36,7 @@ def styles_of(board: Board) -> dict[str, int]:
 
 def row_name(row: Row) -> str:
     """The method, and what tells its settings from others."""
-    return plain(f"{row.title} ({row.label})" if row.label else row.title)
+    return plain(row.name)
 
 
 def pareto_front(points: Sequence[tuple[float, float]], *, higher_is_better: bool) -> list[int]:
@@ -57,22 +57,22 @@ def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> I
     ):
         found = []
         for row in section.rows:
-            seconds, scores = mean_of(row.cells[place], "seconds"), by_seed(row.cells[place])
+            seconds, scores = mean_of(row.cells[place], "seconds"), by_run(row.cells[place])
             if seconds and seconds > 0 and scores:
                 found.append((row, seconds, statistics.fmean(scores.values())))
         if len(found) < 2:
             continue
         head = column.head
-        # What trains on all labels has another task, and is no choice among methods.
-        open_to = [(row, x, y) for row, x, y in found if row.head.role != "upper_bound"]
+        # What trains on all labels has another task, the control is none: neither is a choice among methods.
+        open_to = [(row, x, y) for row, x, y in found if row.competes]
         points = [(x, y) for _, x, y in open_to]
         front = pareto_front(points, higher_is_better=head.higher_is_better)
         series = [Series("front", [points[index] for index in front], FRONT)]
         for row, x, y in found:
             name = row_name(row)
-            bound = row.head.role == "upper_bound"
+            hollow = not row.competes
             series.append(
-                Series(name, [(x, y)], styles[name], marks=True, joined=False, hollow=bound, named=True)
+                Series(name, [(x, y)], styles[name], marks=True, joined=False, hollow=hollow, named=True)
             )
         times = [x for _, x, _ in found]
         make = logarithmic if max(times) > 8 * min(times) else linear
@@ -97,7 +97,7 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
         series = []
         for row in one.rows:
             cells = [
-                (count, list(by_seed(runs).values()))
+                (count, list(by_run(runs).values()))
                 for count, runs in zip(one.counts, row.cells, strict=True)
             ]
             cells = [(count, scores) for count, scores in cells if scores]
@@ -109,7 +109,7 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
                     styles.get(name, len(styles)),
                     [statistics.stdev(scores) if len(scores) > 1 else 0.0 for _, scores in cells],
                     marks=True,
-                    hollow=row.head.role == "upper_bound",
+                    hollow=not row.competes,
                 )
             )
         series = [line for line in series if line.points][:MOST_LINES]
@@ -131,4 +131,4 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
             f"{identity}-{place}",
         )
         legend = [(line.style, line.label) for line in series]
-        yield Chart(plain(one.title), svg, legend, "Bars: ± one standard deviation over seeds.", marks=True)
+        yield Chart(plain(one.title), svg, legend, "Bars: ± one standard deviation over runs.", marks=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ssl_bench.leaderboard.board import Section
-from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.fields import finite
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.rows import column_titles
@@ -15,7 +15,7 @@ from ssl_bench.report.svg import STYLES, Series, chart, linear, logarithmic, num
 
 
 def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:
-    """Means over seeds of every loss term, a chart a task and term, a line a method."""
+    """Means over runs of every loss term, a chart a task and term, a line a method."""
     for place, title in enumerate(column_titles(section.table)):
         terms: dict[str, list[Series]] = defaultdict(list)
         for row in section.rows:

@@ -7,12 +7,13 @@ from importlib.resources import files
 from typing import Any
 
 from ssl_bench.leaderboard.board import Board, read_board
-from ssl_bench.leaderboard.documents import make_documents
+from ssl_bench.leaderboard.documents import MOST_SHOWN, make_documents
 from ssl_bench.leaderboard.entries import entry_of, of_search
 from ssl_bench.leaderboard.html import block_html
 from ssl_bench.leaderboard.markdown import plain
 from ssl_bench.leaderboard.model import Document, Grid, Heading
 from ssl_bench.leaderboard.tables import REFERENCES
+from ssl_bench.leaderboard.verdicts import verdicts
 from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, styles_of
 from ssl_bench.report.curves import curve_charts
 from ssl_bench.report.gallery import Gallery
@@ -68,6 +69,10 @@ def make_report(
         galleries=galleries,
         count=len(board.entries),
         tables=len(board.sections),
+        verdicts=[
+            (plain(section.table.title), block_html(verdicts(section)))
+            for section in board.sections[:MOST_SHOWN]
+        ],
         style=(folder / "page.css").read_text(encoding="utf-8"),
         script=(folder / "page.js").read_text(encoding="utf-8"),
         runs=runs_json((link, entry_of(record)) for link, record in records),

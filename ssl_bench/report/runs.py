@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ssl_bench.leaderboard.entries import Entry
+from ssl_bench.leaderboard.entry import Entry
 from ssl_bench.leaderboard.fields import MISSING
 from ssl_bench.leaderboard.markdown import plain
 

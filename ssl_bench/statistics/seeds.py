@@ -10,28 +10,43 @@ POWER = 0.8
 MOST = 1000
 """Seeds beyond which the answer is that there are too many."""
 
+Further = int | Literal["too many", "images", "splits"]
 
-def further_seeds(difference: Difference) -> int | Literal["too many", "images"]:
+
+def further_seeds(difference: Difference) -> Further:
     """Further seeds for which the 95 % interval would leave out zero in 80 % of repetitions.
 
-    As if the difference and its spread stayed as they are. 0 where the interval leaves out zero already; `images`
-    where the test images alone leave so much open that no number of seeds would do.
+    As if the difference and its spread stayed as they are, each seed with every split that there is; where all runs
+    have one seed, or each its own, further runs. 0 where the interval leaves out zero already; `images` where the test
+    images alone leave so much open that no number of seeds would do, and wherever there is a single test image, of
+    which seeds tell nothing; `splits` where no number of seeds on these splits would do.
     """
-    low, high = difference.interval
-    if low > 0 or high < 0:
+    if difference.images == 1:
+        return "images"
+    if difference.stands:
         return 0
-    tail = 0.5 + LEVEL / 2
-
-    def needed(seeds: float, seed_variance: float) -> float:
-        degrees = freedom(seed_variance, seeds, difference.image_variance, difference.images)
-        both = quantile(tail, degrees) + quantile(POWER, degrees)
-        return both * math.sqrt(seed_variance + difference.image_variance)
+    gap, units = abs(difference.mean), difference.seeds or 1
+    units = units if units > 1 else difference.runs
+    of_splits = (difference.split_variance, difference.splits - 1)
+    of_images = (difference.image_variance, difference.images - 1)
+    rest = difference.run_variance - difference.split_variance
+    # Where splits make no difference, a seed brings as many runs as there are splits.
+    each = 1.0 if difference.split_variance else difference.run_degrees / (units - 1)
 
     def reached(seeds: int) -> bool:
-        return abs(difference.mean) >= needed(seeds, difference.seed_variance * difference.seeds / seeds)
+        return gap >= _needed((rest * units / seeds, each * (seeds - 1)), of_splits, of_images)
 
-    if difference.image_variance and abs(difference.mean) <= needed(math.inf, 0.0):
+    if difference.image_variance and gap <= _needed(of_images):
         return "images"
-    candidates = range(difference.seeds + 1, MOST + 1)
+    if difference.split_variance and gap <= _needed(of_splits, of_images):
+        return "splits"
+    candidates = range(units + 1, MOST + 1)
     place = bisect.bisect_left(candidates, True, key=reached)
-    return candidates[place] - difference.seeds if place < len(candidates) else "too many"
+    return candidates[place] - units if place < len(candidates) else "too many"
+
+
+def _needed(*parts: tuple[float, float]) -> float:
+    """The difference that is found in 80 % of repetitions, from variances and their degrees of freedom."""
+    degrees = freedom(*parts)
+    width = quantile(0.5 + LEVEL / 2, degrees) + quantile(POWER, degrees)
+    return width * math.sqrt(sum(variance for variance, _ in parts))
