@@ -65,25 +65,28 @@ class NaiveGCT(GCT):
         networks = {"first": self.first, "second": self.second}
         with torch.no_grad():
             predictions = [self.task.activate(network(images)) for network in networks.values()]
-            first, second = (readable(self.detector(prediction, images), valid) for prediction in predictions)
+            seen = [network.normalize(images) for network in networks.values()]
+            pairs = list(zip(predictions, seen, strict=True))
+            first, second = (readable(self.detector(prediction, view), valid) for prediction, view in pairs)
             targets = exchange((predictions[0], predictions[1]), (first, second), config.xi)
             mask = both_flawed((first, second), config.xi)
-        for (name, network), target in zip(networks.items(), targets, strict=True):
+        for (name, network), target, view in zip(networks.items(), targets, seen, strict=True):
             logits = network(images)
             prediction = self.task.activate(logits)
-            flaws = self.detector(prediction, images)
+            flaws = self.detector(prediction, view)
+            error = torch.zeros_like(prediction)
+            error[rows] = (prediction - target)[rows].square()
             yield {
                 name: {
                     "task": self.task.loss(logits[: batch.labeled], batch.targets),
-                    "consistency": config.lambda_dc
-                    * masked_mean((prediction - target)[rows].square(), valid[rows]),
+                    "consistency": self.lambda_dc * masked_mean(error, valid),
                     "correction": config.lambda_fc * masked_mean((mask * flaws.square())[rows], valid[rows]),
                 }
             }
         errors = []
-        for prediction in predictions:
+        for prediction, view in pairs:
             truth = with_parts(dense_blur, max_pool)(prediction, labels, config.nu)
-            errors.append((self.detector(prediction, images) - truth)[: batch.labeled].square().mean())
+            errors.append((self.detector(prediction, view) - truth)[: batch.labeled].square().mean())
         yield {"detector": {"flaw": torch.stack(errors).mean()}}
 
 

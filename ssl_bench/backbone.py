@@ -1,12 +1,14 @@
 """From a backbone to a task network: normalised input, padded to the network's stride, residual where due."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ssl_bench.errors import PluginError
+from ssl_bench.recipe import Learning, Recipe
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import BackboneSpec, resolve
 from ssl_bench.task import Task
@@ -35,9 +37,9 @@ IMAGENET = Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Backbone(Protocol):
     """Builds one network, normalised images (B, in, H, W) to logits (B, out, H, W).
 
-    The module may have `stride: int`, of which H and W must be multiples (1 where absent), `head: nn.Module`, whose
-    learning rate a recipe may multiply, and `statistics: Statistics`, by which its input is normalised (`IMAGENET`
-    where absent).
+    The module may have `stride: int`, of which H and W must be multiples (1 where absent), `encoder` and `head`,
+    modules whose learning rates a recipe may multiply (it may also freeze the encoder), and `statistics: Statistics`,
+    by which its input is normalised (`IMAGENET` where absent).
     """
 
     def __call__(self, name: str, in_channels: int, out_channels: int) -> nn.Module:
@@ -45,14 +47,27 @@ class Backbone(Protocol):
 
 
 class TaskNetwork(nn.Module):
-    """Images in [0, 1], of any size, to logits of the same size."""
+    """Images in [0, 1], of any size, to logits of the same size.
+
+    A frozen encoder never learns, and is in evaluation mode whatever the network's. With `batch_norm` frozen all
+    BatchNorm layers are, so that they normalise by running statistics, which then stay; scale and shift learn.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, *, in_channels: int, residual: bool) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        in_channels: int,
+        residual: bool,
+        encoder: Learning = "train",
+        batch_norm: Learning = "train",
+    ) -> None:
         super().__init__()
         self.network = network
+        self.encoder_learns, self.statistics_move = encoder == "train", batch_norm == "train"
         stride = getattr(network, "stride", 1)
         # A bare convolution has a stride of another meaning, a tuple.
         self.stride = stride if isinstance(stride, int) else 1
@@ -62,6 +77,29 @@ class TaskNetwork(nn.Module):
         mean, std = getattr(network, "statistics", IMAGENET).tensors(in_channels)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
+        if not self.encoder_learns:
+            self._encoder().requires_grad_(False)
+        if not (self.encoder_learns and self.statistics_move):
+            self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module, but what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if not self.encoder_learns:
+            self._encoder().eval()
+        for part in self.modules() if not self.statistics_move else ():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.eval()
+        return self
+
+    def _encoder(self) -> nn.Module:
+        encoder = getattr(self.network, "encoder", None)
+        if not isinstance(encoder, nn.Module):
+            raise PluginError(
+                f"{type(self.network).__name__} has no `encoder` to freeze; mend its BackboneSpec.has_encoder, or set "
+                "encoder=train"
+            )
+        return encoder
 
     def _start_at_identity(self) -> None:
         """Zero the head's last layer: a residual network's first prediction is then its input, and not its input
@@ -100,10 +138,15 @@ def network_factory(
     backbone: str,
     seed: int,
     weights: Weights = SCRATCH,
+    recipe: Recipe | None = None,
 ) -> NetworkFactory:
     """The factory that a method gets. `backbones` finds the spec that answers to a backbone's name; networks that
-    take pretrained weights start from `weights`, and the rest of them as the seed has it."""
+    take pretrained weights start from `weights`, and the rest of them as the seed has it. `recipe` says what of them
+    is frozen; without it nothing is."""
     default = backbone
+    frozen: dict[str, Learning] = (
+        {"encoder": recipe.encoder, "batch_norm": recipe.batch_norm} if recipe is not None else {}
+    )
 
     def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
         name = backbone or default
@@ -112,6 +155,6 @@ def network_factory(
             spec = backbones(name)
             network = resolve(spec.backbone)(name, task.in_channels, task.out_channels)
             weights.load(spec, network, name)
-        return TaskNetwork(network, in_channels=task.in_channels, residual=task.residual)
+        return TaskNetwork(network, in_channels=task.in_channels, residual=task.residual, **frozen)
 
     return build_network

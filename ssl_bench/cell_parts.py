@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ssl_bench.backbone import network_factory
-from ssl_bench.cell import Cell
+from ssl_bench.cell import Cell, recipe_of
 from ssl_bench.dataset import Dataset
 from ssl_bench.heap import keep_heap
 from ssl_bench.method import Method
@@ -31,7 +31,7 @@ def build_method(
     """The cell's method with its networks at their initial weights, on the CPU; `weights` are what they start from."""
     task: Task = resolve(registry.task(cell.task).task)(classes)
     spec = registry.method(cell.method)
-    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights)
+    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights, recipe_of(cell))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for("method", cell.seed, cell.method))
         method: Method = resolve(spec.method)(task, spec.config(**cell.config), factory)

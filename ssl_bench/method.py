@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
+from ssl_bench.backbone import NetworkFactory, TaskNetwork
+from ssl_bench.forwards import Forwards
 from ssl_bench.parts import Draws, Part
 from ssl_bench.recipe import OptimizerSettings
 from ssl_bench.task import Target, Task
@@ -75,6 +76,8 @@ class Progress:
     """Of a nominal epoch, the unit in which ramp-ups are given."""
     draws: Draws
     """Random numbers for the rows of the batch, seeded from (seed, step)."""
+    forward: Forwards = field(default_factory=Forwards)
+    """Runs rows through a task network, in one pass or in two: `progress.forward(network, images, labeled)`."""
 
 
 class Player:
@@ -91,11 +94,19 @@ class Player:
         """The parameters that learn."""
         return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Those of its task networks' encoders, whose learning rate a recipe may multiply."""
+        return self._of_task_networks("encoder")
+
     def head_parameters(self) -> list[nn.Parameter]:
-        """Those of the network's head, whose learning rate a recipe may multiply."""
-        network = getattr(self.module, "network", None)
-        head = getattr(network, "head", None)
-        return [p for p in head.parameters() if p.requires_grad] if isinstance(head, nn.Module) else []
+        """Those of its task networks' heads, whose learning rate a recipe may multiply."""
+        return self._of_task_networks("head")
+
+    def _of_task_networks(self, name: str) -> list[nn.Parameter]:
+        networks = [part.network for part in self.module.modules() if isinstance(part, TaskNetwork)]
+        parts = [getattr(network, name, None) for network in networks]
+        modules = [part for part in parts if isinstance(part, nn.Module)]
+        return [p for module in modules for p in module.parameters() if p.requires_grad]
 
 
 class Panel(NamedTuple):
@@ -110,9 +121,10 @@ class Panel(NamedTuple):
 class Method(nn.Module, ABC):
     """A way to learn. Modules assigned in `__init__` are saved and restored with the cell.
 
-    Whatever depends on time is a function of `progress`; keep no counters of your own. Mark a network that is
-    never trained by gradient (a teacher) with `requires_grad_(False)`; a network that is merely frozen in one
-    term needs nothing, since the trainer takes a player's gradient for that player's parameters alone.
+    Whatever depends on time is a function of `progress`; keep no counters of your own. Run labelled and unlabelled
+    rows through a task network by `progress.forward`, else a recipe with `forward = separate` is refused. Mark a
+    network that is never trained by gradient (a teacher) with `requires_grad_(False)`; a network that is merely frozen
+    in one term needs nothing, since the trainer takes a player's gradient for that player's parameters alone.
     """
 
     def __init__(self, task: Task, config: Any, build_network: NetworkFactory) -> None:

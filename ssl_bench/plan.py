@@ -11,7 +11,8 @@ from ssl_bench.errors import UsageError, not_taking_part
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.files import existing
 from ssl_bench.lock import PATIENCE
-from ssl_bench.recipe import Recipe, Tier
+from ssl_bench.recipe import Tier
+from ssl_bench.recipe_checks import check_encoders, check_parts, check_settings
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.sources import Source, open_sources
@@ -182,9 +183,12 @@ class _Planning:
     ) -> Iterator[Cell]:
         """A cell for each point of a search, or for the settings as they are, at each seed."""
         registry, request = self.registry, self.request
+        recipe = self.recipes[task.name]
         for trial, config in self.configs[task.name, method.name]:
             names = [backbone, *config.backbones()]
             start = weights_for(self.weights, registry, names)
+            check_encoders(task, recipe, {name: registry.backbone(name) for name in names}, start)
+            check_settings(task, method, recipe, config)
             keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
             for seed in request.seeds:
                 yield Cell(
@@ -195,7 +199,7 @@ class _Planning:
                     method=method.name,
                     seed=seed,
                     tier=request.tier,
-                    recipe=self.recipes[task.name].model_dump(mode="json"),
+                    recipe=recipe.stored(),
                     config=config.stored(),
                     threads=request.threads,
                     providers={part: str(registry.providers[key]) for part, key in keys.items()},
@@ -211,19 +215,6 @@ class _Planning:
                     trials=self.trials.get((task.name, method.name)) or self.trials.get(("", method.name)),
                     trial=trial,
                 )
-
-
-def check_parts(task: TaskSpec, method: MethodSpec, recipe: Recipe, execution: Execution) -> None:
-    """UsageError unless the rows of a step can be cut in the parts that `execution` asks for."""
-    possible = recipe.possible_parts(method.uses_unlabeled)
-    if execution.micro_batches * execution.processes not in possible:
-        rows = f"{recipe.labeled_rows} labelled"
-        rows += f" and {recipe.unlabeled_rows} unlabelled" if method.uses_unlabeled else ""
-        raise UsageError(
-            f"--micro-batches {execution.micro_batches} x --gpus-per-cell {execution.processes}: {task.name} has "
-            f"{rows} rows per step for {method.name}, to be cut in {', '.join(map(str, possible))} equal parts; "
-            f"or set {task.name}.labeled_rows or .unlabeled_rows"
-        )
 
 
 def by_task(

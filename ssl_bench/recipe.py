@@ -9,7 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Tier = Literal["smoke", "lite", "paper"]
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "paper")
 
+Forward = Literal["joint", "separate"]
+Learning = Literal["train", "frozen"]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+LATER: Mapping[str, Any] = {
+    "forward": "joint",
+    "encoder": "train",
+    "batch_norm": "train",
+    "optimizer.encoder_multiplier": 1.0,
+}
+"""Fields that came after the first records, and their defaults, at which they are left out of what is stored."""
 
 
 class Settings(BaseModel):
@@ -26,6 +36,20 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def in_words(stored: Mapping[str, Any]) -> str:
+    """`separate forwards, encoder frozen`: what a stored recipe, of whatever origin, has beside budget and optimiser
+    that is not the default; empty for nothing."""
+    words = ["separate forwards"] if stored.get("forward") == "separate" else []
+    words += ["BatchNorm frozen"] if stored.get("batch_norm") == "frozen" else []
+    if stored.get("encoder") == "frozen":
+        return ", ".join([*words, "encoder frozen"])
+    optimizer = stored.get("optimizer")
+    multiplier = optimizer.get("encoder_multiplier", 1) if isinstance(optimizer, Mapping) else 1
+    if isinstance(multiplier, int | float) and multiplier != 1:
+        words.append(f"encoder rate × {multiplier:g}")
+    return ", ".join(words)
+
+
 class OptimizerSettings(Settings):
     """One optimiser and its learning rate as a function of the step."""
 
@@ -37,6 +61,7 @@ class OptimizerSettings(Settings):
     schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"
     power: float = Field(0.9, gt=0, description="of the polynomial decay, (1 - step / iterations) ** power")
     head_multiplier: float = Field(1.0, gt=0, description="learning rate of a network's head over the rest's")
+    encoder_multiplier: float = Field(1.0, gt=0, description="the same of its encoder")
 
 
 class Recipe(Settings):
@@ -52,7 +77,30 @@ class Recipe(Settings):
     scale: tuple[float, float] = Field((1.0, 1.0), description="range of the random rescale, log-uniform")
     flip: bool = Field(True, description="random horizontal flip")
     evaluations: int = Field(1, ge=1, description="evaluations over the run, the last one at the last step")
+    forward: Forward = Field(
+        "joint",
+        description="labelled and unlabelled rows in one pass of a task network, and so in one BatchNorm batch, or in "
+        "a pass each",
+    )
+    encoder: Learning = Field(
+        "train", description="of task networks; frozen: as the pretrained weights have it, in evaluation mode"
+    )
+    batch_norm: Learning = Field(
+        "train",
+        description="statistics of all BatchNorm layers of task networks; frozen: the running ones that training "
+        "starts with, those of pretrained weights or else 0 and 1, while scale and shift still learn",
+    )
     optimizer: OptimizerSettings = OptimizerSettings()
+
+    def stored(self) -> dict[str, Any]:
+        """What a cell holds of it. `LATER` fields at their default are left out: such cells keep their names."""
+        content = self.model_dump(mode="json")
+        for name, default in LATER.items():
+            parent, _, last = name.rpartition(".")
+            part = content[parent] if parent else content
+            if part[last] == default:
+                del part[last]
+        return content
 
     @property
     def iterations_per_epoch(self) -> float:

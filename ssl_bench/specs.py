@@ -229,6 +229,10 @@ class MethodConfig(Settings):
         """Names of backbones that the settings ask for besides the cell's own; they are checked with the plan."""
         return []
 
+    def unsuited(self, recipe: Recipe) -> str | None:
+        """Why these settings cannot serve a recipe, and what to do, or None; a UsageError of the plan."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec(Spec):
@@ -265,6 +269,8 @@ class BackboneSpec(Spec):
     load_weights: "Callable[[nn.Module, Path], None] | str | None" = None
     """Loads such a file into a freshly built network. Raises UsageError where it does not fit. None: networks of this
     family start from scratch."""
+    has_encoder: bool = False
+    """Whether its networks have `encoder: nn.Module`, which a recipe may freeze or give a learning rate of its own."""
 
     def answers_to(self, name: str) -> bool:
         """Whether it builds the network of that name."""

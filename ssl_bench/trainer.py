@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ssl_bench.distributed import ALONE, World, stepping
 from ssl_bench.errors import PluginError
+from ssl_bench.forwards import Forwards
 from ssl_bench.gradients import Gathered
 from ssl_bench.losses import check_finite
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
@@ -50,6 +51,7 @@ class Trainer:
         self.recipe = recipe
         self.stream = stream
         self.seed = seed
+        self.forward = Forwards(recipe.forward)
         self.players = dict(method.players())
         check_players(method, self.players)
         self.settings = {name: p.optimizer or recipe.optimizer for name, p in self.players.items()}
@@ -87,8 +89,19 @@ class Trainer:
                 f"{type(self.method).__name__}.losses yielded nothing at step {step}; yield "
                 "{player: {term: loss}} once per optimiser step"
             )
+        self._check_forwards(batches[0])
         self.method.after_step(progresses[0])
         return values
+
+    def _check_forwards(self, batch: Batch) -> None:
+        """PluginError where a recipe says who shares a pass, and the method does not ask."""
+        apart = self.forward.mode == "separate" and len(batch.images) > batch.labeled
+        if apart and not self.forward.used:
+            raise PluginError(
+                f"forward=separate: {type(self.method).__name__}.losses calls its networks itself, so labelled and "
+                "unlabelled rows may share a pass; let it call progress.forward(network, images, labeled), or set "
+                "forward=joint"
+            )
 
     def _progresses(self, step: int, batches: Sequence[Batch]) -> list[Progress]:
         """One per part; what they draw is drawn from one generator, for the whole batch."""
@@ -98,7 +111,7 @@ class Trainer:
         for part, batch in zip(self.world.part.split(len(batches)), batches, strict=True):
             kinds = (batch.labeled, len(batch.images) - batch.labeled)
             draws = Draws(generator, part, kinds, shared)
-            made.append(Progress(step, recipe.iterations, recipe.iterations_per_epoch, draws))
+            made.append(Progress(step, recipe.iterations, recipe.iterations_per_epoch, draws, self.forward))
         return made
 
     def _turn(self, runs: Sequence[Iterator[Losses]], step: int) -> dict[str, Tensor] | None:
@@ -181,16 +194,17 @@ def laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
 
 
 def make_optimizer(player: Player, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """The optimiser of a player, with its network's head as a group of its own where rates differ."""
-    groups: list[dict[str, Any]] = [{"params": player.parameters(), "multiplier": 1.0}]
-    head = player.head_parameters() if settings.head_multiplier != 1 else []
-    if head:
-        mine = {id(parameter) for parameter in head}
-        body = [parameter for parameter in player.parameters() if id(parameter) not in mine]
-        groups = [
-            {"params": body, "multiplier": 1.0},
-            {"params": head, "multiplier": settings.head_multiplier},
-        ]
+    """The optimiser of a player, with its network's encoder and head as groups of their own where rates differ."""
+    parts = (
+        (player.encoder_parameters(), settings.encoder_multiplier),
+        (player.head_parameters(), settings.head_multiplier),
+    )
+    apart: list[dict[str, Any]] = [
+        {"params": own, "multiplier": multiplier} for own, multiplier in parts if own and multiplier != 1
+    ]
+    taken = {id(parameter) for group in apart for parameter in group["params"]}
+    rest = [parameter for parameter in player.parameters() if id(parameter) not in taken]
+    groups = [{"params": rest, "multiplier": 1.0}, *apart]
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=True)

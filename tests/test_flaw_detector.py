@@ -34,8 +34,8 @@ def test_map_sizes_at_321() -> None:
 
 
 def test_variant_pads_by_one() -> None:
-    sizes = map_sizes(FlawDetector(4, "ibn"), 321, 60)
-    assert sizes == [(160, 30), (80, 15), (79, 14), (39, 7), (38, 6), (19, 3), (18, 2), (9, 1)]
+    sizes = map_sizes(FlawDetector(4, "ibn"), 321, 92)
+    assert sizes == [(160, 46), (80, 23), (79, 22), (39, 11), (38, 10), (19, 5), (18, 4), (9, 2)]
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 8), (8, 31), (17, 100), (64, 64)])
@@ -48,8 +48,8 @@ def test_any_input_from_8_px_trains_in_batches_of_two(height: int, width: int) -
 
 
 def test_variant_refuses_small_inputs_in_one_line() -> None:
-    with pytest.raises(UsageError, match="60 px or more, not 32 x 96") as caught:
-        FlawDetector(5, "ibn")(torch.rand(2, 2, 32, 96), torch.rand(2, 3, 32, 96))
+    with pytest.raises(UsageError, match=r"92 px or more, .* not 91 x 96") as caught:
+        FlawDetector(5, "ibn")(torch.rand(2, 2, 91, 96), torch.rand(2, 3, 91, 96))
     assert "\n" not in str(caught.value)
 
 

@@ -20,12 +20,13 @@ from ssl_bench.testing import TOYS
 from ssl_bench.trainer import Trainer
 from ssl_bench_plugins.methods import flaw_detector
 from ssl_bench_plugins.methods.flaw_maps import both_flawed, exchange, readable
-from ssl_bench_plugins.methods.gct import GCT
+from ssl_bench_plugins.methods.gct import GCT, Guide, View
 from ssl_bench_plugins.methods.paper_configs import PAPER_METHODS, GCTConfig
 
 HEIGHT, WIDTH, LABELED, ROWS = 40, 56, 2, 5
 SETTINGS: Mapping[str, Any] = {"lambda_fc": 0.7, "lambda_dc": 3.0, "eta_dc": 2, "xi": 0.3, "nu": 1}
 STEP, EPOCH = 5, 10.0
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RECIPE = Recipe(iterations=20, epochs=2, optimizer=OptimizerSettings(name="sgd", learning_rate=0.1))
 
 
@@ -135,14 +136,13 @@ def naive_gradients(method: GCT) -> dict[str, list[Tensor]]:
     images, labeled = batch.images, batch.labeled
     valid = torch.cat([batch.targets.valid, batch.valid[labeled:]])
     networks = {"first": method.first, "second": method.second}
+    # F sees what networks see.
+    seen = (images - torch.tensor(IMAGENET[0]).view(3, 1, 1)) / torch.tensor(IMAGENET[1]).view(3, 1, 1)
     with torch.no_grad():
         predictions = [task.activate(network(images)) * valid for network in networks.values()]
         maps = [
             np.stack(
-                [
-                    naive_map(f[0].numpy(), v[0].numpy())
-                    for f, v in zip(detector(p, images), valid, strict=True)
-                ]
+                [naive_map(f[0].numpy(), v[0].numpy()) for f, v in zip(detector(p, seen), valid, strict=True)]
             )
             for p in predictions
         ]
@@ -163,10 +163,12 @@ def naive_gradients(method: GCT) -> dict[str, list[Tensor]]:
         logits = network(images)
         prediction = task.activate(logits) * valid
         target = torch.where(swap[k], predictions[1 - k], prediction.detach())
-        flaws = detector(prediction, images)
+        flaws = detector(prediction, seen)
         loss = task.loss(logits[:labeled], batch.targets)
         if config.mode != "fc":
-            loss = loss + ramp * config.lambda_dc * mean_where((prediction - target)[rows] ** 2, valid[rows])
+            outputs = 21 if task.kind == "classification" else task.out_channels
+            squares = ((prediction - target) ** 2 * valid)[rows].sum() / (valid.sum() * outputs)
+            loss = loss + ramp * config.lambda_dc * squares
         if config.mode != "dc":
             weight = mask[rows] if config.mode == "gct" else 1.0
             loss = loss + config.lambda_fc * mean_where(weight * flaws[rows] ** 2, valid[rows])
@@ -175,7 +177,7 @@ def naive_gradients(method: GCT) -> dict[str, list[Tensor]]:
     errors = []
     for prediction in predictions:
         truth = [naive_truth(prediction[row].numpy(), label[row].double().numpy()) for row in range(labeled)]
-        flaws = detector(prediction, images)[:labeled]
+        flaws = detector(prediction, seen)[:labeled]
         errors.append(mean_where((flaws - torch.from_numpy(np.stack(truth))[:, None]) ** 2, known))
     found["detector"] = list(torch.autograd.grad(sum(errors) / 2, list(detector.parameters())))
     return found
@@ -258,6 +260,38 @@ def test_consistency_ramps_up() -> None:
     assert term(0) / end == pytest.approx(math.exp(-5))
     assert term(10) / end == pytest.approx(math.exp(-1.25))
     assert term(90) == pytest.approx(end)
+
+
+def test_a_weight_means_the_same_for_any_number_of_classes_and_rows() -> None:
+    """100 of the appendix's mean is 14 of a plain mean over 6 classes and half of the rows."""
+    torch.manual_seed(0)
+    squares = torch.rand(4, 6, 8, 8)
+    valid = torch.ones(4, 1, 8, 8, dtype=torch.bool)
+    target = torch.zeros_like(squares)
+
+    class SixClasses(TOYS["classification"]):  # type: ignore[misc]
+        out_channels = 6
+
+        def loss(self, logits: Tensor, target: Target) -> Tensor:
+            return logits.sum() * 0
+
+    def consistency(kind: Kind, rows: str) -> float:
+        task = SixClasses() if kind == "classification" else TOYS["regression"]()
+        config = GCTConfig(mode="dc", lambda_dc=100, eta_dc=0, constraints_on=rows)
+        method = GCT(task, config, lambda *_: nn.Identity())  # type: ignore[arg-type]
+        values = squares[:, : task.out_channels]
+        view, guide = View(values, values.sqrt(), valid), Guide(target[:, : task.out_channels], valid)
+        images = torch.zeros(4, 3, 8, 8)
+        batch = Batch(images, valid, Target(torch.zeros(2, 1, 8, 8), valid[:2]))
+        return method._terms(view, guide, batch, valid, progress())["consistency"].item()
+
+    assert consistency("classification", "unlabeled") == pytest.approx(
+        100 * 6 / 21 / 2 * squares[2:].mean().item()
+    )
+    assert pytest.approx(14, abs=0.3) == 100 * 6 / 21 / 2
+    assert consistency("classification", "all") == pytest.approx(100 * 6 / 21 * squares.mean().item())
+    # A regression task's outputs are the paper's own.
+    assert consistency("regression", "unlabeled") == pytest.approx(100 / 2 * squares[2:, :1].mean().item())
 
 
 @pytest.mark.parametrize("kind", TOYS)

@@ -68,6 +68,7 @@ def test_no_module_grows_beyond_reason() -> None:
         ["run", "--help"],
         ["plan", "--tasks", "night"],
         ["plan", "--tasks", "night,matting", "--tier", "paper"],
+        ["plan", "--tasks", "night", "--set", "night.optimizer.encoder_multiplier=0.5"],
         ["data", "list"],
     ],
 )

@@ -41,6 +41,8 @@ from ssl_bench.worker import main
 for _name in ("ssl_bench.processes", "torch._dynamo", "torch._inductor.config"):
     importlib.import_module(_name)
 CPU = torch.device("cpu")
+APART = [("night", "mt"), ("segmentation", "s4l"), ("segmentation", "advssl"), ("segmentation", "gct")]
+"""Tasks and methods that are also run with a pass for labelled rows and one for the others."""
 
 
 def in_a_process(body: Callable[..., None], *arguments: Any) -> multiprocessing.Process:
@@ -61,6 +63,10 @@ def learn_together(data: str, out: str) -> None:
         found[f"{task} {name} {settings}"] = learnt(method, task, void=True, world=world)
         buffers = [buffer.double().sum().item() for buffer in method.buffers()]
         assert world.gather(buffers) == [buffers] * 2
+    for task, name in APART:
+        method = build(task, name, registry, norm=True)
+        synchronise(method)
+        found[f"{task} {name} apart"] = learnt(method, task, void=True, world=world, forward="separate")
     found["evaluation"] = scores(Path(data), registry, world)
     gathered = world.gather(found)
     if world.leads:
@@ -97,6 +103,9 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
         )
         for task, name, settings in variants()
     }
+    for task, name in APART:
+        run = learnt(build(task, name, registry, norm=True), task, void=True, forward="separate")
+        alone[f"{task} {name} apart"] = run
     alone["evaluation"] = scores(data, registry, World())
     process = in_a_process(start_two, str(data), str(tmp_path / "found.pt"))
     process.join(500)

@@ -182,16 +182,43 @@ def test_ramp_up() -> None:
     assert ramp_up(10, 10) == ramp_up(99, 10) == ramp_up(0, 0) == 1
 
 
-def test_the_head_learns_at_its_own_rate() -> None:
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = nn.Module()
-            self.network.body, self.network.head = nn.Linear(2, 2), nn.Linear(2, 2)
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    ("rates", "groups"),
+    [
+        ({}, [("body encoder head", 1.0)]),
+        ({"head_multiplier": 10}, [("body encoder", 1.0), ("head", 10.0)]),
+        ({"encoder_multiplier": 0.1}, [("body head", 1.0), ("encoder", 0.1)]),
+        (
+            {"encoder_multiplier": 0.1, "head_multiplier": 10},
+            [("body", 1.0), ("encoder", 0.1), ("head", 10.0)],
+        ),
+    ],
+)
+def test_encoder_and_head_learn_at_their_own_rates(
+    alone: bool, rates: Mapping[str, float], groups: list[tuple[str, float]]
+) -> None:
+    parts = nn.Module()
+    parts.body, parts.encoder, parts.head = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
+    network = TaskNetwork(parts, in_channels=3, residual=False)
+    # With a module beside it, of whose rate no recipe knows.
+    player = Player(network if alone else nn.ModuleList([network, nn.Linear(2, 2, bias=False)]))
+    optimizer = make_optimizer(player, OptimizerSettings(name="sgd", **rates))
+    assert len(optimizer.param_groups) == len(groups)
+    for group, (names, multiplier) in zip(optimizer.param_groups, groups, strict=True):
+        mine = {id(parameter) for parameter in group["params"]}
+        expected = {id(p) for name in names.split() for p in getattr(parts, name).parameters()}
+        assert expected <= mine
+        assert len(mine - expected) == (not alone and multiplier == 1.0)
+        assert group["multiplier"] == multiplier
 
-    settings = OptimizerSettings(name="sgd", head_multiplier=10)
-    groups = make_optimizer(Player(Network()), settings).param_groups
-    assert [(len(group["params"]), group["multiplier"]) for group in groups] == [(2, 1.0), (2, 10.0)]
+
+def test_a_frozen_encoder_has_no_group() -> None:
+    parts = nn.Module()
+    parts.encoder, parts.head = nn.Linear(2, 2), nn.Linear(2, 2)
+    player = Player(TaskNetwork(parts, in_channels=3, residual=False, encoder="frozen"))
+    optimizer = make_optimizer(player, OptimizerSettings(encoder_multiplier=0.1))
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2]
 
 
 def test_residual_networks_start_at_the_identity_and_still_learn() -> None:

@@ -10,7 +10,7 @@ from ssl_bench.cell import resolve_config
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.heap import keep_heap
 from ssl_bench.method import Batch, Method
-from ssl_bench.recipe import OptimizerSettings, Recipe
+from ssl_bench.recipe import Forward, OptimizerSettings, Recipe
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target
@@ -80,7 +80,13 @@ def build(task: str, method: str, registry: Registry, *, norm: bool, **settings:
 
 
 def learnt(
-    method: Method, task: str, *, void: bool, parts: int = 1, world: World = ALONE
+    method: Method,
+    task: str,
+    *,
+    void: bool,
+    parts: int = 1,
+    world: World = ALONE,
+    forward: Forward = "joint",
 ) -> dict[str, Tensor]:
     """Train for a few steps; every loss on the way and what all networks then predict."""
 
@@ -89,7 +95,8 @@ def learnt(
             return batch(task, step, void=void).split(world.size)[world.rank]
 
     keep_heap()
-    trainer = Trainer(method, RECIPE, Rows(), 0, micro_batches=parts, world=world)
+    recipe = RECIPE.model_copy(update={"forward": forward})
+    trainer = Trainer(method, recipe, Rows(), 0, micro_batches=parts, world=world)
     found = {}
     for step in range(STEPS):
         for name, value in trainer.step(step).items():

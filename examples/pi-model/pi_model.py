@@ -37,7 +37,8 @@ class PiModel(Method):
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         views = [self.task.perturb(batch.unlabeled_images, progress.draws) for _ in range(2)]
-        logits = self.model(torch.cat([batch.labeled_images, *views]))
+        rows = torch.cat([batch.labeled_images, *views])
+        logits = progress.forward(self.model, rows, batch.labeled)
         count = len(batch.unlabeled_images)
         labeled, first, second = logits.split([batch.labeled, count, count])
         error = (self.task.activate(first) - self.task.activate(second)) ** 2

@@ -15,6 +15,7 @@ from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
 from ssl_bench.lock import Owner
 from ssl_bench.plan import Plan
+from ssl_bench.recipe import in_words
 from ssl_bench.results import Record, ResultStore
 
 PLAIN_SECONDS = 10.0
@@ -28,10 +29,12 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
         cells = [cell for cell in plan.cells if cell.task == task]
         where = source.path or "made in memory"
         finished = sum(done[cell.id] for cell in cells)
+        treated = in_words(cells[0].recipe) if cells else ""
         click.echo(
             f"{task}: {number_of(len(cells), 'cell')} ({finished} finished), {source.spec.name} ({where}), "
             f"{number_of(len(source.dataset.train), 'training image')} with labels, "
             f"{len(source.dataset.unlabeled)} without, {number_of(len(source.dataset.test), 'test image')}"
+            f"{', ' * bool(treated)}{treated}"
         )
         for cell in cells if not brief else ():
             state = "finished" if done[cell.id] else "run"

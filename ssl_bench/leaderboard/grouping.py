@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.entries import Entry
 from ssl_bench.leaderboard.fields import MISSING, canonical
-from ssl_bench.recipe import TIERS, flat
+from ssl_bench.recipe import LATER, TIERS, flat
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -85,7 +85,7 @@ def differing(entries: Sequence[Entry]) -> str:
 
 def _differing_recipe(entries: Sequence[Entry]) -> str:
     """The first field of their recipes that differs, with two of its values."""
-    recipes = [flat(entry.recipe_settings) for entry in entries]
+    recipes = [{**LATER, **flat(entry.recipe_settings)} for entry in entries]
     for field in sorted({field for recipe in recipes for field in recipe}):
         if len(values := sorted({canonical(recipe.get(field)) for recipe in recipes})) > 1:
             return f"recipe: {field} {values[0]} and {values[1]}"

@@ -25,6 +25,7 @@ from ssl_bench.leaderboard.model import (
 )
 from ssl_bench.leaderboard.rows import Row, column_titles, setting_text
 from ssl_bench.leaderboard.scores import Score, make_scores, shown
+from ssl_bench.recipe import in_words as recipe_in_words
 from ssl_bench.specs import RATE
 
 REFERENCES = "References"
@@ -129,7 +130,7 @@ def settings_table(section: Section) -> Grid:
                 cell(head.unlabeled),
                 Cell(words(Span(head.split, "code"), ", seed ", Span(head.split_seed))),
                 _network(head),
-                Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"))),
+                _recipe(head),
                 _computed(head),
             ]
         )
@@ -245,6 +246,12 @@ def _data(head: Entry) -> tuple[Span, ...]:
     """Title, data set or layout where it is another, fingerprint."""
     layout = words(" (", Span(head.dataset), ")") if head.is_titled else ()
     return words(Span(head.data_title), *layout, " ", Span(head.data[:FINGERPRINT], "code"))
+
+
+def _recipe(head: Entry) -> Cell:
+    treated = recipe_in_words(head.recipe_settings)
+    more = (", ", Span(treated)) if treated else ()
+    return Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"), *more))
 
 
 def _network(head: Entry) -> Cell:

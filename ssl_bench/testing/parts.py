@@ -126,6 +126,11 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
                 return f"no gradient reaches '{key}': it is not used, or detached on the way"
         return None
 
+    def its_encoder_is_there() -> str | None:
+        if spec.has_encoder and not isinstance(getattr(first, "encoder", None), nn.Module):
+            return "`BackboneSpec.has_encoder` is set, and the network has no module `encoder`"
+        return None
+
     def it_is_finite_under_bf16() -> str | None:
         wrapped = TaskNetwork(first, in_channels=3, residual=False).eval()
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -135,6 +140,7 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
         its_start_is_the_seeds,
         logits_have_the_images_size,
         every_parameter_learns,
+        its_encoder_is_there,
         it_is_finite_under_bf16,
     ):
         yield check.__name__.replace("_", " "), check

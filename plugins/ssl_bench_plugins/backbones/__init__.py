@@ -19,6 +19,7 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             name="unet-small",
             title="4 levels, 16 to 96 channels, 0.34 M parameters",
             backbone=f"{_HERE}.unet_small:build",
+            has_encoder=True,
         ),
         BackboneSpec(
             name="deeplabv2",
@@ -28,6 +29,7 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             validate=f"{_HERE}.deeplabv2:validate",
             find_weights=f"{_HERE}.deeplabv2:find_weights",
             load_weights=f"{_HERE}.encoder_weights:load",
+            has_encoder=True,
         ),
         BackboneSpec(
             name="dhdn",
@@ -49,5 +51,6 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             validate=f"{_HERE}.smp:validate",
             find_weights=f"{_HERE}.smp:find_weights",
             load_weights=f"{_HERE}.encoder_weights:load",
+            has_encoder=True,
         ),
     ]

@@ -58,7 +58,7 @@ class AdvSSL(Method):
         """One graph of the critic on the predictions serves both players."""
         config, task, labeled = self.config, self.task, batch.labeled
         valid = torch.cat([batch.targets.valid, batch.unlabeled_valid])
-        logits = self.model(batch.images)
+        logits = progress.forward(self.model, batch.images, batch.labeled)
         fake = self.critic(torch.where(valid, task.activate(logits), 0.0))
         real = self.critic(task.encode(batch.targets).value)
         passing = [judged(fake[rows], 1.0, valid[rows]) for rows in (slice(labeled), slice(labeled, None))]

@@ -13,19 +13,17 @@ from torch.nn import functional as F
 
 from ssl_bench.errors import UsageError
 from ssl_bench.toolbox.layers import SameConv2d
+from ssl_bench_plugins.methods.paper_configs import SMALLEST_IBN
 
 LAYERS = ((64, 2), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))
 """Output channels and stride of the first seven convolutions, all 4 x 4; the eighth gives 1 channel at stride 2."""
-
-SMALLEST_IBN = 60
-"""Side, px, under which the public code's padding shrinks a map to nothing."""
 
 
 class FlawDetector(nn.Module):
     """F. `norm`: `batch` is the paper's; `ibn` the public code's variant.
 
     The variant normalises half of the channels per batch and half per image, and pads every convolution by 1, so
-    that stride 1 shrinks a map by a pixel; it takes images of 60 px or more, the paper's of any size.
+    that stride 1 shrinks a map by a pixel; it takes images of 92 px or more, of which the map has more than one cell.
     """
 
     def __init__(self, in_channels: int, norm: Literal["batch", "ibn"] = "batch") -> None:
@@ -39,12 +37,13 @@ class FlawDetector(nn.Module):
         self.layers = nn.Sequential(*layers, self._convolution(in_channels, 1, 2))
 
     def forward(self, prediction: Tensor, images: Tensor) -> Tensor:
-        """T(x) (B, O, H, W) and x (B, C, H, W) to a flaw map (B, 1, H, W) without a bound, float32 at least."""
+        """T(x) (B, O, H, W) and x (B, C, H, W), normalised as the network that made T(x) sees it, to a flaw map
+        (B, 1, H, W) without a bound, float32 at least."""
         size = images.shape[-2:]
         if self.norm == "ibn" and min(size) < SMALLEST_IBN:
             raise UsageError(
-                f"GCT's detector_norm 'ibn' needs images of {SMALLEST_IBN} px or more, not {size[0]} x {size[1]}; "
-                "set detector_norm=batch or a larger crop"
+                f"GCT's detector_norm 'ibn' needs images of {SMALLEST_IBN} px or more, for a map of more than one "
+                f"cell, not {size[0]} x {size[1]}; set detector_norm=batch or a larger crop"
             )
         flaws = self.layers(torch.cat([prediction, images], 1))
         flaws = flaws.to(torch.promote_types(flaws.dtype, torch.float32))

@@ -6,6 +6,12 @@ https://arxiv.org/abs/2008.05258, with its supplement.
     L_Tk = task(T_k(x_l), y) + r(t) lambda_dc MSE(T_k(x), target_k) + lambda_fc mean(M F(T_k(x), x)^2)
     L_F  = mean over k of MSE(F(T_k(x_l), x_l), C(T_k(x_l), y))
 
+F sees x normalised as T_k sees it. A weight means the same for any number of classes and rows: the appendix's lambda_dc
+of 100 is of a mean over all rows, labelled ones included, and over 21 classes. So the squares of the constrained rows
+are summed, and divided by the valid pixels of all rows and by 21, whatever the number of classes: with 6 classes and
+as many labelled as unlabelled rows 100 is 14 of a plain mean. For regression they are divided by the task's own
+outputs, which are the paper's. Flaw correction is a mean over the valid pixels of the constrained rows, of one channel.
+
 Deviations: one forward pass of each network and one of F per network serve all terms, since a player's gradient is
 taken for its own parameters alone; the gradients are the paper's. Networks with dropout or stochastic depth would then
 be compared with their own draw, so targets and masks get a forward pass of their own. Without dynamic consistency
@@ -18,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
+from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
 from ssl_bench.task import Target, Task, masked_mean
 from ssl_bench.toolbox.layers import draws_at_random
@@ -27,6 +33,9 @@ from ssl_bench_plugins.methods.flaw_detector import FlawDetector
 from ssl_bench_plugins.methods.flaw_maps import both_flawed, exchange, readable
 from ssl_bench_plugins.methods.paper_configs import CRITIC_OPTIMIZER, GCTConfig
 from ssl_bench_plugins.methods.pipeline_c import flaw_target
+
+CLASSES = 21
+"""Of the data set that the appendix's weight of dynamic consistency was found on."""
 
 
 class View(NamedTuple):
@@ -54,6 +63,9 @@ class GCT(Method):
         self.second = build_network(1, config.second_backbone)
         self.detector = FlawDetector(task.in_channels + task.out_channels, config.detector_norm)
         self.mu = config.mu or 1 / task.out_channels
+        self.lambda_dc = config.lambda_dc
+        if task.kind == "classification":
+            self.lambda_dc *= task.out_channels / CLASSES
         # Flaw correction alone has neither targets nor masks.
         self.redraws = config.mode != "fc" and any(map(draws_at_random, (self.first, self.second)))
 
@@ -69,8 +81,8 @@ class GCT(Method):
         if self.config.low_memory:
             yield from self._one_by_one(networks, batch, valid, progress)
             return
-        views = [self._view(network, batch.images, valid) for network in networks.values()]
-        guides = self._guides(self._draws(networks, batch, valid) if self.redraws else views, valid)
+        views = [self._view(network, batch, valid, progress) for network in networks.values()]
+        guides = self._guides(self._draws(networks, batch, valid, progress) if self.redraws else views, valid)
         terms = [
             self._terms(view, guide, batch, valid, progress)
             for view, guide in zip(views, guides, strict=True)
@@ -78,28 +90,41 @@ class GCT(Method):
         yield {**dict(zip(networks, terms, strict=True)), "detector": self._detector_terms(views, batch)}
 
     def _one_by_one(
-        self, networks: Mapping[str, nn.Module], batch: Batch, valid: Tensor, progress: Progress
+        self, networks: Mapping[str, TaskNetwork], batch: Batch, valid: Tensor, progress: Progress
     ) -> Iterator[Losses]:
         """The same losses with one network's graph in memory at a time.
 
         Targets and masks come from the state before any step, so without random layers all gradients are the default
         mode's. Running statistics of BatchNorm differ: they see the batch once per forward pass.
         """
-        draws = self._draws(networks, batch, valid)
+        draws = self._draws(networks, batch, valid, progress)
         guides = self._guides(draws, valid)
         for (name, network), guide in zip(networks.items(), guides, strict=True):
-            yield {name: self._terms(self._view(network, batch.images, valid), guide, batch, valid, progress)}
-        again = [view._replace(flaws=self.detector(view.prediction, batch.images)) for view in draws]
+            view = self._view(network, batch, valid, progress)
+            yield {name: self._terms(view, guide, batch, valid, progress)}
+        again = [
+            view._replace(flaws=self._flaws(network, view.prediction, batch.images))
+            for network, view in zip(networks.values(), draws, strict=True)
+        ]
         yield {"detector": self._detector_terms(again, batch)}
 
-    def _view(self, network: nn.Module, images: Tensor, valid: Tensor) -> View:
-        logits = network(images)
+    def _view(self, network: TaskNetwork, batch: Batch, valid: Tensor, progress: Progress) -> View:
+        logits = progress.forward(network, batch.images, batch.labeled)
+        return self._seen(network, logits, batch.images, valid)
+
+    def _seen(self, network: TaskNetwork, logits: Tensor, images: Tensor, valid: Tensor) -> View:
         prediction = torch.where(valid, self.task.activate(logits), 0.0)
-        return View(logits, prediction, self.detector(prediction, images))
+        return View(logits, prediction, self._flaws(network, prediction, images))
+
+    def _flaws(self, network: TaskNetwork, prediction: Tensor, images: Tensor) -> Tensor:
+        flaws: Tensor = self.detector(prediction, network.normalize(images))
+        return flaws
 
     @torch.no_grad()
-    def _draws(self, networks: Mapping[str, nn.Module], batch: Batch, valid: Tensor) -> list[View]:
-        return [self._view(network, batch.images, valid) for network in networks.values()]
+    def _draws(
+        self, networks: Mapping[str, TaskNetwork], batch: Batch, valid: Tensor, progress: Progress
+    ) -> list[View]:
+        return [self._view(network, batch, valid, progress) for network in networks.values()]
 
     @torch.no_grad()
     def _guides(self, views: list[View], valid: Tensor) -> list[Guide]:
@@ -116,9 +141,11 @@ class GCT(Method):
         terms = {"task": self.task.loss(view.logits[: batch.labeled], batch.targets)}
         rows = slice(batch.labeled if config.constraints_on == "unlabeled" else 0, None)
         if config.mode != "fc":
-            weight = config.lambda_dc * ramp_up(progress.step, config.eta_dc * progress.iterations_per_epoch)
-            error = (view.prediction[rows] - guide.target[rows]).square()
-            terms["consistency"] = weight * masked_mean(error, valid[rows])
+            weight = self.lambda_dc * ramp_up(progress.step, config.eta_dc * progress.iterations_per_epoch)
+            # Over all rows, of which those that are not constrained have no error.
+            error = torch.zeros_like(view.prediction)
+            error[rows] = (view.prediction[rows] - guide.target[rows]).square()
+            terms["consistency"] = weight * masked_mean(error, valid)
         if config.mode != "dc":
             flaws = torch.where(guide.mask[rows], view.flaws[rows], 0.0).square()
             terms["correction"] = config.lambda_fc * masked_mean(flaws, valid[rows])
@@ -148,7 +175,7 @@ class GCT(Method):
         As for labelled rows in training, zeroed at void; but with running statistics, as in evaluation.
         """
         value, valid = self.task.encode(target)
-        views = [self._view(network, images, valid) for network in (self.first, self.second)]
+        views = [self._seen(network, network(images), images, valid) for network in (self.first, self.second)]
         maps = readable(views[0].flaws, valid), readable(views[1].flaws, valid)
         panels = [Panel("prediction 2", self.task.activate(views[1].logits), is_prediction=True)]
         for number, (view, guide, flaws) in enumerate(

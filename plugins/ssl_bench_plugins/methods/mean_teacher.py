@@ -45,7 +45,8 @@ class MeanTeacher(Method):
         student_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
         teacher_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
 
-        student_logits = self.student(torch.cat([batch.labeled_images, student_view]))
+        student_rows = torch.cat([batch.labeled_images, student_view])
+        student_logits = progress.forward(self.student, student_rows, batch.labeled)
         labeled_logits, unlabeled_logits = student_logits.tensor_split([batch.labeled])
         with torch.no_grad():
             teacher_logits = self.teacher(teacher_view)

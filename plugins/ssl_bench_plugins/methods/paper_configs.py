@@ -4,13 +4,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.recipe import OptimizerSettings
+from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec
 
 CRITIC_OPTIMIZER = OptimizerSettings(
     name="adam", learning_rate=1e-4, betas=(0.9, 0.99), schedule="polynomial", power=0.9
 )
 """Of GCT's flaw detector and of AdvSSL's critic. The rate is appendix B's; where that is silent, the public code's."""
+
+SMALLEST_IBN = 92
+"""Side, px, under which the map of the public code's flaw detector, which its padding shrinks, is a single cell."""
 
 APPENDIX = "appendix"
 """Preset of `ssl-bench tune`. Appendix C says that the settings were found by grid search, and gives what was found;
@@ -60,7 +63,10 @@ class GCTConfig(MethodConfig):
         0.1, ge=0, description="weight of flaw correction", json_schema_extra=_symbol(r"\lambda_{fc}")
     )
     lambda_dc: float = Field(
-        1.0, ge=0, description="weight of dynamic consistency", json_schema_extra=_symbol(r"\lambda_{dc}")
+        1.0,
+        ge=0,
+        description="weight of dynamic consistency; for classes, of a mean over 21 of them",
+        json_schema_extra=_symbol(r"\lambda_{dc}"),
     )
     eta_dc: float = Field(
         5,
@@ -103,6 +109,15 @@ class GCTConfig(MethodConfig):
     def backbones(self) -> list[str]:
         """The second network's architecture, where it is another."""
         return [self.second_backbone] if self.second_backbone else []
+
+    def unsuited(self, recipe: Recipe) -> str | None:
+        """A detector whose map would be a single cell."""
+        if self.detector_norm == "batch" or recipe.crop >= SMALLEST_IBN:
+            return None
+        return (
+            f"detector_norm=ibn has a map of one cell, and so tells nothing, below {SMALLEST_IBN} px, and the crop is "
+            f"{recipe.crop}; set detector_norm=batch or a larger crop"
+        )
 
 
 PAPER_METHODS = (

@@ -10,6 +10,7 @@ reads the network's logits z, since a task network has no feature vector of its 
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -36,16 +37,13 @@ class RotationHead(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, 4))
 
 
-class ModelPlayer(Player):
-    """A task network and what it learns with, stepped as one; the recipe's head is the task network's."""
+class Pass(NamedTuple):
+    """Images of one shape that go through the network together, labelled rows first."""
 
-    def __init__(self, network: nn.Module, beside: nn.Module) -> None:
-        super().__init__(nn.ModuleList([network, beside]))
-        self.network = Player(network)
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        """Those of the task network's head."""
-        return self.network.head_parameters()
+    views: list[tuple[int, int]]
+    """Row of the batch and quarter turns of each image."""
+    labeled: int
+    logits: Tensor
 
 
 class S4L(Method):
@@ -59,43 +57,46 @@ class S4L(Method):
 
     def players(self) -> Mapping[str, Player]:
         """The model with its rotation head."""
-        return {"model": ModelPlayer(self.model, self.rotation_head)}
+        return {"model": Player(nn.ModuleList([self.model, self.rotation_head]))}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """One forward pass of originals and turned copies; copies of another shape go through a second one."""
-        turns = progress.draws.randint(1, 4, len(batch.images)).tolist()
+        turns = list(enumerate(progress.draws.randint(1, 4, len(batch.images)).tolist()))
         height, width = batch.images.shape[-2:]
-        upright = [row for row, turn in enumerate(turns) if height == width or turn == 2]
-        sideways = [row for row in range(len(turns)) if row not in upright]
+        originals = [(row, 0) for row, _ in turns]
+        upright = [view for view in turns if height == width or view[1] == 2]
+        sideways = [view for view in turns if view not in upright]
 
-        logits = self.model(torch.cat([batch.images, *turned(batch.images, turns, upright)]))
-        passes = [(upright, logits[len(turns) :])]
-        votes, angles = [self.rotation_head(logits)], [0] * len(turns) + [turns[row] for row in upright]
-        if sideways:
-            passes.append((sideways, self.model(torch.cat(turned(batch.images, turns, sideways)))))
-            votes.append(self.rotation_head(passes[1][1]))
-            angles += [turns[row] for row in sideways]
+        passes = [
+            self._pass(sorted(views, key=lambda view: view[0] >= batch.labeled), batch, progress)
+            for views in ([*originals, *upright], sideways)
+            if views
+        ]
+        votes = torch.cat([self.rotation_head(each.logits) for each in passes])
+        angles = torch.tensor([turn for each in passes for _, turn in each.views])
         yield {
             "model": {
-                "task": self.task.loss(logits[: batch.labeled], batch.targets),
-                "rotated_task": self.config.w_rot * self._rotated_loss(passes, turns, batch.targets),
-                "rotation": self.config.lambda_s4l
-                * F.cross_entropy(torch.cat(votes), on_device(torch.tensor(angles), logits.device)),
+                "task": self.task.loss(passes[0].logits[: batch.labeled], batch.targets),
+                "rotated_task": self.config.w_rot * self._rotated_loss(passes, batch.targets),
+                "rotation": self.config.lambda_s4l * F.cross_entropy(votes, on_device(angles, votes.device)),
             }
         }
 
-    def _rotated_loss(
-        self, passes: list[tuple[list[int], Tensor]], turns: list[int], targets: Target
-    ) -> Tensor:
+    def _pass(self, views: list[tuple[int, int]], batch: Batch, progress: Progress) -> Pass:
+        labeled = sum(row < batch.labeled for row, _ in views)
+        return Pass(views, labeled, progress.forward(self.model, turned(batch.images, views), labeled))
+
+    def _rotated_loss(self, passes: list[Pass], targets: Target) -> Tensor:
         """Task loss on the turned labelled rows, the mean over the valid pixels of all passes."""
         total = pixels = targets.valid.new_zeros((), dtype=torch.float32)
-        for rows, logits in passes:
-            labeled = [row for row in rows if row < len(targets.value)]
-            if not labeled:
+        for views, labeled, logits in passes:
+            rows = [place for place in range(labeled) if views[place][1]]
+            if not rows:
                 continue
-            value, valid = (torch.cat(turned(part, turns, labeled)) for part in targets)
+            value, valid = (turned(part, [views[place] for place in rows]) for part in targets)
             count = valid.sum()
-            total = total + count * self.task.loss(logits[: len(labeled)], Target(value, valid))
+            # Turned ones come last among the labelled rows of a pass.
+            total = total + count * self.task.loss(logits[rows[0] : labeled], Target(value, valid))
             pixels = pixels + count
         return total / pixels.clamp_min(1.0)
 
@@ -105,6 +106,6 @@ class S4L(Method):
         return self.model
 
 
-def turned(images: Tensor, turns: list[int], rows: list[int]) -> list[Tensor]:
-    """The rows named, each (1, ..., H, W) turned by its own number of quarter turns."""
-    return [rotate(images[row : row + 1], turns[row]) for row in rows]
+def turned(images: Tensor, views: list[tuple[int, int]]) -> Tensor:
+    """The rows named, (V, ..., H, W), each turned by its own number of quarter turns, all to one shape."""
+    return torch.cat([rotate(images[row : row + 1], turn) for row, turn in views])
