@@ -62,7 +62,7 @@ class CutMix(Method):
         weight: float | Tensor = config.lambda_cm
         sure = confidence(target) >= config.tau_cm if config.gate != "none" else torch.ones_like(valid)
         if config.gate != "none":
-            progress.log("sure", masked_mean(sure.float(), valid))
+            progress.log("sure", masked_mean(sure.to(target.dtype), valid))
         if config.gate == "rate":
             yield {}  # One rate for all parts of the batch.
             weight = config.lambda_cm * progress.log.mean("sure")
