@@ -21,7 +21,7 @@ from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, in_a_line
 from ssl_bench.evaluate import Evaluation, evaluate
 from ssl_bench.heartbeat import Heartbeat
-from ssl_bench.losses import READ_EVERY, LossLog
+from ssl_bench.losses import READ_EVERY, LossLog, is_loss
 from ssl_bench.memory import MicroBatches
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.process import Interrupted
@@ -68,7 +68,7 @@ class CellRun:
         if world.size > 1:
             synchronise(self.method)
         self.networks = accelerate(self.method, execution_of(cell), device)
-        self.micro_batches = MicroBatches(folder, cell, self.spec.uses_unlabeled)
+        self.micro_batches = MicroBatches(folder, cell, self.spec, self.method.config)
         self.stream = BatchStream(
             self.data,
             cell.split,
@@ -246,7 +246,7 @@ class CellRun:
             "phase": self.phase,
             "step": self.step,
             "iterations": self.recipe.iterations,
-            "loss": float(sum(self.terms.values())) if self.terms else None,
+            "loss": sum(value for name, value in self.terms.items() if is_loss(name)) if self.terms else None,
             "seconds": self.meter.seconds(),
             "steps_per_second": (taken - 1) / training if taken > 1 else None,
             "device": str(self.device),

@@ -1,11 +1,12 @@
-"""How a cell went: loss terms per nominal epoch, and the evaluations on the way."""
+"""How a cell went: losses and logged values per nominal epoch, and the evaluations on the way."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 
 class Curves:
-    """Mean of every loss term over each nominal epoch."""
+    """Mean of every loss term and logged value over each nominal epoch."""
 
     def __init__(self, iterations: int, epochs: int) -> None:
         self.iterations, self.epochs = iterations, min(epochs, iterations)
@@ -13,9 +14,11 @@ class Curves:
         self.counts: dict[str, list[int]] = {}
 
     def add(self, step: int, terms: dict[str, float]) -> None:
-        """Count in the terms of one step."""
+        """Count in what one step gave; values that are not finite are left out."""
         epoch = step * self.epochs // self.iterations
         for name, value in terms.items():
+            if not math.isfinite(value):
+                continue
             self.sums.setdefault(name, [0.0] * self.epochs)[epoch] += value
             self.counts.setdefault(name, [0] * self.epochs)[epoch] += 1
 

@@ -12,13 +12,13 @@ READ_EVERY = 20
 
 
 class LossLog:
-    """Losses of the steps since the last read."""
+    """Losses of the steps since the last read, and the values logged beside them."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, Mapping[str, Tensor]]] = []
 
     def add(self, step: int, terms: Mapping[str, Tensor]) -> None:
-        """Take note of a step's losses, term to scalar, wherever they are."""
+        """Take note of what a step gave, name to scalar, wherever they are."""
         self._waiting.append((step, terms))
 
     def read(self) -> list[tuple[int, dict[str, float]]]:
@@ -34,8 +34,13 @@ class LossLog:
         return read
 
 
+def is_loss(name: str) -> bool:
+    """Whether a name is `player/term`, a loss, and not that of a value that a method logged."""
+    return "/" in name
+
+
 def check_finite(terms: Mapping[str, float], step: int) -> None:
-    """Diverged, naming term and step, for a loss that is not finite."""
+    """Diverged, naming term and step, for a loss that is not finite; other values may be anything."""
     for name, value in terms.items():
-        if not abs(value) < float("inf"):
+        if is_loss(name) and not abs(value) < float("inf"):
             raise Diverged(f"loss '{name}' is {value} at step {step}; try a lower learning rate")

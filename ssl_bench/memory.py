@@ -7,6 +7,7 @@ from ssl_bench.cell import Cell, execution_of, recipe_of
 from ssl_bench.errors import CellError
 from ssl_bench.files import read_json, write_json
 from ssl_bench.results import MEMORY
+from ssl_bench.specs import MethodConfig, MethodSpec
 
 
 class TakeLess(Exception):
@@ -19,12 +20,12 @@ class MicroBatches:
     Kept in the cell's folder, so that all processes know, and whoever resumes the cell.
     """
 
-    def __init__(self, folder: Path, cell: Cell, uses_unlabeled: bool) -> None:
+    def __init__(self, folder: Path, cell: Cell, method: MethodSpec, config: MethodConfig) -> None:
         execution = execution_of(cell)
         self.asked = execution.micro_batches
         self._file = folder / MEMORY
         self._cell = cell
-        possible = recipe_of(cell).possible_parts(uses_unlabeled)
+        possible = recipe_of(cell).possible_parts(method.uses_unlabeled, config.rows_together())
         self._possible = [
             parts // execution.processes for parts in possible if parts % execution.processes == 0
         ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.forwards import Forwards
+from ssl_bench.log import Log
 from ssl_bench.parts import Draws, Part
 from ssl_bench.recipe import OptimizerSettings
 from ssl_bench.task import Target, Task
@@ -78,6 +79,8 @@ class Progress:
     """Random numbers for the rows of the batch, seeded from (seed, step)."""
     forward: Forwards = field(default_factory=Forwards)
     """Runs rows through a task network, in one pass or in two: `progress.forward(network, images, labeled)`."""
+    log: Log = field(default_factory=Log)
+    """Takes values that are no losses: `progress.log("kept", share)`."""
 
 
 class Player:
@@ -138,7 +141,8 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
-        """Yield once per optimiser step: the players named step together, from one state."""
+        """Yield once per optimiser step: the players named step together, from one state. By `{}` nobody steps; what
+        was logged before it has then its mean over all parts of the batch."""
 
     def after_step(self, progress: Progress) -> None:
         """Once per iteration, after the last optimiser step: moving averages and the like."""

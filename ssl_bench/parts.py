@@ -37,7 +37,7 @@ class Draws:
     """The random numbers of one step, on the CPU, for the rows of a part.
 
     The first dimension of what is asked for is rows: all that the part holds, labelled ones first, or those of one
-    kind. Parts of one batch ask for the same things in the same order.
+    kind; `once` alone draws for no row. Parts of one batch ask for the same things in the same order.
     """
 
     def __init__(
@@ -63,6 +63,10 @@ class Draws:
     def randint(self, low: int, high: int, rows: int, *shape: int) -> Tensor:
         """Integers from `low` to below `high`, (rows, *shape) int64."""
         return self._take(rows, lambda n: torch.randint(low, high, (n, *shape), generator=self._generator))
+
+    def once(self, *shape: int) -> Tensor:
+        """Uniform in [0, 1), `shape` float32: one draw for the whole step, the same for all of its parts."""
+        return self._whole(1, lambda n: torch.rand(n, *shape, generator=self._generator))[0]
 
     def _take(self, rows: int, draw: Callable[[int], Tensor]) -> Tensor:
         index, count = self._part.index, self._part.count

@@ -197,7 +197,6 @@ class _Planning:
                 held_out = hold_out(source.dataset, split, self.share, task=task.name)
                 used = without(source.dataset, used, held_out)
             source.targets.update(used.labeled, used.held_out)
-            check_parts(task, method, self.recipes[task.name], request.execution)
             yield from self._cells(task, data, used, backbone, variant)
 
     def _cells(
@@ -211,6 +210,7 @@ class _Planning:
             start = weights_for(self.weights, registry, names)
             check_encoders(task, recipe, {name: registry.backbone(name) for name in names}, start)
             check_settings(task, method, recipe, config)
+            check_parts(task, method, recipe, config, request.execution)
             keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
             for seed in request.seeds:
                 yield Cell(

@@ -107,9 +107,15 @@ class Recipe(Settings):
         """Length of a nominal epoch in iterations."""
         return self.iterations / self.epochs
 
-    def possible_parts(self, uses_unlabeled: bool) -> list[int]:
-        """Into how many equal parts the rows of an iteration can be cut, each with its share of either kind."""
-        rows = math.gcd(self.labeled_rows, self.unlabeled_rows if uses_unlabeled else 0)
+    def possible_parts(self, uses_unlabeled: bool, together: int = 1) -> list[int]:
+        """Into how many equal parts the rows of an iteration can be cut, each with its share of either kind.
+
+        `together`: so many unlabelled rows are not to be parted, nor is one to be left over: empty where one is.
+        """
+        groups, left_over = divmod(self.unlabeled_rows, together)
+        if uses_unlabeled and left_over:
+            return []
+        rows = math.gcd(self.labeled_rows, groups if uses_unlabeled else 0)
         return [count for count in range(1, rows + 1) if rows % count == 0]
 
     @model_validator(mode="after")

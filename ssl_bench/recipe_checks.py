@@ -9,22 +9,31 @@ from ssl_bench.specs import BackboneSpec, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.weights import Weights
 
 
-def check_parts(task: TaskSpec, method: MethodSpec, recipe: Recipe, execution: Execution) -> None:
+def check_parts(
+    task: TaskSpec, method: MethodSpec, recipe: Recipe, config: MethodConfig, execution: Execution
+) -> None:
     """UsageError unless the rows of a step can be cut in the parts that `execution` asks for."""
-    possible = recipe.possible_parts(method.uses_unlabeled)
+    together = config.rows_together()
+    possible = recipe.possible_parts(method.uses_unlabeled, together)
+    if not possible:
+        raise UsageError(
+            f"{task.name}.unlabeled_rows={recipe.unlabeled_rows}: {method.name} takes unlabelled rows {together} at a "
+            f"time, and leaves none out; set {task.name}.unlabeled_rows to a multiple of {together}"
+        )
     if execution.micro_batches * execution.processes not in possible:
         rows = f"{recipe.labeled_rows} labelled"
         rows += f" and {recipe.unlabeled_rows} unlabelled" if method.uses_unlabeled else ""
+        kept = f", {together} unlabelled ones at a time," if together > 1 else ""
         raise UsageError(
             f"--micro-batches {execution.micro_batches} x --gpus-per-cell {execution.processes}: {task.name} has "
-            f"{rows} rows per step for {method.name}, to be cut in {', '.join(map(str, possible))} equal parts; "
+            f"{rows} rows per step for {method.name}, to be cut{kept} in {', '.join(map(str, possible))} equal parts; "
             f"or set {task.name}.labeled_rows or .unlabeled_rows"
         )
 
 
 def check_settings(task: TaskSpec, method: MethodSpec, recipe: Recipe, config: MethodConfig) -> None:
-    """UsageError where the method's settings cannot serve the recipe."""
-    if reason := config.unsuited(recipe):
+    """UsageError where the method's settings cannot serve the recipe or the task."""
+    if reason := config.unsuited(recipe) or config.misplaced(task):
         raise UsageError(f"{task.name}.{method.name}: {reason}")
 
 

@@ -248,6 +248,15 @@ class MethodConfig(Settings):
         """Why these settings cannot serve a recipe, and what to do, or None; a UsageError of the plan."""
         return None
 
+    def misplaced(self, task: TaskSpec) -> str | None:
+        """Why these settings cannot serve a task, and what to do, or None; a UsageError of the plan."""
+        return None
+
+    def rows_together(self) -> int:
+        """How many unlabelled rows, one after the other, need each other, as where two are mixed: every part of a batch
+        holds whole groups of them, or the plan refuses the cell."""
+        return 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec(Spec):
@@ -269,6 +278,8 @@ class MethodSpec(Spec):
     """Name of a preset of `ssl-bench tune` to the values that it tries of each field of the config."""
     unsupported: Callable[[TaskSpec], str | None] = lambda task: None
     """Why a task cannot be served, or None: the plan shows such a cell as skipped with the reason."""
+    check_with: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    """Settings for `ssl-bench check`, whose toy networks are never as sure as a threshold asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)

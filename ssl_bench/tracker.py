@@ -17,7 +17,8 @@ class Tracker:
         return None
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
-        """A step was taken; `terms` maps `player/term` to its loss."""
+        """A step was taken; `terms` maps `player/term` to its loss, and names without a slash to values that the
+        method logged, which need not be finite."""
         return None
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:

@@ -10,7 +10,8 @@ from ssl_bench.distributed import ALONE, World, stepping
 from ssl_bench.errors import PluginError
 from ssl_bench.forwards import Forwards
 from ssl_bench.gradients import Gathered
-from ssl_bench.losses import check_finite
+from ssl_bench.log import Log
+from ssl_bench.losses import check_finite, is_loss
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.parts import Draws
 from ssl_bench.recipe import OptimizerSettings, Recipe
@@ -62,7 +63,8 @@ class Trainer:
         """On a GPU 1 since a loss was not finite, else 0: what keeps the optimisers from stepping."""
 
     def step(self, step: int) -> dict[str, Tensor]:
-        """Take one iteration; `player/term` to its loss, a scalar on the device.
+        """Take one iteration; `player/term` to its loss, and the names of what was logged to values: scalars on the
+        device.
 
         No player steps from a loss that is not finite, nor afterwards. On a CPU that is a Diverged at once; a GPU is
         not waited for, so there whoever reads the losses finds out, before anything is saved (`LossLog.read`).
@@ -82,9 +84,9 @@ class Trainer:
             self.method.losses(batch, progress) for batch, progress in zip(batches, progresses, strict=True)
         ]
         with stepping(self.world):
-            while (terms := self._turn(runs, step)) is not None:
+            while (terms := self._turn(runs, progresses, step)) is not None:
                 values |= terms
-        if not values:
+        if not any(map(is_loss, values)):
             raise PluginError(
                 f"{type(self.method).__name__}.losses yielded nothing at step {step}; yield "
                 "{player: {term: loss}} once per optimiser step"
@@ -111,14 +113,19 @@ class Trainer:
         for part, batch in zip(self.world.part.split(len(batches)), batches, strict=True):
             kinds = (batch.labeled, len(batch.images) - batch.labeled)
             draws = Draws(generator, part, kinds, shared)
-            made.append(Progress(step, recipe.iterations, recipe.iterations_per_epoch, draws, self.forward))
+            log = Log(alone=False)
+            made.append(
+                Progress(step, recipe.iterations, recipe.iterations_per_epoch, draws, self.forward, log)
+            )
         return made
 
-    def _turn(self, runs: Sequence[Iterator[Losses]], step: int) -> dict[str, Tensor] | None:
+    def _turn(
+        self, runs: Sequence[Iterator[Losses]], progresses: Sequence[Progress], step: int
+    ) -> dict[str, Tensor] | None:
         """The next yield of every part, an optimiser step of the players it names; None after the last."""
-        gathered = self._advance(runs[0])
-        for run in runs[1:]:
-            more = self._advance(run)
+        gathered = self._advance(runs[0], progresses[0].log)
+        for run, progress in zip(runs[1:], progresses[1:], strict=True):
+            more = self._advance(run, progress.log)
             if (more is None) != (gathered is None):
                 raise PluginError(
                     f"{type(self.method).__name__}.losses yields more often for some rows than for others"
@@ -126,17 +133,20 @@ class Trainer:
             gathered = None if gathered is None or more is None else gathered.plus(more)
         if gathered is None:
             return None
-        terms, gradients = gathered.mean(len(runs), self.world)
-        self._guard(terms, step)
+        terms, gradients, logged = gathered.mean(len(runs), self.world)
+        for progress in progresses:
+            progress.log.tell(logged)
+        if terms:
+            self._guard(terms, step)
         for player, own in gradients.items():
             for parameter, gradient in zip(self.players[player].parameters(), own, strict=True):
                 parameter.grad = laid_out_like(parameter, gradient)
         for player in gradients:
             self.optimizers[player].step()
             self.optimizers[player].zero_grad(set_to_none=True)
-        return dict(terms)
+        return {**terms, **{name: value.float() for name, value in logged.items()}}
 
-    def _advance(self, run: Iterator[Losses]) -> Gathered | None:
+    def _advance(self, run: Iterator[Losses], log: Log) -> Gathered | None:
         """The next yield of one part: every gradient is taken from the one state that it finds. None after the last.
 
         No graph is left when it returns, so that the parts' graphs are in memory one at a time.
@@ -157,7 +167,7 @@ class Trainer:
             gradients[player] = torch.autograd.grad(
                 total, parameters, retain_graph=not last, allow_unused=True
             )
-        return Gathered(terms, gradients)
+        return Gathered(terms, gradients, log.take())
 
     def _guard(self, terms: Mapping[str, Tensor], step: int) -> None:
         """Let no optimiser step from losses that are not finite."""

@@ -16,18 +16,20 @@ from ssl_bench.specs import resolve
 from ssl_bench.task import Target
 from ssl_bench.trainer import Trainer
 
-ROWS, SIDE, STEPS = 2, 40, 2
+ROWS, UNLABELED, SIDE, STEPS = 2, 4, 40, 2
 TASKS = {"segmentation": ("zero", "one", "two"), "night": ()}
 RECIPE = Recipe(
     iterations=4,
     epochs=4,
     labeled_rows=ROWS,
-    unlabeled_rows=ROWS,
+    unlabeled_rows=UNLABELED,
     optimizer=OptimizerSettings(name="sgd", learning_rate=0.2, momentum=0.5),
 )
 SETTINGS = {
     "mt": {"noise": "strong"},
     "advssl": {"lambda_adv_l": 0.5, "lambda_adv_u": 0.5},
+    "cutmix": {"tau_cm": 0.36},
+    "fixmatch": {"tau_fm": 0.36},
     "gct": {"lambda_dc": 1.0, "lambda_fc": 1.0, "xi": 0.5},
 }
 
@@ -35,12 +37,12 @@ SETTINGS = {
 def batch(task: str, step: int, *, void: bool) -> Batch:
     """Random pixels; with `void`, labels and padding that leave each row another number of valid pixels."""
     generator = torch.Generator().manual_seed(100 + step)
-    images = torch.rand(2 * ROWS, 3, SIDE, SIDE, generator=generator)
-    valid = torch.ones(2 * ROWS, 1, SIDE, SIDE, dtype=torch.bool)
+    images = torch.rand(ROWS + UNLABELED, 3, SIDE, SIDE, generator=generator)
+    valid = torch.ones(ROWS + UNLABELED, 1, SIDE, SIDE, dtype=torch.bool)
     known = torch.ones(ROWS, 1, SIDE, SIDE, dtype=torch.bool)
     if void:
-        for row in range(2 * ROWS):
-            valid[row, :, : 8 * row] = False
+        for row in range(ROWS + UNLABELED):
+            valid[row, :, : 6 * row] = False
         known = valid[:ROWS] & (torch.rand(known.shape, generator=generator) > 0.3)
     if task == "segmentation":
         value = (images[:ROWS].mean(1) * 3).long().clamp(0, 2) * known[:, 0]
@@ -110,9 +112,13 @@ def learnt(
 
 
 def variants() -> Iterator[tuple[str, str, dict[str, object]]]:
-    """Both kinds of task, every method, and the one that steps several times in an iteration."""
+    """Both kinds of task, every method, the one that steps several times in an iteration, and gates by rate, pixel and
+    agreement, where targets are the network's own, and where all that can be mixed is."""
     registry = load_registry()
     for task in TASKS:
         for spec in registry.sorted("methods"):
             yield task, spec.name, {}
     yield "night", "gct", {"low_memory": True}
+    yield "segmentation", "cutmix", {"gate": "pixel", "mix": "aspect", "noise": "strong"}
+    yield "segmentation", "fixmatch", {"teacher": "self", "gate": "agreement", "weak": "weak"}
+    yield "segmentation", "cps", {"mix": "toggle"}

@@ -15,12 +15,14 @@ from ssl_bench.report.svg import STYLES, Series, chart, linear, logarithmic, num
 
 
 def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:
-    """Means over runs of every loss term, a chart a task and term, a line a method."""
+    """Means over runs of every loss term and logged value, a chart a task and term, a line a method."""
     for place, title in enumerate(column_titles(section.table)):
         terms: dict[str, list[Series]] = defaultdict(list)
+        losses = set()
         for row in section.rows:
             for name, values in _curves(row.cells[place]).items():
                 player, _, term = name.rpartition("/")
+                losses |= {term} if player else set()
                 points = [(float(epoch), value) for epoch, value in enumerate(values, 1) if value is not None]
                 if points:
                     own = row_name(row)
@@ -34,7 +36,7 @@ def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> 
             heights = [y for line in lines for _, y in line.points]
             steep = min(heights) > 0 and max(heights) > 30 * min(heights)
             svg = chart(
-                plain(f"{title}: loss term {term}"),
+                plain(f"{title}: {'loss term ' if term in losses else ''}{term}"),
                 "; ".join(f"{line.label}: {number(line.points[-1][1])} at the end" for line in lines),
                 linear("nominal epoch", [x for line in lines for x, _ in line.points]),
                 (logarithmic if steep else linear)("", heights),

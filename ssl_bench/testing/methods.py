@@ -225,7 +225,8 @@ def _unlabeled_images_matter(trial: Trial) -> str | None:
     if apart <= 1e-6 * moved:
         return (
             "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
-            "it computed from the teacher's output alone? (declare uses_unlabeled=False if this is meant)"
+            "it computed from the teacher's output alone? Or does a gate never open on a toy network? Then state "
+            "settings that open it in MethodSpec.check_with. (Declare uses_unlabeled=False if this is meant)"
         )
     return None
 

@@ -167,7 +167,9 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
         return TaskNetwork(network, in_channels=3, residual=False)
 
     torch.manual_seed(seed)
-    method: Method = resolve(spec.method)(task, resolve_config(toy_spec(kind), spec, {}), build_network)
+    method: Method = resolve(spec.method)(
+        task, resolve_config(toy_spec(kind), spec, spec.check_with), build_network
+    )
     return method.train()
 
 

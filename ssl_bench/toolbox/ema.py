@@ -4,6 +4,12 @@ import torch
 from torch import nn
 
 
+def decay_at(step: int, largest: float) -> float:
+    """min(1 - 1 / (step + 1), largest), steps from 0: the first update copies, and until `largest` is reached the
+    average is the plain mean of all states so far."""
+    return min(1 - 1 / (step + 1), largest)
+
+
 @torch.no_grad()
 def update_average(average: nn.Module, source: nn.Module, decay: float) -> None:
     """average = decay * average + (1 - decay) * source, over parameters and floating-point buffers.

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.specs import MethodSpec
 from ssl_bench_plugins.methods.configs import METHODS
+from ssl_bench_plugins.methods.modern_configs import MODERN_METHODS
 from ssl_bench_plugins.methods.paper_configs import PAPER_METHODS
 
 
 @hookimpl
 def provide_methods() -> Iterable[MethodSpec]:
-    """Supervised baselines and the methods of the GCT paper."""
-    return [*METHODS, *PAPER_METHODS]
+    """Supervised baselines, the methods of the GCT paper, and those that came after it."""
+    return [*METHODS, *PAPER_METHODS, *MODERN_METHODS]

@@ -10,7 +10,6 @@ comparisons stay fair. The paper's running statistics follow the teacher's own b
 like weights, so that an evaluated teacher is the average of students and nothing else.
 """
 
-import copy
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -20,8 +19,9 @@ from torch.nn import functional as F
 from ssl_bench.backbone import NetworkFactory
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import update_average
+from ssl_bench.toolbox.ema import decay_at, update_average
 from ssl_bench.toolbox.schedules import ramp_up
+from ssl_bench.toolbox.teachers import frozen_copy, keep_running_statistics
 from ssl_bench_plugins.methods.configs import MeanTeacherConfig
 
 
@@ -32,7 +32,7 @@ class MeanTeacher(Method):
         super().__init__(task, config, build_network)
         self.config: MeanTeacherConfig = config
         self.student = build_network()
-        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+        self.teacher = frozen_copy(self.student)
         keep_running_statistics(self.teacher)
 
     def players(self) -> Mapping[str, Player]:
@@ -67,8 +67,7 @@ class MeanTeacher(Method):
 
     def after_step(self, progress: Progress) -> None:
         """The teacher moves towards the student; the first update copies it."""
-        decay = min(1 - 1 / (progress.step + 1), self.config.alpha_mt)
-        update_average(self.teacher, self.student, decay)
+        update_average(self.teacher, self.student, decay_at(progress.step, self.config.alpha_mt))
 
     @property
     def deployed(self) -> nn.Module:
@@ -83,10 +82,3 @@ class MeanTeacher(Method):
 def in_full_precision(logits: Tensor) -> Tensor:
     """Logits as float32 at least, also under autocast."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def keep_running_statistics(network: nn.Module) -> None:
-    """Let a network normalise by its batch's statistics without changing its running ones."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = 0.0

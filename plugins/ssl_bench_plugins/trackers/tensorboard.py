@@ -7,6 +7,7 @@ from typing import Any
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from ssl_bench.losses import is_loss
 from ssl_bench.tracker import Tracker
 
 
@@ -22,9 +23,9 @@ class TensorBoardTracker(Tracker):
         self.writer = SummaryWriter(str(events), purge_step=step + 1)
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
-        """One scalar per loss term."""
+        """One scalar per loss term, under `loss/`, and per value that the method logged, under `value/`."""
         for name, value in terms.items():
-            self.writer.add_scalar(f"loss/{name}", value, step)
+            self.writer.add_scalar(f"{'loss' if is_loss(name) else 'value'}/{name}", value, step)
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
         """One scalar per score, under `test/`, or `held_out/` in a search."""
