@@ -13,7 +13,7 @@ import pytest
 from documents import ROOT
 
 from ssl_bench import hookspecs
-from ssl_bench.cli import cli
+from ssl_bench.cli.commands import cli
 from ssl_bench.registry import load_registry
 
 REGISTRY = load_registry()
