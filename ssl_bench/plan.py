@@ -11,6 +11,7 @@ from ssl_bench.errors import UsageError, not_taking_part
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.files import existing
 from ssl_bench.lock import PATIENCE
+from ssl_bench.plugin_files import PluginFile
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
@@ -82,7 +83,7 @@ class Plan:
         """Modules that the cells import."""
         references: list[Any] = []
         # Those of single files are run by each worker, from the source that its cell holds.
-        files = {file.module for file in registry.files.values()}
+        files = {module for file in registry.files.values() for module in file.modules}
         for cell in self.cells:
             references += [
                 registry.task(cell.task).task,
@@ -186,6 +187,7 @@ class _Planning:
             names = [backbone, *config.backbones()]
             start = weights_for(self.weights, registry, names)
             keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
+            files = plugin_files(registry, keys, self.trackers)
             for seed in request.seeds:
                 yield Cell(
                     **data,
@@ -204,7 +206,8 @@ class _Planning:
                     weights=start.path,
                     execution=request.execution.chosen(),
                     trackers=self.trackers,
-                    plugins=plugin_sources(registry, keys, self.trackers),
+                    plugins={file.path.name: file.source for file in files},
+                    helpers={file.path.name: dict(file.helpers) for file in files if file.helpers},
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
@@ -274,10 +277,10 @@ def parts_of(
     }
 
 
-def plugin_sources(
+def plugin_files(
     registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
-) -> dict[str, str]:
-    """Name to source of the single files among the plugins that provide these parts and trackers."""
+) -> list[PluginFile]:
+    """The single files among the plugins that provide these parts and trackers."""
     keys = [*parts.values(), *(("trackers", name) for name in trackers)]
     plugins = {registry.providers[key].plugin for key in keys}
-    return {file.path.name: file.source for name, file in registry.files.items() if name in plugins}
+    return [file for name, file in registry.files.items() if name in plugins]
