@@ -15,6 +15,7 @@ from ssl_bench.plugin_files import PluginFile
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
+from ssl_bench.single_rows import check_single_rows
 from ssl_bench.sources import Source, open_sources
 from ssl_bench.specs import DatasetSpec, MethodSpec, TaskSpec, module_of
 from ssl_bench.splits import LabelSplit, check_labels, hold_out, make_split, read_share, without
@@ -106,6 +107,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             # By content: 1/8 and the count that it comes to are one cell.
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
+    check_single_rows(registry, cells.values())
     return Plan(tuple(cells.values()), tuple(skipped), planning.sources)
 
 
