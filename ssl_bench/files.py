@@ -59,10 +59,19 @@ def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) 
     write_text(path, text + "\n", durable=durable)
 
 
+def place(text: str) -> Path:
+    """The path that a user names. `~` and `~NAME` at its start are home folders, where no shell has seen to that."""
+    path = Path(text)
+    try:
+        return path.expanduser() if text.startswith("~") else path
+    except RuntimeError:  # There is no such user.
+        return path
+
+
 def existing(text: str) -> Path | None:
     """The file or folder of that name; None where there is none, or it can be no name, being too long."""
     try:
-        return path if (path := Path(text)).exists() else None
+        return path if (path := place(text)).exists() else None
     except OSError:
         return None
 

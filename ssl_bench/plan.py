@@ -9,7 +9,7 @@ from ssl_bench.cell import Cell, describe
 from ssl_bench.dataset import digest, listing
 from ssl_bench.errors import UsageError, not_taking_part
 from ssl_bench.execution import PLAIN, Execution
-from ssl_bench.files import existing
+from ssl_bench.files import existing, place
 from ssl_bench.lock import PATIENCE
 from ssl_bench.plugin_files import PluginFile
 from ssl_bench.recipe import Recipe, Tier
@@ -242,7 +242,7 @@ def by_task(
         if not equals:
             general += _several(entry)
             continue
-        registry.task(name)
+        name = registry.task(name).name
         if name not in {task.name for task in tasks}:
             raise not_taking_part(f"{option} {entry}", f"task '{name}'")
         own.setdefault(name, []).extend(_several(value))
@@ -257,7 +257,8 @@ def by_task(
 
 def _several(text: str) -> list[str]:
     """The values between commas; the whole where it is a file's path."""
-    return [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
+    parts = [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
+    return [str(place(part)) if part.startswith("~") else part for part in parts]
 
 
 def _is_file(text: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import UsageError, not_taking_part, suggestion, unknown
 from ssl_bench.recipe import Recipe, Tier
-from ssl_bench.registry import Registry
+from ssl_bench.registry import Registry, called
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
 
 Point = Mapping[str, Any]
@@ -44,6 +44,10 @@ def parse_settings(
             raise UsageError(
                 f"--set '{setting}': write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
             )
+        name = next(
+            (spec.name for kind in ("tasks", "methods") if (spec := called(name, registry.sorted(kind)))),
+            name,
+        )
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
                 if pass_over:
@@ -113,8 +117,8 @@ def read_trials(entries: Sequence[str], registry: Registry) -> dict[tuple[str, s
             raise UsageError(f"--trials '{entry}': write [TASK.]METHOD=COUNT, with a count of 1 or more")
         task, dot, method = name.strip().rpartition(".")
         if dot:
-            registry.task(task)
-        registry.method(method)
+            task = registry.task(task).name
+        method = registry.method(method).name
         found[task, method] = int(count)
     return found
 
@@ -156,5 +160,9 @@ def _first(error: ValidationError) -> str:
     """`FIELD=VALUE: what is wrong` for the first fault."""
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str))
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}={fault['input']}: {message[0].lower()}{message[1:]}" if where else message
+    message, given = fault["msg"].removeprefix("Value error, "), fault["input"]
+    if isinstance(given, str) and "," in given and fault["type"] in ("tuple_type", "list_type"):
+        message += (
+            f"; write [{', '.join(part.strip() for part in given.split(','))}], in quotes for the shell"
+        )
+    return f"{where}={given}: {message[0].lower()}{message[1:]}" if where else message

@@ -14,6 +14,7 @@ from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.merge import collect, merge
 from ssl_bench.cli.new import new
+from ssl_bench.cli.options import MEANT
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
@@ -63,6 +64,8 @@ def run_command() -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2
+    except click.NoSuchOption as error:
+        return complain(_meant(error) or _as_ours(error.format_message()), error.exit_code)
     except click.ClickException as error:
         return complain(_where(error) + _as_ours(error.format_message()), error.exit_code)
     except SslBenchError as error:
@@ -78,6 +81,15 @@ def run_command() -> int:
         place = f"{error.filename}: " if error.filename else ""
         return complain(f"{place}{error.strerror or error}", 1)
     return status if isinstance(status, int) else 0
+
+
+def _meant(error: click.NoSuchOption) -> str:
+    """What other tools call by the name that was given, where the command has it; else nothing."""
+    meant = MEANT.get(error.option_name.replace("_", "-"), "")
+    known = [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+    if meant.partition(" ")[0] not in known:
+        return ""
+    return f"no such option: {error.option_name}; did you mean '{meant}'?"
 
 
 def _where(error: click.ClickException) -> str:
