@@ -88,7 +88,7 @@ def find_helpers(path: Path, source: str) -> dict[str, str]:
 
 def module_names(helpers: Mapping[str, str]) -> list[str]:
     """The modules that these files are, and the packages that hold them."""
-    names = set()
+    names = set[str]()
     for file in helpers:
         parts = PurePosixPath(file).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts

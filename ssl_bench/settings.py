@@ -44,10 +44,7 @@ def parse_settings(
             raise UsageError(
                 f"--set '{setting}': write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
             )
-        name = next(
-            (spec.name for kind in ("tasks", "methods") if (spec := called(name, registry.sorted(kind)))),
-            name,
-        )
+        name = _name(registry, ("tasks", "methods"), name)
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
                 if pass_over:
@@ -55,6 +52,8 @@ def parse_settings(
                 raise not_taking_part(f"--set {setting}", f"'{name}'")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
         known, within = fields[name], name_of_field.partition(".")
+        if name_of_field not in known and within[1]:
+            within = (_name(registry, ("methods",), within[0]), *within[1:])
         if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
             if within[0] not in fields and pass_over:
                 continue
@@ -69,6 +68,12 @@ def parse_settings(
             place = place.setdefault(parent, {})
         place[last] = read_value(text.strip())
     return parsed
+
+
+def _name(registry: Registry, kinds: Sequence[str], text: str) -> str:
+    """The name of what is called so; the text itself where nothing is."""
+    found = (called(text, registry.sorted(kind)) for kind in kinds)
+    return next((spec.name for spec in found if spec), text)
 
 
 def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:
