@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 from benchmarks.measure import table
-from ssl_bench.cli import cli
+from ssl_bench.cli.commands import cli
 from ssl_bench.executor import Job, Outcome
 from ssl_bench.files import write_json
 from ssl_bench.leaderboard import render

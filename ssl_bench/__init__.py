@@ -8,9 +8,13 @@
 The class is loaded when it is first asked for: `import ssl_bench` is instant, and free of torch.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False
+"""As in `typing`, which is not imported: under `python -m ssl_bench` the working folder is still on the path here."""
 if TYPE_CHECKING:
+    from typing import Any
+
     from ssl_bench.bench import Bench
 
 __version__ = "0.1.0"

@@ -15,6 +15,7 @@ from ssl_bench.devices import precision_for
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.execution import Execution
 from ssl_bench.executor import start_of
+from ssl_bench.files import place
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.recipe import Tier
@@ -43,8 +44,8 @@ class Bench:
 
     def __init__(self, out: str | Path = "runs", plugins: Iterable[str | Path] = ()) -> None:
         """`out`: the results folder, as `--out`; made when something is run. `plugins`: files, as `--plugin`."""
-        self.store = ResultStore(Path(out))
-        self.registry = load_registry(files=read_plugin_files(map(Path, plugins)))
+        self.store = ResultStore(place(str(out)))
+        self.registry = load_registry(files=read_plugin_files(place(str(path)) for path in plugins))
         warn_of_failures(self.registry)
 
     def plan(

@@ -54,6 +54,8 @@ class Cell:
     plugins: Mapping[str, str] = field(default_factory=dict)
     """Name to source of the plugin files that provide parts of it. Not part of the identity: `providers` holds their
     hashes."""
+    helpers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Name of such a file to names and sources of the modules beside it that it imports. Not part of the identity."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints. Not part of the identity."""
     checkpoint_steps: int | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from ssl_bench.errors import DataError
 from ssl_bench.executor import REMOVED
 from ssl_bench.files import read_json, write_json
+from ssl_bench.search_path import SafeEnvironment
 
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -24,16 +25,18 @@ def start(folder: Path, device: str, base: Path | None = None) -> "subprocess.Po
     """
     command = [
         sys.executable,
+        "-P",
         "-m",
         "ssl_bench.cell_process",
         str(folder.absolute()),
         device,
         str(os.getpid()),
     ]
-    # The cell sets the number of its threads itself; libraries that start more would fight over the cores.
-    env = {**os.environ, **dict.fromkeys(POOLS, "1")}
     here = base if base is not None and base.is_dir() else None
-    return subprocess.Popen(command, cwd=here, env=env, stdin=subprocess.DEVNULL)
+    with SafeEnvironment():
+        # The cell sets the number of its threads itself; libraries that start more would fight over the cores.
+        env = {**os.environ, **dict.fromkeys(POOLS, "1")}
+        return subprocess.Popen(command, cwd=here, env=env, stdin=subprocess.DEVNULL)
 
 
 def needed_paths(folder: Path) -> set[str]:

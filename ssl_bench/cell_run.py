@@ -28,6 +28,7 @@ from ssl_bench.process import Interrupted
 from ssl_bench.provenance import code_version, provenance
 from ssl_bench.registry import Registry
 from ssl_bench.results import SCHEMA
+from ssl_bench.single_rows import COMPLAINT, backbone_at_fault, explain
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.tracker import Trackers
 from ssl_bench.trainer import Trainer
@@ -68,7 +69,13 @@ class CellRun:
         if world.size > 1:
             synchronise(self.method)
         self.networks = accelerate(self.method, execution_of(cell), device)
-        self.micro_batches = MicroBatches(folder, cell, self.spec, self.method.config)
+        self.micro_batches = MicroBatches(
+            folder,
+            cell,
+            self.spec,
+            self.method.config,
+            lambda count: not backbone_at_fault(cell, registry, count),
+        )
         self.stream = BatchStream(
             self.data,
             cell.split,
@@ -149,6 +156,10 @@ class CellRun:
             return self.trainer.step(self.step)
         except torch.OutOfMemoryError as error:
             print(in_a_line(error), flush=True)
+        except ValueError as error:
+            if not str(error).startswith(COMPLAINT):
+                raise
+            raise CellError(explain(self.cell)) from error
         # Not in the handler: what is raised there keeps the step's tensors alive, in the frames of its context.
         less = self.micro_batches.reduce(self.step)
         print(less, flush=True)

@@ -10,11 +10,9 @@ from ssl_bench.execution import Precision
 
 def find_devices(wanted: str) -> list[str]:
     """`auto`, `cpu`, `cuda` or `cuda:0,1` to device names. UsageError for a GPU that is not there."""
-    if wanted == "cpu":
+    if check_devices(wanted) == "cpu":
         return ["cpu"]
-    kind, _, numbers = wanted.partition(":")
-    if wanted != "auto" and kind != "cuda":
-        raise UsageError(f"--devices '{wanted}': say auto, cpu, cuda or cuda:0,1")
+    numbers = wanted.partition(":")[2]
     if wanted == "auto" and not _may_have_gpu():
         return ["cpu"]
     import torch
@@ -32,6 +30,17 @@ def find_devices(wanted: str) -> list[str]:
         if not 0 <= index < count:
             raise UsageError(f"--devices {wanted}: no GPU {index}; this machine has 0 to {count - 1}")
     return [f"cuda:{index}" for index in dict.fromkeys(indices)]
+
+
+def check_devices(wanted: str) -> str:
+    """`wanted` where it can name devices, of whatever machine; else UsageError."""
+    kind, colon, numbers = wanted.partition(":")
+    if wanted not in ("auto", "cpu") and kind != "cuda":
+        meant = "cuda" if kind.lower() in ("gpu", "gpus", "nvidia", "cuda") else ""
+        meant = meant + colon + numbers if meant else ""
+        hint = f"did you mean '{meant}'?" if meant else "say auto, cpu, cuda or cuda:0,1"
+        raise UsageError(f"--devices '{wanted}': {hint}")
+    return wanted
 
 
 def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precision:

@@ -51,9 +51,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names)}" if names else "there are none"
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """The error for a name that nothing answers to."""
-    return UsageError(f"unknown {kind} '{name}'; {suggestion(name, known)}")
+def unknown(kind: str, name: str, known: Iterable[str], meant: str = "") -> UsageError:
+    """The error for a name that nothing answers to; `meant`: what to look for in its place."""
+    return UsageError(f"unknown {kind} '{name}'; {suggestion(meant or name, known)}")
 
 
 def not_taking_part(where: str, what: str) -> UsageError:

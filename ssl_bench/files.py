@@ -11,11 +11,15 @@ from ssl_bench.errors import UsageError
 
 TEMPORARY = ".*.[0-9]*"
 """Pattern of what a writer that was killed leaves behind."""
+KNOWN_BYTES = 200
+"""Of a file's name, in that of the temporary one beside it; a name has 255 at most."""
 
 
 def temporary_beside(path: Path) -> Path:
-    """A name for a file that will be renamed to `path`: hidden, and no one else's on any machine."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    """A name for a file that will be renamed to `path`: hidden, no one else's on any machine, and no longer than a name
+    may be."""
+    known = os.fsencode(path.name)[:KNOWN_BYTES].decode(errors="ignore")
+    return path.with_name(f".{known}.{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path | None = None) -> None:
@@ -55,10 +59,19 @@ def write_json(path: Path, content: Mapping[str, Any], *, durable: bool = True) 
     write_text(path, text + "\n", durable=durable)
 
 
+def place(text: str) -> Path:
+    """The path that a user names. `~` and `~NAME` at its start are home folders, where no shell has seen to that."""
+    path = Path(text)
+    try:
+        return path.expanduser() if text.startswith("~") else path
+    except RuntimeError:  # There is no such user.
+        return path
+
+
 def existing(text: str) -> Path | None:
     """The file or folder of that name; None where there is none, or it can be no name, being too long."""
     try:
-        return path if (path := Path(text)).exists() else None
+        return path if (path := place(text)).exists() else None
     except OSError:
         return None
 

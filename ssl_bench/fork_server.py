@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
+from ssl_bench.search_path import SafeEnvironment
 from ssl_bench.signals import waiting
 
 
@@ -22,6 +23,6 @@ def start_fork_server(modules: Iterable[str]) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
     # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
-    with waiting(signal.SIGINT):
+    with waiting(signal.SIGINT), SafeEnvironment():
         forkserver.ensure_running()
     return context

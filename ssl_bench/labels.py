@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ssl_bench.errors import UsageError, not_taking_part
-from ssl_bench.files import existing
+from ssl_bench.files import existing, place
 from ssl_bench.recipe import Tier
 from ssl_bench.registry import Registry
 from ssl_bench.sources import Source
@@ -33,7 +33,7 @@ def asked_labels(
         if not equals:
             general += values
             continue
-        registry.task(name)
+        name = registry.task(name).name
         if name not in {task.name for task in tasks}:
             raise not_taking_part(f"--labels {entry}", f"task '{name}'")
         own.setdefault(name, []).extend(values)
@@ -69,7 +69,8 @@ def fill_in(
 
 def _several(text: str) -> list[str]:
     """The values between commas; the whole where it is a file's path."""
-    return [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
+    parts = [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
+    return [str(place(part)) if part.startswith("~") else part for part in parts]
 
 
 def _is_file(text: str) -> bool:

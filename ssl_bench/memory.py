@@ -1,5 +1,6 @@
 """A cell that does not fit in memory goes on with smaller micro-batches, from where it was last saved."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,19 @@ class MicroBatches:
     Kept in the cell's folder, so that all processes know, and whoever resumes the cell.
     """
 
-    def __init__(self, folder: Path, cell: Cell, method: MethodSpec, config: MethodConfig) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cell: Cell,
+        method: MethodSpec,
+        config: MethodConfig,
+        serves: Callable[[int], bool],
+    ) -> None:
+        """`serves`: whether the cell's networks can be trained on the rows of a part, with so many parts."""
         execution = execution_of(cell)
         self.asked = execution.micro_batches
         self._file = folder / MEMORY
-        self._cell = cell
+        self._cell, self._serves = cell, serves
         possible = recipe_of(cell).possible_parts(method.uses_unlabeled, config.rows_together())
         self._possible = [
             parts // execution.processes for parts in possible if parts % execution.processes == 0
@@ -41,9 +50,9 @@ class MicroBatches:
     def reduce(self, step: int) -> TakeLess:
         """Twice as many from now on, or the next number that divides the rows; raise what it returns.
 
-        CellError where there is none: one row of each kind is too much.
+        CellError where there is none: one row of each kind is too much, or too few for a BatchNorm layer.
         """
-        more = [count for count in self._possible if count > self.used]
+        more = [count for count in self._possible if count > self.used and self._serves(count)]
         if not more:
             self.forget()
             recipe = recipe_of(self._cell)

@@ -10,10 +10,12 @@ from ssl_bench.dataset import digest, listing
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.labels import asked_labels, fill_in
 from ssl_bench.lock import PATIENCE
+from ssl_bench.plugin_files import PluginFile
 from ssl_bench.recipe import Tier
 from ssl_bench.recipe_checks import check_encoders, check_parts, check_settings
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
+from ssl_bench.single_rows import check_single_rows
 from ssl_bench.sources import Source, open_sources
 from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
 from ssl_bench.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
@@ -88,7 +90,7 @@ class Plan:
         """Modules that the cells import."""
         references: list[Any] = []
         # Those of single files are run by each worker, from the source that its cell holds.
-        files = {file.module for file in registry.files.values()}
+        files = {module for file in registry.files.values() for module in file.modules}
         for cell in self.cells:
             references += [
                 registry.task(cell.task).task,
@@ -111,6 +113,7 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             # By content: 1/8 and the count that it comes to are one cell.
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
+    check_single_rows(registry, cells.values())
     return Plan(tuple(cells.values()), tuple(skipped), planning.sources, tuple(planning.notes))
 
 
@@ -212,6 +215,7 @@ class _Planning:
             check_settings(task, method, recipe, config)
             check_parts(task, method, recipe, config, request.execution)
             keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
+            files = plugin_files(registry, keys, self.trackers)
             for seed in request.seeds:
                 yield Cell(
                     **data,
@@ -230,7 +234,8 @@ class _Planning:
                     weights=start.path,
                     execution=request.execution.chosen(),
                     trackers=self.trackers,
-                    plugins=plugin_sources(registry, keys, self.trackers),
+                    plugins={file.path.name: file.source for file in files},
+                    helpers={file.path.name: dict(file.helpers) for file in files if file.helpers},
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
@@ -264,10 +269,10 @@ def parts_of(
     }
 
 
-def plugin_sources(
+def plugin_files(
     registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
-) -> dict[str, str]:
-    """Name to source of the single files among the plugins that provide these parts and trackers."""
+) -> list[PluginFile]:
+    """The single files among the plugins that provide these parts and trackers."""
     keys = [*parts.values(), *(("trackers", name) for name in trackers)]
     plugins = {registry.providers[key].plugin for key in keys}
-    return {file.path.name: file.source for name, file in registry.files.items() if name in plugins}
+    return [file for name, file in registry.files.items() if name in plugins]

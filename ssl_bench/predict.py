@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import read_json, write_bytes, write_json
 from ssl_bench.pictures import read_bytes, read_picture, without_extension
 from ssl_bench.scan import picture_files
@@ -54,14 +54,20 @@ def find_jobs(images: Sequence[Path], out: Path) -> list[Job]:
 
 def is_done(job: Job, cell: str) -> bool:
     """Whether the output is there, made by this cell from this very file. UsageError for any other file there."""
-    if not job.output.exists():
+    try:
+        job.output.stat()
+    except OSError:  # Not there, or a name that cannot be, as writing it will say.
         return False
     try:
         with Image.open(job.output) as picture:
             made = picture.info
     except (OSError, ValueError, SyntaxError):
         made = {}
-    if made.get(_CELL) == cell and made.get(_SOURCE) == hashlib.sha256(read_bytes(job.source)).hexdigest():
+    try:
+        content = read_bytes(job.source)
+    except DataError:  # As reading it for a prediction will say; nothing is written then.
+        return False
+    if made.get(_CELL) == cell and made.get(_SOURCE) == hashlib.sha256(content).hexdigest():
         return True
     raise UsageError(
         f"{job.output} is there and is no prediction of this cell for {job.source}; name another --out"
@@ -92,8 +98,10 @@ def write_legend(trained: "Trained", out: Path) -> Path | None:
         for number, (name, color) in enumerate(zip(classes, colors, strict=True))
     ]
     path = out / LEGEND
-    if path.exists() and read_json(path) != {"classes": rows}:
-        raise UsageError(f"{path} is there and names other classes; name another --out")
+    if path.exists():
+        if read_json(path) != {"classes": rows}:
+            raise UsageError(f"{path} is there and names other classes; name another --out")
+        return path
     write_json(path, {"classes": rows})
     return path
 

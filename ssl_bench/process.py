@@ -19,6 +19,7 @@ from ssl_bench.errors import Diverged, SslBenchError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
 from ssl_bench.files import TEMPORARY, write_json
 from ssl_bench.heartbeat import Heartbeat, LockLost, hang_seconds_of, lock_of
+from ssl_bench.streams import open_closed
 
 
 class Interrupted(Exception):
@@ -136,9 +137,10 @@ class _Log(io.FileIO):
 @contextlib.contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Send all output of the process, native libraries' too, to the end of a file."""
+    open_closed()
     with path.open("a", encoding="utf-8") as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     streams = (

@@ -31,6 +31,7 @@ from ssl_bench.specs import (
 )
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Spec)
 
 OWN_DISTRIBUTION = "ssl-bench"
 KINDS: Mapping[str, type] = {
@@ -84,9 +85,10 @@ class Registry:
     def dataset(self, task: str, name: str) -> DatasetSpec:
         """The data set of that name for a task."""
         known = {spec.name: spec for spec in self.datasets_of(task)}
-        if name not in known:
+        found = called(name, known.values())
+        if found is None:
             raise unknown(f"dataset for task '{task}'", name, known)
-        return known[name]
+        return found
 
     def datasets_of(self, task: str) -> list[DatasetSpec]:
         """The data sets of a task."""
@@ -98,6 +100,9 @@ class Registry:
         for spec in specs:
             if spec.answers_to(name):
                 return spec
+        meant = [resolve(spec.suggest)(name) for spec in specs if spec.suggest is not None]
+        if any(meant):
+            raise UsageError(f"unknown backbone '{name}'; did you mean '{next(filter(None, meant))}'?")
         families = [spec.title for spec in specs if spec.matches is not None]
         plain = [spec.name for spec in specs if spec.answers_to(spec.name)]
         raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
@@ -127,13 +132,37 @@ class Registry:
 
     def _get(self, kind: str, name: str) -> Spec:
         known = self.entries[kind]
-        if name not in known:
-            error = unknown(kind.removesuffix("s"), name, known)
+        found = called(name, known.values())
+        if found is None:
+            classes = {_plain(_class_of(spec)): spec.name for spec in known.values()}
+            meant = classes.get(_plain(name), name)
+            error = unknown(kind.removesuffix("s"), name, known, meant)
             if self.failures:
                 broken = "; ".join(f"plugin '{plugin}': {why}" for plugin, why in self.failures.items())
                 error = UsageError(f"{error} (not loaded: {broken})")
             raise error
-        return known[name]
+        return found
+
+
+def called(name: str, known: Iterable[S]) -> S | None:
+    """The one that is called so, by its name or else by its title, in small or capital letters, spaces or not; None
+    where none is. UsageError where several are."""
+    specs = list(known)
+    exact = [spec for spec in specs if spec.name == name]
+    found = exact or [spec for spec in specs if _plain(name) in (_plain(spec.name), _plain(spec.title))]
+    if len(found) > 1:
+        raise UsageError(f"'{name}' may be {' or '.join(spec.name for spec in found)}; write one of these")
+    return found[0] if found else None
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
+
+
+def _class_of(spec: Spec) -> str:
+    """The name of what a method's description describes, which may be the long form of its own name."""
+    reference = spec.method if isinstance(spec, MethodSpec) else spec.name
+    return reference.rpartition(":")[2] if isinstance(reference, str) else reference.__name__
 
 
 def load_registry(
@@ -310,7 +339,6 @@ def pick(registry: Registry, kind: str, text: str, get: Callable[[str], Spec]) -
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
-    for name in names:
-        get(name)
+    names = [get(name).name for name in names]
     order = [spec.name for spec in registry.sorted(kind)]
     return sorted(set(names), key=order.index)

@@ -14,12 +14,12 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.errors import UsageError
-from ssl_bench.files import read_json, require_writable, write_json
+from ssl_bench.errors import UsageError, suggestion
+from ssl_bench.files import place, read_json, require_writable, write_json
 from ssl_bench.lock import holder
 from ssl_bench.titles import FILE as TITLES
 from ssl_bench.titles import read_titles, with_title
@@ -112,21 +112,37 @@ class ResultStore:
             return False
         return (self.leaderboards / "README.md").exists() and changed < min(tables)
 
+    def _others(self, name: str, here: Sequence[str]) -> str:
+        """Where there are finished cells, one of that name first."""
+        root, working = self.root.absolute(), Path.cwd()
+        stores = [
+            (path.parent.name, store.relative_to(working) if store.is_relative_to(working) else store)
+            for path in sorted(root.parent.glob("*/cells/*/result.json"))
+            if (store := path.parent.parent.parent) != root
+        ]
+        named = next((store for cell, store in stores if cell.startswith(name)), None)
+        if named:
+            return f"there is one in {named}: give --runs {named}"
+        if here:
+            return suggestion(name, here) if len(here) > 3 else f"there: {', '.join(sorted(here))}"
+        folders = list(dict.fromkeys(str(store) for _, store in stores))
+        if folders:
+            return f"there are finished cells in {', '.join(folders[:3])}: give --runs {folders[0]}"
+        return f"nothing has been run there yet; `ssl-bench run --out {self.root}` does"
+
     def find(self, name: str) -> Path:
         """Folder of a finished cell: `name` is its id, what its id alone begins with, or the folder itself.
 
         Raises UsageError where there is no one such cell.
         """
-        if (Path(name) / "result.json").is_file():
-            return Path(name)
+        if (place(name) / "result.json").is_file():
+            return place(name)
         names = [path.parent.name for path in self.cells.glob("*/result.json")]
         found = sorted(other for other in names if other.startswith(name))
         if len(found) == 1 or (found and found[0] == name):
             return self.cells / found[0]
         if not found:
-            raise UsageError(
-                f"no finished cell '{name}' in {self.root}; see `ssl-bench plan --out {self.root}` for ids"
-            )
+            raise UsageError(f"no finished cell '{name}' in {self.root}; {self._others(name, names)}")
         raise UsageError(f"{len(found)} cells begin with '{name}', '{found[0]}' first; give more of the id")
 
     def records(self) -> list[Record]:

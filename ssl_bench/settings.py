@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import UsageError, not_taking_part, suggestion, unknown
 from ssl_bench.recipe import Recipe, Tier
-from ssl_bench.registry import Registry
+from ssl_bench.registry import Registry, called
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def parse_settings(
             raise UsageError(
                 f"--set '{setting}': write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
             )
+        name = _name(registry, ("tasks", "methods"), name)
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
                 if pass_over:
@@ -54,6 +55,8 @@ def parse_settings(
                 raise not_taking_part(f"--set {setting}", f"'{name}'")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
         known, within = fields[name], name_of_field.partition(".")
+        if name_of_field not in known and within[1]:
+            within = (_name(registry, ("methods",), within[0]), *within[1:])
         if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
             if within[0] not in fields and pass_over:
                 continue
@@ -72,6 +75,12 @@ def put(settings: dict[str, Any], path: str, value: Any) -> None:
     for parent in parents:
         settings = settings.setdefault(parent, {})
     settings[last] = value
+
+
+def _name(registry: Registry, kinds: Sequence[str], text: str) -> str:
+    """The name of what is called so; the text itself where nothing is."""
+    found = (called(text, registry.sorted(kind)) for kind in kinds)
+    return next((spec.name for spec in found if spec), text)
 
 
 def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:
@@ -131,8 +140,8 @@ def read_trials(entries: Sequence[str], registry: Registry) -> dict[tuple[str, s
             raise UsageError(f"--trials '{entry}': write [TASK.]METHOD=COUNT, with a count of 1 or more")
         task, dot, method = name.strip().rpartition(".")
         if dot:
-            registry.task(task)
-        registry.method(method)
+            task = registry.task(task).name
+        method = registry.method(method).name
         found[task, method] = int(count)
     return found
 
@@ -176,5 +185,9 @@ def _first(error: ValidationError) -> str:
     """`FIELD=VALUE: what is wrong` for the first fault."""
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str))
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}={fault['input']}: {message[0].lower()}{message[1:]}" if where else message
+    message, given = fault["msg"].removeprefix("Value error, "), fault["input"]
+    if isinstance(given, str) and "," in given and fault["type"] in ("tuple_type", "list_type"):
+        message += (
+            f"; write [{', '.join(part.strip() for part in given.split(','))}], in quotes for the shell"
+        )
+    return f"{where}={given}: {message[0].lower()}{message[1:]}" if where else message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError, not_taking_part
+from ssl_bench.files import existing, place
 from ssl_bench.folders import recognise
 from ssl_bench.registry import Registry
 from ssl_bench.scan import require_utf8
@@ -33,7 +34,7 @@ class Source:
 
 def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpec]) -> dict[str, Source]:
     """Open the data of each task: `--data`, then a folder of the task's name in $SSL_BENCH_DATA, then its default."""
-    paths = {name: Path(value) for name, value in _pairs(registry, "--data", "PATH", request.data)}
+    paths = {name: place(value) for name, value in _pairs(registry, "--data", "PATH", request.data)}
     names = dict(_pairs(registry, "--dataset", "NAME", request.dataset))
     unlabeled = _folders(registry, request.unlabeled, tasks)
     wanted = {task.name for task in tasks}
@@ -42,7 +43,7 @@ def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpe
             if name not in wanted:
                 raise not_taking_part(f"{option} {name}=...", f"task '{name}'")
     root = os.environ.get("SSL_BENCH_DATA")
-    if root and not Path(root).is_dir():
+    if root and not place(root).is_dir():
         raise UsageError(
             f"SSL_BENCH_DATA={root}: no such folder; unset it, or name one with a folder per task"
         )
@@ -53,10 +54,10 @@ def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpe
         if (
             path is None
             and root
-            and (Path(root) / task.name).is_dir()
+            and (place(root) / task.name).is_dir()
             and (named is None or named.needs_path)
         ):
-            path = Path(root) / task.name
+            path = place(root) / task.name
         spec = _dataset_spec(registry, task, path, names.get(task.name))
         if path is None and spec.needs_path:
             raise UsageError(f"dataset '{spec.name}' needs a folder; add --data {task.name}=PATH")
@@ -85,7 +86,7 @@ def _pairs(registry: Registry, option: str, what: str, values: Sequence[str]) ->
         name, equals, value = entry.partition("=")
         if not equals or not value:
             raise UsageError(f"{option} '{entry}': write TASK={what}")
-        registry.task(name)
+        name = registry.task(name).name
         if name in seen:
             raise UsageError(f"{option} is given twice for task '{name}'")
         seen.add(name)
@@ -98,14 +99,14 @@ def _folders(registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpe
     wanted = [task.name for task in tasks]
     for entry in entries:
         name, equals, value = entry.partition("=")
-        if not equals or (name not in registry.entries["tasks"] and Path(entry).exists()):
+        if not equals or (name not in registry.entries["tasks"] and existing(entry)):
             if len(wanted) > 1:
                 raise UsageError(f"--unlabeled '{entry}': write TASK=FOLDER, since there are several tasks")
             name, value = wanted[0], entry
-        registry.task(name)
+        name = registry.task(name).name
         if not value:
             raise UsageError(f"--unlabeled {entry}: write TASK=FOLDER")
         if name not in wanted:
             raise not_taking_part(f"--unlabeled {entry}", f"task '{name}'")
-        found.setdefault(name, []).append(Path(value))
+        found.setdefault(name, []).append(place(value))
     return found

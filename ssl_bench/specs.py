@@ -291,6 +291,8 @@ class BackboneSpec(Spec):
     """For families such as DECODER/ENCODER; None: the plain name alone."""
     validate: Callable[[str], None] | str | None = None
     """Raises UsageError for a matching name that cannot be built; may import what it needs."""
+    suggest: Callable[[str], str | None] | str | None = None
+    """A name of the family that a wrong one may stand for, such as an encoder's alone; may import what it needs."""
     find_weights: Callable[[str], Path] | str | None = None
     """Name to the file of its published pretrained weights, which is downloaded where need be. Raises UsageError where
     that cannot be done: which weights, from where, and what to do instead."""

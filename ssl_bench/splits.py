@@ -46,7 +46,7 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
     if labels == "all":
         labeled = pool
     elif is_number(labels):
-        labeled = ranked(pool, seed)[: _count(labels, len(pool), task)]
+        labeled = ranked(pool, seed)[: _count(labels, dataset, task)]
     else:
         labeled = list(read_labels(Path(labels), dataset))
     source = labels if is_number(labels) or labels == "all" else Path(labels).name
@@ -131,7 +131,7 @@ def count_of(labels: str, dataset: Dataset, *, task: str) -> int:
     """How many images a fraction, a count or `all` is of a data set. Raises UsageError for anything else."""
     if labels != "all" and not is_number(check_labels(labels)):
         raise UsageError(f"--labels '{labels}': give a fraction (1/8), a count (100) or 'all'")
-    return len(dataset.train) if labels == "all" else _count(labels, len(dataset.train), task)
+    return len(dataset.train) if labels == "all" else _count(labels, dataset, task)
 
 
 def check_labels(text: str) -> str:
@@ -161,13 +161,14 @@ def is_number(text: str) -> bool:
     return True
 
 
-def _count(labels: str, size: int, task: str) -> int:
-    value = Fraction(labels)
+def _count(labels: str, dataset: Dataset, task: str) -> int:
+    value, size = Fraction(labels), len(dataset.train)
     # `1` is a count; all of them as a fraction is spelt 1/1, 1.0 or `all`.
     is_fraction = value < 1 or "/" in labels or "." in labels
     count = math.ceil(value * size) if is_fraction else int(value)
     if count > size:
         raise UsageError(
-            f"--labels {labels}: task '{task}' has {size} images with labels, fewer than {count}; give {size} or fewer"
+            f"--labels {labels}: task '{task}' has {size} images with labels, fewer than {count}, besides "
+            f"{len(dataset.test)} to test on; give {size} or fewer"
         )
     return count

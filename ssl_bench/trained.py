@@ -80,7 +80,7 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             "--no-resume"
         )
     cell = Cell.from_json(content)
-    require_files(cell.plugins, registry.files.values(), folder)
+    require_files(cell.plugins, cell.helpers, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes if "classes" in content else open_cell_data(cell, registry).classes
     method = build_method(cell, registry, classes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ssl_bench.cell import Cell
 from ssl_bench.errors import CellError, UsageError
+from ssl_bench.files import place
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, resolve
 
@@ -57,7 +58,7 @@ def wanted_weights(pretrained: bool | None, file: str) -> Weights:
         return SCRATCH if pretrained is False else Weights(PUBLISHED)
     if pretrained is False:
         raise UsageError("--no-pretrained and --weights contradict each other; leave one out")
-    path = Path(file).absolute()
+    path = place(file).absolute()
     try:
         return Weights(file_identity(path), str(path))
     except OSError as error:

@@ -119,5 +119,5 @@ def _run_once(
 
 def registry_for(folder: Path) -> Registry:
     """What is installed, and the plugin files that the cell staged in a folder brings along."""
-    sources = (read_json(folder / "cell.json") or {}).get("plugins", {})
-    return load_registry(files=unpack(sources, folder / "plugins"))
+    cell = read_json(folder / "cell.json") or {}
+    return load_registry(files=unpack(cell.get("plugins", {}), cell.get("helpers", {}), folder / "plugins"))

@@ -24,7 +24,7 @@ from PIL import Image
 from trees import save
 
 from ssl_bench import plan as planning
-from ssl_bench.cli import cli
+from ssl_bench.cli.commands import cli
 from ssl_bench.cli.options import load_suite
 from ssl_bench.plan import parse_settings
 from ssl_bench.recipe import Recipe

@@ -77,7 +77,7 @@ def test_no_module_grows_beyond_reason() -> None:
 )
 def test_torch_is_not_imported(arguments: list[str]) -> None:
     script = (
-        "import sys; from ssl_bench.cli import cli\n"
+        "import sys; from ssl_bench.cli.commands import cli\n"
         f"try: cli.main({arguments!r}, standalone_mode=False)\n"
         "finally: print('torch' in sys.modules or 'timm' in sys.modules, file=sys.stderr)"
     )

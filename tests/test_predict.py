@@ -1,5 +1,6 @@
 """`ssl-bench predict` as a user types it, and its files as they are read back."""
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -13,6 +14,7 @@ import torch
 from conftest import Said
 from PIL import Image
 
+from ssl_bench import predict
 from ssl_bench.batches import whole_image
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import read_json, write_json
@@ -215,6 +217,42 @@ class Deep(ToyRegression):
 
     def stored(self, prediction: torch.Tensor) -> np.ndarray:
         return (self.decode(prediction)[0].movedim(0, 2).numpy() * 65535).round().astype(np.uint16)
+
+
+def test_one_name_that_cannot_be_written_loses_no_other(
+    command: Command, tmp_path: Path, small_cell: SmallCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The longest names that there are; one too long for its prediction, a file in a folder's place, a full disk."""
+    longest, accented = "a" * 251, "é" * 120
+    for name in (f"{longest}.png", f"{accented}.png", "deep/c.png", "full.png", "z.png"):
+        photograph(tmp_path / "in" / name)
+    too_long = tmp_path / f"{'b' * 252}.xx"  # A picture by its content; PNG needs one letter more.
+    photograph(tmp_path / "x.png")
+    (tmp_path / "x.png").rename(too_long)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "deep").write_text("a file where a folder is wanted")
+    plain = predict.write_bytes
+
+    def full(path: Path, content: bytes, **options: bool) -> None:
+        if path.name == "full.png":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        plain(path, content, **options)
+
+    monkeypatch.setattr(predict, "write_bytes", full)
+    arguments = ("predict", small_cell("segmentation"), tmp_path / "in", too_long, "--out", out)
+    said = command(*arguments)
+    assert said.status == 1
+    assert "predictions 3 written, 3 failed" in said.out
+    lines = said.err.splitlines()
+    assert len(lines) == 3
+    assert sum("No space left on device" in line for line in lines) == 1
+    assert sum("File name too long" in line for line in lines) == 1
+    assert sum(f"{out / 'deep' / 'c.png'}: cannot be written" in line for line in lines) == 1
+    there = sorted(path.name for path in out.iterdir())
+    assert there == sorted([f"{longest}.png", f"{accented}.png", "classes.json", "deep", "z.png"])
+    monkeypatch.undo()
+    assert "predictions 1 written, 3 there already, 2 failed" in command(*arguments).out
 
 
 class Flow(ToyRegression):

@@ -20,7 +20,7 @@ def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[
 
 def commands() -> str:
     """A section for each command: usage, what it does, arguments and options."""
-    from ssl_bench.cli import cli
+    from ssl_bench.cli.commands import cli
 
     return "\n".join(_section(path, command) for path, command in walk(cli, ("ssl-bench",)))
 

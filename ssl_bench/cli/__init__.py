@@ -1,102 +1,17 @@
 """The command line. One small module per command; none imports torch before it has work for it."""
 
-import re
-import sys
-from typing import NoReturn
+from __future__ import annotations
 
-import click
-from click.core import ParameterSource
+from ssl_bench.search_path import SafePath
 
-from ssl_bench import __version__
-from ssl_bench.cli.check import check
-from ssl_bench.cli.compare import compare
-from ssl_bench.cli.data import data
-from ssl_bench.cli.export import export
-from ssl_bench.cli.leaderboard import leaderboard
-from ssl_bench.cli.list import list_
-from ssl_bench.cli.merge import collect, merge
-from ssl_bench.cli.new import new
-from ssl_bench.cli.plan import plan
-from ssl_bench.cli.predict import predict
-from ssl_bench.cli.report import report
-from ssl_bench.cli.run import run
-from ssl_bench.cli.show import show
-from ssl_bench.cli.status import status_
-from ssl_bench.cli.tune import tune
-from ssl_bench.errors import SslBenchError
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="ssl-bench", message="%(prog)s %(version)s")
-def cli() -> None:
-    """Benchmark semi-supervised learning on pixel-wise tasks.
-
-    \b
-    ssl-bench run --tasks all --methods supervised,mt
-    """
-
-
-for command in (
-    run,
-    plan,
-    tune,
-    status_,
-    collect,
-    merge,
-    list_,
-    leaderboard,
-    report,
-    show,
-    compare,
-    predict,
-    export,
-    data,
-    check,
-    new,
-):
-    cli.add_command(command)
+TYPE_CHECKING = False  # As in `typing`, which is not imported before the path is safe.
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the command line: an error a user can mend is one line and an exit status, never a traceback."""
-    try:
-        status = cli.main(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        status = 2
-    except click.ClickException as error:
-        status = _complain(_where(error) + _as_ours(error.format_message()), error.exit_code)
-    except SslBenchError as error:
-        status = _complain(str(error), error.exit_status)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        status = _complain("interrupted; the same command goes on from here", 130)
-    except BrokenPipeError:
-        # The reader of a pipe, such as head, has had enough.
-        sys.stderr.close()
-        status = 1
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        status = _complain(f"{place}{error.strerror or error}", 1)
-    sys.exit(status if isinstance(status, int) else 0)
+    with SafePath():
+        from ssl_bench.cli.start import start
 
-
-def _where(error: click.ClickException) -> str:
-    """`suite FILE: ` where that is what gives an option the value at fault."""
-    if isinstance(error, click.BadParameter) and error.ctx and error.param:
-        source = error.ctx.get_parameter_source(error.param.name or "")
-        if source is ParameterSource.DEFAULT_MAP:
-            return f"suite {error.ctx.params.get('suite')}: "
-    return ""
-
-
-def _as_ours(message: str) -> str:
-    """Click's sentences in the form of our own messages."""
-    message = re.sub(
-        r"\. \(?Did you mean(?: one of:)? ([^)]*)\)?$", r"; did you mean \1", message
-    ).removesuffix(".")
-    return message[:1].lower() + message[1:]
-
-
-def _complain(message: str, status: int) -> int:
-    click.echo(f"ssl-bench: {' '.join(message.split())}", err=True)
-    return status
+        start()

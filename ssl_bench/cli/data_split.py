@@ -9,6 +9,7 @@ from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.task_data import of_task, open_task_data
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
+from ssl_bench.files import place
 
 if TYPE_CHECKING:
     from ssl_bench.dataset import Dataset
@@ -133,6 +134,7 @@ def export(
     from ssl_bench.splits import check_labels, make_split, read_labels
 
     _, opened = open_task_data(task, data, dataset)
+    labels = str(place(labels)) if labels.startswith("~") else labels
     check_labels(labels)
     if match == "prefix":
         if not Path(labels).is_file():

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ssl_bench.cell import Cell
-from ssl_bench.cli.progress import duration, number_of
+from ssl_bench.cli.progress import can_draw, duration, number_of
 from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
 from ssl_bench.lock import Owner
@@ -67,7 +67,7 @@ def show_leaderboard(records: Sequence[Record], tables: Sequence[Path]) -> None:
 @contextmanager
 def terminal_display() -> Iterator[Any]:
     """Live bars on a terminal, plain lines elsewhere."""
-    if not sys.stdout.isatty():
+    if not can_draw(sys.stdout):
         yield PlainDisplay()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -4,15 +4,19 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from ssl_bench.cli.plugins import plugin_option
+from ssl_bench.cli.plugins import REGISTRY, plugin_option
 from ssl_bench.cli.values import Place, Seconds
+from ssl_bench.devices import check_devices
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench.files import existing
+
+if TYPE_CHECKING:
+    from ssl_bench.registry import Registry
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -21,6 +25,39 @@ MOST_SEEDS = 10_000
 REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
 LISTS = ("tasks", "methods", "backbones", "seeds", "split_seeds", "trackers")
 
+
+MEANT = {
+    "--arch": "--backbones NAME",
+    "--backbone": "--backbones NAME",
+    "--batch": "--set TASK.labeled_rows=ROWS",
+    "--batch-size": "--set TASK.labeled_rows=ROWS",
+    "--crop": "--set TASK.crop=PIXELS",
+    "--crop-size": "--set TASK.crop=PIXELS",
+    "--device": "--devices cuda",
+    "--encoder": "--backbones unet/ENCODER",
+    "--epochs": "--set TASK.iterations=STEPS",
+    "--fp16": "--precision bf16",
+    "--gpu": "--devices cuda",
+    "--gpus": "--devices cuda",
+    "--image-size": "--set TASK.crop=PIXELS",
+    "--iterations": "--set TASK.iterations=STEPS",
+    "--iters": "--set TASK.iterations=STEPS",
+    "--learning-rate": "--set TASK.optimizer.learning_rate=RATE",
+    "--lr": "--set TASK.optimizer.learning_rate=RATE",
+    "--model": "--backbones NAME",
+    "--momentum": "--set TASK.optimizer.momentum=SHARE",
+    "--network": "--backbones NAME",
+    "--num-labels": "--labels COUNT",
+    "--num-workers": "--jobs CELLS",
+    "--optimizer": "--set TASK.optimizer.name=NAME",
+    "--output": "--out FOLDER",
+    "--save-dir": "--out FOLDER",
+    "--seed": "--seeds 0,1,2",
+    "--steps": "--set TASK.iterations=STEPS",
+    "--weight-decay": "--set TASK.optimizer.weight_decay=RATE",
+    "--workers": "--jobs CELLS",
+}
+"""What people type who come from other tools, and what is meant by it here."""
 
 trials_option = click.option(
     "--trials",
@@ -167,7 +204,13 @@ plan_options = together(
         metavar="FILE",
         help="Pretrained weights from a file (.safetensors, .pth) in place of the published ones.",
     ),
-    click.option("--devices", default="auto", show_default=True, help="auto, cpu, cuda or cuda:0,1"),
+    click.option(
+        "--devices",
+        default="auto",
+        show_default=True,
+        callback=lambda context, parameter, value: check_devices(value),
+        help="auto, cpu, cuda or cuda:0,1",
+    ),
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16"]),
@@ -293,13 +336,14 @@ def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
     source = click.get_current_context().get_parameter_source
     if source("tasks") is not ParameterSource.COMMANDLINE or options["tasks"].strip() == "all":
         return {}
-    named = {name.strip() for name in options["tasks"].split(",")}
+    registry = click.get_current_context().meta[REGISTRY]
+    named = {registry.task(name.strip()).name for name in options["tasks"].split(",") if name.strip()}
     return {
         name: [
             entry
             for entry in options[name]
             # A path may hold the sign, too.
-            if "=" not in entry or existing(entry) or entry.partition("=")[0] in named
+            if "=" not in entry or existing(entry) or _task_of(entry, registry) in named
         ]
         for name in ("labels", "data", "dataset", "unlabeled")
         if source(name) is ParameterSource.DEFAULT_MAP
@@ -315,7 +359,20 @@ def _seeds(option: str, text: str) -> tuple[int, ...]:
         if not first <= last < first + MOST_SEEDS:
             raise UsageError(f"{option} '{text}': give integers of 0 or more, such as 0,1,2 or 0-4")
         seeds.update(dict.fromkeys(range(first, last + 1)))
+    if len(seeds) == 1 and 1 < first <= 10:
+        click.echo(
+            f"note: {option} {first} is seed {first} alone; 0-{first - 1} would be {first} seeds", err=True
+        )
     return tuple(seeds)
+
+
+def _task_of(entry: str, registry: "Registry") -> str:
+    """The task of a `TASK=VALUE`, by its name."""
+    from ssl_bench.registry import called
+
+    name = entry.partition("=")[0]
+    spec = called(name, registry.sorted("tasks"))
+    return spec.name if spec else name
 
 
 def _option_value(key: str, value: Any) -> Any:

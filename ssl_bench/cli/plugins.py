@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssl_bench.cli.values import Place
+from ssl_bench.files import place
 
 if TYPE_CHECKING:
     from ssl_bench.registry import Registry
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-FILES = "ssl_bench.plugin_files"
+FILES, REGISTRY = "ssl_bench.plugin_files", "ssl_bench.registry"
 
 
 def _remember(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
@@ -36,7 +37,7 @@ def foresee_files(context: click.Context, arguments: Sequence[str]) -> None:
     """Know the files on the command line before it is parsed, which may take what they hold."""
     named = [after for option, after in pairwise(arguments) if option == "--plugin"]
     named += [word.partition("=")[2] for word in arguments if word.startswith("--plugin=")]
-    context.meta[FILES] = tuple(map(Path, named))
+    context.meta[FILES] = tuple(map(place, named))
 
 
 def load_registry() -> "Registry":
@@ -44,7 +45,9 @@ def load_registry() -> "Registry":
     from ssl_bench.plugin_files import read_plugin_files
     from ssl_bench.registry import load_registry
 
-    return load_registry(files=read_plugin_files(click.get_current_context().meta.get(FILES, ())))
+    meta = click.get_current_context().meta
+    meta[REGISTRY] = registry = load_registry(files=read_plugin_files(meta.get(FILES, ())))
+    return registry
 
 
 def warn_of_failures(registry: "Registry") -> None:

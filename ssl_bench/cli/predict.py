@@ -7,7 +7,7 @@ import click
 from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.values import Place
-from ssl_bench.errors import SslBenchError, UsageError
+from ssl_bench.errors import SslBenchError
 
 
 @click.command(short_help="Apply a finished cell to pictures.")
@@ -22,10 +22,12 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     CELL is the id of a finished cell, the beginning of one, or its folder. A prediction is a PNG of its picture's
     name and size (upright, where the camera was turned): a mask of class ids under a palette, with classes.json
     beside it, a grey matte, or a restored picture. Predictions of this cell that are there already are kept; any
-    other file in the way ends the command before it starts.
+    other file in the way ends the command before it starts. A picture that cannot be read, or whose prediction cannot
+    be written, is named at the end, and the others are predicted.
     """
     from ssl_bench.cli.progress import progress_bar
     from ssl_bench.devices import find_devices
+    from ssl_bench.files import require_writable
     from ssl_bench.predict import find_jobs, is_done, write_legend, write_prediction
     from ssl_bench.results import ResultStore
 
@@ -40,24 +42,26 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     keep_heap()
     trained = load(folder, load_registry(), torch.device(find_devices("auto")[0]))
     waiting = [job for job in jobs if not is_done(job, trained.cell.id)]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {out}: cannot be written ({error.strerror}); name another") from error
+    require_writable(out, "--out")
     legend = write_legend(trained, out)
-    failed = 0
-    with progress_bar("predicting", len(waiting), "pictures") as advance:
-        for job in waiting:
-            try:
-                write_prediction(trained, job)
-            except SslBenchError as error:
-                failed += 1
-                click.echo(f"ssl-bench: {error}", err=True)
-            except torch.OutOfMemoryError:
-                failed += 1
-                cure = "free some, or predict on the CPU by CUDA_VISIBLE_DEVICES=-1"
-                click.echo(f"ssl-bench: {job.source}: the GPU's memory ran out; {cure}", err=True)
-            advance(1)
+    faults = []
+    try:
+        with progress_bar("predicting", len(waiting), "pictures") as advance:
+            for job in waiting:
+                try:
+                    write_prediction(trained, job)
+                except SslBenchError as error:
+                    faults.append(str(error))
+                except OSError as error:
+                    faults.append(f"{job.output}: cannot be written ({error.strerror or error})")
+                except torch.OutOfMemoryError:
+                    cure = "free some, or predict on the CPU by CUDA_VISIBLE_DEVICES=-1"
+                    faults.append(f"{job.source}: the GPU's memory ran out; {cure}")
+                advance(1)
+    finally:
+        for fault in faults:
+            click.echo(f"ssl-bench: {fault}", err=True)
+    failed = len(faults)
     counts = {"written": len(waiting) - failed, "there already": len(jobs) - len(waiting), "failed": failed}
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "written")
     click.echo(f"{out}: predictions {said}" + (f"; classes in {legend}" if legend else ""))

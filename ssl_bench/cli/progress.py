@@ -1,9 +1,11 @@
 """A bar for a long command on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
@@ -11,10 +13,15 @@ PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""
 
 
+def can_draw(stream: TextIO) -> bool:
+    """Whether bars can move there: a terminal, and one that can go back in a line."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
 @contextmanager
 def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """Shows how much of `total` is done; call what it gives with how much more is."""
-    if sys.stderr.isatty():
+    if can_draw(sys.stderr):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -44,7 +51,7 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], 
 @contextmanager
 def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
     """Shows how far each of several things is: call what it gives with title, amount, total (if known) and unit."""
-    if sys.stderr.isatty():
+    if can_draw(sys.stderr):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 

@@ -15,7 +15,7 @@ from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
-from ssl_bench.files import existing, require_writable
+from ssl_bench.files import existing, place, require_writable
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome as Ending
@@ -209,7 +209,7 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
     # A folder may also come from the environment.
     data = [f"{task}={source.path.resolve()}" for task, source in plan.sources.items() if source.path]
     if given.get("weights"):
-        given["weights"] = str(Path(given["weights"]).resolve())
+        given["weights"] = str(place(given["weights"]).resolve())
     return {**given, **({"data": data} if data else {})}
 
 

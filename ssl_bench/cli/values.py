@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from ssl_bench.files import place
+
 LONGEST = 1e9
 """Seconds that an option takes, at most: some thirty years."""
 
@@ -19,7 +21,8 @@ class Place(click.Path):
         """The path."""
         if value == "":
             self.fail("the path is empty.", param, ctx)
-        return super().convert(value, param, ctx)
+        path = super().convert(value, param, ctx)
+        return place(str(path)) if isinstance(value, str) else path
 
 
 class Seconds(click.FloatRange):

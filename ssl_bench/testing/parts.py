@@ -1,5 +1,6 @@
 """What data sets, backbones, executors and trackers promise."""
 
+import copy
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import Cell
 from ssl_bench.dataset import VOID, Dataset
-from ssl_bench.errors import DataError, UsageError
+from ssl_bench.errors import DataError, UsageError, first_line
 from ssl_bench.executor import Executor, Wanted
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
@@ -101,6 +103,14 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
     first = network(0)
     images = torch.rand(2, 3, 70, 90, generator=torch.Generator().manual_seed(0))
 
+    def its_parameters_are_there_at_once() -> str | None:
+        for key, value in (*first.named_parameters(), *first.named_buffers()):
+            if is_lazy(value):
+                return (
+                    f"'{key}' is made in the first forward pass, after its optimiser: give its layer the size"
+                )
+        return None
+
     def its_start_is_the_seeds() -> str | None:
         again, other = network(0).state_dict(), network(1).state_dict()
         state = first.state_dict()
@@ -129,6 +139,30 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
     def its_encoder_is_there() -> str | None:
         if spec.has_encoder and not isinstance(getattr(first, "encoder", None), nn.Module):
             return "`BackboneSpec.has_encoder` is set, and the network has no module `encoder`"
+
+    def it_can_be_copied() -> str | None:
+        other = network(1).eval()
+        try:
+            fresh = network(0)  # As methods copy it; what a pass computes is replaced in it.
+            copied = copy.deepcopy(fresh).eval()
+        except Exception as error:
+            return (
+                f"copy.deepcopy fails, by which methods make teachers ({first_line(error)}); keep no computed tensor "
+                "as an attribute: of weight_norm and spectral_norm take those in torch.nn.utils.parametrizations"
+            )
+        before = {key: value.clone() for key, value in fresh.state_dict().items()}
+        copied.load_state_dict(other.state_dict())
+        with torch.no_grad():
+            wanted, given = (
+                TaskNetwork(one, in_channels=3, residual=False)(images) for one in (other, copied)
+            )
+        if any(not torch.equal(value, before[key]) for key, value in fresh.state_dict().items()):
+            return "what is loaded into a copy changes the network itself: they share parameters or buffers"
+        if not torch.equal(wanted, given):
+            return (
+                "a copy with the state of another network does not give what that one gives: hooks and attributes must "
+                "go by the module that they are called with, and all that counts stand in its state"
+            )
         return None
 
     def it_is_finite_under_bf16() -> str | None:
@@ -137,8 +171,10 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
             return None if wrapped(images).isfinite().all() else "its logits are not finite under autocast"
 
     for check in (
+        its_parameters_are_there_at_once,
         its_start_is_the_seeds,
         logits_have_the_images_size,
+        it_can_be_copied,
         every_parameter_learns,
         its_encoder_is_there,
         it_is_finite_under_bf16,

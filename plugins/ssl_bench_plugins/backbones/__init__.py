@@ -49,6 +49,7 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             backbone=f"{_HERE}.smp:build",
             matches=lambda name: name.count("/") == 1,
             validate=f"{_HERE}.smp:validate",
+            suggest=f"{_HERE}.smp:suggest",
             find_weights=f"{_HERE}.smp:find_weights",
             load_weights=f"{_HERE}.encoder_weights:load",
             has_encoder=True,

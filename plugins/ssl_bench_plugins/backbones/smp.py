@@ -87,6 +87,18 @@ def encoder_of(name: str) -> str:
     return encoder_name(encoder, name, timm_only=decoder == "dpt")
 
 
+def suggest(name: str) -> str | None:
+    """`unet/NAME` for the name of an encoder, `NAME/resnet50` for that of a decoder."""
+    plain = name.lower()
+    if plain in DECODERS:
+        return f"{plain}/resnet50" if plain != "dpt" else None
+    try:
+        encoder_name(plain, name)
+    except UsageError:
+        return None
+    return f"unet/{plain}"
+
+
 def find_weights(name: str) -> Path:
     """The file of the encoder's published weights."""
     return download(encoder_of(name))

@@ -1,6 +1,7 @@
 """Cells on this machine, each in a process forked from a server that has torch already imported."""
 
 import multiprocessing
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from ssl_bench.devices import find_devices, grouped
+from ssl_bench.errors import CellError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.fork_server import start_fork_server
 from ssl_bench.specs import ExecutorConfig
@@ -68,7 +70,7 @@ class LocalExecutor(Executor):
                 while waiting and (device := slots.take(waiting[0])) is not None:
                     job = waiting.pop(0)
                     process = self.context.Process(target=work, args=(str(job.folder), device), daemon=False)
-                    process.start()
+                    self._start(process)
                     running.append(Running(job, process, device, time.monotonic()))
                 for one, code in [(r, r.process.exitcode) for r in running]:
                     if code is None:
@@ -80,6 +82,21 @@ class LocalExecutor(Executor):
                 connection.wait([one.process.sentinel for one in running], TICK)
         finally:
             stop(running)
+
+    @staticmethod
+    def _start(process: BaseProcess) -> None:
+        path = sys.path
+        # A process gets this one's path. In a notebook its empty entry, the working folder, comes first.
+        sys.path = [entry for entry in path if entry]
+        try:
+            process.start()
+        except (EOFError, ConnectionError) as error:
+            raise CellError(
+                "the server that cells are forked from ended at its start; "
+                f"`{sys.executable} -c 'import ssl_bench.worker'` may say why"
+            ) from error
+        finally:
+            sys.path = path
 
 
 def work(folder: str, device: str) -> None:

@@ -1,5 +1,6 @@
 """Joining a Ray cluster, and asking what it has."""
 
+import contextlib
 import logging
 import os
 import platform
@@ -17,6 +18,7 @@ import ssl_bench
 from ssl_bench.cell_process import missing_message
 from ssl_bench.devices import cores
 from ssl_bench.errors import UsageError, in_a_line
+from ssl_bench.search_path import SafeEnvironment
 from ssl_bench_plugins.executors.nodes import Node
 from ssl_bench_plugins.executors.ray_node import look_around
 
@@ -33,7 +35,9 @@ def connect(address: str) -> None:
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+        # Ray has its workers import from the folder in which it is called: from one that holds no module.
+        with SafeEnvironment(), contextlib.chdir(Path(Path.cwd().anchor)):
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except Exception as error:  # Ray raises plain ones, too, as for a node that takes long to start.
         raise UsageError(
             f"--ray-address {address}: no Ray cluster can be joined there ({in_a_line(error)}); start one with "

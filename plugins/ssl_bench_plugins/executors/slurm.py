@@ -18,6 +18,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted, outcome_of
 from ssl_bench.lock import holder
+from ssl_bench.search_path import SafeEnvironment
 from ssl_bench.signals import waiting
 from ssl_bench_plugins.executors.configs import SlurmConfig
 from ssl_bench_plugins.executors.nodes import place
@@ -100,7 +101,7 @@ class SlurmExecutor(Executor):
             count = len(part)
             try:
                 # What sbatch prints stands in the error as well. Interrupted in between, jobs would be nobody's.
-                with contextlib.redirect_stderr(io.StringIO()), uninterrupted():
+                with contextlib.redirect_stderr(io.StringIO()), uninterrupted(), SafeEnvironment():
                     sent = executor.map_array(run_cell, names, folders, [device] * count, [stop] * count)
                     now = time.monotonic()
                     pairs = zip(part, sent, strict=True)

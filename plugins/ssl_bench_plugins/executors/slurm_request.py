@@ -50,6 +50,8 @@ def parameters(wanted: Wanted, gpus: str | None, config: SlurmConfig) -> dict[st
         "slurm_array_parallelism": wanted.jobs or ALL_AT_ONCE,
         # Also where a cluster's default is not to.
         "slurm_additional_parameters": {"requeue": True},
+        # The job starts in the folder of the command, in which a user's `random.py` is no module of ours.
+        "slurm_setup": ["export PYTHONSAFEPATH=1"],
     }
     return {name: value for name, value in asked.items() if value is not None}
 

@@ -1,0 +1,71 @@
+"""What a command says, whatever becomes of it: a closed stream, a reader that has gone, a full disk or an alphabet that
+lacks our characters must neither stop what is computed nor change its exit status in silence."""
+
+import codecs
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+class Output(io.FileIO):
+    """A file descriptor to write to that goes on where it cannot be written."""
+
+    fault = ""
+    """Why something was not written; empty where all was, or where its reader, such as head, has had enough."""
+
+    def write(self, content: Any) -> int:
+        """Write, or pass over it."""
+        try:
+            return super().write(content) or 0
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            self.fault = error.strerror or str(error)
+        return len(content)
+
+
+class _Ascii(io.TextIOWrapper):
+    """Text in ASCII that does not say so: click would take it for a mistake, and write UTF-8."""
+
+    encoding = "latin-1"
+
+
+@contextlib.contextmanager
+def steady_streams() -> Iterator[list[Output]]:
+    """While it lasts, stdout and stderr take whatever is written: characters that they lack become question marks.
+
+    Gives what they write to. Streams that someone has put in their place stay.
+    """
+    open_closed()
+    before, made = (sys.stdout, sys.stderr), []
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None or stream is getattr(sys, f"__{name}__"):
+            made.append(Output(number, "w", closefd=False))
+            setattr(sys, name, _text(made[-1], stream))
+    try:
+        yield made
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = before
+
+
+def open_closed() -> None:
+    """Descriptors 0 to 2 on nothing where they are closed: the next file opened would have their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _text(output: Output, stream: Any) -> io.TextIOWrapper:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    if stream is not None:
+        stream.flush()
+    kind = _Ascii if codecs.lookup(encoding).name == "ascii" else io.TextIOWrapper
+    return kind(io.BufferedWriter(output), encoding, errors="replace", line_buffering=True)
