@@ -77,6 +77,8 @@ class Plan:
     skipped: tuple[Skipped, ...]
     sources: Mapping[str, Source]
     """Task name to its data."""
+    notes: tuple[str, ...] = ()
+    """What is allowed and yet likely not meant, a line each."""
 
     def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
@@ -105,7 +107,23 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             # By content: 1/8 and the count that it comes to are one cell.
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
-    return Plan(tuple(cells.values()), tuple(skipped), planning.sources)
+    return Plan(
+        tuple(cells.values()), tuple(skipped), planning.sources, _notes(registry, tuple(cells.values()))
+    )
+
+
+def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """A line for each split that leaves methods without the unlabelled images that they learn from."""
+    lacking: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if registry.method(cell.method).uses_unlabeled and not cell.split.unlabeled:
+            where = f"{cell.task}, {cell.split.source} labels"
+            lacking.setdefault(where, {})[cell.method] = None
+    return tuple(
+        f"{where}: no image is unlabelled, so that {', '.join(methods)} learn{'s' * (len(methods) == 1)} from the "
+        "labelled ones alone; label fewer (--labels), or add pictures (--unlabeled)"
+        for where, methods in lacking.items()
+    )
 
 
 class _Planning:

@@ -33,12 +33,19 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
             f"{number_of(len(source.dataset.train), 'training image')} with labels, "
             f"{len(source.dataset.unlabeled)} without, {number_of(len(source.dataset.test), 'test image')}"
         )
+        if brief and cells:
+            labels = {cell.split.source: len(cell.split.labeled) for cell in cells}
+            taken = ", ".join(f"{asked} ({number_of(count, 'image')})" for asked, count in labels.items())
+            seeds = ", ".join(dict.fromkeys(str(cell.seed) for cell in cells))
+            click.echo(f"  labels {taken}; seed {seeds}")
         for cell in cells if not brief else ():
             state = "finished" if done[cell.id] else "run"
             split = f"{cell.split.source} labels ({len(cell.split.labeled)})"
             click.echo(
                 f"  {state:<9} {cell.method:<12} {split:<18} seed {cell.seed}  {cell.backbone}  {cell.id}"
             )
+    for note in plan.notes:
+        click.echo(f"note: {note}")
     for skipped in plan.skipped:
         click.echo(f"  skipped   {skipped.title}: {skipped.reason}")
     waiting = sum(not finished for finished in done.values())
@@ -96,6 +103,10 @@ class PlainDisplay:
     def checked(self) -> None:
         """Nothing per file."""
 
+    def noted(self, note: str) -> None:
+        """A line."""
+        click.echo(f"note: {note}")
+
     def start(self, cells: int, finished: int) -> None:
         """Remember the count."""
         self.total, self.done = cells, finished
@@ -147,6 +158,10 @@ class LiveDisplay:
     def checked(self) -> None:
         """One file further."""
         self.bars.advance(self.files)
+
+    def noted(self, note: str) -> None:
+        """A line above the bars."""
+        self.bars.console.print(f"note: {note}", markup=False)
 
     def start(self, cells: int, finished: int) -> None:
         """The bar for all cells."""
