@@ -126,7 +126,8 @@ def orientation(data: bytes) -> int:
 
     The pixels are not decoded.
     """
-    if not any(mark in data for mark in (b"Exif", b"eXIf", b"Orientation", b"II*\0", b"MM\0*")):
+    tiff = data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+    if not tiff and not any(mark in data for mark in (b"Exif", b"eXIf", b"Raw profile type", b"Orientation")):
         return 1
     try:
         found = Image.open(io.BytesIO(data), formats=FORMATS).getexif().get(_ORIENTATION, 1)

@@ -24,7 +24,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
 from ssl_bench.pictures import MEND, ColouredMask, colour_list
 from ssl_bench.reader import THREADS, FileDataset
-from ssl_bench.samples import Files, Sample, collect, say_unread
+from ssl_bench.samples import Files, Sample, Unread, collect, say_unread
 from ssl_bench.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
 from ssl_bench.seeds import name_hash
 
@@ -67,7 +67,7 @@ class FolderDataset(FileDataset):
     def __init__(self, path: Path, root: Path) -> None:
         self.root = root
         self._base = path.resolve()
-        self._unread: list[Path] = []
+        self._unread: list[Unread] = []
         super().__init__(path, *self._parts())
         self._require_targets()
         if self.targets_are == "indices":

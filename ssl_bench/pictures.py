@@ -167,12 +167,12 @@ def read_indices(data: bytes, path: Path, table: ClassTable = PLAIN) -> np.ndarr
         )
     values = table.renumber(decoded.values, path)
     if values.dtype not in (np.uint8, np.bool_):
-        for wrong, words in ((values.min(), "are 0 or more"), (values.max(), "end at 254")):
-            if not 0 <= wrong <= VOID:
-                raise DataError(
-                    f"{path} holds class {wrong}, but ids {words} (255 void); correct the mask, or name its ids in "
-                    "classes.txt, one `ID NAME` a line"
-                )
+        wrong = values.min() if values.min() < 0 else values.max()
+        if not 0 <= wrong <= VOID:
+            raise DataError(
+                f"{path} holds class {wrong}, but ids {'begin at 0' if wrong < 0 else 'end at 254'} (255 void); "
+                "correct the mask, or name its ids in classes.txt, one `ID NAME` a line"
+            )
     return values.astype(np.uint8, copy=False)
 
 

@@ -10,6 +10,8 @@ from ssl_bench.errors import DataError
 from ssl_bench.scan import folder_at, picture_files
 
 Identify = Callable[[PurePosixPath], str | None]
+Unread = tuple[Path, Path]
+"""A folder of images or targets, and a file in or below it whose format is not read."""
 Rule = Callable[[str], Iterable[str]]
 
 TOKENS = (
@@ -112,7 +114,7 @@ def collect(
     *,
     taken: Collection[str] = (),
     lone_targets: bool = False,
-    unread: list[Path] | None = None,
+    unread: list[Unread] | None = None,
 ) -> dict[str, Sample]:
     """Samples by id, of the images in several folders, each in the order of its ids.
 
@@ -122,7 +124,7 @@ def collect(
     """
     samples: dict[str, Sample] = {}
     for files in parts:
-        left: list[Path] = []
+        left: list[Unread] = []
         found = _pair(files, root, base, lone_targets, left)
         if unread is not None:
             unread += left
@@ -132,11 +134,11 @@ def collect(
     return samples
 
 
-def say_unread(unread: Iterable[Path]) -> list[str]:
+def say_unread(unread: Iterable[Unread]) -> list[str]:
     """A line for each folder and ending among files that were not read."""
     groups: dict[tuple[Path, str], list[str]] = {}
-    for path in dict.fromkeys(unread):
-        groups.setdefault((path.parent, path.suffix.lower()), []).append(path.name)
+    for folder, path in dict.fromkeys(unread):
+        groups.setdefault((folder, path.suffix.lower()), []).append(path.name)
     return [
         f"{len(names)} file{'s'[: len(names) > 1]} in {folder} {'are' if len(names) > 1 else 'is'} of a format that is "
         f"not read ({ending or 'no ending'}): {_some(names)}; save them as PNG"
@@ -144,7 +146,9 @@ def say_unread(unread: Iterable[Path]) -> list[str]:
     ]
 
 
-def _pair(files: Files, root: Path, base: Path, lone_targets: bool, unread: list[Path]) -> dict[str, Sample]:
+def _pair(
+    files: Files, root: Path, base: Path, lone_targets: bool, unread: list[Unread]
+) -> dict[str, Sample]:
     def index(folder: str, identify: Identify, ending: str = "") -> dict[str, Path]:
         # At the root, lists and other files have their place beside pictures.
         left = None if (folder == "." and files.targets) or ending else unread
@@ -178,13 +182,13 @@ def _continues(name: str, start: str) -> bool:
     return name != start and name.startswith(start)
 
 
-def _lone(lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Path], naming: str) -> str:
+def _lone(lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Unread], naming: str) -> str:
     """What is said of targets without images."""
     name, path = lone[0]
     more = (
         f" (and {len(lone) - 1} more: {_some([path.name for _, path in lone[1:]])})" if len(lone) > 1 else ""
     )
-    stems = {one_form(other.stem): other for other in unread if other.is_relative_to(folder)}
+    stems = {one_form(other.stem): other for place, other in unread if place == folder}
     there = stems.get(name.rpartition("/")[2])
     if there is not None:
         cure = f": {there} is of a format that is not read; save it as PNG"
@@ -194,17 +198,25 @@ def _lone(lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Path]
 
 
 def _index(
-    folder: Path, identify: Identify, base: Path, *, nested: bool, ending: str, unread: list[Path] | None
+    folder: Path, identify: Identify, base: Path, *, nested: bool, ending: str, unread: list[Unread] | None
 ) -> dict[str, Path]:
     found: dict[str, Path] = {}
+    left: list[Path] = []
     if folder.is_dir():
-        for path, within in picture_files(folder, base, nested=nested, ending=ending, unread=unread):
+        for path, within in picture_files(folder, base, nested=nested, ending=ending, unread=left):
             name = identify(PurePosixPath(one_form(within)))
             if name is None:
                 continue
             if name in found:
                 raise DataError(f"{found[name]} and {path} are one id, '{name}'; take one of them out")
             found[name] = path
+    if unread is not None:
+        stems = (
+            PurePosixPath(one_form(path.relative_to(folder).with_suffix("").as_posix())) for path in left
+        )
+        unread += [
+            (folder, path) for path, name in zip(left, stems, strict=True) if identify(name) is not None
+        ]
     return dict(sorted(found.items()))
 
 

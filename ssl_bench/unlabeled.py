@@ -8,7 +8,7 @@ import numpy as np
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError
 from ssl_bench.reader import FileDataset
-from ssl_bench.samples import Files, Sample, collect, say_unread
+from ssl_bench.samples import Files, Sample, Unread, collect, say_unread
 from ssl_bench.scan import require_folder
 
 
@@ -29,7 +29,7 @@ class WithUnlabeled(Dataset):
         notes = [*base.notes]
         for number, folder in enumerate(folders, start=1):
             require_folder(folder)
-            left: list[Path] = []
+            left: list[Unread] = []
             found = collect((Files(images=".", nested=True),), folder, folder.resolve(), unread=left)
             unread = say_unread(left)
             if not found:
