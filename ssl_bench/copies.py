@@ -36,7 +36,7 @@ class Print:
     def of(cls, image: np.ndarray) -> "Print":
         """That of (H, W, C) uint8."""
         content = hashlib.blake2b(repr((image.shape, image.dtype.str)).encode(), digest_size=16)
-        content.update(np.ascontiguousarray(image))
+        content.update(np.ascontiguousarray(image).data)
         grey = (
             Image.fromarray(image[..., :3]).convert("L")
             if image.shape[2] >= 3

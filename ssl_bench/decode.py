@@ -8,11 +8,12 @@ EXIF orientation is one rule, for images and labels alike: each file is turned u
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -168,12 +169,12 @@ def _decode(data: bytes) -> Decoded:
     return Decoded(upright, form, pages=pages, **about)
 
 
-def _about_png(picture: Image.Image, data: bytes) -> dict[str, int]:
+def _about_png(picture: Image.Image, data: bytes) -> dict[str, Any]:
     bits, colour = data[24], data[25]
     return {"white": 2**bits - 1 if colour in (0, 4) else 255, "shallow": bits == 16 and colour != 0}
 
 
-def _about_tiff(picture: Image.Image, data: bytes) -> dict[str, int]:
+def _about_tiff(picture: Image.Image, data: bytes) -> dict[str, Any]:
     tags = picture.tag_v2  # type: ignore[attr-defined]
     bits = tuple(tags.get(_BITS, (1,)))
     grey = tags.get(_PHOTOMETRIC) in (0, 1)
@@ -186,7 +187,7 @@ def _about_tiff(picture: Image.Image, data: bytes) -> dict[str, int]:
     }
 
 
-def _about_pnm(picture: Image.Image, data: bytes) -> dict[str, int]:
+def _about_pnm(picture: Image.Image, data: bytes) -> dict[str, Any]:
     if picture.mode in ("1", "F"):
         return {"from_white": picture.mode == "1"}
     arguments = picture.tile[0].args  # type: ignore[attr-defined]
@@ -194,14 +195,14 @@ def _about_pnm(picture: Image.Image, data: bytes) -> dict[str, int]:
     return {"white": white, "shallow": white > 255 and picture.mode == "RGB"}
 
 
-def _about_bmp(picture: Image.Image, data: bytes) -> dict[str, int]:
+def _about_bmp(picture: Image.Image, data: bytes) -> dict[str, Any]:
     bits = struct.unpack_from("<H", data, 28)[0]
     if {"1": 1, "L": 8}.get(picture.mode, bits) != bits:
         raise _NotRead(f"a BMP of {bits} bits with grey colours")
     return {}
 
 
-def _about_webp(picture: Image.Image, data: bytes) -> dict[str, int]:
+def _about_webp(picture: Image.Image, data: bytes) -> dict[str, Any]:
     place = 12
     while place + 8 <= len(data) and data[place : place + 4] not in (b"VP8 ", b"VP8L", b"ANMF"):
         size = struct.unpack_from("<I", data, place + 4)[0]
@@ -209,7 +210,7 @@ def _about_webp(picture: Image.Image, data: bytes) -> dict[str, int]:
     return {"lossy": data[place : place + 4] != b"VP8L"}
 
 
-_ABOUT = MappingProxyType(
+_ABOUT: Mapping[str, Callable[[Image.Image, bytes], dict[str, Any]]] = MappingProxyType(
     {
         "PNG": _about_png,
         "TIFF": _about_tiff,

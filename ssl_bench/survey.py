@@ -118,7 +118,7 @@ def survey(
             _add(found, one)
     _judge(found, dataset, kind)
     prints = [
-        [(name, seen[name].print) for name in names if seen[name].print] for names in (train, unlabeled, test)
+        [(name, known) for name in names if (known := seen[name].print)] for names in (train, unlabeled, test)
     ]
     _compare(found, dataset, *prints)
     return found
