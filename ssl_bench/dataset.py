@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +29,9 @@ class Dataset(ABC):
     """Ids of further training images, without any target."""
     test: Sequence[str]
     """Ids of test images."""
+
+    notes: Sequence[str] = ()
+    """What its owner should hear of what was found when it was opened, a line each."""
 
     layout: ClassVar[str] = ""
     """What `recognises` looks for, in words, for error messages."""
@@ -57,6 +60,10 @@ class Dataset(ABC):
     def unknown(self, name: str) -> np.ndarray | None:
         """(H, W) bool: the region a test image marks as the hard one (a trimap's middle), or None."""
         return None
+
+    def place(self, name: str) -> Path | None:
+        """The file of an image, or the folder that it comes from; None for one made in memory."""
+        return self.path
 
     @classmethod
     def group(cls, name: str) -> str:
@@ -88,13 +95,6 @@ class Dataset(ABC):
         if with_target and self.target(name).shape[:2] != image.shape[:2]:
             raise DataError(f"image '{name}' and its target differ in size")
         return 1 + with_target
-
-    def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
-        """Read every image, and the targets named, and raise DataError, naming the file, at the first fault.
-
-        `report` is called once per file, for a progress bar.
-        """
-        return None
 
 
 def listing(dataset: Dataset) -> str:

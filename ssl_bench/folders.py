@@ -10,22 +10,29 @@
 `recognise` finds which of several layouts lies in a folder.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
+from ssl_bench.class_table import PLAIN
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
+from ssl_bench.pictures import MEND, ColouredMask, colour_list
 from ssl_bench.reader import THREADS, FileDataset
-from ssl_bench.samples import Files, Sample, collect
+from ssl_bench.samples import Files, Sample, Unread, collect, say_unread
 from ssl_bench.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
 from ssl_bench.seeds import name_hash
 
 __all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
 
 CLASSES = "classes.txt"
+SHOWN = 12
+"""Ids that a message lists."""
 
 
 class FolderDataset(FileDataset):
@@ -60,10 +67,14 @@ class FolderDataset(FileDataset):
     def __init__(self, path: Path, root: Path) -> None:
         self.root = root
         self._base = path.resolve()
+        self._unread: list[Unread] = []
         super().__init__(path, *self._parts())
         self._require_targets()
         if self.targets_are == "indices":
+            found = self._find((CLASSES,))
+            self._table = PLAIN if found is None else read_classes(found)
             self._classes = self.named_classes() or None
+        self.notes = (*say_unread(self._unread), *self._table.notes)
 
     @classmethod
     def open(cls, path: Path | None) -> Self:
@@ -127,11 +138,15 @@ class FolderDataset(FileDataset):
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
     ) -> dict[str, Sample]:
-        samples = collect(parts, self.root, self._base, taken=taken, lone_targets=lone_targets)
+        samples = collect(
+            parts, self.root, self._base, taken=taken, lone_targets=lone_targets, unread=self._unread
+        )
         if not samples:
             there = [files for files in parts if files.present(self.root)] or parts
             places = " or ".join(str(folder_at(self.root, files.images)) for files in there)
-            raise DataError(f"no {role} images in {places}; the folder should hold {self.layout}")
+            raise DataError(
+                f"no {role} images in {places}; the folder should hold {self.layout}{self._but_unread()}"
+            )
         return samples
 
     def _listed(
@@ -167,6 +182,10 @@ class FolderDataset(FileDataset):
             for name, sample in samples.items()
         }
 
+    def _but_unread(self) -> str:
+        """What is there and was not read, behind a complaint that something is missing."""
+        return "".join(f"; {line}" for line in say_unread(self._unread))
+
     def _require_targets(self) -> None:
         parts = (*self.train_files, *self.test_files, *self.validation_files)
         folders = {folder: folder_at(self.root, folder) for files in parts for folder in files.targets}
@@ -175,35 +194,58 @@ class FolderDataset(FileDataset):
         if not self.test:
             raise DataError(
                 f"{self.root} has too few images with a target, or too few scenes of them, to hold a test set out; "
-                "add some"
+                f"add some{self._but_unread()}"
             )
         if not self.train:
-            raise DataError(f"no training image in {self.root} has a target in {places}; add some")
+            raise DataError(
+                f"no training image in {self.root} has a target in {places}; add some{self._but_unread()}"
+            )
         for name in self.test:
             if self._samples[name].target is None:
                 image = self._samples[name].image
-                raise DataError(f"test image {image} has no target in {places}; add it or take the image out")
+                raise DataError(
+                    f"test image {image} has no target in {places}; add it or take the image out{self._but_unread()}"
+                )
 
     def named_classes(self) -> tuple[str, ...]:
         """Those of classes.txt, or else those of the layout; none where the masks are to tell."""
-        path = self._find((CLASSES,))
-        return self.class_names if path is None else read_classes(path)
+        return self._table.names or self.class_names
 
     def count_classes(self) -> tuple[str, ...]:
-        """As many as the masks hold. Reads all of them."""
+        """As many as the masks hold. Reads all of them; DataError where their ids have gaps, or they are of colours."""
 
-        def highest(name: str) -> int:
-            ids = self.target(name)
-            return int(ids.max(where=ids != VOID, initial=0))
+        def held(name: str) -> np.ndarray | ColouredMask:
+            try:
+                return np.bincount(self.target(name).ravel(), minlength=VOID + 1) > 0
+            except ColouredMask as error:
+                return error
 
         with ThreadPoolExecutor(THREADS) as pool:
-            count = 1 + max(pool.map(highest, (*self.train, *self.test)))
-        if count < 2:
+            found = list(pool.map(held, (*self.train, *self.test)))
+        if coloured := [one for one in found if isinstance(one, ColouredMask)]:
+            for one in coloured:
+                if not one.are_classes:
+                    raise one
+            colours = sum((one.colours for one in coloured), start=Counter[tuple[int, int, int]]())
+            raise DataError(
+                f"{len(coloured)} of {len(found)} masks in {self.root} show classes as colours, and no {CLASSES} says "
+                f"which; found {colour_list(colours)}; write {self.root / CLASSES}, one `R G B NAME` a line, and call "
+                "what is no class `void`"
+            )
+        ids = np.flatnonzero(np.any([one for one in found if not isinstance(one, ColouredMask)], axis=0))
+        classes = [int(number) for number in ids if number != VOID]
+        if classes == [0]:
             raise DataError(
                 f"the masks in {self.root} hold no class but 0 (255 is void): number the classes 0, 1, 2, ... "
-                f"or name them in {CLASSES}"
+                f"or name them in {CLASSES}" + (f", as `0 NAME` and `{VOID} NAME`" if VOID in ids else "")
             )
-        return tuple(f"class {number}" for number in range(count))
+        if not classes or classes != list(range(len(classes))):
+            some = ", ".join(map(str, classes[:SHOWN])) + (", ..." if len(classes) > SHOWN else "")
+            raise DataError(
+                f"the masks in {self.root} hold the ids {some or 'of void alone'}, which do not number classes 0, 1, "
+                f"2, ... without gap: name each in {self.root / CLASSES}, one `ID NAME` a line ({MEND})"
+            )
+        return tuple(f"class {number}" for number in classes)
 
     def _find(self, names: Iterable[str]) -> Path | None:
         for place in self._places():

@@ -3,13 +3,14 @@
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path, PureWindowsPath
 
-from ssl_bench.dataset import VOID
+from ssl_bench.class_table import ClassTable, parse_classes
 from ssl_bench.errors import DataError
 from ssl_bench.pictures import read_bytes, without_extension
+from ssl_bench.samples import one_form
 
 _SHOWN = 5
 
@@ -17,9 +18,13 @@ _SHOWN = 5
 def read_lines(path: Path) -> list[tuple[int, str]]:
     """(line number from 1, text) of lines that are not blank; CRLF, a byte order mark or no final newline are fine."""
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        return split_lines(read_bytes(path).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise DataError(f"{path} is no text file in UTF-8; write one name a line") from None
+
+
+def split_lines(text: str) -> list[tuple[int, str]]:
+    """The lines of a text, as `read_lines`."""
     lines = enumerate(re.split(r"\r\n|\n|\r", text), start=1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
@@ -37,7 +42,7 @@ class NameList:
         self._known: dict[str, list[tuple[str, str]]] = {}
         self._last: dict[str, set[str]] = {}
         for name, others in paths.items():
-            for path in {name, *map(without_extension, others)}:
+            for path in map(one_form, {name, *map(without_extension, others)}):
                 last = path.rpartition("/")[2]
                 self._known.setdefault(last, []).append((path, name))
                 self._last.setdefault(name, set()).add(last)
@@ -47,7 +52,10 @@ class NameList:
 
         Raises DataError for names that lead elsewhere, and for unknown and repeated ones, all in one line.
         """
-        lines = read_lines(path)
+        return self.find(path, read_lines(path))
+
+    def find(self, path: Path, lines: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+        """The ids in lines of a list file, as `read`."""
         if not lines:
             raise DataError(f"{path} lists nothing; write one name a line")
         found = [self._name(path, number, line) for number, line in lines]
@@ -59,6 +67,11 @@ class NameList:
         if faults:
             raise DataError(f"{path}: {'; '.join(faults)}; correct the list")
         return names
+
+    def holds(self, name: str) -> bool:
+        """Whether a line of a list file that is this id means this id."""
+        lines = split_lines(name)
+        return len(lines) == 1 and self._find(lines[0][1]) == name
 
     def _name(self, path: Path, number: int, line: str) -> str | None:
         whole = self._find(line)
@@ -77,7 +90,7 @@ class NameList:
             raise DataError(f"{path}, line {number}: more than an image and its target; correct the list")
         name = self._find(fields[0])
         if name is not None and len(fields) == 2:
-            target = without_extension(fields[1]).rpartition("/")[2]
+            target = one_form(without_extension(fields[1]).rpartition("/")[2])
             if target not in self._last[name]:
                 raise DataError(
                     f"{path}, line {number}: '{fields[1]}' is not the target of '{fields[0]}' here"
@@ -85,7 +98,7 @@ class NameList:
         return name
 
     def _find(self, entry: str) -> str | None:
-        entry = entry.removeprefix("./").removeprefix("/")
+        entry = one_form(entry).removeprefix("./").removeprefix("/")
         for text in (entry, without_extension(entry)):
             candidates = self._known.get(text.rpartition("/")[2], [])
             exact = {name for path, name in candidates if name == text}
@@ -104,7 +117,7 @@ def read_prefixes(path: Path, names: Iterable[str], test: Iterable[str]) -> tupl
     tested = {name.rpartition("/")[2] for name in test}
     found: dict[str, None] = {}
     for number, line in read_lines(path):
-        prefix = without_extension(line.split("\t")[0].split()[0]).rpartition("/")[2]
+        prefix = one_form(without_extension(line.split("\t")[0].split()[0]).rpartition("/")[2])
         if prefix in tested:
             raise DataError(f"{path}, line {number}: '{prefix}' is in the test set and cannot be labelled")
         start = bisect_left(lasts, (prefix, ""))
@@ -119,26 +132,9 @@ def read_prefixes(path: Path, names: Iterable[str], test: Iterable[str]) -> tupl
     return tuple(found)
 
 
-def read_classes(path: Path) -> tuple[str, ...]:
-    """Names of classes in the order of their ids: one a line, each with its id before it or none; 255 is left out."""
-    lines = [line for _, line in read_lines(path)]
-    numbered = [re.fullmatch(r"(\d+)[\s:,]+(\S.*)", line) for line in lines]
-    if all(numbered):
-        by_id = [(int(match[1]), match[2]) for match in numbered if match and int(match[1]) != VOID]
-        if sorted(number for number, _ in by_id) != list(range(len(by_id))):
-            raise DataError(
-                f"{path}: ids must be 0, 1, 2, ... without gap or repetition (255 void); correct the file"
-            )
-        lines = [name for _, name in sorted(by_id)]
-    repeated = [name for name, count in Counter(lines).items() if count > 1]
-    if repeated or not 2 <= len(lines) <= VOID:
-        what = (
-            f"names {_some(repeated)} more than once"
-            if repeated
-            else f"names {len(lines)} classes, not 2 to {VOID}"
-        )
-        raise DataError(f"{path} {what}; correct the file")
-    return tuple(lines)
+def read_classes(path: Path) -> ClassTable:
+    """What a classes.txt says. Raises DataError as `parse_classes`."""
+    return parse_classes([line for _, line in read_lines(path)], path)
 
 
 def _some(names: list[str]) -> str:

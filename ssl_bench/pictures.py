@@ -1,39 +1,39 @@
-"""From the bytes of a picture file to arrays, one function per use. Free of torch.
+"""What the numbers of a picture file mean in each role: image, matte, class ids, trimap. Free of torch.
 
-EXIF orientation is applied throughout. 16-bit greyscale is kept whole; 16-bit colour is read at its upper
-byte, because Pillow has no deeper colour mode.
+Files are decoded, and turned upright, by `ssl_bench.decode`. 16-bit greyscale is kept whole; 16-bit colour is read at
+its upper byte in images, because Pillow has no deeper colour mode, and refused in mattes.
 """
 
-import io
-from collections.abc import Mapping
+from collections import Counter
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from PIL.Image import Transpose
 
+from ssl_bench.class_table import PLAIN, ClassTable
 from ssl_bench.dataset import VOID
+from ssl_bench.decode import EXTENSIONS, Decoded, decode
 from ssl_bench.errors import DataError
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-"""Of files that count as pictures, in lower case; names are compared without regard to case."""
+MEND = "`ssl-bench data mend FOLDER --out COPY --map OLD=NEW,...` mends a copy"
+"""The way out for masks whose numbers are not ids."""
+_COLOURS = ("RGB", "RGBA")
+_IDS = ("P", "L", "1")
+_SHOWN = 12
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
-_ORIENTATION = 0x0112
-_TURNS: Mapping[int, Transpose] = MappingProxyType(
-    {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-)
-_SHALLOW_STEP: Mapping[int, int] = MappingProxyType({2: 85, 4: 17})
-"""Factor by which Pillow stretches the samples of a 2- or 4-bit greyscale PNG to 0..255."""
+
+class ColouredMask(DataError):
+    """A mask of colours where nothing says which classes these are."""
+
+    def __init__(self, path: Path, mode: str, colours: Counter[tuple[int, int, int]]) -> None:
+        self.colours = colours
+        """Pixels of each."""
+        self.are_classes = len(colours) <= VOID
+        """Whether there are so few colours that classes could be meant."""
+        found = f", or name its colours in classes.txt, one `R G B NAME` a line: {colour_list(colours)}"
+        super().__init__(
+            f"{path} is a picture of mode {mode}, not a mask of class ids; save it with one channel (mode P or L) "
+            f"whose values are the ids, 255 for void{found * self.are_classes}"
+        )
 
 
 def without_extension(name: str) -> str:
@@ -57,10 +57,10 @@ def read_bytes(path: Path) -> bytes:
 
 def read_picture(data: bytes, path: Path) -> np.ndarray:
     """Any picture as (H, W, 3) uint8 RGB: grey is repeated, palettes are looked up, an alpha channel is dropped."""
-    picture = _load(data, path)
-    deep = _deep(picture, path)
+    decoded = decode(data, path)
+    deep = _deep(decoded, path)
     if deep is None:
-        return _bands(picture, path)[..., :3]
+        return _bands(decoded, path)[..., :3]
     grey = (deep.astype(np.uint32) + 128) // 257 if deep.dtype == np.uint16 else np.rint(deep * 255)
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
@@ -69,22 +69,27 @@ def read_alpha(data: bytes, path: Path) -> np.ndarray:
     """A matte as (H, W, 1) uint8, uint16 or float32 in [0, 1].
 
     It is the grey value, or the three colours where they are equal, or the alpha channel where that is not
-    opaque throughout. Raises DataError where none of these, or two different ones, could be meant.
+    opaque throughout. Raises DataError where none of these, or two different ones, could be meant, and for what would
+    be read at other values than it is stored at.
     """
-    picture = _load(data, path)
-    deep = _deep(picture, path)
+    decoded = decode(data, path)
+    _require_one_page(decoded, path)
+    if decoded.shallow or decoded.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        what = "16 bits a colour" if decoded.shallow else f"colour mode {decoded.mode}"
+        raise DataError(f"{path} has {what}, which is not read exactly; save the matte as one grey channel")
+    if decoded.form == "PPM" and decoded.white not in (255, 65535):
+        # Pillow rounds to 255 or 65535 steps, which this many do not divide.
+        values = decoded.values.astype(np.float32) / np.float32(decoded.white)
+        return values[..., None] if values.ndim == 2 else _equal_bands(values, path)
+    deep = _deep(decoded, path)
     if deep is not None:
         return deep[..., None]
-    bands = _bands(picture, path)
+    bands = _bands(decoded, path)
     grey = bands[..., :1]
-    equal = bool((bands[..., :3] == grey).all())
     if bands.shape[2] == 3 or bool((bands[..., 3] == 255).all()):
-        if not equal:
-            raise DataError(
-                f"{path} is no matte: its colour channels differ; save the matte as one grey channel"
-            )
-        return grey
+        return _equal_bands(bands[..., :3], path)
     opacity = bands[..., 3:]
+    equal = bool((bands[..., :3] == grey).all())
     if equal and grey.min() != grey.max() and not np.array_equal(grey, opacity):
         raise DataError(
             f"{path} holds two mattes, its grey value and its alpha channel; save one grey channel"
@@ -94,28 +99,33 @@ def read_alpha(data: bytes, path: Path) -> np.ndarray:
 
 def read_opacity(data: bytes, path: Path) -> np.ndarray:
     """A matte as (H, W, 1) uint8 from the alpha channel of a picture, whatever its colours are."""
-    bands = _bands(_load(data, path), path)
+    decoded = decode(data, path)
+    bands = _bands(decoded, path)
     if bands.shape[2] != 4:
         raise DataError(
             f"{path} has no alpha channel, which is the matte here; fetch it again or take it out"
         )
+    if decoded.shallow:
+        raise DataError(f"{path} has 16 bits a channel, which is not read exactly; save it with 8")
     return bands[..., 3:]
 
 
 def read_colors(data: bytes, path: Path, colors: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Class ids (H, W) uint8 of a mask that shows each class in a colour of its own.
 
-    `colors` (N, 3) uint8 stand for the classes `ids` (N,) uint8. Raises DataError for any other colour.
+    `colors` (N, 3) uint8 stand for the classes `ids` (N,) uint8. Raises DataError for any other colour, and for a
+    format that does not keep them.
     """
-    pixels = read_picture(data, path).astype(np.uint32)
-    codes, keys = (
-        (array[..., 0] << 16) | (array[..., 1] << 8) | array[..., 2]
-        for array in (pixels, colors.astype(np.uint32))
-    )
+    decoded = decode(data, path)
+    _require_exact(decoded, path)
+    bands = _bands(decoded, path)
+    if bands.shape[2] == 4 and not (bands[..., 3] == 255).all():
+        raise DataError(f"{path} is transparent in places, where no colour is sure; save the mask as RGB")
+    codes, keys = (_codes(array) for array in (bands, colors))
     order = np.argsort(keys)
     places = order[np.searchsorted(keys, codes, sorter=order).clip(max=len(keys) - 1)]
     if (wrong := keys[places] != codes).any():
-        red, green, blue = pixels[wrong][0]
+        red, green, blue = bands[wrong][0][:3]
         raise DataError(
             f"{path} has pixels of colour ({red}, {green}, {blue}), which stands for no class; correct the mask, or "
             "add the colour to the list of classes"
@@ -125,33 +135,78 @@ def read_colors(data: bytes, path: Path, colors: np.ndarray, ids: np.ndarray) ->
 
 def is_colored(data: bytes, path: Path) -> bool:
     """Whether a picture has colours of its own, and not one channel or a palette."""
-    return _load(data, path).mode in ("RGB", "RGBA")
+    return decode(data, path).mode in _COLOURS
 
 
-def read_indices(data: bytes, path: Path) -> np.ndarray:
-    """Class ids (H, W) uint8 as they stand in the file: never through a palette, never through luminance."""
-    picture = _load(data, path)
-    deep = _deep(picture, path)
-    if deep is not None and deep.dtype == np.uint16:
-        if deep.max() > VOID:
-            raise DataError(
-                f"{path} holds class {deep.max()}, but ids end at 254 (255 void); correct the mask"
-            )
-        return deep.astype(np.uint8)
-    if picture.mode not in ("P", "L", "1"):
+def read_indices(data: bytes, path: Path, table: ClassTable = PLAIN) -> np.ndarray:
+    """Class ids (H, W) uint8: the numbers in the file, never through a palette, never through luminance.
+
+    `table` says what numbers with gaps, or colours, stand for. Raises DataError where a number could not be read as
+    it is, or is no class id.
+    """
+    decoded = decode(data, path)
+    _require_exact(decoded, path)
+    if decoded.mode in _COLOURS and not decoded.shallow:
+        if table.colours is not None and table.ids is not None:
+            return read_colors(data, path, table.colours, table.ids)
+        raise ColouredMask(path, decoded.mode, count_colours(_bands(decoded, path)))
+    if decoded.mode not in _IDS and not decoded.mode.startswith("I"):
         raise DataError(
-            f"{path} is a picture of mode {picture.mode}, not a mask of class ids; save it with one channel "
+            f"{path} is a picture of mode {decoded.mode}, not a mask of class ids; save it with one channel "
             "(mode P or L) whose values are the ids, 255 for void"
         )
-    ids = np.asarray(picture).astype(np.uint8, copy=False)
-    is_shallow = data.startswith(b"\x89PNG") and data[25] == 0 and data[24] in _SHALLOW_STEP
-    return ids // _SHALLOW_STEP[data[24]] if is_shallow else ids
+    if decoded.mode == "1" and decoded.from_white:
+        raise DataError(
+            f"{path} has one bit a pixel and counts from white ({decoded.form}), so that which class is 0 is in doubt; "
+            "save the mask as PNG"
+        )
+    if table.ids is not None and VOID in table.ids[:-1]:
+        raise DataError(
+            f"{path} holds ids, and classes.txt colours with void among them, so that the order of ids is in doubt; "
+            "put void last, or save the mask as RGB"
+        )
+    values = table.renumber(decoded.values, path)
+    if values.dtype not in (np.uint8, np.bool_):
+        wrong = values.min() if values.min() < 0 else values.max()
+        if not 0 <= wrong <= VOID:
+            raise DataError(
+                f"{path} holds class {wrong}, but ids {'begin at 0' if wrong < 0 else 'end at 254'} (255 void); "
+                "correct the mask, or name its ids in classes.txt, one `ID NAME` a line"
+            )
+    return values.astype(np.uint8, copy=False)
 
 
 def read_unknown(data: bytes, path: Path) -> np.ndarray:
-    """A trimap's middle, (H, W) bool: whatever is neither 0 nor 255."""
+    """A trimap's middle, (H, W) bool: whatever is neither 0 nor 255. Raises DataError for one of 0, 1 and 2."""
+    decoded = decode(data, path)
     grey = read_picture(data, path)[..., 0]
+    if decoded.lossy:
+        raise DataError(f"{path} is a trimap as {decoded.form}, which blurs its edges; save it as PNG")
+    if grey.min() == 0 and grey.max() in (1, 2):
+        raise DataError(f"{path} is a trimap of 0 to {grey.max()}; save it as 0, 128 and 255")
     return (grey > 0) & (grey < 255)
+
+
+def count_colours(bands: np.ndarray) -> Counter[tuple[int, int, int]]:
+    """Pixels of each colour in (H, W, 3 or 4) uint8."""
+    codes, counts = np.unique(_codes(bands), return_counts=True)
+    return Counter(
+        {
+            (int(code) >> 16, int(code) >> 8 & 255, int(code) & 255): int(count)
+            for code, count in zip(codes, counts, strict=True)
+        }
+    )
+
+
+def colour_list(colours: Counter[tuple[int, int, int]]) -> str:
+    """The commonest colours and their shares of the pixels, in the form of classes.txt."""
+    total = sum(colours.values())
+    shown = [
+        f"`{red} {green} {blue}` ({100 * count / total:.2g} %)"
+        for (red, green, blue), count in colours.most_common(_SHOWN)
+    ]
+    more = f" and {len(colours) - _SHOWN} more colours" if len(colours) > _SHOWN else ""
+    return ", ".join(shown) + more
 
 
 def require_classes(ids: np.ndarray, count: int, path: Path) -> None:
@@ -165,28 +220,39 @@ def require_classes(ids: np.ndarray, count: int, path: Path) -> None:
         )
 
 
-def _load(data: bytes, path: Path) -> Image.Image:
-    try:
-        picture: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        picture.load()
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except UnidentifiedImageError:
+def _require_one_page(decoded: Decoded, path: Path) -> None:
+    if decoded.pages > 1:
         raise DataError(
-            f"{path} is no picture, whatever its name says (known: {', '.join(_FORMATS)}); replace it or take it out"
-        ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise DataError(
-            f"{path} has more pixels than are decoded (over {limit}); crop or shrink it"
-        ) from None
-    except Exception as error:  # Damaged files end in errors of many kinds, TypeError among them.
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} is cut short or damaged ({reason}); fetch it again or take it out") from None
-    return picture if turn is None else picture.transpose(turn)
+            f"{path} holds {decoded.pages} pages, and which is the target is in doubt; save one alone"
+        )
 
 
-def _deep(picture: Image.Image, path: Path) -> np.ndarray | None:
+def _require_exact(decoded: Decoded, path: Path) -> None:
+    """Raise DataError for what may not serve as a mask of ids."""
+    if decoded.lossy:
+        raise DataError(
+            f"{path} is a mask as {decoded.form}, which keeps no class id near an edge as it was; save masks as PNG "
+            f"({MEND}, each number taken for the nearest OLD)"
+        )
+    _require_one_page(decoded, path)
+
+
+def _codes(bands: np.ndarray) -> np.ndarray:
+    """(..., 3 or 4) uint8 as one number a colour."""
+    wide = bands.astype(np.uint32)
+    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+
+
+def _equal_bands(bands: np.ndarray, path: Path) -> np.ndarray:
+    """The first of three equal channels (H, W, 3), as (H, W, 1)."""
+    if not (bands == bands[..., :1]).all():
+        raise DataError(f"{path} is no matte: its colour channels differ; save the matte as one grey channel")
+    return bands[..., :1]
+
+
+def _deep(decoded: Decoded, path: Path) -> np.ndarray | None:
     """One channel of more than 8 bits as (H, W) uint16 or float32 in [0, 1]; None for any other picture."""
+    picture = decoded.picture
     if not picture.mode.startswith(("I", "F")):
         return None
     values = np.asarray(picture)
@@ -195,11 +261,13 @@ def _deep(picture: Image.Image, path: Path) -> np.ndarray | None:
         raise DataError(f"{path} has values that are no numbers (NaN or infinite); correct it or take it out")
     if not (values.min() >= 0 and values.max() <= top):
         raise DataError(f"{path} has values outside 0 to {top}; save it with 8 or 16 bits")
-    return values.astype(kind)
+    values = values.astype(kind)
+    return top - values if decoded.from_white and kind is np.uint16 else values
 
 
-def _bands(picture: Image.Image, path: Path) -> np.ndarray:
+def _bands(decoded: Decoded, path: Path) -> np.ndarray:
     """(H, W, 3) or, with an alpha channel, (H, W, 4) uint8."""
+    picture = decoded.picture
     transparent = "transparency" in picture.info or picture.mode in ("LA", "PA", "La", "RGBA", "RGBa")
     mode = "RGBA" if transparent else "RGB"
     try:

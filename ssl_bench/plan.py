@@ -84,7 +84,7 @@ class Plan:
     sources: Mapping[str, Source]
     """Task name to its data."""
     notes: tuple[str, ...] = ()
-    """What was decided where the command left it open, a line each."""
+    """What was decided where the command left it open, and what is allowed and yet likely not meant, a line each."""
 
     def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
@@ -114,7 +114,22 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
     check_single_rows(registry, cells.values())
-    return Plan(tuple(cells.values()), tuple(skipped), planning.sources, tuple(planning.notes))
+    notes = (*planning.notes, *_notes(registry, tuple(cells.values())))
+    return Plan(tuple(cells.values()), tuple(skipped), planning.sources, notes)
+
+
+def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """A line for each split that leaves methods without the unlabelled images that they learn from."""
+    lacking: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if registry.method(cell.method).uses_unlabeled and not cell.split.unlabeled:
+            where = f"{cell.task}, {cell.split.source} labels"
+            lacking.setdefault(where, {})[cell.method] = None
+    return tuple(
+        f"{where}: no image is unlabelled, so that {', '.join(methods)} learn{'s' * (len(methods) == 1)} from the "
+        "labelled ones alone; label fewer (--labels), or add pictures (--unlabeled)"
+        for where, methods in lacking.items()
+    )
 
 
 class _Planning:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ssl_bench.cache import ArrayCache
+from ssl_bench.class_table import PLAIN
 from ssl_bench.dataset import Dataset
+from ssl_bench.decode import QUARTER_TURNS, orientation, shown_otherwise
 from ssl_bench.errors import DataError
 from ssl_bench.pictures import (
     read_alpha,
@@ -29,9 +31,7 @@ TargetKind = Literal["indices", "picture", "alpha"]
 
 THREADS = min(4, os.cpu_count() or 1)
 """For what decodes every file."""
-_READERS: Mapping[TargetKind, Reader] = MappingProxyType(
-    {"indices": read_indices, "picture": read_picture, "alpha": read_alpha}
-)
+_READERS: Mapping[TargetKind, Reader] = MappingProxyType({"picture": read_picture, "alpha": read_alpha})
 
 
 class FileDataset(Dataset):
@@ -53,8 +53,11 @@ class FileDataset(Dataset):
         self.test = tuple(test)
         self._cache = ArrayCache()
         self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._turns: dict[Path, int] = {}
         self._classes: tuple[str, ...] | None = ()
+        self._table = PLAIN
         self._digests: dict[Path, str] = {}
+        self._restated: set[Path] = set()
         self._fingerprint = ""
 
     @property
@@ -85,8 +88,14 @@ class FileDataset(Dataset):
         path = self._sample(name).unknown
         return None if path is None else self._array("unknown", name, path, read_unknown)
 
+    def place(self, name: str) -> Path:
+        """The file of an image."""
+        return self._sample(name).image
+
     def decode_target(self, data: bytes, path: Path) -> np.ndarray:
         """A target from its file's bytes, for layouts to override that store targets in a way of their own."""
+        if self.targets_are == "indices":
+            return read_indices(data, path, self._table)
         return _READERS[self.targets_are](data, path)
 
     def _read_target(self, data: bytes, path: Path) -> np.ndarray:
@@ -103,36 +112,17 @@ class FileDataset(Dataset):
             with ThreadPoolExecutor(THREADS) as pool:
                 digests = dict(zip(paths, pool.map(self._digest, paths), strict=True))
             self._digests.update(digests)
-            content: list[object] = [self.targets_are, self.classes]
+            content: list[object] = [self.targets_are, self.classes, *self._table.key]
             for role, names in (("train", self.train), ("unlabeled", self.unlabeled), ("test", self.test)):
                 for name in names:
                     sample = self._samples[name]
                     files = [sample.image, sample.target, sample.unknown]
                     files += [sample.background] if sample.background else []
                     content.append([role, name, *(path and digests[path] for path in files)])
+                    # What stood in these files was once read at other numbers.
+                    content += ["as stored"] if sample.target in self._restated else []
             self._fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return self._fingerprint
-
-    def image_digests(self, names: Collection[str]) -> dict[Path, str]:
-        """Image files of the ids, and sha256 of their bytes."""
-        paths = [self._sample(name).image for name in names]
-        with ThreadPoolExecutor(THREADS) as pool:
-            return dict(zip(paths, pool.map(self._digest, paths), strict=True))
-
-    def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
-        """As `Dataset.check`; of several faults, the first in the order of training, unlabelled and test ids."""
-        wanted = frozenset(targets)
-        _ = self.classes  # Where they are counted, masks have been read then, and are not read again.
-        for name in sorted(wanted):
-            self._target_path(name)
-
-        def read(name: str) -> int:
-            return self.check_image(name, with_target=name in wanted)
-
-        with ThreadPoolExecutor(THREADS) as pool:
-            for count in pool.map(read, (*self.train, *self.unlabeled, *self.test)):
-                for _ in range(count):
-                    report()
 
     def check_image(self, name: str, *, with_target: bool) -> int:
         """As `Dataset.check_image`; a difference in size names both files."""
@@ -141,13 +131,40 @@ class FileDataset(Dataset):
             return 1
         others = {"target": sample.target, "unknown": sample.unknown}
         for role, path in others.items():
-            if path is not None and (other := self._size(role, name)) != size:
-                what = "trimap" if role == "unknown" else role
+            if path is None:
+                continue
+            what, other = "trimap" if role == "unknown" else role, self._size(role, name)
+            self._require_one_orientation(sample.image, size, what, path, other)
+            if other != size:
                 raise DataError(
                     f"sizes differ: image {sample.image} is {_px(size)}, its {what} {path} is {_px(other)}; "
                     "make them equal or take both out"
                 )
         return 1 + sum(path is not None for path in others.values())
+
+    def _require_one_orientation(
+        self, image: Path, size: tuple[int, ...], what: str, path: Path, other: tuple[int, ...]
+    ) -> None:
+        """Raise DataError where an image and its target are turned unlike each other, and sizes do not settle it."""
+        turns = self._turns.get(image, 1), self._turns.get(path, 1)
+        if turns[0] == turns[1]:
+            return
+        stored = [
+            each[::-1] if turn in QUARTER_TURNS else each
+            for each, turn in zip((size, other), turns, strict=True)
+        ]
+        # Where only the upright sizes are equal, the target was drawn on the upright picture.
+        if size == other and stored[0] != stored[1]:
+            return
+        fit = (
+            "fit only as they are stored"
+            if size != other and stored[0] == stored[1]
+            else "may not show one thing"
+        )
+        raise DataError(
+            f"EXIF turns image {image} by orientation {turns[0]} ({_px(size)} upright) and its {what} {path} by "
+            f"{turns[1]} ({_px(other)}), and the two {fit}; save both upright without EXIF, or take both out"
+        )
 
     def _size(self, role: str, name: str) -> tuple[int, ...]:
         """Height and width of an image, target or trimap, which is read for it unless it was before."""
@@ -178,12 +195,19 @@ class FileDataset(Dataset):
     def _decoded(self, path: Path, reader: Reader) -> np.ndarray:
         data = read_bytes(path)
         if path not in self._digests:
-            self._digests[path] = hashlib.sha256(data).hexdigest()
+            self._digests[path] = self._hash(data, path)
+        if (turn := orientation(data)) != 1:
+            self._turns[path] = turn
         # A view of some channels would keep the others in memory.
         return np.ascontiguousarray(reader(data, path))
 
     def _digest(self, path: Path) -> str:
-        return self._digests.get(path) or hashlib.sha256(read_bytes(path)).hexdigest()
+        return self._digests.get(path) or self._hash(read_bytes(path), path)
+
+    def _hash(self, data: bytes, path: Path) -> str:
+        if self.targets_are == "indices" and shown_otherwise(data):
+            self._restated.add(path)
+        return hashlib.sha256(data).hexdigest()
 
 
 def _px(size: tuple[int, ...]) -> str:

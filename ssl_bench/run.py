@@ -10,7 +10,7 @@ from typing import Protocol
 from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
 from ssl_bench.costs import Costs, shape_of
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
 from ssl_bench.files import read_json, write_text
 from ssl_bench.forecast import kept_prices
@@ -19,10 +19,12 @@ from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
 from ssl_bench.registry import Registry
 from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
-from ssl_bench.sources import Source
-from ssl_bench.specs import resolve_extra
+from ssl_bench.specs import Kind, resolve_extra
+from ssl_bench.survey import files_of, survey
 from ssl_bench.weights import check_weights
 
+NOTES = 8
+"""On one data set, before the rest is counted."""
 WAIT = 1.0
 """Seconds between two looks at cells that other commands run, and before cells are tried again."""
 
@@ -38,6 +40,9 @@ class Display(Protocol):
 
     def checked(self) -> None:
         """One of them was read."""
+
+    def noted(self, note: str) -> None:
+        """Something about them is for their owner to judge."""
 
     def start(self, cells: int, finished: int) -> None:
         """Cells are about to run; some had finished before."""
@@ -109,12 +114,26 @@ def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
 
 
 def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
-    """Read every file that the cells need once. DataError, naming the file, before any compute."""
-    needed = {cell.task for cell in cells}
+    """Read every file that the cells need once, as `ssl-bench data check` does, and show its notes.
+
+    Raises DataError, before any compute, for the first of the errors that it would list. Targets that no cell may read
+    are not read.
+    """
+    kinds: dict[str, Kind] = {cell.task: cell.describe["task"]["kind"] for cell in cells}
     for task, source in plan.sources.items():
-        if task in needed and source.dataset.path is not None:
-            display.checking(f"{task}: {source.dataset.path}", _files(source))
-            source.dataset.check(source.targets, _serial(display))
+        dataset = source.dataset
+        if task not in kinds or dataset.path is None:
+            continue
+        display.checking(f"{task}: {dataset.path}", files_of(dataset, source.targets))
+        found = survey(dataset, kinds[task], source.targets, _serial(display))
+        look = f"`ssl-bench data check {dataset.path} --task {task}`"
+        for note in found.notes[:NOTES]:
+            display.noted(f"{task}: {note}")
+        if len(found.notes) > NOTES:
+            display.noted(f"{task}: {len(found.notes) - NOTES} more notes; {look} shows them")
+        if found.errors:
+            more = f" (and {len(found.errors) - 1} more; {look} lists them)" if len(found.errors) > 1 else ""
+            raise DataError(found.errors[0] + more)
 
 
 def run_cells(
@@ -257,11 +276,6 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
         if (folder / "result.json").exists():
             (folder / "result.json").replace(folder / "result.json.previous")
         lock.release()
-
-
-def _files(source: Source) -> int:
-    dataset = source.dataset
-    return len(dataset.train) + len(dataset.unlabeled) + len(dataset.test) + len(source.targets)
 
 
 def _serial(display: Display) -> Callable[[], None]:

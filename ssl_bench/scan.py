@@ -1,4 +1,7 @@
-"""Finding a layout in a folder, and its picture files. Links that lead out of the folder given are refused."""
+"""Finding a layout in a folder, and its picture files. Links that lead out of the folder given are refused.
+
+What systems leave in folders (`IGNORED`) is passed over wherever a folder is listed.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,6 +11,33 @@ from pathlib import Path, PurePosixPath
 from ssl_bench.errors import DataError
 from ssl_bench.pictures import without_extension
 
+IGNORED = frozenset(
+    {
+        *(
+            "__macosx",
+            "@eadir",
+            "@tmp",
+            "@recycle",
+            "@recently-snapshot",
+            "#recycle",
+            "#snapshot",
+            "$recycle.bin",
+        ),
+        *(
+            "thumbs.db",
+            "ehthumbs.db",
+            "ehthumbs_vista.db",
+            "desktop.ini",
+            "icon\r",
+            "lost+found",
+            "thumbs.db:encryptable",
+        ),
+        *("system volume information", "network trash folder", "temporary items"),
+    }
+)
+"""Files and folders of operating systems and file servers, in lower case: no folder of data is thought to hold them.
+Nor is what is hidden (`.DS_Store`, `._a.png`, `.thumbnails`), or begins with `SYNOFILE_THUMB`.
+"""
 DEPTH = 3
 """Folders are looked for this many levels down: archives unpack into one or two folders of their own."""
 _MOST = 1000
@@ -102,11 +132,13 @@ def require_inside(path: Path, base: Path) -> None:
         )
 
 
-def picture_files(folder: Path, base: Path, *, nested: bool, ending: str = "") -> Iterator[tuple[Path, str]]:
-    """Picture files in a folder, or those of another `ending`; in those below it, too, if `nested`; nothing hidden.
+def picture_files(
+    folder: Path, base: Path, *, nested: bool, ending: str = "", unread: list[Path] | None = None
+) -> Iterator[tuple[Path, str]]:
+    """Picture files in a folder, or those of another `ending`; in those below it, too, if `nested`; none of `IGNORED`.
 
-    With each comes its path within `folder`, `/` between folders and without extension. Raises DataError for links
-    that lead out of `base`, the resolved folder of the data.
+    With each comes its path within `folder`, `/` between folders and without extension. Other files are added to
+    `unread`. Raises DataError for links that lead out of `base`, the resolved folder of the data.
     """
     require_inside(folder, base)
     seen: set[Path] = set()
@@ -131,6 +163,8 @@ def picture_files(folder: Path, base: Path, *, nested: bool, ending: str = "") -
                 if entry.is_symlink():
                     require_inside(path, base)
                 yield path, prefix + stem
+            elif unread is not None:
+                unread.append(path)
 
 
 def _stem(name: str, ending: str) -> str:
@@ -140,5 +174,4 @@ def _stem(name: str, ending: str) -> str:
 
 
 def _counts(name: str) -> bool:
-    # Archives made on a Mac hold a second tree of "._name.jpg" files that are no pictures.
-    return not name.startswith(".") and name != "__MACOSX"
+    return not (name.startswith((".", "SYNOFILE_THUMB")) or name.lower() in IGNORED)

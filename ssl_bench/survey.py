@@ -1,17 +1,24 @@
 """Everything there is to know of a data set without a network: every file read, counted and compared."""
 
-import hashlib
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ssl_bench.copies import Print, find_pairs
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
+from ssl_bench.pictures import MEND
 from ssl_bench.reader import THREADS
 from ssl_bench.specs import Kind
+
+SHOWN, MOST = 5, 20
+"""Images and classes that one note names."""
+Prints = Sequence[tuple[str, Print]]
+"""Ids, and what tells their images again."""
 
 
 @dataclass
@@ -42,7 +49,10 @@ class Values:
 class Survey:
     """What was found. `errors` make a data set unfit; `notes` are for its owner to judge."""
 
-    errors: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    """Errors of files, and of what the targets hold together."""
+    copies: list[str] = field(default_factory=list)
+    """Errors of images that are in training and test."""
     notes: list[str] = field(default_factory=list)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     """(width, height) of images."""
@@ -58,6 +68,11 @@ class Survey:
     labeled: int = 0
     """Targets read."""
 
+    @property
+    def errors(self) -> list[str]:
+        """All of them."""
+        return [*self.faults, *self.copies]
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -65,7 +80,7 @@ class _Seen:
 
     name: str
     fault: str = ""
-    content: bytes = b""
+    print: Print | None = None
     size: tuple[int, int] = (0, 0)
     values: Values = field(default_factory=Values)
     depth: str = ""
@@ -73,47 +88,69 @@ class _Seen:
     """Pixels of each class id, or the values of a picture; None where there is no target."""
 
 
-def survey(dataset: Dataset, kind: Kind, report: Callable[[], None] = lambda: None) -> Survey:
-    """Read every image, and every target that there is, going on after faults. `report` is called per image."""
-    found = Survey()
-    train, unlabeled, test = map(tuple, (dataset.train, dataset.unlabeled, dataset.test))
-    without = frozenset(unlabeled)
+def survey(
+    dataset: Dataset,
+    kind: Kind,
+    targets: Collection[str] | None = None,
+    report: Callable[[], None] = lambda: None,
+) -> Survey:
+    """Read every image, and the `targets` named or all, going on after faults. `report` is called once per file.
+
+    Images made in memory are passed over.
+    """
+    found = Survey(notes=list(dataset.notes))
+    train, unlabeled, test = (
+        [name for name in names if dataset.place(name) is not None]
+        for names in (dataset.train, dataset.unlabeled, dataset.test)
+    )
+    wanted = frozenset((*train, *test) if targets is None else targets)
+    if kind == "classification":
+        with contextlib.suppress(DataError):  # It is said below, after the files' own faults.
+            _ = dataset.classes
 
     def read(name: str) -> _Seen:
-        return _see(dataset, name, kind, with_target=name not in without)
+        return _see(dataset, name, kind, report, with_target=name in wanted)
 
     seen: dict[str, _Seen] = {}
     with ThreadPoolExecutor(THREADS) as pool:
         for one in pool.map(read, (*train, *unlabeled, *test)):
             seen[one.name] = one
             _add(found, one)
-            report()
-    _compare(found, [seen[name] for name in (*train, *unlabeled)], [seen[name] for name in test])
     _judge(found, dataset, kind)
+    prints = [
+        [(name, known) for name in names if (known := seen[name].print)] for names in (train, unlabeled, test)
+    ]
+    _compare(found, dataset, *prints)
     return found
 
 
-def _see(dataset: Dataset, name: str, kind: Kind, *, with_target: bool) -> _Seen:
+def files_of(dataset: Dataset, targets: Collection[str] | None = None) -> int:
+    """How many files `survey` reads, trimaps aside."""
+    named = len(dataset.train) + len(dataset.test) if targets is None else len(targets)
+    return len(dataset.train) + len(dataset.unlabeled) + len(dataset.test) + named
+
+
+def _see(dataset: Dataset, name: str, kind: Kind, report: Callable[[], None], *, with_target: bool) -> _Seen:
     try:
-        dataset.check_image(name, with_target=with_target)
         image = dataset.image(name)
         target = dataset.target(name) if with_target else None
+        count = dataset.check_image(name, with_target=with_target)
     except DataError as error:
         return _Seen(name, fault=str(error))
+    for _ in range(count):
+        report()
     counted: Values | np.ndarray | None = None
     if target is not None:
         is_ids = kind == "classification"
         counted = np.bincount(target.ravel(), minlength=VOID + 1) if is_ids else Values.of(target)
-    content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
     size = (image.shape[1], image.shape[0])
-    return _Seen(
-        name, "", content, size, Values.of(image), "" if target is None else str(target.dtype), counted
-    )
+    depth = "" if target is None else str(target.dtype)
+    return _Seen(name, "", Print.of(image), size, Values.of(image), depth, counted)
 
 
 def _add(found: Survey, one: _Seen) -> None:
     if one.fault:
-        found.errors.append(one.fault)
+        found.faults.append(one.fault)
         return
     found.sizes[one.size] += 1
     found.images.add(one.values)
@@ -125,27 +162,53 @@ def _add(found: Survey, one: _Seen) -> None:
     found.labeled += one.target is not None
 
 
-def _compare(found: Survey, train: Sequence[_Seen], test: Sequence[_Seen]) -> None:
-    """Images that are pixel for pixel the same: an error across training and test, a note within either."""
-    places: dict[bytes, list[str]] = {}
-    for one in train:
-        if one.content:
-            places.setdefault(one.content, []).append(one.name)
-    for one in test:
-        if one.content in places:
-            twin = places[one.content][0]
+def _compare(found: Survey, dataset: Dataset, train: Prints, unlabeled: Prints, test: Prints) -> None:
+    """Copies: an error across training and test, a note within either; what is only near is a note."""
+    near: list[str] = []
+    for what, others in (("training", train), ("unlabelled", unlabeled)):
+        for pair in find_pairs([one for _, one in test], [one for _, one in others]):
+            name, twin = test[pair.first][0], others[pair.second][0]
+            if not pair.copy:
+                near.append(f"'{name}' and '{twin}'")
+                continue
             found.duplicates += 1
-            found.errors.append(f"test image '{one.name}' is the training image '{twin}', pixel for pixel")
-    tested: dict[bytes, list[str]] = {}
-    for one in test:
-        if one.content:
-            tested.setdefault(one.content, []).append(one.name)
-    for role, group in (("training", places), ("test", tested)):
-        for names in group.values():
+            how = "pixel for pixel" if pair.exact else "but for encoding, size or noise"
+            places = dataset.place(name), dataset.place(twin)
+            found.copies.append(
+                f"test image '{name}' is the training image '{twin}', {how}: {places[0]}, {places[1]}; take one of "
+                "them out"
+                if what == "training"
+                else f"{places[1]} is the test image {places[0]}, {how}, which no method may train on; take it out of "
+                "the unlabelled images"
+            )
+    if near:
+        some = ", ".join(near[:SHOWN]) + (", ..." if len(near) > SHOWN else "")
+        found.notes.append(
+            f"{len(near)} pairs of a test and a training image look nearly the same; see that none shows one scene: "
+            + some
+        )
+    for role, group in (("training", [*train, *unlabeled]), ("test", test)):
+        alike: dict[bytes, list[str]] = {}
+        for name, one in group:
+            alike.setdefault(one.content, []).append(name)
+        for names in alike.values():
             if len(names) > 1:
                 found.duplicates += 1
-                shown = ", ".join(f"'{name}'" for name in names[:5]) + (", ..." if len(names) > 5 else "")
+                shown = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (
+                    ", ..." if len(names) > SHOWN else ""
+                )
                 found.notes.append(f"{len(names)} {role} images are the same, pixel for pixel: {shown}")
+    pairs = find_pairs([one for _, one in train], [one for _, one in unlabeled])
+    again = [
+        (train[pair.first][0], unlabeled[pair.second][0]) for pair in pairs if pair.copy and not pair.exact
+    ]
+    if again:
+        found.duplicates += len(again)
+        some = ", ".join(f"'{one}' as '{other}'" for one, other in again[:SHOWN])
+        found.notes.append(
+            f"{len(again)} images with a target are among the unlabelled ones again, but for encoding, size or noise: "
+            + some + (", ..." if len(again) > SHOWN else "")
+        )  # fmt: skip
 
 
 def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
@@ -154,13 +217,10 @@ def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
         try:
             classes = dataset.classes
         except DataError as error:  # They were to be counted: of a broken mask this has been said before.
-            found.errors += [] if str(error) in found.errors else [str(error)]
+            found.faults += [] if str(error) in found.faults else [str(error)]
             return
-        absent = [name for number, name in enumerate(classes) if not found.holders[number]]
-        if absent and found.labeled:
-            found.notes.append(f"no target holds {', '.join(f'`{name}`' for name in absent)}")
-        if found.pixels.sum() and found.pixels[VOID] == found.pixels.sum():
-            found.errors.append("every pixel of every target is void (255)")
+        if found.labeled:
+            _judge_classes(found, classes)
         return
     for dtype, values in found.targets.items():
         top = 1 if dtype.startswith("float") else np.iinfo(dtype).max
@@ -168,3 +228,31 @@ def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
             found.notes.append(f"targets of {dtype} reach {values.high:g} only, where {top} is white")
     if len(found.targets) > 1:
         found.notes.append(f"targets are stored in several depths: {', '.join(sorted(found.targets))}")
+
+
+def _judge_classes(found: Survey, classes: Sequence[str]) -> None:
+    """What is wrong, or likely so, with which classes the targets hold."""
+    total, void = int(found.pixels.sum()), int(found.pixels[VOID])
+    held = [number for number in range(len(classes)) if found.holders[number]]
+    absent = [name for number, name in enumerate(classes) if not found.holders[number]]
+    if void == total:
+        found.faults.append("every pixel of every target is void (255)")
+    elif held == [0] and void:
+        found.faults.append(
+            f"the targets hold 0 and 255 alone, and 255 is void: no pixel is {_quoted(absent)}, and a network that "
+            f"knows `{classes[0]}` alone would score 100 %; store the classes as 0, 1, ..., or write `0 {classes[0]}` "
+            f"and `255 {absent[0]}` into classes.txt ({MEND})"
+        )
+    elif len(held) == 1:
+        found.notes.append(
+            f"every target holds `{classes[held[0]]}` alone: a network that knows nothing else scores 100 %"
+        )
+    elif absent:
+        beside = f", and {100 * void / total:.2g} % of the pixels are void (255)" if void else ""
+        found.notes.append(f"no target holds {_quoted(absent)}{beside}")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:MOST]) + (
+        f" or {len(names) - MOST} more" if len(names) > MOST else ""
+    )

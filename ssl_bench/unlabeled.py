@@ -1,6 +1,6 @@
 """Further images without targets, from folders of their own: `--unlabeled TASK=FOLDER`."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError
 from ssl_bench.reader import FileDataset
-from ssl_bench.samples import Files, Sample, collect
+from ssl_bench.samples import Files, Sample, Unread, collect, say_unread
 from ssl_bench.scan import require_folder
 
 
@@ -26,11 +26,18 @@ class WithUnlabeled(Dataset):
     def __init__(self, base: Dataset, folders: Sequence[Path]) -> None:
         """Raises DataError for a folder that is not there or holds no picture."""
         samples: dict[str, Sample] = {}
+        notes = [*base.notes]
         for number, folder in enumerate(folders, start=1):
             require_folder(folder)
-            found = collect((Files(images=".", nested=True),), folder, folder.resolve())
+            left: list[Unread] = []
+            found = collect((Files(images=".", nested=True),), folder, folder.resolve(), unread=left)
+            unread = say_unread(left)
             if not found:
-                raise DataError(f"no pictures in {folder}; give a folder of unlabelled images")
+                raise DataError(
+                    f"no pictures in {folder}; give a folder of unlabelled images"
+                    + "".join(f"; {line}" for line in unread)
+                )
+            notes += unread
             prefix = "extra" if number == 1 else f"extra{number}"
             samples |= {f"{prefix}/{name}": sample for name, sample in found.items()}
         known = {*base.train, *base.unlabeled, *base.test}
@@ -41,6 +48,7 @@ class WithUnlabeled(Dataset):
         self.path = base.path or folders[0]
         self.train, self.test = base.train, base.test
         self.unlabeled = (*base.unlabeled, *samples)
+        self.notes = tuple(notes)
 
     @property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -63,6 +71,10 @@ class WithUnlabeled(Dataset):
         """As `Dataset.unknown`."""
         return (self._extra if name in self._names else self._base).unknown(name)
 
+    def place(self, name: str) -> Path | None:
+        """As `Dataset.place`."""
+        return (self._extra if name in self._names else self._base).place(name)
+
     def group(self, name: str) -> str:  # type: ignore[override]
         """As `Dataset.group`."""
         return name if name in self._names else self._base.group(name)
@@ -83,19 +95,6 @@ class WithUnlabeled(Dataset):
         """As `Dataset.check_image`."""
         part = self._extra if name in self._names else self._base
         return part.check_image(name, with_target=with_target)
-
-    def check(self, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
-        """As `Dataset.check`; also raises DataError for a file that is a test image of the data set, too."""
-        if isinstance(self._base, FileDataset):
-            test = {digest: path for path, digest in self._base.image_digests(self._base.test).items()}
-            for path, content in self._extra.image_digests(self._extra.unlabeled).items():
-                if content in test:
-                    raise DataError(
-                        f"{path} is the test image {test[content]}, which no method may train on; "
-                        "take it out of the folder of unlabelled images"
-                    )
-        self._base.check(targets, report)
-        self._extra.check((), report)
 
 
 def open_data(

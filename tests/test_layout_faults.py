@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trees import check
 
 from ssl_bench.cache import ArrayCache
 from ssl_bench.dataset import Dataset
@@ -50,7 +51,7 @@ def voc(tmp_path: Path) -> Path:
 def pairs(tmp_path: Path) -> Path:
     for name in (*NAMES, "2", "3"):
         save(tmp_path / f"input/{name}.png")
-        save(tmp_path / f"target/{name}.png", mode="L")
+        save(tmp_path / f"target/{name}.png", value=int(name) % 2, mode="L")
     return tmp_path
 
 
@@ -65,7 +66,7 @@ def fault(layout: type[Dataset], path: Path) -> str:
 
 def _whole(layout: type[Dataset], path: Path) -> None:
     data = layout.open(path)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
 
 
 def _cut(path: Path) -> None:
@@ -128,10 +129,10 @@ def test_only_named_targets_are_read(lol: Path) -> None:
         nonlocal count
         count += 1
 
-    data.check(["1", "2"], report)
+    check(data, ["1", "2"], report)
     assert count == 5 + 2
     with pytest.raises(DataError, match=r"high/10\.png"):
-        data.check(["10"])
+        check(data, ["10"])
 
 
 def test_unequal_sizes_name_both(lol: Path) -> None:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from trees import SIZE, mask, save, write
+from trees import SIZE, check, mask, save, write
 
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
@@ -101,7 +101,7 @@ def test_found_from_any_level(tmp_path: Path, name: str, layout: type[Dataset]) 
         assert recognise(folder, LAYOUTS) == name
         opened = layout.open(folder)
         assert (opened.train, opened.unlabeled, opened.test) == (top.train, top.unlabeled, top.test)
-        opened.check([*opened.train, *opened.test])
+        check(opened, [*opened.train, *opened.test])
         assert opened.fingerprint() == top.fingerprint()
 
 
@@ -214,7 +214,7 @@ def test_pairs_hold_out(tmp_path: Path) -> None:
         save(tmp_path / f"target/{number}.png")
     later = ImagePairs.open(tmp_path)
     assert {name for name in later.test if int(name) < 100} == first  # Nothing moves.
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
@@ -275,7 +275,7 @@ def test_fingerprint_is_of_content_alone(tmp_path: Path) -> None:
     one = Voc.open(first).fingerprint()
     shutil.copytree(first, tmp_path / "elsewhere/b")  # New times, another place.
     copy = Voc.open(tmp_path / "elsewhere/b")
-    copy.check(copy.train)
+    check(copy, copy.train)
     assert copy.fingerprint() == one
     kit = tmp_path / "elsewhere/b/VOCdevkit/VOC2012"
     mask(kit / "SegmentationClass/99.png", 1)  # In no list.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
-from trees import SIZE, mask, save, write
+from trees import SIZE, check, mask, save, write
 
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
@@ -53,7 +53,7 @@ def pairs(
 
 def checked(data: Dataset) -> Dataset:
     """Read throughout; every target is 100 above its image, wherever values are those of `pairs`."""
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     for name in (*data.train, *data.test):
         assert value(data.target(name)) == value(data.image(name)) + 100, name
     assert not {*data.train, *data.unlabeled} & {*data.test}
@@ -81,7 +81,7 @@ def test_sbd_alone(tmp_path: Path) -> None:
     data = Sbd.open(tmp_path)
     assert (data.train, data.test, len(data.classes)) == (("10", "1"), ("2",), 21)
     assert [value(data.target(name)) for name in ("1", "10", "2")] == [3, 4, 5]
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     culprit = folder / "cls/10.mat"
     for spoil, words in [
         (lambda: culprit.write_bytes(culprit.read_bytes()[:150]), "cannot be read as a MATLAB file"),
@@ -92,7 +92,7 @@ def test_sbd_alone(tmp_path: Path) -> None:
     ]:
         spoil()
         with pytest.raises(DataError, match=words) as caught:
-            Sbd.open(tmp_path).check(["1", "10", "2"])
+            check(Sbd.open(tmp_path), ["1", "10", "2"])
         assert str(culprit) in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -112,7 +112,7 @@ def test_voc_with_sbd_beside(tmp_path: Path) -> None:
     assert (data.train, data.unlabeled, data.test) == (("1", "2", "5"), (), ("3",))
     assert [value(data.target(name)) for name in ("1", "2", "3", "5")] == [20, 6, 20, 8]
     assert value(data.image("2")) == 2
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     write(kit / "ImageSets/Segmentation/train_aug.txt", ["4", "2", "1"])
     data = Voc.open(tmp_path)
     assert (data.train, data.unlabeled) == (("2", "1"), ("4",))
@@ -148,10 +148,10 @@ def test_camvid_of_colours(tmp_path: Path) -> None:
     data = CamVid.open(tmp_path)
     assert data.classes == ("Animal", "Archway")
     assert data.target("train1")[0, :3].tolist() == [0, 255, 1]
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     wrong = save(tmp_path / "train_labels/train1_L.png", np.full((*SIZE, 3), 7, np.uint8))
     with pytest.raises(DataError, match=r"pixels of colour \(7, 7, 7\), which stands for no class") as caught:
-        CamVid.open(tmp_path).check(["train1"])
+        check(CamVid.open(tmp_path), ["train1"])
     assert str(wrong) in str(caught.value)
     write(tmp_path / "class_dict.csv", ["name,r,g,b", "Animal,64,128,300"])
     with pytest.raises(DataError, match=r"class_dict\.csv must have columns name,r,g,b"):
@@ -169,7 +169,7 @@ def test_cityscapes(tmp_path: Path) -> None:
     assert data.train == ("aachen/aachen_000000_000019", "bochum/bochum_000000_000019")
     assert (data.unlabeled, data.test) == (("ulm/ulm_000001_000001",), ("munster/munster_000000_000019",))
     assert len(data.classes) == 19
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     for path in tmp_path.rglob("*labelTrainIds*"):
         path.unlink()
     with pytest.raises(DataError, match=r"no training image in .* has a target"):
@@ -221,7 +221,7 @@ def test_sidd_blocks(tmp_path: Path) -> None:
     clean = make_blocks(tmp_path / "blocks", 10)
     assert found(tmp_path, "denoising") == "sidd_blocks"
     data = SiddBlocks.open(tmp_path)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     assert (len(data.train), len(data.test)) == (16, 4)
     assert not {name[:2] for name in data.train} & {name[:2] for name in data.test}
     for name in (*data.train, *data.test):
@@ -249,7 +249,7 @@ def test_sidd_blocks_are_the_test_set_of_what_they_lie_beside(tmp_path: Path, ed
     assert found(tmp_path, "denoising") == f"sidd_{edition}"
     data = layouts[edition].open(tmp_path)
     assert (len(data.train), len(data.test)) == (8 if edition == "medium" else 4, 10)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     assert data.image("04/01").shape == (4, 6, 3)
 
 
@@ -313,7 +313,7 @@ def test_aim(tmp_path: Path) -> None:
     assert found(tmp_path, "matting") == "aim"
     data = Aim.open(tmp_path)
     assert (len(data.train), len(data.test)) == (8, 2)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     assert all(data.target(f"o_{number}").max() == 40 + number for number in range(10))
     region = data.unknown(data.test[0])
     assert region is not None
@@ -336,7 +336,7 @@ def test_distinctions(tmp_path: Path) -> None:
     data = Distinctions.open(make_distinctions(tmp_path))
     assert found(tmp_path, "matting") == "distinctions"
     assert (len(data.train), len(data.test)) == (6, 3)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     behind = {}
     for name in (*data.train, *data.test):
         image = data.image(name)
@@ -364,7 +364,7 @@ def test_distinctions_that_cannot_be_composed(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"FG/Train1\.jpg is 8 x 6 px, its target .*GT/Train1\.png is 3 x 3 px"
     ):
-        Distinctions.open(tmp_path).check([])
+        check(Distinctions.open(tmp_path), [])
     (tmp_path / "backgrounds").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"has no backgrounds; put pictures into .*D646/BG"):
         Distinctions.open(tmp_path)
@@ -382,14 +382,14 @@ def test_aisegment(tmp_path: Path) -> None:
     assert found(tmp_path, "matting") == "aisegment"
     data = AiSegment.open(tmp_path)
     assert (len(data.train), len(data.test)) == (16, 4)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     for name in (*data.train, *data.test):
         assert value(data.target(name)) == (255 if "/00000003/" in name else 30 + int(name[-4:]))
     assert not {name.split("/")[1] for name in data.train} & {name.split("/")[1] for name in data.test}
     culprit = next(tmp_path.glob("matting/*/*_00000000/*"))
     save(culprit, 1)
     with pytest.raises(DataError, match="has no alpha channel"):
-        AiSegment.open(tmp_path).check([*data.train, *data.test])
+        check(AiSegment.open(tmp_path), [*data.train, *data.test])
 
 
 @pytest.mark.parametrize(
@@ -509,7 +509,7 @@ def test_alphas_of_all_kinds_in_one_folder(tmp_path: Path) -> None:
     save(tmp_path / "input/P.jpg")
     palette.save(tmp_path / "target/P.png")
     data = AlphaPairs.open(tmp_path)
-    data.check([*data.train, *data.test])
+    check(data, [*data.train, *data.test])
     assert len({*data.train, *data.test}) == 5
     for name in (*data.train, *data.test):
         found = data.target(name)
@@ -543,7 +543,7 @@ def test_case_of_folders(tmp_path: Path, change: Callable[[str], str]) -> None:
             mask(tmp_path / f"{part}/target/{number}.png", number)
     before = SegmentationPairs.open(tmp_path)
     assert len(before.classes) == 3
-    before.check([*before.train, *before.test])
+    check(before, [*before.train, *before.test])
     spell(tmp_path, change)
     after = SegmentationPairs.open(tmp_path)
     assert (after.train, after.test, after.classes) == (before.train, before.test, before.classes)

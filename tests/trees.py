@@ -1,10 +1,14 @@
 """Tiny picture files for tests of data sets."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from ssl_bench.dataset import Dataset
+from ssl_bench.errors import DataError
+from ssl_bench.survey import survey
 
 SIZE = (6, 8)
 
@@ -34,3 +38,11 @@ def write(path: Path, lines: Iterable[str], end: str = "\n") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(end.join(lines).encode())
     return path
+
+
+def check(data: Dataset, targets: Collection[str], report: Callable[[], None] = lambda: None) -> None:
+    """Read every image and these targets. Raises DataError for the first file at fault; copies are let pass."""
+    kind = "classification" if getattr(data, "targets_are", "") == "indices" else "regression"
+    faults = survey(data, kind, targets, report).faults
+    if faults:
+        raise DataError(faults[0])

@@ -7,6 +7,7 @@ import click
 from ssl_bench.cli.data_check import check
 from ssl_bench.cli.data_fetch import fetch
 from ssl_bench.cli.data_list import list_layouts
+from ssl_bench.cli.data_mend import mend
 from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
 from ssl_bench.cli.progress import number_of
@@ -15,9 +16,9 @@ from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 
-@click.group(short_help="List, fetch, check, prepare, split and show data sets.")
+@click.group(short_help="List, fetch, check, mend, prepare, split and show data sets.")
 def data() -> None:
-    """List, fetch, check, prepare, split and show data sets."""
+    """List, fetch, check, mend, prepare, split and show data sets."""
 
 
 @data.command(short_help="Write a contact sheet of inputs and targets.")
@@ -43,5 +44,5 @@ def show(task: str, data: Path | None, dataset: str | None, out: Path, count: in
     click.echo(f"wrote {out}: {len(shown)} of {number_of(len(names), f'{split} pair')}")
 
 
-for command in (list_layouts, check, split_lists, prepare, fetch):
+for command in (list_layouts, check, mend, split_lists, prepare, fetch):
     data.add_command(command)

@@ -28,13 +28,13 @@ SHOWN = 50
 def check(path: Path, task: str | None, dataset: str | None) -> None:
     """Read every image and target in PATH and report pairs, sizes, values, classes and duplicates.
 
-    Images that are, pixel for pixel, in both training and test are errors, as is whatever would stop a run. The exit
-    status is 1 where there is any.
+    Images that are in both training and test, pixel for pixel or but for encoding, size or noise, are errors, as is
+    whatever would stop a run. The exit status is 1 where there is any.
     """
     from ssl_bench.cli.display import terminal_display
     from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
-    from ssl_bench.survey import survey
+    from ssl_bench.survey import files_of, survey
 
     registry = load_registry()
     require_folder(path)
@@ -48,8 +48,8 @@ def check(path: Path, task: str | None, dataset: str | None) -> None:
         return
     kind = registry.task(spec.task).kind
     with terminal_display() as display:
-        display.checking(str(path), len(opened.train) + len(opened.unlabeled) + len(opened.test))
-        found = survey(opened, kind, display.checked)
+        display.checking(str(path), files_of(opened))
+        found = survey(opened, kind, report=display.checked)
     _print(opened, found, kind)
     if found.errors:
         _fail(path, found.errors)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ssl_bench.specs import TaskSpec
 
 
+SHOWN = 5
+"""Names that one message lists."""
+
+
 @click.group(short_help="Make, inspect, compare and export label lists.")
 def split() -> None:
     """Lists of labelled images, as `run --labels FILE` takes them.
@@ -58,7 +62,7 @@ def make(task: str, data: Path | None, dataset: str | None, labels: str, seed: i
     place = {name: row for row, name in enumerate(opened.train)}
     for label, count in counts.items():
         path = out / f"{task}-{label.replace('/', '_')}-seed{seed}.txt"
-        _write(path, order[:count])
+        _write(path, opened, order[:count])
         _describe(str(path), opened, order[:count])
         if shares is not None:
             whole, part = shares.mean(0), shares[[place[name] for name in order[:count]]].mean(0)
@@ -142,7 +146,7 @@ def export(
         names = read_labels(Path(labels), opened, prefixes=True)
     else:
         names = make_split(opened, labels, seed, task=task).labeled
-    _write(out, names)
+    _write(out, opened, names)
     _describe(str(out), opened, names)
 
 
@@ -173,11 +177,22 @@ def _describe(title: str, opened: "Dataset", names: "list[str] | tuple[str, ...]
     )
 
 
-def _write(path: Path, names: "list[str] | tuple[str, ...]") -> None:
+def _write(path: Path, opened: "Dataset", names: "list[str] | tuple[str, ...]") -> None:
+    """Write a list. UsageError where reading it would not give the same names."""
     from ssl_bench.files import write_text
+    from ssl_bench.lists import NameList
 
+    text = "".join(f"{name}\n" for name in names)
+    known = NameList(opened.aliases())
+    wrong = [name for name in names if not known.holds(name)]
+    if wrong:
+        some = ", ".join(repr(name) for name in wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
+        raise UsageError(
+            f"--out {path}: no line of a list can say {some}; take spaces at the ends and line breaks out of "
+            f"{'these names' if len(wrong) > 1 else 'this name'}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "".join(f"{name}\n" for name in names))
+        write_text(path, text)
     except OSError as error:
         raise UsageError(f"--out {path}: cannot be written ({error.strerror or error})") from error

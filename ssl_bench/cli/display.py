@@ -37,6 +37,11 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
             f"{len(source.dataset.unlabeled)} without, {number_of(len(source.dataset.test), 'test image')}"
             f"{', ' * bool(treated)}{treated}"
         )
+        if brief and cells:
+            labels = {cell.split.source: len(cell.split.labeled) for cell in cells}
+            taken = ", ".join(f"{asked} ({number_of(count, 'image')})" for asked, count in labels.items())
+            seeds = ", ".join(dict.fromkeys(str(cell.seed) for cell in cells))
+            click.echo(f"  labels {taken}; seed {seeds}")
         for cell in cells if not brief else ():
             state = "finished" if done[cell.id] else "run"
             split = f"{cell.split.source} labels ({len(cell.split.labeled)})"
@@ -45,7 +50,7 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
                 f"{cell.backbone}  {cell.id}"
             )
     for note in plan.notes:
-        click.echo(note)
+        click.echo(f"note: {note}")
     for skipped in plan.skipped:
         click.echo(f"  skipped   {skipped.title}: {skipped.reason}")
     waiting = sum(not finished for finished in done.values())
@@ -103,6 +108,10 @@ class PlainDisplay:
     def checked(self) -> None:
         """Nothing per file."""
 
+    def noted(self, note: str) -> None:
+        """A line."""
+        click.echo(f"note: {note}")
+
     def start(self, cells: int, finished: int) -> None:
         """Remember the count."""
         self.total, self.done = cells, finished
@@ -154,6 +163,10 @@ class LiveDisplay:
     def checked(self) -> None:
         """One file further."""
         self.bars.advance(self.files)
+
+    def noted(self, note: str) -> None:
+        """A line above the bars."""
+        self.bars.console.print(f"note: {note}", markup=False)
 
     def start(self, cells: int, finished: int) -> None:
         """The bar for all cells."""

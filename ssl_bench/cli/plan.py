@@ -20,16 +20,21 @@ from ssl_bench.cli.plugins import load_registry, warn_of_failures
 def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why.
 
+    The data are read and checked as `run` checks them.
+
     SUITE is a TOML file with the same options as keys.
     """
-    from ssl_bench.cli.display import show_plan
+    from ssl_bench.cli.display import show_plan, terminal_display
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
+    from ssl_bench.run import check_data
 
     registry = load_registry()
     warn_of_failures(registry)
     made, store = make_plan(registry, request_from(options)), ResultStore(options["out"])
     show_plan(made, store)
+    with terminal_display() as display:
+        check_data(made, made.cells, display)
     if estimate:
         from ssl_bench.cli.estimate import estimate as price
         from ssl_bench.devices import count_slots, find_devices

@@ -1,20 +1,42 @@
 """The user's own folders: `input/` and `target/`, paired by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ssl_bench.folders import Files, FolderDataset, name_hash
 from ssl_bench.samples import any_name
 
+SUFFIXES = (
+    *("mask", "masks", "label", "labels", "gt", "matte", "alpha", "seg", "segmentation", "target", "clean"),
+    *("annotation", "groundtruth", "ground_truth"),
+)
+"""What a target's name may have behind its image's, after `_`, `-` or `.`."""
+
+
+def own_or_suffixed(name: str) -> Iterator[str]:
+    """As `any_name`, and the image's id with one of `SUFFIXES` behind it."""
+    yield from any_name(name)
+    for suffix in SUFFIXES:
+        for mark in "_-.":
+            yield from (f"{name}{mark}{one}" for one in (suffix, suffix.title(), suffix.upper()))
+
 
 def _pairs(images: str, *targets: str, unknown: str = "") -> Files:
-    return Files(images=images, targets=targets, unknown=unknown, nested=True, rule=any_name)
+    return Files(
+        images=images,
+        targets=targets,
+        unknown=unknown,
+        nested=True,
+        rule=own_or_suffixed,
+        naming="a target has its image's name, or that with _mask, _label, _gt, _matte or _alpha behind it",
+    )
 
 
 class _Pairs(FolderDataset):
     """Images of `input/` without a target, and all of `unlabeled/`, are unlabelled.
 
     The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
-    `ssl_bench.samples.TOKENS`), that of `input/7/2.png` also `target/7`: the first of these that is there.
+    `ssl_bench.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also `target/a_mask`
+    (or another of `SUFFIXES`): the first of these that is there, in this order.
 
     Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a
     fifth as a whole. A pair's part depends on the hash of its stem, or folder, alone, on no file's content and no
@@ -52,7 +74,7 @@ class _Pairs(FolderDataset):
 
 
 class SegmentationPairs(_Pairs):
-    """Targets are masks of class ids, 255 void; classes.txt names the classes, else the masks' ids number them."""
+    """Targets are masks of class ids, 255 void; classes.txt names classes, ids or colours, else the ids number them."""
 
     targets_are = "indices"
 
