@@ -121,6 +121,8 @@ class Bench:
         _at_least(1, "jobs", 1 if jobs is None else jobs)
         _at_least(0, "retries", retries)
         display = PlainDisplay(SECONDS)
+        for note in plan.notes:
+            display.noted(note)
         start = start_of(self.registry.executor(executor), executor_settings or {})
         cells, runner = prepare_run(
             self.registry, plan, self.store, start, display, devices=devices, jobs=jobs, resume=resume

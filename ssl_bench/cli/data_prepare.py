@@ -52,6 +52,8 @@ def prepare(
     spec = find_layout(registry, source, task, dataset)
     click.echo(f"{source}: {spec.title} (task {spec.task}, dataset {spec.name})")
     opened = resolve(spec.dataset).open(source)
+    for note in opened.notes:
+        click.echo(f"note: {note}")
     to_file = resolve(registry.task(spec.task).task)(opened.classes).to_file
     cut = Cut(crop=crop, stride=stride, resize=resize)
     work = Preparation(opened, cut, out, to_file, kind=(spec.task, spec.name))
