@@ -30,6 +30,7 @@ from ssl_bench.plan import parse_settings
 from ssl_bench.recipe import Recipe
 from ssl_bench.registry import Registry, load_registry, pick
 from ssl_bench.variants import methods_of, pick_variants
+from ssl_bench_tasks.synthetic.base import TEST
 
 Command = Callable[..., Said]
 RUN = ("docs/start.md", "docs/method.md")
@@ -166,8 +167,9 @@ def test_commands_say_what_is_shown(
 
 
 @pytest.fixture
-def folders(tiny: Path) -> Path:
-    """The folders of the page of errors."""
+def folders(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folders of the page of errors, on which nothing is trained: the embedded sets are whole."""
+    monkeypatch.setattr("ssl_bench_tasks.synthetic.base.TEST", TEST)
     rng = np.random.default_rng(0)
     for name in ("broken", "unequal", "portraits"):
         for number in range(10):

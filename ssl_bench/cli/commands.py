@@ -14,7 +14,6 @@ from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.merge import collect, merge
 from ssl_bench.cli.new import new
-from ssl_bench.cli.options import MEANT
 from ssl_bench.cli.plan import plan
 from ssl_bench.cli.predict import predict
 from ssl_bench.cli.report import report
@@ -23,6 +22,7 @@ from ssl_bench.cli.show import show
 from ssl_bench.cli.start import INTERRUPTED
 from ssl_bench.cli.status import status_
 from ssl_bench.cli.tune import tune
+from ssl_bench.cli.words import MEANT
 from ssl_bench.errors import SslBenchError
 
 
