@@ -27,7 +27,7 @@ class Log:
         self._own[name] = value.detach().reshape(())
 
     def mean(self, name: str) -> Tensor:
-        """Of what was logged before the last yield, the mean over all parts of the batch in all processes.
+        """Of what was logged in this step before the last yield, the mean over all parts of the batch in all processes.
 
         A method whose losses depend on such a mean logs it and first yields `{}`, by which nobody steps. PluginError
         where there was no such yield.
@@ -47,4 +47,4 @@ class Log:
 
     def tell(self, means: Mapping[str, Tensor]) -> None:
         """The means of what all parts gave; for the trainer."""
-        self._means = means
+        self._means = {**self._means, **means}

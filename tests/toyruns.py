@@ -30,6 +30,8 @@ SETTINGS = {
     "advssl": {"lambda_adv_l": 0.5, "lambda_adv_u": 0.5},
     "cutmix": {"tau_cm": 0.36},
     "fixmatch": {"tau_fm": 0.36},
+    "prevmatch": {"tau_pm": 0.36, "tau_prev": 0.36},
+    "bank": {"lambda_rb": 2.0},
     "gct": {"lambda_dc": 1.0, "lambda_fc": 1.0, "xi": 0.5},
 }
 
@@ -113,12 +115,15 @@ def learnt(
 
 def variants() -> Iterator[tuple[str, str, dict[str, object]]]:
     """Both kinds of task, every method, the one that steps several times in an iteration, and gates by rate, pixel and
-    agreement, where targets are the network's own, and where all that can be mixed is."""
+    agreement, where targets are the network's own, where all that can be mixed is, and where rows are rated."""
     registry = load_registry()
     for task in TASKS:
         for spec in registry.sorted("methods"):
-            yield task, spec.name, {}
+            if not spec.unsupported(registry.task(task)):
+                yield task, spec.name, {}
     yield "night", "gct", {"low_memory": True}
     yield "segmentation", "cutmix", {"gate": "pixel", "mix": "aspect", "noise": "strong"}
     yield "segmentation", "fixmatch", {"teacher": "self", "gate": "agreement", "weak": "weak"}
     yield "segmentation", "cps", {"mix": "toggle"}
+    for task in TASKS:
+        yield task, "st", {"plus": True}

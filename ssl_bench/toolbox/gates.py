@@ -1,7 +1,8 @@
-"""Where a pseudo target is good enough to learn from: masks (B, 1, H, W) bool that depend on each row alone."""
+"""Where a pseudo target is good enough to learn from: measures and masks that depend on each row alone."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def confidence(prediction: Tensor) -> Tensor:
@@ -27,6 +28,22 @@ def smallest(values: Tensor, share: float, valid: Tensor) -> Tensor:
     known = values.masked_fill(~valid, torch.nan)
     limit = known.flatten(1).nanquantile(share, dim=1)
     return values <= limit.view(-1, 1, 1, 1)
+
+
+def row_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of values (B, C, H, W) over each row's valid pixels (B, 1, H, W), (B,); 0 for a row without any."""
+    count = valid.expand_as(values).flatten(1).sum(1)
+    return torch.where(valid, values, 0.0).flatten(1).sum(1) / count.clamp_min(1)
+
+
+def row_overlap(first: Tensor, second: Tensor, valid: Tensor) -> Tensor:
+    """Mean IoU of the likeliest classes of two predictions (B, O, H, W), over the classes that either has in a row's
+    valid pixels, (B,); 0 for a row without any."""
+    one, other = (
+        F.one_hot(each.argmax(1), each.shape[1]).movedim(-1, 1).bool() & valid for each in (first, second)
+    )
+    both, either = ((each.flatten(2).sum(2)).to(first.dtype) for each in (one & other, one | other))
+    return (both / either.clamp_min(1)).sum(1) / (either > 0).sum(1).clamp_min(1)
 
 
 def rising(step: int, iterations: int, start: float) -> float:

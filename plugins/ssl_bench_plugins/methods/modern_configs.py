@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ssl_bench.recipe import Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
 
 Boxes = Literal["none", "half", "toggle", "aspect"]
@@ -21,6 +22,9 @@ def _symbol(latex: str) -> dict[str, Any]:
 class _Mixing(MethodConfig):
     """What can be mixed, gated and hard."""
 
+    gate_of_pictures: ClassVar[str] = "agreement"
+    """The gate that regression has instead of confidence."""
+
     mix: Boxes = Field("none", description="boxes pasted between unlabelled rows (CutMix), by their law")
 
     def rows_together(self) -> int:
@@ -33,7 +37,7 @@ class _Mixing(MethodConfig):
             return None
         for name, value, instead in (
             ("target", "hard", "soft"),
-            ("gate", "confidence", "agreement"),
+            ("gate", "confidence", self.gate_of_pictures),
             ("gate", "rate", "none"),
             ("gate", "pixel", "none"),
         ):
@@ -147,6 +151,117 @@ class CPSConfig(_Mixing):
     }
 
 
+class STConfig(_Mixing):
+    """Self-training."""
+
+    lambda_st: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the pseudo targets' loss",
+        json_schema_extra=_symbol(r"\lambda_{ST}"),
+    )
+    alpha_st: float = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="decay of the average that labels",
+        json_schema_extra=_symbol(r"\alpha_{ST}"),
+    )
+    first_stage: float = Field(
+        1 / 3, gt=0, lt=1, description="share of the run in which the labeller is trained"
+    )
+    plus: bool = Field(
+        False,
+        description="ST++: at first the more reliable rows alone, then targets by the student's own average",
+    )
+    target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
+    strong: Strength = Field("strong", description="strength of the task's own perturbation for the student")
+    cutout: bool = Field(True, description="a box of half of the rows is noise, and does not count")
+
+    kind_defaults: ClassVar = {"regression": {"target": "soft", "cutout": False}}
+
+    def unsuited(self, recipe: Recipe) -> str | None:
+        """A run with a stage of no step."""
+        steps = round(self.first_stage * recipe.iterations)
+        if 0 < steps < recipe.iterations:
+            return None
+        return (
+            f"first_stage={self.first_stage:g} of {recipe.iterations} iterations leaves a stage without a step; set "
+            "more iterations"
+        )
+
+
+class PrevMatchConfig(_Mixing):
+    """PrevMatch."""
+
+    lambda_pm: float = Field(
+        1.0,
+        ge=0,
+        description="weight of previous models' targets half-way through the run; 0 at both ends",
+        json_schema_extra=_symbol(r"\lambda_{PM}"),
+    )
+    tau_pm: float = Field(
+        0.95,
+        ge=0,
+        description="the network's own target is sure from this probability on",
+        json_schema_extra=_symbol(r"\tau_{PM}"),
+    )
+    tau_prev: float = Field(
+        0.9,
+        ge=0,
+        description="the same of previous models' target",
+        json_schema_extra=_symbol(r"\tau_{prev}"),
+    )
+    pool: int = Field(4, ge=1, description="previous models that are kept")
+    snapshots: int = Field(7, ge=1, description="previous models in all, evenly spaced over the run")
+    kept_pm: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="share of a row's pixels that spread keeps at first; it grows linearly to 1",
+    )
+    target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
+    gate: Literal["confidence", "spread"] = Field(
+        "confidence", description="pixels that count: sure ones, or those on which models differ least"
+    )
+    mix: Boxes = Field("aspect", description="boxes pasted between unlabelled rows, by their law")
+    strong: Strength = Field("strong", description="strength of the task's own perturbation of both views")
+
+    gate_of_pictures: ClassVar = "spread"
+    kind_defaults: ClassVar = {"regression": {"target": "soft", "gate": "spread"}}
+
+
+class BankConfig(MethodConfig):
+    """Reliable bank."""
+
+    lambda_rb: float = Field(
+        0.2,
+        ge=0,
+        description="weight of the absolute difference to the bank, the mean over outputs",
+        json_schema_extra=_symbol(r"\lambda_{RB}"),
+    )
+    alpha_rb: float = Field(
+        0.996,
+        ge=0,
+        lt=1,
+        description="decay of the average of which snapshots are taken",
+        json_schema_extra=_symbol(r"\alpha_{RB}"),
+    )
+    snapshots: int = Field(
+        4, ge=1, description="states of the average in the bank, evenly spaced over the run"
+    )
+    weak: Strength = Field(
+        "weak", description="strength of the task's own perturbation of the bank's two views"
+    )
+    strong: Strength = Field("strong", description="the same of the student's")
+
+
+def _needs_pictures(task: TaskSpec) -> str | None:
+    return (
+        "a bank rates restored images; for classes take PrevMatch" if task.kind == "classification" else None
+    )
+
+
 _HERE = "ssl_bench_plugins.methods"
 
 MODERN_METHODS = (
@@ -179,5 +294,34 @@ MODERN_METHODS = (
         "(2020)",
         position=64,
         check_with={"tau_fm": 0.4},
+    ),
+    MethodSpec(
+        name="st",
+        title="ST",
+        method=f"{_HERE}.self_training:SelfTraining",
+        config=STConfig,
+        reference="Yang, L., Zhuo, W., Qi, L., Shi, Y., Gao, Y.: ST++: Make self-training work better for "
+        "semi-supervised semantic segmentation. In: CVPR (2022)",
+        position=66,
+    ),
+    MethodSpec(
+        name="prevmatch",
+        title="PrevMatch",
+        method=f"{_HERE}.prevmatch:PrevMatch",
+        config=PrevMatchConfig,
+        reference="Shin, W., Park, H.J., Kim, J.S., Han, S.W.: Revisiting and maximizing temporal knowledge in "
+        "semi-supervised semantic segmentation. In: WACV (2025)",
+        position=68,
+        check_with={"tau_pm": 0.4, "tau_prev": 0.4},
+    ),
+    MethodSpec(
+        name="bank",
+        title="Bank",
+        method=f"{_HERE}.bank:Bank",
+        config=BankConfig,
+        reference="Huang, S., Wang, K., Liu, H., Chen, J., Li, Y.: Contrastive semi-supervised learning for "
+        "underwater image restoration via reliable bank. In: CVPR (2023)",
+        position=70,
+        unsupported=_needs_pictures,
     ),
 )
