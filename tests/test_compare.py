@@ -36,7 +36,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for task in ("segmentation", "night"):
         settings = [f"{task}.iterations=3", f"{task}.crop=32"]
         for cell in make_plan(
-            registry, Request(tasks=task, methods="supervised,mt", settings=settings)
+            registry,
+            Request(
+                tasks=task,
+                methods="supervised,mt",
+                settings=settings,
+                backbones="unet-small",
+                labels=("1/8",),
+            ),
         ).cells:
             run_cell(ResultStore(root).stage(cell), torch.device("cpu"), registry)
     return root

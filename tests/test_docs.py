@@ -25,7 +25,7 @@ from trees import save
 
 from ssl_bench import plan as planning
 from ssl_bench.cli.commands import cli
-from ssl_bench.cli.options import load_suite
+from ssl_bench.cli.suite import load_suite
 from ssl_bench.plan import parse_settings
 from ssl_bench.recipe import Recipe
 from ssl_bench.registry import Registry, load_registry, pick
@@ -166,18 +166,19 @@ def test_commands_say_what_is_shown(
 
 
 @pytest.fixture
-def folders(tiny: Path) -> Path:
-    """The folders of the page of errors."""
+def folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folders of the page of errors, and a folder to be in. Nothing is trained there, so that nothing is small."""
+    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     for name in ("broken", "unequal", "portraits"):
         for number in range(10):
             picture = rng.integers(0, 256, (24, 32, 3), np.uint8)
-            save(tiny / name / f"input/{number}.png", picture)
-            save(tiny / name / f"target/{number}.png", picture)
-    (tiny / "broken/target/3.png").write_bytes((tiny / "broken/target/3.png").read_bytes()[:200])
-    Image.new("RGB", (30, 24)).save(tiny / "unequal/target/3.png")
-    (tiny / "empty").mkdir()
-    return tiny
+            save(tmp_path / name / f"input/{number}.png", picture)
+            save(tmp_path / name / f"target/{number}.png", picture)
+    (tmp_path / "broken/target/3.png").write_bytes((tmp_path / "broken/target/3.png").read_bytes()[:200])
+    Image.new("RGB", (30, 24)).save(tmp_path / "unequal/target/3.png")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
 
 
 @pytest.mark.parametrize("document", [name for name in NAMES if blocks(name, "toml")])

@@ -1,63 +1,19 @@
-"""Options that several commands share, and suite files that give those of `run`, `plan` and `tune` from TOML."""
+"""Options that several commands share."""
 
-import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from ssl_bench.cli.plugins import REGISTRY, plugin_option
-from ssl_bench.cli.values import Place, Seconds
+from ssl_bench.cli.plugins import plugin_option
+from ssl_bench.cli.suite import load_suite, of_these_tasks
+from ssl_bench.cli.values import Place, Seconds, seeds_of
 from ssl_bench.devices import check_devices
-from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.files import existing
-
-if TYPE_CHECKING:
-    from ssl_bench.registry import Registry
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-MOST_SEEDS = 10_000
-"""Of a range: a slip must not fill the memory."""
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
-LISTS = ("tasks", "methods", "backbones", "seeds", "split_seeds", "trackers")
-
-
-MEANT = {
-    "--arch": "--backbones NAME",
-    "--backbone": "--backbones NAME",
-    "--batch": "--set TASK.labeled_rows=ROWS",
-    "--batch-size": "--set TASK.labeled_rows=ROWS",
-    "--crop": "--set TASK.crop=PIXELS",
-    "--crop-size": "--set TASK.crop=PIXELS",
-    "--device": "--devices cuda",
-    "--encoder": "--backbones unet/ENCODER",
-    "--epochs": "--set TASK.iterations=STEPS",
-    "--fp16": "--precision bf16",
-    "--gpu": "--devices cuda",
-    "--gpus": "--devices cuda",
-    "--image-size": "--set TASK.crop=PIXELS",
-    "--iterations": "--set TASK.iterations=STEPS",
-    "--iters": "--set TASK.iterations=STEPS",
-    "--learning-rate": "--set TASK.optimizer.learning_rate=RATE",
-    "--lr": "--set TASK.optimizer.learning_rate=RATE",
-    "--model": "--backbones NAME",
-    "--momentum": "--set TASK.optimizer.momentum=SHARE",
-    "--network": "--backbones NAME",
-    "--num-labels": "--labels COUNT",
-    "--num-workers": "--jobs CELLS",
-    "--optimizer": "--set TASK.optimizer.name=NAME",
-    "--output": "--out FOLDER",
-    "--save-dir": "--out FOLDER",
-    "--seed": "--seeds 0,1,2",
-    "--steps": "--set TASK.iterations=STEPS",
-    "--weight-decay": "--set TASK.optimizer.weight_decay=RATE",
-    "--workers": "--jobs CELLS",
-}
-"""What people type who come from other tools, and what is meant by it here."""
 
 trials_option = click.option(
     "--trials",
@@ -78,38 +34,6 @@ jobs_option = click.option(
 runs_option = click.option(
     "--runs", type=Place(), default=Path("runs"), show_default=True, help="Results folder."
 )
-
-
-def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Take a suite file's values as the defaults of the options; what the command line says wins."""
-    if path is None:
-        return None
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"suite {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"suite {path}: not valid TOML: {error}") from error
-    from ssl_bench.cli.run import run
-    from ssl_bench.cli.tune import tune
-
-    # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
-    known = [*run.get_params(context), *tune.params]
-    options = {o.lstrip("-"): p.name or "" for p in known for o in p.opts if o.startswith("--")}
-    options.pop("help", None)
-    defaults: dict[str, Any] = {}
-    for key, value in content.items():
-        name = options.get(key.replace("_", "-"))
-        if name is None:
-            raise UsageError(f"suite {path}: unknown key '{key}'; {suggestion(key, options)}")
-        key = key.replace("-", "_")
-        if isinstance(value, dict) and key not in REPEATABLE:
-            raise UsageError(f"suite {path}: '{key}' takes a value, and not a table")
-        if isinstance(value, list) and key not in (*REPEATABLE, *LISTS):
-            raise UsageError(f"suite {path}: '{key}' takes one value, and not a list")
-        defaults[name] = _option_value(key, value)
-    context.default_map = defaults
-    return path
 
 
 def together(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -298,15 +222,15 @@ def request_from(options: dict[str, Any]) -> Any:
     from ssl_bench.execution import Execution
     from ssl_bench.plan import Request
 
-    options = {**options, **_of_these_tasks(options)}
+    options = {**options, **of_these_tasks(options)}
     return Request(
         tasks=options["tasks"],
         methods=options["methods"],
         backbones=options["backbones"],
         control=options.get("control", False),  # A search leaves it out.
         labels=options["labels"],
-        split_seeds=_seeds("--split-seeds", options["split_seeds"]),
-        seeds=_seeds("--seeds", options["seeds"]),
+        split_seeds=seeds_of("--split-seeds", options["split_seeds"]),
+        seeds=seeds_of("--seeds", options["seeds"]),
         tier=options["tier"],
         data=options["data"],
         dataset=options["dataset"],
@@ -329,61 +253,3 @@ def request_from(options: dict[str, Any]) -> Any:
         hang_seconds=options["hang_seconds"],
         trials=options.get("trials", ()),  # A search finds them out.
     )
-
-
-def _of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
-    """What a suite gives for single tasks, without those that the command line leaves out."""
-    source = click.get_current_context().get_parameter_source
-    if source("tasks") is not ParameterSource.COMMANDLINE or options["tasks"].strip() == "all":
-        return {}
-    registry = click.get_current_context().meta[REGISTRY]
-    named = {registry.task(name.strip()).name for name in options["tasks"].split(",") if name.strip()}
-    return {
-        name: [
-            entry
-            for entry in options[name]
-            # A path may hold the sign, too.
-            if "=" not in entry or existing(entry) or _task_of(entry, registry) in named
-        ]
-        for name in ("labels", "data", "dataset", "unlabeled")
-        if source(name) is ParameterSource.DEFAULT_MAP
-    }
-
-
-def _seeds(option: str, text: str) -> tuple[int, ...]:
-    """Seeds and ranges of them, `0,2-4`, each once."""
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip(), flags=re.ASCII)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if not first <= last < first + MOST_SEEDS:
-            raise UsageError(f"{option} '{text}': give integers of 0 or more, such as 0,1,2 or 0-4")
-        seeds.update(dict.fromkeys(range(first, last + 1)))
-    if len(seeds) == 1 and 1 < first <= 10:
-        click.echo(
-            f"note: {option} {first} is seed {first} alone; 0-{first - 1} would be {first} seeds", err=True
-        )
-    return tuple(seeds)
-
-
-def _task_of(entry: str, registry: "Registry") -> str:
-    """The task of a `TASK=VALUE`, by its name."""
-    from ssl_bench.registry import called
-
-    name = entry.partition("=")[0]
-    spec = called(name, registry.sorted("tasks"))
-    return spec.name if spec else name
-
-
-def _option_value(key: str, value: Any) -> Any:
-    if key in REPEATABLE:
-        if isinstance(value, dict):
-            from ssl_bench.recipe import flat
-            from ssl_bench.settings import setting_text
-
-            return [f"{name}={setting_text(item)}" for name, item in flat(value).items()]
-        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-    if key in LISTS and isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    # As text, as the command line has it; a flag is no text.
-    return value if isinstance(value, bool) else str(value)
