@@ -92,7 +92,7 @@ class NaiveST:
             boxes = draw_boxes("aspect", draws, images)
             noise = draws.rand(*images.shape).double()
             views = boxes * noise + ~boxes * views
-            valid = valid & ~boxes
+            keep = keep * ~boxes[:, 0]
         logits = method.student(torch.cat([batch.images[:LABELED], views]))
         if task.kind == "classification":
             error = cross_entropy(logits[LABELED:], target)

@@ -197,6 +197,60 @@ def test_rows_of_one_kind_alone_are_divided_where_a_method_takes_no_others() -> 
     assert make_plan(load_registry(), request).cells[0].execution == {"processes": 4}
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "settings", "words"),
+    [
+        (
+            "cutmix",
+            {"micro_batches": 2},
+            (),
+            ["2 labelled and 2 unlabelled", "2 unlabelled ones at a time, in 1 "],
+        ),
+        (
+            "fixmatch",
+            {"processes": 4},
+            (4,),
+            ["4 labelled and 4 unlabelled", "ones at a time, in 1, 2 equal"],
+        ),
+        (
+            "cps",
+            {},
+            (3,),
+            ["night.unlabeled_rows=3", "takes unlabelled rows 2 at a time", "to a multiple of 2"],
+        ),
+    ],
+)
+def test_rows_that_are_mixed_with_each_other_are_not_parted(
+    method: str, options: dict[str, int], settings: tuple[int, ...], words: list[str]
+) -> None:
+    fields = [f"night.{kind}_rows={rows}" for rows in settings or (2,) for kind in ("labeled", "unlabeled")]
+    request = Request(tasks="night", methods=method, settings=fields, execution=Execution(**options))
+    with pytest.raises(UsageError) as error:
+        make_plan(load_registry(), request)
+    assert all(word in str(error.value) for word in words)
+    assert "\n" not in str(error.value)
+    unmixed = Request(
+        tasks="night",
+        methods=method,
+        settings=[*fields, f"{method}.mix=none"],
+        execution=Execution(**options),
+    )
+    assert len(make_plan(load_registry(), unmixed).cells) == 1
+
+
+def test_settings_that_need_classes_are_refused_for_pictures() -> None:
+    for setting, word in (
+        ("fixmatch.gate=confidence", "set gate=agreement"),
+        ("fixmatch.weak=none", "set weak=weak"),
+        ("prevmatch.gate=confidence", "set gate=spread"),
+        ("cutmix.gate=rate", "set gate=none"),
+        ("st.target=hard", "set target=soft"),
+    ):
+        method = setting.partition(".")[0]
+        with pytest.raises(UsageError, match=f"^night.{method}: .*{word}"):
+            make_plan(load_registry(), Request(tasks="night", methods=method, settings=[setting]))
+
+
 def test_the_command_line_takes_both(command: Callable[..., Said]) -> None:
     arguments = ("plan", "--tasks", "night", "--methods", "mt", "--devices", "cpu")
     plain, parted = command(*arguments), command(*arguments, "--gpus-per-cell", 2)
@@ -267,6 +321,14 @@ def test_a_cell_that_does_not_fit_takes_smaller_parts_and_says_so(tmp_path: Path
     assert "micro_batches" not in enough["provenance"]
     for part in ("metrics", "per_image", "curves", "beside"):
         assert short[part] == enough[part]
+
+
+def test_memory_that_runs_out_parts_no_pair(tmp_path: Path) -> None:
+    registry = narrow_registry(rows=3)
+    cell = tiny_cell(tree(tmp_path / "data"), registry, "fixmatch", backbones="narrow")
+    folder = ResultStore(tmp_path / "out").stage(cell)
+    with pytest.raises(CellError, match=r"not even the fewest rows at a time \(micro-batches: 2\)"):
+        run_cell(folder, CPU, registry)
 
 
 def test_memory_that_runs_out_later_costs_no_more_than_a_checkpoint(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ import torch
 from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
+from ssl_bench.curves import Curves
 from ssl_bench.errors import CellError, PluginError
+from ssl_bench.log import Log
 from ssl_bench.losses import LossLog
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
+from ssl_bench.task import Target
 from ssl_bench.testing import ToyRegression, ToyStream
 from ssl_bench.toolbox.schedules import learning_rate_factor, ramp_up
 from ssl_bench.trainer import Trainer, laid_out_like, make_optimizer
@@ -239,3 +242,76 @@ def test_residual_networks_start_at_the_identity_and_still_learn() -> None:
     network(images).sum().backward()
     assert layers[2].weight.grad.abs().sum() > 0
     assert layers[0].weight.abs().sum() > 0
+
+
+class Logging(Game):
+    """Steps by a mean over the whole batch, of rows alone."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        progress.log("mean", batch.images.mean())
+        yield {}
+        weight = progress.log.mean("mean")
+        progress.log("odd", weight / (progress.step % 2))
+        yield {"first": {"one": weight * self.first.weight.sum()}}
+
+
+def test_what_is_logged_is_no_loss_and_reaches_no_gradient() -> None:
+    game, log = Logging(), LossLog()
+    stepped = trainer(game)
+    for step in range(4):
+        log.add(step, stepped.step(step))
+    curves = Curves(4, 2)
+    read = log.read()
+    for step, terms in read:
+        assert terms.keys() == {"mean", "odd", "first/one"}
+        curves.add(step, terms)
+    means = curves.means()
+    # Of two values in an epoch the one that is finite; the run goes on.
+    assert means["odd"] == [read[step][1]["mean"] for step in (1, 3)]
+    assert means["mean"] == pytest.approx(
+        [(read[step][1]["mean"] + read[step + 1][1]["mean"]) / 2 for step in (0, 2)]
+    )
+    moved = 2.0 - 0.5 * sum(terms["mean"] for _, terms in read)
+    assert game.first.weight.item() == pytest.approx(moved)
+    assert game.second.weight.item() == 3.0
+
+
+def test_a_mean_that_losses_depend_on_is_over_all_parts() -> None:
+    images = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    labels = Target(torch.zeros(4, 2, 2, dtype=torch.int64), torch.ones(4, 1, 2, 2, dtype=torch.bool))
+
+    class Uneven:
+        def batch(self, step: int) -> Batch:
+            return Batch(images, torch.ones(4, 1, 2, 2, dtype=torch.bool), labels)
+
+    found = []
+    for parts in (1, 2, 4):
+        game = Logging()
+        told = Trainer(game, RECIPE, Uneven(), 0, micro_batches=parts).step(1)
+        assert told["mean"] == 1.5
+        found.append((told["first/one"].item(), game.first.weight.item()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_mean_is_not_there_before_all_parts_have_given_theirs() -> None:
+    class Early(Game):
+        def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+            progress.log("mean", batch.images.mean())
+            yield {"first": {"one": progress.log.mean("mean") * self.first.weight.sum()}}
+
+    with pytest.raises(PluginError, match="before it is needed"):
+        trainer(Early()).step(0)
+    with pytest.raises(PluginError, match="its name has no slash"):
+        Log()("first/one", torch.zeros(()))
+    with pytest.raises(PluginError, match="is a scalar"):
+        Log()("kept", torch.zeros(2))
+
+
+def test_yields_of_nobody_alone_are_a_fault() -> None:
+    class Nobody(Game):
+        def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+            progress.log("mean", batch.images.mean())
+            yield {}
+
+    with pytest.raises(PluginError, match="yielded nothing at step 0"):
+        trainer(Nobody()).step(0)

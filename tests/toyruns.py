@@ -16,13 +16,13 @@ from ssl_bench.specs import resolve
 from ssl_bench.task import Target
 from ssl_bench.trainer import Trainer
 
-ROWS, UNLABELED, SIDE, STEPS = 2, 4, 40, 2
+ROWS, SIDE, STEPS = 2, 40, 2
 TASKS = {"segmentation": ("zero", "one", "two"), "night": ()}
 RECIPE = Recipe(
     iterations=4,
     epochs=4,
     labeled_rows=ROWS,
-    unlabeled_rows=UNLABELED,
+    unlabeled_rows=ROWS,
     optimizer=OptimizerSettings(name="sgd", learning_rate=0.2, momentum=0.5),
 )
 SETTINGS = {
@@ -36,15 +36,17 @@ SETTINGS = {
 }
 
 
-def batch(task: str, step: int, *, void: bool) -> Batch:
-    """Random pixels; with `void`, labels and padding that leave each row another number of valid pixels."""
+def batch(task: str, step: int, *, void: bool, together: int = 1) -> Batch:
+    """Random pixels; with `void`, labels and padding that leave each row another number of valid pixels. `together`:
+    of unlabelled rows, so many in place of one."""
+    rows = ROWS + ROWS * together
     generator = torch.Generator().manual_seed(100 + step)
-    images = torch.rand(ROWS + UNLABELED, 3, SIDE, SIDE, generator=generator)
-    valid = torch.ones(ROWS + UNLABELED, 1, SIDE, SIDE, dtype=torch.bool)
+    images = torch.rand(rows, 3, SIDE, SIDE, generator=generator)
+    valid = torch.ones(rows, 1, SIDE, SIDE, dtype=torch.bool)
     known = torch.ones(ROWS, 1, SIDE, SIDE, dtype=torch.bool)
     if void:
-        for row in range(ROWS + UNLABELED):
-            valid[row, :, : 6 * row] = False
+        for row in range(rows):
+            valid[row, :, : 8 * row % SIDE] = False
         known = valid[:ROWS] & (torch.rand(known.shape, generator=generator) > 0.3)
     if task == "segmentation":
         value = (images[:ROWS].mean(1) * 3).long().clamp(0, 2) * known[:, 0]
@@ -96,7 +98,8 @@ def learnt(
 
     class Rows:
         def batch(self, step: int) -> Batch:
-            return batch(task, step, void=void).split(world.size)[world.rank]
+            rows = batch(task, step, void=void, together=method.config.rows_together())
+            return rows.split(world.size)[world.rank]
 
     keep_heap()
     recipe = RECIPE.model_copy(update={"forward": forward})

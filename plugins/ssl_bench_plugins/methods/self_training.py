@@ -18,7 +18,8 @@ share the steps that every method has, so that B takes two thirds of them, from 
 (to 0.69 of the first with the polynomial of power 0.9), and A' labels what a batch holds, at one scale. Its code
 labels by the states that scored best on the set that is reported; here by the last one. ST++ ranks all images once;
 here rows are compared with a running mean. Its last stage starts anew; here B goes on. The loss is one mean over
-labelled and unlabelled pixels there, and a weighted sum of two means here. For regression, which is this project's
+labelled and unlabelled pixels there, and a weighted sum of two means here, of which the second counts the box's pixels
+as pixels without an error. For regression, which is this project's
 own, the target is the prediction, under the absolute difference, without a box.
 """
 
@@ -75,26 +76,27 @@ class SelfTraining(Method):
         teacher = self.student_average if by_itself else self.average
         with evaluating(teacher):
             target = task.activate(teacher(images))
-        rows = torch.ones(len(images), dtype=torch.bool, device=images.device)
+        keep = torch.ones_like(valid)
         if config.plus and not by_itself:
             reliability = self._reliability(images, target, valid)
             progress.log("reliability", reliability.mean())
             yield {}  # One mean for all parts of the batch.
             rows = reliability >= self._typical(progress)
             progress.log("kept", rows.to(target.dtype).mean())
+            keep = keep & rows.view(-1, 1, 1, 1)
 
         views = task.perturb(images, draws, config.strong)
         if config.cutout:
             boxes = draw_boxes("aspect", draws, images)
             noise = on_device(draws.rand(*images.shape).to(images.dtype), images.device)
-            views, valid = torch.where(boxes, noise, views), valid & ~boxes
+            views, keep = torch.where(boxes, noise, views), keep & ~boxes
         logits = progress.forward(self.student, torch.cat([batch.labeled_images, views]), batch.labeled)
         labeled, unlabeled = logits.tensor_split([batch.labeled])
         error = pseudo_error(task.kind, unlabeled, task.activate(unlabeled), target, config.target)
         yield {
             "student": {
                 "task": task.loss(labeled, batch.targets),
-                "pseudo": config.lambda_st * masked_mean(gated(error, rows.view(-1, 1, 1, 1)), valid),
+                "pseudo": config.lambda_st * masked_mean(gated(error, keep), valid),
             }
         }
 
