@@ -1,14 +1,14 @@
 """Every metric of every task: a table a task, and one of what is recorded beyond the task's own metrics."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ssl_bench.leaderboard.board import Board, Numbers, Section, numbered
 from ssl_bench.leaderboard.entry import Measure
 from ssl_bench.leaderboard.model import Block, Document, Grid, Heading, cell, figure
+from ssl_bench.leaderboard.paired import make_field
 from ssl_bench.leaderboard.rows import Row, column_titles
 from ssl_bench.leaderboard.scores import by_run, score_column
-from ssl_bench.leaderboard.standing import Standing, make_standing
+from ssl_bench.leaderboard.standing import Standing
 from ssl_bench.leaderboard.tables import mean_cell, name_cell, references, score_cell
 
 DETAIL_DIGITS = 2
@@ -48,7 +48,7 @@ def _standing(section: Section, rows: Sequence[Row], number: int, measure: Measu
     primary = section.standings[number]
     if measure == section.table.columns[number].head.primary:
         return primary
-    return replace(make_standing(rows, number, measure), labels=primary.labels)
+    return Standing(make_field(rows, number, measure), primary.labels)
 
 
 def _detail_table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid | None:

@@ -1,6 +1,6 @@
 """The methods of one column compared with each other, pair by pair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import numpy as np
 from ssl_bench.leaderboard.entry import Entry, Measure
 from ssl_bench.leaderboard.rows import Row
 from ssl_bench.statistics.comparison import Difference, Sample, common_runs, compare, of_run
-from ssl_bench.statistics.images import ImageScores, image_scores, resampled
+from ssl_bench.statistics.images import ImageScores, image_scores, resampled_scores
 from ssl_bench.statistics.ranks import holm, rank_ranges
 
 
@@ -19,9 +19,17 @@ class Field:
 
     rows: Sequence[Row]
     samples: Sequence[Sample]
+    """Scores of the rows, not yet resampled."""
     higher_is_better: bool
+    resample: Callable[[], Sequence[Sample]] = field(repr=False, compare=False)
+    """The samples with scores on resampled images: most of the work, and of no use to single runs."""
     known: dict[tuple[int, int], Difference | None] = field(default_factory=dict, repr=False, compare=False)
     """Differences that were asked for, of the earlier row minus the later one."""
+
+    @cached_property
+    def resampled(self) -> Sequence[Sample]:
+        """The samples, with scores on resampled images."""
+        return self.resample()
 
     @property
     def competing(self) -> list[int]:
@@ -44,7 +52,10 @@ class Field:
         """First minus second; None where fewer than two pairs of split and seed are common."""
         pair = min(first, second), max(first, second)
         if pair not in self.known:
-            self.known[pair] = compare(self.samples[pair[0]], self.samples[pair[1]])
+            common = common_runs(self.samples[pair[0]].scores, self.samples[pair[1]].scores)
+            self.known[pair] = None
+            if len(common) > 1:
+                self.known[pair] = compare(self.resampled[pair[0]], self.resampled[pair[1]])
         found = self.known[pair]
         return found if found is None or first < second else replace(found, mean=-found.mean)
 
@@ -94,23 +105,31 @@ def make_field(rows: Sequence[Row], number: int, measure: Measure) -> Field:
     rows = [row for row in rows if any(measure.name in entry.scores for entry in row.cells[number])]
     entries = [entry for row in rows for entry in row.cells[number] if measure.name in entry.scores]
     ids = _ids(entries[0]) if entries else ()
-    functions = {id(entry): function for entry in entries if (function := _function(entry, ids, measure))}
-    parts: dict[int, list[np.ndarray]] = {key: [] for key in functions}
-    # One image drawn from one is that image.
-    if functions and len(ids) > 1:
-        for counts in resampled(ids):
-            for key, function in functions.items():
-                parts[key].append(function(counts))
-    replicates = {key: np.concatenate(values) for key, values in parts.items() if values}
+    runs = [[entry for entry in row.cells[number] if measure.name in entry.scores] for row in rows]
     samples = [
-        Sample(
-            {entry.pair: entry.scores[measure.name] for entry in own},
-            {entry.pair: replicates[id(entry)] for entry in own if id(entry) in replicates},
-            len(ids),
-        )
-        for own in ([entry for entry in row.cells[number] if measure.name in entry.scores] for row in rows)
+        Sample({entry.pair: entry.scores[measure.name] for entry in own}, {}, len(ids)) for own in runs
     ]
-    return Field(rows, samples, measure.higher_is_better)
+
+    def resample() -> Sequence[Sample]:
+        replicates = _replicates(entries, ids, measure)
+        return [
+            replace(
+                sample,
+                replicates={entry.pair: replicates[id(entry)] for entry in own if id(entry) in replicates},
+            )
+            for sample, own in zip(samples, runs, strict=True)
+        ]
+
+    return Field(rows, samples, measure.higher_is_better, resample)
+
+
+def _replicates(entries: Sequence[Entry], ids: Sequence[str], measure: Measure) -> dict[int, np.ndarray]:
+    """Identity of a run to its scores on resampled images, where those of single images are known."""
+    functions = {id(entry): function for entry in entries if (function := _function(entry, ids, measure))}
+    # One image drawn from one is that image.
+    if len(ids) < 2:
+        return {}
+    return dict(zip(functions, resampled_scores(list(functions.values()), ids), strict=True))
 
 
 def _ids(entry: Entry) -> tuple[str, ...]:
