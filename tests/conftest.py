@@ -60,8 +60,11 @@ def small_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     @cache
     def train(task: str, backbone: str = "unet-small") -> Path:
-        settings = [f"{task}.{field}" for field in ("iterations=6", "crop=32")]
-        request = Request(tasks=task, methods="supervised", settings=settings, backbones=backbone)
+        fields = ("iterations=6", "crop=32", "optimizer.learning_rate=0.005")
+        settings = [f"{task}.{field}" for field in fields]
+        request = Request(
+            tasks=task, methods="supervised", settings=settings, backbones=backbone, labels=("1/8",)
+        )
         folder = ResultStore(root).stage(make_plan(registry, request).cells[0])
         run_cell(folder, torch.device("cpu"), registry)
         return folder

@@ -174,11 +174,15 @@ def test_the_appendix_is_a_preset() -> None:
         (["--methods", "gct,gct:mode=dc", "--preset", "appendix"], ["one of gct and gct:mode=dc"]),
         (["--methods", "gct:paper", "--preset", "appendix"], ["those of tier paper", "none to choose"]),
         (["--methods", "gct:xi=0.5", "--grid", "gct.xi=0.4,0.6"], ["gct:xi=0.5 has a value of its own"]),
-        (["--grid", "gct.xi=0.4,0.6", "--to", "/dev/null/x"], ["--to /dev/null/x: cannot be written"]),
+        (
+            ["--grid", "gct.xi=0.4,0.6", "--labels", "4", "--to", "/dev/null/x"],
+            ["--to /dev/null/x: cannot be written"],
+        ),
         (["--grid", "gct.xi=[1,2],[3,4]"], ["--grid gct.xi=[1, 2]", "a valid number"]),
-        (["--grid", "gct.lambda_fc=1,1.0"], ["gct would try one point twice"]),
+        (["--grid", "gct.lambda_fc=1,1.0", "--labels", "4"], ["gct would try one point twice"]),
         (["--grid", "gct.xi=0.4,0.6", "--preset", "apendix"], ["did you mean 'appendix'?"]),
         (["--grid", "gct.xi=0.4,0.6", "--held-out", "4"], ["--held-out '4'", "such as 1/4"]),
+        (["--grid", "gct.xi=0.4,0.6"], ["2 labelled images are too few", "--labels"]),
         (["--grid", "gct.xi=0.4,0.6", "--labels", "3"], ["3 labelled images are too few", "--labels"]),
         (["--grid", "gct.xi=0.4,0.6", "--labels", "1/8,1/4"], ["1/4 and 1/8", "search once for each"]),
         (["--grid", "gct.xi=0.4,0.6", "--trials", "gct=2"], ["no such option", "--trials"]),
@@ -350,7 +354,8 @@ def test_a_search_that_diverges_leaves_no_winners_of_another(
     (tmp_path / "tune").mkdir()
     (tmp_path / "tune" / "winners.toml").write_text("")
     said = command(
-        "tune", "--tasks", "night", "--methods", "mt", "--grid", "mt.eta_mt=1,3", "--out", tmp_path
+        *("tune", "--tasks", "night", "--methods", "mt", "--grid", "mt.eta_mt=1,3"),
+        *("--labels", "4", "--out", tmp_path),
     )
     assert said.status == 1
     assert "every trial diverged of supervised on night, mt on night" in said.err

@@ -14,6 +14,7 @@ from ssl_bench.errors import UsageError, suggestion
 from ssl_bench_plugins.backbones.dpt import DPT
 from ssl_bench_plugins.backbones.encoder_weights import download
 from ssl_bench_plugins.backbones.encoders import encoder_name, statistics_of, try_out
+from ssl_bench_plugins.backbones.same_padding import make_exportable
 
 DECODERS = {
     "deeplabv3": smp.DeepLabV3,
@@ -40,6 +41,7 @@ class SmpNetwork(nn.Module):
     def __init__(self, model: nn.Module, encoder: str, in_channels: int) -> None:
         super().__init__()
         self.model = model
+        make_exportable(model)
         self.encoder_name, self.in_channels = encoder, in_channels
         self.statistics = statistics_of(encoder)
         patches = [part.patch_size for part in model.modules() if isinstance(part, PatchEmbed)]
