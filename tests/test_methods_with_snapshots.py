@@ -134,7 +134,7 @@ def naive_prevmatch(method: Method, batch: Batch, step: int, draws: Draws) -> di
     drawn = draws.rand(1, 1 + 2 * 2)[0].tolist()
     there = min(2, sum(step >= place for place in (2, 4, 7)))
     order = sorted(range(there), key=lambda place: drawn[1 + place])[: 1 + int(3 * drawn[0])]
-    shares = [-math.log(drawn[3 + number]) for number in range(len(order))]
+    shares = [-math.log(1 - drawn[3 + number]) for number in range(len(order))]
     outputs = [evaluated(method.previous[place], images) for place in order]
     weight = 0.0
     targets = [(own, 1.0, config.tau_pm)]

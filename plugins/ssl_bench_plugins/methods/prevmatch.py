@@ -21,6 +21,7 @@ a row keeps the share of its pixels on which the network and the states drawn di
 there is no previous state.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -91,16 +92,15 @@ class PrevMatch(Method):
         taken = snapshots_taken(progress.step, progress.iterations, config.snapshots)
         there = min(taken, config.pool)
         # One draw for all rows, so that no more models are run than teach.
-        drawn = progress.draws.once(1 + 2 * config.pool).clamp_min(1e-7)
-        count = min(1 + int(drawn[0] * MOST), there)
-        order = drawn[1 : 1 + there].argsort()[:count].tolist()
+        number, *drawn = progress.draws.once(1 + 2 * config.pool).tolist()
+        places, shares = drawn[: config.pool], drawn[config.pool :]
+        chosen = sorted(range(there), key=places.__getitem__)[: 1 + int(number * MOST)]
         # Exponentials over their sum are Dirichlet(1, ..., 1).
-        shares = -drawn[-config.pool :][:count].log()
-        weights = (shares / shares.sum()).tolist()
+        waits = [-math.log1p(-share) or 1e-9 for share in shares[: len(chosen)]]
         found = []
-        for place, weight in zip(order, weights, strict=True):
+        for place, wait in zip(chosen, waits, strict=True):
             with evaluating(self.previous[place]):
-                found.append((weight, self.previous[place](images)))
+                found.append((wait / sum(waits), self.previous[place](images)))
         return found
 
     def _average(self, drawn: list[tuple[float, Tensor]]) -> Tensor:
