@@ -101,7 +101,10 @@ def test_a_worker_runs_what_was_planned(
     assert registry.files["my_pi.py"].version == cell.providers["method"].partition(" ")[2]
     assert __import__("helper_scale").SCALE == 1.0
     assert (folder / "plugins" / "helper_scale.py").read_text() == "SCALE = 1.0\n"
-    options = ("--tasks=night", "--methods=pi", "--set=night.iterations=2", "--devices=cpu", "--plugin", pi)
+    options = (
+        *("--tasks=night", "--methods=pi", "--no-control", "--set=night.iterations=2"),
+        *("--devices=cpu", "--plugin", pi),
+    )
     said = command("run", *options, "--out", tmp_path / "out")
     assert said.status == 0, said.err
     (trained,) = (tmp_path / "out" / "cells").iterdir()

@@ -355,10 +355,14 @@ ENCODER = "mobilenetv3_small_050"
 @pytest.mark.parametrize(
     ("settings", "request_", "words"),
     [
-        (["segmentation.encoder=frozen"], {}, "the encoder of 'unet-small' would stay at random weights; name an"),
         (
             ["segmentation.encoder=frozen"],
-            {"backbones": f"unet/{ENCODER}"},
+            {"backbones": "unet-small"},
+            "the encoder of 'unet-small' would stay at random weights; name an",
+        ),
+        (
+            ["segmentation.encoder=frozen"],
+            {"backbones": f"unet/{ENCODER}", "pretrained": False},
             f"the encoder of 'unet/{ENCODER}' would stay at random weights; give --pretrained or --weights FILE",
         ),
         (["segmentation.encoder=frozen"], {"backbones": "hdrnet"}, "network 'hdrnet' has no part that is its enc"),

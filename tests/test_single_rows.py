@@ -61,7 +61,7 @@ def test_one_row_is_refused_with_its_cure() -> None:
     with pytest.raises(
         UsageError,
         match=re.escape(
-            "night · supervised · 1/8 labels · seed 0: a BatchNorm layer of 'pooled' gets one value per channel in "
+            "night · supervised · 2 labels · seed 0: a BatchNorm layer of 'pooled' gets one value per channel in "
             "training, from one image of 32 x 32 px at a time; take --micro-batches below 4, or set "
             "night.labeled_rows and .unlabeled_rows to 8 or more"
         ),

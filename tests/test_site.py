@@ -112,7 +112,8 @@ def test_a_tier_shows_the_settings_that_it_has_of_its_own() -> None:
     assert "`smoke`" not in page
     assert "| `mt.lambda_mt` |  |  |  | 0.3 |" in page
     assert "| trials of the search |  |  |  | 12 |" in page
-    assert of_tiers(mt, built_in("tasks")) == ""
+    Tuned.tier_defaults = {}
+    assert of_tiers(replace(mt, config=Tuned), built_in("tasks")) == ""
 
 
 def test_links_lead_into_the_site() -> None:

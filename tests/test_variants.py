@@ -91,7 +91,7 @@ def test_a_variant_is_the_cell_that_its_settings_make() -> None:
     variant, plain = cell("mt: lambda_mt = 0 "), cell("mt")
     assert variant.id == cell("mt", settings=["mt.lambda_mt=0"]).id != plain.id
     assert (variant.row, plain.row) == ("mt:lambda_mt=0", "mt")
-    assert variant.title == "night · mt:lambda_mt=0 · 1/8 labels · seed 0"
+    assert variant.title == "night · mt:lambda_mt=0 · 2 labels · seed 0"
     assert variant.describe["method"]["variant"] == ["lambda_mt"]
     assert "variant" not in plain.describe["method"]
     assert Cell.from_json(json.loads(json.dumps(variant.to_json()))) == variant
@@ -191,8 +191,8 @@ def test_commands_and_suites_take_variants(command: Command, tmp_path: Path) -> 
     said = command("plan", suite, "--out", tmp_path)
     assert said.status == 0, said.err
     assert "12 cells: 12 to run" in said.out
-    assert "run       mt:lambda_mt=0                  1/8 labels (16)    split 2  seed 1" in said.out
-    assert "labels: night 1/8, as tier smoke has them" in said.out
+    assert "run       mt:lambda_mt=0                  2 labels (2)       split 2  seed 1" in said.out
+    assert "labels: night 2, as tier smoke has them" in said.out
     said = command("plan", suite, "--methods", "mt:lamda_mt=0")
     assert (said.status, len(said.err.splitlines())) == (2, 1)
 
@@ -314,8 +314,9 @@ def with_task(registry: Registry, task: TaskSpec) -> Registry:
 
 
 def test_a_tier_says_how_many_images_are_labelled(tmp_path: Path) -> None:
+    # One that states it, and one that does not.
     task = replace(REGISTRY.task("night"), labels={"smoke": "4"})
-    registry = with_task(REGISTRY, task)
+    registry = with_task(with_task(REGISTRY, task), replace(REGISTRY.task("matting"), labels={}))
     made = plan("supervised", registry, tasks="matting,night")
     assert [(one.task, one.split.source) for one in made.cells] == [("matting", "1/8"), ("night", "4")]
     assert made.notes == ("labels: matting 1/8, night 4, as tier smoke has them",)
@@ -331,5 +332,5 @@ def test_a_tier_says_how_many_images_are_labelled(tmp_path: Path) -> None:
     there = len(few.sources["night"].dataset.train)
     assert few.notes == (f"night: all {there} images with labels are taken, fewer than the 64 of tier smoke",)
     assert len(few.cells[0].split.labeled) == there
-    with pytest.raises(UsageError, match=rf"--labels 64: .* fewer than 64; give {there} or fewer"):
+    with pytest.raises(UsageError, match=rf"--labels 64: .* fewer than 64, besides 1 to test on; give {there} or fewer"):
         plan("supervised", registry, data=data, labels=("64",))

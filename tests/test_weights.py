@@ -112,7 +112,9 @@ def test_what_cannot_be_meant(command: Command, arguments: list[str], words: str
 
 def test_a_suite_may_say_so(command: Command, tmp_path: Path) -> None:
     suite = tmp_path / "suite.toml"
-    suite.write_text(f'tasks = "night"\nmethods = "mt"\nbackbones = "unet/{TINY}"\npretrained = true\n')
+    suite.write_text(
+        f'tasks = "night"\nmethods = "supervised"\nbackbones = "unet/{TINY}"\npretrained = true\n'
+    )
     said = [command("plan", suite, *more).out for more in ([], ["--no-pretrained"], ["--pretrained"])]
     first, second, third = (re.findall(r"night-synthetic\S+", out) for out in said)
     assert len(first) == 1

@@ -13,6 +13,7 @@ from ssl_bench.plan import Request, make_plan
 from ssl_bench.registry import load_registry
 from ssl_bench.settings import configs_for, parse_settings
 from ssl_bench.specs import MethodSpec
+from ssl_bench.variants import plain
 
 Command = Callable[..., Said]
 NIGHT = ("plan", "--tasks", "night", "--methods", "supervised")
@@ -34,7 +35,7 @@ def test_titles_and_capitals_are_names() -> None:
     assert plans == [["supervised", "mt"]] * 2
     night, mt = registry.task("NIGHT"), registry.method("Mt")
     given = parse_settings(registry, ["NIGHT.Mt.alpha_mt=0.5"], [night], [mt])
-    (_, config) = configs_for(night, mt, given, ())[0]
+    (_, config) = configs_for(night, plain(mt), "smoke", given, ())[0]
     assert config.model_dump()["alpha_mt"] == 0.5
     assert registry.dataset("night", "SYNTHETIC").name == "synthetic"
 
@@ -88,7 +89,7 @@ def test_a_list_in_brackets_is_a_list(command: Command) -> None:
 @pytest.mark.parametrize(("seeds", "note"), [("3", True), ("0", False), ("42", False), ("0,1,2", False)])
 def test_one_seed_is_one_seed(command: Command, seeds: str, *, note: bool) -> None:
     said = command(*NIGHT, "--seeds", seeds)
-    expected = "note: --seeds 3 is seed 3 alone; 0,1,2 would be 3 seeds\n"
+    expected = "note: --seeds 3 is seed 3 alone; 0-2 would be 3 seeds\n"
     assert said.err == (expected if note else "")
     assert (f"seed {seeds} " in said.out) == ("," not in seeds)
 
@@ -121,8 +122,9 @@ def test_homes_are_found_in_values(command: Command, tmp_path: Path, monkeypatch
     assert f"{home}/none.py" in command("list", "--plugin", "~/none.py").err
     assert f"{home}/none.toml" in command("plan", "~/none.toml").err
     assert "no user's home" not in command(*NIGHT, "--data", "night=~no-such-user/x").err
-    names = make_plan(load_registry(), Request(tasks="night", methods="supervised")).cells[0].split.labeled
-    (tmp_path / "labels.txt").write_text("\n".join(names[:3]))
+    request = Request(tasks="night", methods="supervised", labels=("3",))
+    names = make_plan(load_registry(), request).cells[0].split.labeled
+    (tmp_path / "labels.txt").write_text("\n".join(names))
     said = command(*NIGHT, "--labels", "night=~/labels.txt,1/8", "--labels", "~/labels.txt")
     assert "labels.txt labels (3)" in said.out, said.err
     (tmp_path / "suite.toml").write_text(
