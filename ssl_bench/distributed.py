@@ -116,10 +116,11 @@ def join(device: torch.device) -> World:
     """Meet the other processes, which torchrun's environment variables name. Call `leave` in the end."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # They are all on this machine; a host name may not resolve.
+    # They are all on this machine: a host name may not resolve, and no other machine has anything to say here.
     loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
     if loopback:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={loopback[0]}")
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     return World(dist.get_rank(), dist.get_world_size())
 

@@ -7,6 +7,7 @@ while it forks among them: now and then, a cell would not hear that it was told 
 import multiprocessing
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing import resource_tracker
@@ -64,7 +65,7 @@ def run_together(
     # Ctrl-C goes to all processes of a terminal's group, and it is the parent's to handle.
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
+    store = meeting_place()
     meeting = {
         "MASTER_ADDR": LOOPBACK,
         "MASTER_PORT": str(store.port),
@@ -88,6 +89,22 @@ def run_together(
         return _first_failed(started, stop)
     finally:
         _end(started)
+
+
+def meeting_place() -> TCPStore:
+    """The store at which the processes meet, which no other machine can reach: anybody who does may write to it.
+
+    Torch's own socket listens on every interface, whatever host it is given.
+    """
+    with socket.create_server((LOOPBACK, 0)) as listening:
+        # The store closes the descriptor that it is given.
+        return TCPStore(
+            LOOPBACK,
+            listening.getsockname()[1],
+            is_master=True,
+            wait_for_workers=False,
+            master_listen_fd=os.dup(listening.fileno()),
+        )
 
 
 def _begin(environment: dict[str, str], body: Callable[..., None], arguments: tuple[Any, ...]) -> None:

@@ -5,21 +5,28 @@ has shown a sign of life (`progress.json`, or the lock itself) within the owner'
 by whoever needs it. An owner that was thought dead and is not finds out by `held`, and leaves the folder alone.
 """
 
+import contextlib
 import errno
 import json
 import os
 import platform
 import secrets
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ssl_bench.errors import UsageError
 from ssl_bench.files import read_json, temporary_beside
 
+LOCK = "lock"
 PATIENCE = 600.0
 """Seconds without a sign of life after which a cell on another machine counts as lost, unless its owner said else."""
+
+SIGN = 5.0
+"""Seconds between two signs of life of a command that holds a folder by `locked`."""
 
 ATTEMPTS = 50
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -72,7 +79,7 @@ class Lock:
     """The lock of one folder, for this process."""
 
     def __init__(self, folder: Path, patience: float = PATIENCE) -> None:
-        self.path = folder / "lock"
+        self.path = folder / LOCK
         self.owner = Owner.here(patience)
 
     def take(self) -> Owner | None:
@@ -121,9 +128,35 @@ class Lock:
         aside.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[Callable[[], None]]:
+    """Make a folder and work in it alone: gives what to call now and then as a sign of life.
+
+    Raises UsageError where another command works there, or took it over.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, signed = Lock(folder), time.monotonic()
+    if (owner := lock.take()) is not None:
+        raise UsageError(f"{folder}: another command ({owner}) is at work there; wait for it to end")
+
+    def alive() -> None:
+        nonlocal signed
+        if time.monotonic() - signed < SIGN:
+            return
+        if not lock.held():
+            raise UsageError(f"{folder}: another command took it over; wait for it to end")
+        os.utime(lock.path)
+        signed = time.monotonic()
+
+    try:
+        yield alive
+    finally:
+        lock.release()
+
+
 def holder(folder: Path) -> Owner | None:
     """Who works in a folder now; None where nobody does, or whoever did is dead. Writes nothing."""
-    owner = read_owner(folder / "lock")
+    owner = read_owner(folder / LOCK)
     # A sign from the future means that clocks disagree; only `take` can tell for sure.
     return owner if owner and owner.is_alive(abs(time.time() - last_sign(folder))) else None
 
@@ -141,7 +174,7 @@ def read_owner(path: Path) -> Owner | None:
 def last_sign(folder: Path) -> float:
     """When a cell last showed a sign of life, in seconds since the epoch; 0 where it never did."""
     times = [0.0]
-    for name in ("progress.json", "lock"):
+    for name in ("progress.json", LOCK):
         try:
             times.append((folder / name).stat().st_mtime)
         except OSError:

@@ -23,7 +23,8 @@ from PIL import Image
 
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import write_bytes, write_text
+from ssl_bench.files import TEMPORARY, write_bytes, write_text
+from ssl_bench.lock import LOCK, locked
 from ssl_bench.reader import THREADS
 
 MANIFEST = "prepared.jsonl"
@@ -95,7 +96,21 @@ class Preparation:
         self.waiting = [frame for frame in self.frames if frame.name not in self.done]
 
     def run(self, report: Callable[[int], None] = lambda count: None) -> None:
-        """Make what remains, calling `report` once a frame, and give the folder its name."""
+        """Make what remains, calling `report` once a frame, and give the folder its name.
+
+        UsageError where another command is at it, or has made it meanwhile.
+        """
+        with locked(self.folder) as alive:
+            if self.folder != self.dest and self.dest.exists():
+                raise UsageError(f"--out {self.dest}: another command has made it meanwhile; run it again")
+            for leftover in self.folder.rglob(TEMPORARY):  # of a command that was killed while it wrote
+                leftover.unlink(missing_ok=True)
+            self._run(lambda count: (alive(), report(count))[1])  # type: ignore[func-returns-value]
+            if self.folder != self.dest:
+                self.folder.rename(self.dest)
+                (self.dest / LOCK).unlink(missing_ok=True)
+
+    def _run(self, report: Callable[[int], None]) -> None:
         for part in ("train/input", "train/target", "test/input", "test/target"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         if self.dataset.classes:
@@ -116,8 +131,6 @@ class Preparation:
         finally:
             pool.shutdown(cancel_futures=True)
         self._write_manifest()
-        if self.folder != self.dest:
-            self.folder.rename(self.dest)
 
     def _make(self, frame: Frame) -> Files:
         """Read a picture, once, and write its parts."""

@@ -18,9 +18,11 @@ from PIL import Image
 
 from ssl_bench import download as downloads
 from ssl_bench import registry as registries
+from ssl_bench import unpack as unpacking
 from ssl_bench.download import checksum, download
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.lock import locked
 from ssl_bench.registry import load_registry
 from ssl_bench.specs import DownloadSpec, RemoteFile
 from ssl_bench.unpack import unpack
@@ -244,6 +246,101 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"PK\3\4 nothing")
     with pytest.raises(DataError, match=r"x\.zip cannot be unpacked"):
         unpack(tmp_path / "x.zip", tmp_path / "out")
+
+
+def packed(path: Path, mode: str) -> Path:
+    """Three files, one of them of random bytes."""
+    files = (("a/1", CONTENT[:3000]), ("a/2", b"x" * 3000), ("b", CONTENT[3000:3100]))
+    return tar(path, *((member(name), content) for name, content in files), mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_is_read_to_its_end(tmp_path: Path, mode: str) -> None:
+    whole = packed(tmp_path / "whole", mode)
+    unpack(whole, tmp_path / "out")
+    assert (tmp_path / "out" / "a" / "1").read_bytes() == CONTENT[:3000]
+    content = whole.read_bytes()
+    # Of a plain one, the last block of zeros that its end is made of is beyond what is needed.
+    cuts = (10, 1600, 5000, len(content) - 1) if mode != "w" else (10, 1600, 5000, 8 * 512)
+    for cut in cuts:
+        whole.write_bytes(content[: min(cut, len(content) - 1)])
+        with pytest.raises(DataError, match=r"whole cannot be unpacked .*; fetch it again"):
+            unpack(whole, tmp_path / "cut")
+    if mode == "w":
+        return
+    for place in range(20, len(content), len(content) // 25):
+        whole.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        with pytest.raises(DataError, match=r"whole cannot be unpacked .*; fetch it again"):
+            unpack(whole, tmp_path / "wrong")
+
+
+def test_a_damaged_header_in_a_tar_is_no_end_of_it(tmp_path: Path) -> None:
+    whole = packed(tmp_path / "x.tar", "w")
+    content = bytearray(whole.read_bytes())
+    content[512 + 3072 + 3] ^= 1  # The name of the second file, which a checksum covers.
+    whole.write_bytes(content)
+    with pytest.raises(DataError, match="it breaks off before its end"):
+        unpack(whole, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_wrong_byte_in_a_zip_is_found(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a", CONTENT[:3000])
+    content = path.read_bytes()
+    for place in range(60, 2900, 140):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        with pytest.raises(DataError, match=r"x\.zip cannot be unpacked"):
+            unpack(path, tmp_path / "out")
+
+
+def test_what_an_archive_unfolds_to_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = tar(tmp_path / "x.tgz", (member("a"), bytes(1 << 20)))
+    monkeypatch.setattr(unpacking, "ALWAYS", 1 << 19)
+    with pytest.raises(DataError, match="unfolds to more than 200 times its size"):
+        unpack(bomb, tmp_path / "out")
+    monkeypatch.setattr(unpacking, "MOST_MEMBERS", 1)
+    with pytest.raises(DataError, match="holds more than 1 files"):
+        unpack(packed(tmp_path / "y.tgz", "w:gz"), tmp_path / "more")
+    header = member("b")
+    header.pax_headers = {"comment": "x" * 5000}
+    monkeypatch.setattr(unpacking, "MOST_AT_ONCE", 4096)
+    with pytest.raises(DataError, match="it has a header of 5"):
+        unpack(tar(tmp_path / "z.tgz", (header, b"")), tmp_path / "out")
+
+
+def test_two_fetches_at_a_time_never_harm_each_other(
+    command: Command, server: Server, fetchable: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    fetchable(small_set())
+    work = tmp_path / "small.partial"
+    with locked(work):
+        (work / "content").mkdir()
+        (work / "content" / "mine").touch()
+        said = command("data", "fetch", "small", "--out", tmp_path)
+        assert (said.status, len(said.err.strip().splitlines())) == (2, 1)
+        assert "is at work there; wait for it to end" in said.err
+        assert (work / "content" / "mine").exists()
+    assert server.asked == []
+    assert command("data", "fetch", "small", "--out", tmp_path).status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_a_damaged_archive_is_fetched_again(
+    command: Command, server: Server, fetchable: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    packed(tmp_path / "x", "w:xz")
+    content = (tmp_path / "x").read_bytes()
+    fetchable(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+    for _ in range(2):
+        said = command("data", "fetch", "small", "--out", tmp_path / "data")
+        assert (said.status, len(said.err.strip().splitlines())) == (2, 1)
+        assert "small.zip cannot be unpacked" in said.err
+    assert len(server.asked) == 2
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["small.partial"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from ssl_bench.execution import Execution
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED
 from ssl_bench.files import read_json
 from ssl_bench.heartbeat import Heartbeat, LockLost
-from ssl_bench.launch import Stopped, run_together
+from ssl_bench.launch import LOOPBACK, Stopped, meeting_place, run_together
 from ssl_bench.memory import TakeLess
 from ssl_bench.process import attempt, stop_on_signals
 from ssl_bench.processes import run_processes
@@ -174,6 +175,15 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     straight = read_record(other / "result.json")
     assert straight is not None
     assert same(record, {**straight, "cell": record["cell"]})
+
+
+def test_nobody_else_can_reach_the_store_at_which_the_processes_meet() -> None:
+    store = meeting_place()
+    with socket.create_connection((LOOPBACK, store.port), 10):
+        pass
+    # Another address of this machine: a socket that listens on every interface answers there, too.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", store.port), 10)
 
 
 def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
