@@ -25,39 +25,6 @@ from ssl_bench.cli.tune import tune
 from ssl_bench.cli.words import MEANT
 from ssl_bench.errors import SslBenchError
 
-MEANT = {
-    "--arch": "--backbones NAME",
-    "--backbone": "--backbones NAME",
-    "--batch": "--set TASK.labeled_rows=ROWS",
-    "--batch-size": "--set TASK.labeled_rows=ROWS",
-    "--crop": "--set TASK.crop=PIXELS",
-    "--crop-size": "--set TASK.crop=PIXELS",
-    "--device": "--devices cuda",
-    "--encoder": "--backbones unet/ENCODER",
-    "--epochs": "--set TASK.iterations=STEPS",
-    "--fp16": "--precision bf16",
-    "--gpu": "--devices cuda",
-    "--gpus": "--devices cuda",
-    "--image-size": "--set TASK.crop=PIXELS",
-    "--iterations": "--set TASK.iterations=STEPS",
-    "--iters": "--set TASK.iterations=STEPS",
-    "--learning-rate": "--set TASK.optimizer.learning_rate=RATE",
-    "--lr": "--set TASK.optimizer.learning_rate=RATE",
-    "--model": "--backbones NAME",
-    "--momentum": "--set TASK.optimizer.momentum=SHARE",
-    "--network": "--backbones NAME",
-    "--num-labels": "--labels COUNT",
-    "--num-workers": "--jobs CELLS",
-    "--optimizer": "--set TASK.optimizer.name=NAME",
-    "--output": "--out FOLDER",
-    "--save-dir": "--out FOLDER",
-    "--seed": "--seeds 0,1,2",
-    "--steps": "--set TASK.iterations=STEPS",
-    "--weight-decay": "--set TASK.optimizer.weight_decay=RATE",
-    "--workers": "--jobs CELLS",
-}
-"""What people type who come from other tools, and what is meant by it here."""
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="ssl-bench", message="%(prog)s %(version)s")
