@@ -122,7 +122,7 @@ def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
     """A line for each split that leaves methods without the unlabelled images that they learn from."""
     lacking: dict[str, dict[str, None]] = {}
     for cell in cells:
-        if registry.method(cell.method).uses_unlabeled and not cell.split.unlabeled:
+        if _learns_from_unlabeled(registry.method(cell.method)) and not cell.split.unlabeled:
             where = f"{cell.task}, {cell.split.source} labels"
             lacking.setdefault(where, {})[cell.method] = None
     return tuple(
@@ -175,12 +175,12 @@ class _Planning:
         named = {variant.method.name for variant in self.variants}
         every = [self.registry.method(spec.name) for spec in self.registry.sorted("methods")]
         controls = [plain(spec) for spec in every if spec.role == "control" and spec.name not in named]
-        return controls if any(_learns_from_unlabeled(variant) for variant in self.variants) else []
+        return controls if any(_learns_from_unlabeled(variant.method) for variant in self.variants) else []
 
     def variants_for(self, task: TaskSpec) -> list[Variant]:
         """What is asked for, and the controls wherever a method learns from unlabelled images of the task."""
         learning = any(
-            _learns_from_unlabeled(one) and not one.method.unsupported(task) for one in self.variants
+            _learns_from_unlabeled(one.method) and not one.method.unsupported(task) for one in self.variants
         )
         found = [*self.variants, *(self.controls if learning else [])]
         return sorted(found, key=lambda one: (one.method.position, one.method.name))
@@ -266,8 +266,8 @@ class _Planning:
         return (stated if variant.tier is None else None) or trials_behind(task, variant.method, config, tier)
 
 
-def _learns_from_unlabeled(variant: Variant) -> bool:
-    return variant.method.role == "ssl" and variant.method.uses_unlabeled
+def _learns_from_unlabeled(method: MethodSpec) -> bool:
+    return method.role == "ssl" and method.uses_unlabeled
 
 
 def parts_of(

@@ -105,7 +105,9 @@ def test_the_command_line_and_a_suite_say_so(command: Command, tmp_path: Path) -
 
 def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> dict[str, Any]:
     settings = ["matting.iterations=4", "matting.crop=32"]
-    request = Request(tasks="matting", methods="mt", settings=settings, execution=execution)
+    request = Request(
+        tasks="matting", methods="mt", settings=settings, execution=execution, backbones="unet-small"
+    )
     (cell,) = make_plan(REGISTRY, request).cells
     store = ResultStore(root)
     folder = store.stage(cell)
@@ -176,7 +178,7 @@ def test_images_of_one_size_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize("task", ["segmentation", "matting"])
 def test_images_evaluated_together_score_as_alone(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
-    (cell,) = make_plan(REGISTRY, Request(tasks=task, methods="supervised")).cells
+    (cell,) = make_plan(REGISTRY, Request(tasks=task, methods="supervised", backbones="unet-small")).cells
     dataset = cell_parts.open_cell_data(cell, REGISTRY)
     method = cell_parts.build_method(cell, REGISTRY, dataset.classes).eval()
     data, names = GuardedDataset(dataset, cell.split.labeled), list(dataset.test[:5])

@@ -47,7 +47,7 @@ def test_registered_by_name() -> None:
     for name, words in {
         "deeplabv2/resnet81": "did you mean 'resnet18'",
         "deeplabv2/densenet121": "'deeplabv2/densenet121' cannot be built",
-        "deeplabv3": "did you mean 'deeplabv2'",
+        "deeplabv3": "did you mean 'deeplabv3/resnet50'",
     }.items():
         with pytest.raises(UsageError, match=words):
             registry.check_backbone(name)

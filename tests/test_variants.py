@@ -332,7 +332,6 @@ def test_a_tier_says_how_many_images_are_labelled(tmp_path: Path) -> None:
     there = len(few.sources["night"].dataset.train)
     assert few.notes == (f"night: all {there} images with labels are taken, fewer than the 64 of tier smoke",)
     assert len(few.cells[0].split.labeled) == there
-    with pytest.raises(
-        UsageError, match=rf"--labels 64: .* fewer than 64, besides 1 to test on; give {there} or fewer"
-    ):
+    words = rf"--labels 64: .* fewer than 64, besides 1 to test on; give {there} or fewer"
+    with pytest.raises(UsageError, match=words):
         plan("supervised", registry, data=data, labels=("64",))
