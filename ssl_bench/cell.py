@@ -1,12 +1,12 @@
 """One coordinate of the cross product, resolved and frozen, with a content hash. Torch-free."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ssl_bench.dataset import digest
+from ssl_bench.dataset import Dataset, digest, listing
 from ssl_bench.execution import Execution
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
@@ -37,6 +37,11 @@ class Cell:
     """Titles, metrics and symbols that tables print. Not part of the identity."""
     listing: str = ""
     """Hash of the data set's ids, by which a worker sees that a folder has changed. Not part of the identity."""
+    content: str = ""
+    """`Dataset.content` of what the cell may read, when it was planned. Not part of the identity: `data` and `split`
+    speak for it."""
+    stamp: str = ""
+    """`Dataset.stamp` of the same. Not part of the identity."""
     pretrained: str = ""
     """Which weights the networks start from (`ssl_bench.weights`); empty: from scratch."""
     weights: str | None = None
@@ -100,6 +105,18 @@ class Cell:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._")[:120]
         return f"{slug}-{digest(self.identity, 10)}"
 
+    def changed(self, dataset: Dataset) -> bool:
+        """Whether a data set is not what the cell was planned on. Opens no target that the cell may not read.
+
+        Files are read only where they look different from outside, as those of a copy on another machine do.
+        """
+        if self.listing and listing(dataset) != self.listing:
+            return True
+        if not self.content:  # Of an earlier version, or made in memory.
+            return False
+        seen = seen_by(self.split, dataset)
+        return dataset.stamp(*seen) != self.stamp and dataset.content(*seen) != self.content
+
     @property
     def title(self) -> str:
         """For people, in progress lines and plans."""
@@ -140,6 +157,13 @@ class Cell:
         stated: dict[str, Any] = {"trials": self.trials} if self.trials else {}
         stated |= {"execution": dict(self.execution)} if self.execution else {}
         return {"id": self.id, **{name: getattr(self, name) for name in keep}, **stated, "split": split}
+
+
+def seen_by(split: LabelSplit, dataset: Dataset) -> tuple[Collection[str], Collection[str]]:
+    """Ids of the images that a cell of a split may see, and of those whose targets it may read."""
+    scored = split.held_out or tuple(dataset.test)
+    readable = dict.fromkeys((*split.labeled, *scored))
+    return dict.fromkeys((*readable, *split.unlabeled)), readable
 
 
 def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Writing that survives a kill at any moment: a file is either the old one or the new one, whole."""
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,21 @@ def require_writable(path: Path, option: str) -> None:
         probe.unlink()
     except OSError as error:
         raise UsageError(f"{option} {path}: cannot be written ({error.strerror}); name another") from error
+
+
+def read_regular(path: Path, most: int | None = None) -> bytes:
+    """A file's content. OSError where there is none, it is a pipe or a device, or it has more than `most` bytes.
+
+    A pipe that nobody writes to would keep a reader waiting for ever.
+    """
+    # Not blocking: to open a pipe would wait for a writer.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", str(path))
+        return file.read()
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -14,12 +14,13 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 """
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.files import place, read_json, require_writable, write_json
+from ssl_bench.files import place, read_json, read_regular, require_writable, write_json
 from ssl_bench.lock import holder
 from ssl_bench.titles import FILE as TITLES
 from ssl_bench.titles import read_titles, with_title
@@ -54,7 +55,7 @@ class ResultStore:
         self.root = root
         self.cells = root / "cells"
         self.leaderboards = root / "leaderboards"
-        self._whole: dict[Path, int] = {}
+        self._whole: dict[Path, tuple[int, ...]] = {}
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
@@ -73,13 +74,15 @@ class ResultStore:
         """Whether there is a record; a file that was found whole is not read again until it changes."""
         path = self.folder(cell) / "result.json"
         try:
-            changed = path.stat().st_mtime_ns
+            found = path.stat()
         except OSError:
             return False
-        if self._whole.get(path) != changed:
+        # A copy may come with its time kept, and not with all of these.
+        known = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if self._whole.get(path) != known:
             if read_record(path) is None:
                 return False
-            self._whole[path] = changed
+            self._whole[path] = known
         return True
 
     def stage(self, cell: "Cell") -> Path:
@@ -101,16 +104,13 @@ class ResultStore:
                 for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
                     (folder / name).unlink(missing_ok=True)
 
-    def tables_are_current(self) -> bool:
-        """Whether every table is younger than the records, the last coming or going of a cell, and `data.toml`."""
-        try:
-            tables = [path.stat().st_mtime_ns for path in self.leaderboards.glob("*.md")]
-            records = [path.stat().st_mtime_ns for path in self.cells.glob("*/result.json")]
-            titles = [path.stat().st_mtime_ns for path in self.root.glob(TITLES)]
-            changed = max([self.cells.stat().st_mtime_ns, *records, *titles])
-        except OSError:
-            return False
-        return (self.leaderboards / "README.md").exists() and changed < min(tables)
+    def content(self) -> str:
+        """Hash of the bytes of every record and of `data.toml`: what tables are made from, whenever it was written."""
+        whole = hashlib.sha256()
+        for path in (*sorted(self.cells.glob("*/result.json")), self.root / TITLES):
+            with contextlib.suppress(OSError):
+                whole.update(hashlib.sha256(read_regular(path)).digest() + path.parent.name.encode())
+        return whole.hexdigest()
 
     def _others(self, name: str, here: Sequence[str]) -> str:
         """Where there are finished cells, one of that name first."""

@@ -1,4 +1,4 @@
-"""The process in which MATLAB files are read: questions as lines of JSON come in, each with a file's bytes behind it."""
+"""The process in which MATLAB files are read: questions are lines of JSON, each with a file's bytes behind it."""
 
 import contextlib
 import io
