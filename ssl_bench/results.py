@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.files import place, read_json, read_regular, require_writable, write_json
+from ssl_bench.errors import DataError, UsageError, suggestion
+from ssl_bench.files import parse_json, place, read_json, read_regular, require_writable, write_json
 from ssl_bench.lock import holder
 from ssl_bench.titles import FILE as TITLES
 from ssl_bench.titles import read_titles, with_title
@@ -32,6 +32,8 @@ SCHEMA = 1
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 """The newest, and the one before."""
 MEMORY = "memory.json"
+OTHERS = ("cell.json", "failure.json", "progress.json", MEMORY)
+"""Files of a cell that hold no record."""
 
 Record = Mapping[str, Any]
 
@@ -153,28 +155,62 @@ class ResultStore:
 
 def read_record(path: Path) -> Record | None:
     """A whole record of the schema we know, or None."""
-    record = read_json(path)
-    return record if record is not None and record.get("schema") == SCHEMA else None
+    try:
+        return parse_record(path)
+    except (OSError, DataError):
+        return None
 
 
-def read_records(folder: Path) -> Iterator[Record]:
-    """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path."""
-    return (record for _, record in record_files(folder))
+def parse_record(path: Path) -> Record:
+    """A whole record of the schema we know. DataError, naming the file, for any other; FileNotFoundError for none."""
+    try:
+        record = parse_json(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} is no readable record ({error.strerror or error})") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no whole record ({error})") from error
+    if record.get("schema") != SCHEMA:
+        raise DataError(
+            f"{path} is no record of a form that is known here (schema {record.get('schema')!s:.20})"
+        )
+    cell = record.get("cell")
+    if not isinstance(cell, dict) or not isinstance(cell.get("id"), str):
+        raise DataError(f"{path} is no whole record (it names no cell)")
+    if not isinstance(record.get("metrics"), dict):
+        raise DataError(f"{path} is no whole record (it has no metrics)")
+    return record
 
 
-def record_files(folder: Path) -> Iterator[tuple[Path, Record]]:
+def read_records(folder: Path, broken: list[str] | None = None) -> Iterator[Record]:
+    """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path.
+
+    What is wrong with each that is not whole is added to `broken`, a line each.
+    """
+    return (record for _, record in record_files(folder, broken))
+
+
+def record_files(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
     """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
     titles = read_titles(folder) if folder.is_dir() else {}
-    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder))
+    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder, broken))
 
 
-def record_files_as_written(folder: Path) -> Iterator[tuple[Path, Record]]:
+def record_files_as_written(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
     """As `record_files`, with what the files say and nothing else."""
     if not folder.is_dir():
         return
     for path in sorted(folder.rglob("*.json")):
-        if path.name in ("cell.json", "failure.json", "progress.json"):
+        if path.name in OTHERS or path.name.startswith("."):
             continue
-        record = read_record(path)
-        if record is not None:
-            yield path, record
+        try:
+            yield path, parse_record(path)
+        except FileNotFoundError:
+            continue
+        except DataError as error:
+            # Other programs keep files of JSON, too.
+            if broken is not None and (
+                path.name == "result.json" or "schema" in (read_json(path) or ("schema",))
+            ):
+                broken.append(str(error))
