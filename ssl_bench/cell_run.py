@@ -15,7 +15,7 @@ from ssl_bench.cell_parts import build_method, open_cell_data
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
 from ssl_bench.cost import Meter, combined
 from ssl_bench.curves import Curves, best_of
-from ssl_bench.dataset import GuardedDataset, listing
+from ssl_bench.dataset import GuardedDataset
 from ssl_bench.devices import loader_threads
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, in_a_line
@@ -58,7 +58,7 @@ class CellRun:
         heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
         self.dataset = open_cell_data(cell, registry)
-        if listing(self.dataset) != cell.listing:
+        if cell.changed(self.dataset):
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         heartbeat(self._state)
         self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)

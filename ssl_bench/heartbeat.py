@@ -22,7 +22,8 @@ GRACE = 15.0
 
 def hang_seconds_of(folder: Path) -> float:
     """Without a sign of life, until the cell in a folder counts as hung."""
-    return float((read_json(folder / "cell.json") or {}).get("hang_seconds", PATIENCE))
+    stated = (read_json(folder / "cell.json") or {}).get("hang_seconds")
+    return float(stated) if isinstance(stated, int | float) and stated > 0 else PATIENCE
 
 
 def lock_of(folder: Path) -> Lock:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.cell import Cell
+from ssl_bench.cell import Cell, read_cell
 from ssl_bench.cell_parts import build_method, open_cell_data
 from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
@@ -79,7 +79,7 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             f"{folder} has no readable cell.json and weights.pt as its record has them; run the cell again with "
             "--no-resume"
         )
-    cell = Cell.from_json(content)
+    cell = read_cell(folder)
     require_files(cell.plugins, cell.helpers, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes if "classes" in content else open_cell_data(cell, registry).classes

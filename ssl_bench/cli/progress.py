@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -97,3 +97,9 @@ def number_of(count: int, unit: str) -> str:
 def _amount(done: int, total: int | None, unit: str) -> str:
     scale, unit = (1e6, "MB") if unit == "bytes" else (1, unit)
     return f"{done / scale:.0f}" + (f"/{total / scale:.0f}" if total is not None else "") + f" {unit}"
+
+
+def say_broken(faults: Sequence[str]) -> None:
+    """A warning for each record or file of weights that is not whole."""
+    for fault in faults:
+        click.echo(f"warning: {fault}", err=True)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
@@ -34,7 +35,9 @@ def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     from ssl_bench.results import record_files
 
     page = to or folder / "report.html"
-    found = list(record_files(folder))
+    broken: list[str] = []
+    found = list(record_files(folder, broken))
+    say_broken(broken)
     if not found:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
     if not page.parent.is_dir() or page.is_dir():

@@ -1,0 +1,241 @@
+"""Results and data that change behind a command's back: copied with their times kept, restored, damaged, foreign."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Said
+from test_unlabeled import make_pairs, plan
+from trees import save
+
+from ssl_bench.errors import CellError
+from ssl_bench.registry import load_registry
+from ssl_bench.results import ResultStore, read_record
+from ssl_bench.run import write_leaderboards
+from ssl_bench.worker import cell_in, run_cell
+
+Command = Callable[..., Said]
+REGISTRY = load_registry()
+CPU = torch.device("cpu")
+RECORDS = sorted((Path(__file__).parent / "golden" / "records").glob("*.json"))
+
+
+def store_of(root: Path, count: int = 2) -> ResultStore:
+    """A results folder with some finished cells of real runs."""
+    for path in RECORDS[:count]:
+        record = json.loads(path.read_text())
+        folder = root / "cells" / record["cell"]["id"]
+        folder.mkdir(parents=True)
+        (folder / "cell.json").write_text("{}\n")
+        (folder / "result.json").write_text(json.dumps(record, indent=1) + "\n")
+    return ResultStore(root)
+
+
+def test_tables_are_made_anew_where_content_changed_and_only_there(tmp_path: Path) -> None:
+    store = store_of(tmp_path, 2)
+    cells = [SimpleNamespace(id=folder.name) for folder in sorted(store.cells.iterdir())]
+    made: Any = SimpleNamespace(cells=cells)
+    assert write_leaderboards(REGISTRY, made, store)
+    assert write_leaderboards(REGISTRY, made, store) == []
+
+    # A record with another score in its place, with the time of the old one and the folder's.
+    path = store.folder(cells[0]) / "result.json"
+    times = [(each, each.stat()) for each in (path, path.parent, store.cells)]
+    record = json.loads(path.read_text())
+    record["metrics"] = {
+        name: value * 0.5 for name, value in record["metrics"].items() if isinstance(value, float)
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    for each, found in times:
+        os.utime(each, ns=(found.st_atime_ns, found.st_mtime_ns))
+    before = (store.leaderboards / "leaderboard.md").read_text()
+    assert write_leaderboards(REGISTRY, made, store)
+    assert (store.leaderboards / "leaderboard.md").read_text() != before
+
+    # A table that somebody spoilt; the clock is ahead.
+    (store.leaderboards / "leaderboard.md").write_text("nothing\n")
+    os.utime(store.leaderboards / "leaderboard.md", (4e9, 4e9))
+    assert write_leaderboards(REGISTRY, made, store)
+    assert write_leaderboards(REGISTRY, made, store) == []
+
+    # A cell that is gone.
+    shutil.rmtree(store.folder(cells[1]))
+    assert write_leaderboards(REGISTRY, made, store)
+
+
+def nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100] + b"}\n")
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def text_of(change: Callable[[str], str]) -> Callable[[Path], None]:
+    return lambda path: path.write_text(change(path.read_text())) and None
+
+
+def record_of(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        record = json.loads(path.read_text())
+        change(record)
+        path.write_text(json.dumps(record) + "\n")
+
+    return spoil
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "empty": nothing,
+    "zeros": zeros,
+    "torn": torn,
+    "pipe": pipe,
+    "folder": folder,
+    "no text": lambda path: path.write_bytes(b"\xff" + path.read_bytes()) and None,
+    "deep": lambda path: path.write_text("[" * 100_000 + "]" * 100_000) and None,
+    "long integer": record_of(lambda record: record["cell"].update(seed=10**400)),
+    "infinite": text_of(lambda text: text.replace('"schema": 1', '"schema": 1, "x": 1e999', 1)),
+    "nan": record_of(lambda record: record["metrics"].update(score=float("nan"))),
+    "key twice": text_of(lambda text: text.replace('"schema": 1', '"schema": 1, "schema": 1', 1)),
+    "later form": record_of(lambda record: record.update(schema=2)),
+    "no cell": record_of(lambda record: record.pop("cell")),
+    "no metrics": record_of(lambda record: record.pop("metrics")),
+    "a list": lambda path: path.write_text("[1]\n") and None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_record_is_named_and_never_counted(
+    command: Command, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    store = store_of(tmp_path / "runs", 2)
+    path = sorted(store.cells.glob("*/result.json"))[0]
+    damage(path)
+    assert read_record(path) is None
+    assert not store.is_finished(SimpleNamespace(id=path.parent.name))  # type: ignore[arg-type]
+    for arguments in (
+        ("leaderboard", store.root),
+        ("report", store.root, "--images", "0"),
+        ("collect", store.root, "--to", tmp_path / "collected"),
+        ("merge", store.root, "--to", tmp_path / "merged"),
+        ("compare", "--runs", store.root),
+    ):
+        said = command(*arguments)
+        lines = [line for line in said.err.splitlines() if str(path) in line]
+        assert len(lines) == 1, (arguments, said.err)
+        assert said.status == (2 if arguments[0] == "compare" else 0)  # There are no weights to compare.
+    assert len(list((tmp_path / "collected").glob("*.json"))) == 1
+    assert not (tmp_path / "merged" / "cells" / path.parent.name / "result.json").exists()
+    said = command("status", store.root)
+    assert said.status == 0
+    assert "2 cells: 1 finished, 1 with a record that is not whole" in said.out
+    assert str(path) in said.out
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[1]", '{"split": 3}', '{"task": "night", "plugins": ["x"]}', "[" * 9999]
+)
+def test_a_damaged_cell_ends_in_one_line(command: Command, tmp_path: Path, content: str) -> None:
+    store = store_of(tmp_path, 1)
+    (place,) = store.cells.iterdir()
+    (place / "cell.json").write_text(content)
+    (place / "weights.pt").write_bytes(b"x")
+    with pytest.raises(CellError, match=re.escape(str(place / "cell.json"))):
+        cell_in(place)
+    for arguments in (("show", place.name, "--runs", tmp_path), ("export", place.name, "--runs", tmp_path)):
+        said = command(*arguments)
+        assert (said.status, len(said.err.strip().splitlines())) == (2, 1), said.err
+
+
+def test_merge_takes_whole_weights_and_checks_them(command: Command, tmp_path: Path) -> None:
+    stores = [store_of(tmp_path / name, 1) for name in "ABC"]
+    places = [next(store.cells.iterdir()) for store in stores]
+    for place in places:
+        record = json.loads((place / "result.json").read_text())
+        record["provenance"]["weights_sha256"] = hashlib.sha256(b"whole").hexdigest()
+        (place / "result.json").write_text(json.dumps(record, indent=1) + "\n")
+    (places[1] / "weights.pt").write_bytes(b"wholf")
+    (places[2] / "weights.pt").write_bytes(b"whole")
+    to = tmp_path / "D"
+    # The first has none, and the second's are damaged; then the same where what is there is not whole.
+    for _ in range(2):
+        said = command("merge", *(store.root for store in stores), "--to", to)
+        assert (said.status, said.err) == (0, "")
+        weights = to / "cells" / places[0].name / "weights.pt"
+        assert weights.read_bytes() == b"whole"
+        weights.write_bytes(b"who")
+    said = command("merge", tmp_path / "B", "--to", tmp_path / "E")
+    assert said.status == 0
+    assert said.err.count("another checksum") == len(said.err.splitlines()) == 1
+
+
+def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None:
+    root = make_pairs(tmp_path / "set")
+    made = plan(root)
+    (cell,) = made.cells
+    store = ResultStore(tmp_path / "runs")
+    folder = store.stage(cell)
+    scored = made.sources["night"].dataset.test
+
+    def number(name: str) -> str:
+        return name.rpartition("/")[2]
+
+    def swapped(path: Path, back: bytes) -> None:
+        """Refused with other pixels in a file, whose time is kept."""
+        times = path.stat()
+        save(path, np.random.default_rng(7).integers(0, 256, (16, 20, 3), np.uint8))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        with pytest.raises(CellError, match="has changed since the run was planned") as caught:
+            run_cell(folder, CPU, REGISTRY)
+        assert "\n" not in str(caught.value)
+        path.write_bytes(back)
+
+    for name, where in (
+        (cell.split.labeled[0], "input"),
+        (cell.split.labeled[0], "target"),
+        (cell.split.unlabeled[0], "input"),
+        (scored[0], "input"),
+        (scored[0], "target"),
+    ):
+        path = root / where / f"{number(name)}.png"
+        swapped(path, path.read_bytes())
+    assert not (folder / "checkpoint.pt").exists()
+
+    # Written back they have other times and the same content: nothing is wrong. Nor is the target of an unlabelled
+    # image opened.
+    closed = root / "target" / f"{number(cell.split.unlabeled[0])}.png"
+    opened: list[Path] = []
+    reading = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        opened.append(path)
+        return reading(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", noted)
+        run_cell(folder, CPU, REGISTRY)
+    assert read_record(folder / "result.json") is not None
+    assert root / "input" / f"{number(cell.split.unlabeled[0])}.png" in opened
+    assert not {closed} & {*opened}
