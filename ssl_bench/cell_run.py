@@ -109,6 +109,9 @@ class CellRun:
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         state = load_checkpoint(self.folder)
+        if state is not None and state.get("cell") != self.cell.id:
+            print("the checkpoint is of another cell: starting over", flush=True)
+            state = None
         if state is not None and state.get("code") != self.code:
             print("the checkpoint is of another version of the code: starting over", flush=True)
             state = None
@@ -172,6 +175,7 @@ class CellRun:
             return
         self.trackers.save(self.step)
         state = {
+            "cell": self.cell.id,
             "code": self.code,
             "trainer": self.trainer.state_dict(),
             "step": self.step,

@@ -1,11 +1,15 @@
 """Results and data that change behind a command's back: copied with their times kept, restored, damaged, foreign."""
 
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +19,17 @@ import pytest
 import torch
 from conftest import Said
 from test_unlabeled import make_pairs, plan
+from test_worker import Countdown
 from trees import save
 
-from ssl_bench.errors import CellError
+from ssl_bench.cell_parts import open_cell_data, require_same
+from ssl_bench.errors import CellError, DataError, PluginError, without_places
+from ssl_bench.plugin_files import unpack
+from ssl_bench.process import Interrupted, _own_log
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_record
 from ssl_bench.run import write_leaderboards
+from ssl_bench.streams import PlainText, drawing, visible
 from ssl_bench.worker import cell_in, run_cell
 
 Command = Callable[..., Said]
@@ -239,3 +248,84 @@ def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None
     assert read_record(folder / "result.json") is not None
     assert root / "input" / f"{number(cell.split.unlabeled[0])}.png" in opened
     assert not {closed} & {*opened}
+
+
+def test_a_checkpoint_of_another_cell_is_never_resumed(tmp_path: Path) -> None:
+    first, second = plan(make_pairs(tmp_path / "set"), methods="supervised", seeds=(0, 1)).cells
+    store = ResultStore(tmp_path / "runs")
+    stop = Countdown(lambda look: look == 2)
+    with pytest.raises(Interrupted):
+        run_cell(store.stage(first), CPU, REGISTRY, stop)
+    assert (store.folder(first) / "checkpoint.pt").exists()
+    shutil.copy(store.folder(first) / "checkpoint.pt", store.stage(second) / "checkpoint.pt")
+    run_cell(store.folder(second), CPU, REGISTRY)
+    run_cell(store.folder(first), CPU, REGISTRY)
+    resumed = [
+        record["provenance"]["resumed_at"] for cell in (first, second) if (record := store.finished(cell))
+    ]
+    assert resumed == [[1], []]
+
+
+def test_pictures_are_shown_of_the_data_of_the_cell_alone(tmp_path: Path) -> None:
+    made = plan(make_pairs(tmp_path / "set"))
+    (cell,) = made.cells
+    dataset = made.sources["night"].dataset
+    require_same(cell, dataset)
+    # Whoever wrote `cell.json` can name any folder, but must know what it holds.
+    other = make_pairs(tmp_path / "private")
+    save(other / "input" / "3.png", 200)
+    foreign = open_cell_data(replace(cell, path=str(other)), REGISTRY)
+    for stated in (cell, replace(cell, content="", stamp=""), replace(cell, content="", listing="")):
+        with pytest.raises(DataError, match="the data set has changed since cell"):
+            require_same(stated, foreign)
+
+
+def test_links_in_a_cell_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine\n")
+    log = tmp_path / "log.txt"
+    log.symlink_to(outside / "file")
+    for prepare in (lambda: None, lambda: (log.unlink(), os.mkfifo(log)), lambda: None):
+        prepare()
+        with _own_log(log) as file:
+            file.write(b"said\n")
+    assert (outside / "file").read_text() == "mine\n"
+    assert log.read_text() == "said\nsaid\n"
+    (tmp_path / "plugins").symlink_to(outside)
+    unpack({"plug.py": "x = 1\n"}, {}, tmp_path / "plugins")
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    (tmp_path / "plugins" / "deep").symlink_to(outside)
+    with pytest.raises(PluginError, match="leads out of the cell's folder"):
+        unpack({"plug.py": "x = 1\n"}, {"plug.py": {"deep/er.py": "x = 1\n"}}, tmp_path / "plugins")
+
+
+def test_nothing_that_is_said_orders_the_terminal_about(command: Command, tmp_path: Path) -> None:
+    assert (
+        visible("\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画")
+        == "\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画"
+    )
+    for evil in ("\x1b]52;c;eA==\x07", "\x1b[2J", "\x1bP", "\x9b2J", "\x08", "\u202e", "\x7f"):
+        spelt = visible(f"a{evil}b")
+        assert spelt.isprintable()
+        assert spelt[0] + spelt[-1] == "ab"
+    written = io.BytesIO()
+    stream = PlainText(written, "utf-8", write_through=True)
+    print("a\x1b]0;title\x07b", file=stream)
+    drawing(stream).write("\x1b[2K")
+    assert written.getvalue() == b"a\\x1b]0;title\\x07b\n\x1b[2K"
+
+    failed = tmp_path / "cells" / "evil"
+    failed.mkdir(parents=True)
+    (failed / "failure.json").write_text(json.dumps({"message": "\x1b]0;title\x07"}))
+    process = [sys.executable, "-m", "ssl_bench", "status", str(tmp_path)]
+    said = subprocess.run(process, capture_output=True, check=True, timeout=120).stdout
+    assert b"\\x1b]0;title" in said
+    assert b"\x1b" not in said
+
+
+def test_what_is_published_names_no_places() -> None:
+    text = "OSError: [Errno 2] '/home/me/x y/lib.so' and ~/a/b.py:3, 1/2 of https://host/a/b"
+    assert without_places("no /home/me/cc1plus: not found") == "no cc1plus: not found"
+    assert "/home" not in without_places(text)
+    assert "1/2 of" in without_places(text)
