@@ -25,7 +25,7 @@ from ssl_bench.losses import READ_EVERY, LossLog, is_loss
 from ssl_bench.memory import MicroBatches
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.process import Interrupted
-from ssl_bench.provenance import code_version, provenance
+from ssl_bench.provenance import code_version, method_code, provenance
 from ssl_bench.registry import Registry
 from ssl_bench.results import SCHEMA
 from ssl_bench.single_rows import COMPLAINT, backbone_at_fault, explain
@@ -210,6 +210,7 @@ class CellRun:
             "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
             "provenance": {
                 **provenance(self.device, self.resumed_at),
+                "method_code": method_code(type(self.method)),
                 **self._compiled(),
                 **self.micro_batches.provenance(),
             },

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ssl_bench import __version__
 from ssl_bench.backbone import Statistics, TaskNetwork
 from ssl_bench.errors import CellError, DataError, UsageError, first_line
-from ssl_bench.files import temporary_beside, write_json
+from ssl_bench.files import sweep, temporary_beside, write_json
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Task
@@ -69,6 +69,7 @@ def export(trained: Trained, form: str, path: Path) -> float:
     require_packages(form)
     deployed = Deployed(trained.method.deployed, trained.task).eval()
     about = describe(trained, form)
+    sweep(path.parent)
     temporary = temporary_beside(path)
     try:
         with warnings.catch_warnings():

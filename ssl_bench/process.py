@@ -107,9 +107,12 @@ def _unwritable(folder: Path, error: OSError) -> int:
 
 
 def stop_on_signals() -> list[int]:
-    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
+    """A list that fills when the process is told to stop. Ctrl-C and a terminal that is closed are the parent's to
+    handle; while Ctrl-Z stops the process, it does not count as hung."""
     received: list[int] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTSTP, lambda number, frame: Heartbeat.pause())
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     # Who started this process may have let the signal wait until here (`launch.py`).
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])

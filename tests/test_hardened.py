@@ -3,11 +3,14 @@
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +26,22 @@ from test_worker import Countdown
 from trees import save
 
 from ssl_bench.cell_parts import open_cell_data, require_same
+from ssl_bench.cli.run import save_when_ended
 from ssl_bench.errors import CellError, DataError, PluginError, without_places
+from ssl_bench.files import sweep
+from ssl_bench.heartbeat import Heartbeat, end_hung
+from ssl_bench.leaderboard import render
+from ssl_bench.lock import Owner, process_start
 from ssl_bench.plugin_files import unpack
-from ssl_bench.process import Interrupted, _own_log
+from ssl_bench.process import Interrupted, _own_log, stop_on_signals
+from ssl_bench.provenance import method_code
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_record
 from ssl_bench.run import write_leaderboards
 from ssl_bench.streams import PlainText, drawing, visible
 from ssl_bench.worker import cell_in, run_cell
+from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
+from ssl_bench_plugins.methods.supervised import Supervised
 
 Command = Callable[..., Said]
 REGISTRY = load_registry()
@@ -329,3 +340,93 @@ def test_what_is_published_names_no_places() -> None:
     assert without_places("no /home/me/cc1plus: not found") == "no cc1plus: not found"
     assert "/home" not in without_places(text)
     assert "1/2 of" in without_places(text)
+
+
+def watched(folder: Path, seconds: float) -> None:
+    """A cell at work, which counts as hung after a second."""
+    stop_on_signals()
+    heartbeat = Heartbeat(folder, None, 1.0)
+    (folder / "ready").touch()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        heartbeat(dict)
+        time.sleep(0.05)
+    Heartbeat.rest()
+    (folder / "done").touch()
+
+
+def test_a_stopped_cell_is_not_hung_and_a_closed_terminal_ends_none(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=watched, args=(tmp_path, 1.0))
+    process.start()
+    assert process.pid is not None
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGHUP)
+    os.kill(process.pid, signal.SIGTSTP)
+    time.sleep(3.0)
+    assert not (tmp_path / "done").exists()
+    os.kill(process.pid, signal.SIGCONT)
+    process.join(60)
+    assert process.exitcode == 0
+    assert (tmp_path / "done").exists()
+
+
+def test_a_closed_terminal_is_as_ctrl_c_unless_the_user_has_said_else() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    try:
+        for asked, found in ((signal.SIG_IGN, signal.SIG_IGN), (signal.SIG_DFL, signal.default_int_handler)):
+            signal.signal(signal.SIGHUP, asked)
+            save_when_ended()
+            assert signal.getsignal(signal.SIGHUP) is found
+            assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
+
+
+def test_a_lock_kills_no_process_of_somebody_else_s(tmp_path: Path) -> None:
+    own = subprocess.Popen(["sleep", "60"])
+    # Its parent ends at once, so that it comes from nobody here.
+    other = int(subprocess.check_output(["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"], timeout=30))
+    try:
+        for pid in (other, own.pid):
+            lock = vars(Owner.here(60.0)) | {"pid": pid, "start": process_start(pid)}
+            (tmp_path / "lock").write_text(json.dumps(lock))
+            end_hung(tmp_path)
+        assert own.wait(30) == -signal.SIGKILL
+        assert process_start(other) is not None
+    finally:
+        own.kill()
+        os.kill(other, signal.SIGKILL)
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    names = (
+        f".x.json.{dead.pid}-0123abcd",
+        f".y.json.{os.getpid()}-0123abcd",
+        f".z.json.{dead.pid}-new",
+        ".hidden.7",
+    )
+    for name in names:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    assert len([*tmp_path.iterdir()]) == 4  # They may be at work on another machine.
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1))
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*names[1:]}
+
+
+def test_runs_of_two_codes_of_a_method_are_told(tmp_path: Path) -> None:
+    assert method_code(MeanTeacher) == method_code(MeanTeacher) != method_code(Supervised)
+    records = [json.loads(path.read_text()) for path in RECORDS]
+    method = records[0]["cell"]["method"]
+    same = [record for record in records if record["cell"]["method"] == method]
+    for codes, told in ((("a",) * len(same), False), (("a", *("b",) * (len(same) - 1)), True)):
+        for record, code in zip(same, codes, strict=True):
+            record["provenance"]["method_code"] = code
+        assert (
+            "the code changed between runs of one row" in render(records, ["md"])["leaderboard.md"]
+        ) == told
