@@ -31,7 +31,7 @@ from ssl_bench.errors import CellError, DataError, PluginError, without_places
 from ssl_bench.files import sweep
 from ssl_bench.heartbeat import Heartbeat, end_hung
 from ssl_bench.leaderboard import render
-from ssl_bench.lock import Owner, process_start
+from ssl_bench.lock import Owner, locked, process_start
 from ssl_bench.plugin_files import unpack
 from ssl_bench.process import Interrupted, _own_log, stop_on_signals
 from ssl_bench.provenance import method_code
@@ -430,3 +430,25 @@ def test_runs_of_two_codes_of_a_method_are_told(tmp_path: Path) -> None:
         assert (
             "the code changed between runs of one row" in render(records, ["md"])["leaderboard.md"]
         ) == told
+
+
+def test_two_commands_never_prepare_one_folder_at_a_time(command: Command, tmp_path: Path) -> None:
+    arguments = ("data", "prepare", make_pairs(tmp_path / "set"), "--out", tmp_path / "cut", "--resize", "16")
+    with locked(tmp_path / "cut.partial"):
+        said = command(*arguments, "--task", "night")
+        assert (said.status, len(said.err.strip().splitlines())) == (2, 1)
+        assert "is at work there; wait for it to end" in said.err
+        assert [path.name for path in (tmp_path / "cut.partial").iterdir()] == ["lock"]
+    said = command(*arguments, "--task", "night")
+    assert said.status == 0, said.err
+    assert not (tmp_path / "cut" / "lock").exists()
+    assert not (tmp_path / "cut.partial").exists()
+
+
+def test_every_promise_names_a_test_that_there_is() -> None:
+    folder = Path(__file__).parent
+    text = (folder.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    assert len(named) > 30
+    lost = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (folder / file).read_text()]
+    assert lost == []
