@@ -1,11 +1,14 @@
 """Writing that survives a kill at any moment: a file is either the old one or the new one, whole."""
 
+import contextlib
 import errno
 import json
 import math
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,9 @@ MOST_JSON = 1 << 28
 """Bytes of a JSON file."""
 DIGITS = 40
 """Of an integer in it."""
+_LEFT = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}", re.DOTALL)
+LEFT_SECONDS = 60.0
+"""Age at which a temporary file of a process that cannot be found counts as left behind."""
 KNOWN_BYTES = 200
 """Of a file's name, in that of the temporary one beside it; a name has 255 at most."""
 
@@ -27,6 +33,18 @@ def temporary_beside(path: Path) -> Path:
     may be."""
     known = os.fsencode(path.name)[:KNOWN_BYTES].decode(errors="ignore")
     return path.with_name(f".{known}.{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers of this machine that were killed have left in a folder (`temporary_beside`)."""
+    for path in folder.glob(".*"):
+        found = _LEFT.fullmatch(path.name)
+        if not found or Path(f"/proc/{found[1]}").exists():
+            continue
+        with contextlib.suppress(OSError):
+            # A disk may be shared with other machines, whose processes cannot be seen here.
+            if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                path.unlink()
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path | None = None) -> None:

@@ -6,7 +6,6 @@ exactly when all of it is there. Doing it again, or again after a kill, does no 
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import TEMPORARY, read_regular, require_writable, temporary_beside, write_json
+from ssl_bench.files import TEMPORARY, read_regular, require_writable, sweep, temporary_beside, write_json
 from ssl_bench.lock import Lock, holder
 from ssl_bench.results import (
     CHECKPOINTS,
@@ -115,6 +114,8 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
     records = _agreeing(
         [*present, *(item for root in sources for item in record_files_as_written(root, broken))]
     )
+    if not records and broken:
+        raise DataError(broken[0])
     if not records:
         raise UsageError(
             f"no records below {', '.join(map(str, sources))}; name the --out of a run that has finished cells"
@@ -124,6 +125,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
     added: list[str] = []
     kept: list[str] = []
     require_writable(to, "--to")
+    sweep(to)
     for cell, (path, record) in records.items():
         if path.resolve() in before:
             kept.append(cell)
@@ -189,11 +191,8 @@ def _numbers(record: Record) -> dict[str, Any]:
 
 
 def _cell_of(path: Path, record: Record) -> str:
-    """The id in a record. It becomes a file name, so it must be one."""
-    cell = record.get("cell")
-    name = cell.get("id") if isinstance(cell, Mapping) else None
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", name):
-        raise DataError(f"{path} is no record: it names no cell")
+    """The id in a record."""
+    name: str = record["cell"]["id"]
     if path.name == "result.json" and path.parent.name != name:
         raise DataError(f"{path} is the record of {name}; name its folder so")
     return name

@@ -15,7 +15,7 @@ from ssl_bench.costs import Costs, shape_of
 from ssl_bench.dataset import digest
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
-from ssl_bench.files import read_json, read_regular, write_json, write_text
+from ssl_bench.files import read_json, read_regular, sweep, write_json, write_text
 from ssl_bench.forecast import kept_prices
 from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format, render
 from ssl_bench.lock import Lock, Owner
@@ -267,6 +267,8 @@ def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, *(folder / name for name in DOCUMENTS)):
+            sweep(place)
         for name, text in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)

@@ -1,11 +1,18 @@
 """Results and data that change behind a command's back: copied with their times kept, restored, damaged, foreign."""
 
 import hashlib
+import io
 import json
+import multiprocessing
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +22,26 @@ import pytest
 import torch
 from conftest import Said
 from test_unlabeled import make_pairs, plan
+from test_worker import Countdown
 from trees import save
 
-from ssl_bench.errors import CellError
+from ssl_bench.cell_parts import open_cell_data, require_same
+from ssl_bench.cli.run import save_when_ended
+from ssl_bench.errors import CellError, DataError, PluginError, without_places
+from ssl_bench.files import sweep
+from ssl_bench.heartbeat import Heartbeat, end_hung
+from ssl_bench.leaderboard import render
+from ssl_bench.lock import Owner, locked, process_start
+from ssl_bench.plugin_files import unpack
+from ssl_bench.process import Interrupted, _own_log, stop_on_signals
+from ssl_bench.provenance import method_code
 from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_record
 from ssl_bench.run import write_leaderboards
+from ssl_bench.streams import PlainText, drawing, visible
 from ssl_bench.worker import cell_in, run_cell
+from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
+from ssl_bench_plugins.methods.supervised import Supervised
 
 Command = Callable[..., Said]
 REGISTRY = load_registry()
@@ -239,3 +259,196 @@ def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None
     assert read_record(folder / "result.json") is not None
     assert root / "input" / f"{number(cell.split.unlabeled[0])}.png" in opened
     assert not {closed} & {*opened}
+
+
+def test_a_checkpoint_of_another_cell_is_never_resumed(tmp_path: Path) -> None:
+    first, second = plan(make_pairs(tmp_path / "set"), methods="supervised", seeds=(0, 1)).cells
+    store = ResultStore(tmp_path / "runs")
+    stop = Countdown(lambda look: look == 2)
+    with pytest.raises(Interrupted):
+        run_cell(store.stage(first), CPU, REGISTRY, stop)
+    assert (store.folder(first) / "checkpoint.pt").exists()
+    shutil.copy(store.folder(first) / "checkpoint.pt", store.stage(second) / "checkpoint.pt")
+    run_cell(store.folder(second), CPU, REGISTRY)
+    run_cell(store.folder(first), CPU, REGISTRY)
+    resumed = [
+        record["provenance"]["resumed_at"] for cell in (first, second) if (record := store.finished(cell))
+    ]
+    assert resumed == [[1], []]
+
+
+def test_pictures_are_shown_of_the_data_of_the_cell_alone(tmp_path: Path) -> None:
+    made = plan(make_pairs(tmp_path / "set"))
+    (cell,) = made.cells
+    dataset = made.sources["night"].dataset
+    require_same(cell, dataset)
+    # Whoever wrote `cell.json` can name any folder, but must know what it holds.
+    other = make_pairs(tmp_path / "private")
+    save(other / "input" / "3.png", 200)
+    foreign = open_cell_data(replace(cell, path=str(other)), REGISTRY)
+    for stated in (cell, replace(cell, content="", stamp=""), replace(cell, content="", listing="")):
+        with pytest.raises(DataError, match="the data set has changed since cell"):
+            require_same(stated, foreign)
+
+
+def test_links_in_a_cell_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine\n")
+    log = tmp_path / "log.txt"
+    log.symlink_to(outside / "file")
+    for prepare in (lambda: None, lambda: (log.unlink(), os.mkfifo(log)), lambda: None):
+        prepare()
+        with _own_log(log) as file:
+            file.write(b"said\n")
+    assert (outside / "file").read_text() == "mine\n"
+    assert log.read_text() == "said\nsaid\n"
+    (tmp_path / "plugins").symlink_to(outside)
+    unpack({"plug.py": "x = 1\n"}, {}, tmp_path / "plugins")
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    (tmp_path / "plugins" / "deep").symlink_to(outside)
+    with pytest.raises(PluginError, match="leads out of the cell's folder"):
+        unpack({"plug.py": "x = 1\n"}, {"plug.py": {"deep/er.py": "x = 1\n"}}, tmp_path / "plugins")
+
+
+def test_nothing_that_is_said_orders_the_terminal_about(command: Command, tmp_path: Path) -> None:
+    assert (
+        visible("\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画")
+        == "\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画"
+    )
+    for evil in ("\x1b]52;c;eA==\x07", "\x1b[2J", "\x1bP", "\x9b2J", "\x08", "\u202e", "\x7f"):
+        spelt = visible(f"a{evil}b")
+        assert spelt.isprintable()
+        assert spelt[0] + spelt[-1] == "ab"
+    written = io.BytesIO()
+    stream = PlainText(written, "utf-8", write_through=True)
+    print("a\x1b]0;title\x07b", file=stream)
+    drawing(stream).write("\x1b[2K")
+    assert written.getvalue() == b"a\\x1b]0;title\\x07b\n\x1b[2K"
+
+    failed = tmp_path / "cells" / "evil"
+    failed.mkdir(parents=True)
+    (failed / "failure.json").write_text(json.dumps({"message": "\x1b]0;title\x07"}))
+    process = [sys.executable, "-m", "ssl_bench", "status", str(tmp_path)]
+    said = subprocess.run(process, capture_output=True, check=True, timeout=120).stdout
+    assert b"\\x1b]0;title" in said
+    assert b"\x1b" not in said
+
+
+def test_what_is_published_names_no_places() -> None:
+    text = "OSError: [Errno 2] '/home/me/x y/lib.so' and ~/a/b.py:3, 1/2 of https://host/a/b"
+    assert without_places("no /home/me/cc1plus: not found") == "no cc1plus: not found"
+    assert "/home" not in without_places(text)
+    assert "1/2 of" in without_places(text)
+
+
+def watched(folder: Path, seconds: float) -> None:
+    """A cell at work, which counts as hung after a second."""
+    stop_on_signals()
+    heartbeat = Heartbeat(folder, None, 1.0)
+    (folder / "ready").touch()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        heartbeat(dict)
+        time.sleep(0.05)
+    Heartbeat.rest()
+    (folder / "done").touch()
+
+
+def test_a_stopped_cell_is_not_hung_and_a_closed_terminal_ends_none(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=watched, args=(tmp_path, 1.0))
+    process.start()
+    assert process.pid is not None
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGHUP)
+    os.kill(process.pid, signal.SIGTSTP)
+    time.sleep(3.0)
+    assert not (tmp_path / "done").exists()
+    os.kill(process.pid, signal.SIGCONT)
+    process.join(60)
+    assert process.exitcode == 0
+    assert (tmp_path / "done").exists()
+
+
+def test_a_closed_terminal_is_as_ctrl_c_unless_the_user_has_said_else() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    try:
+        for asked, found in ((signal.SIG_IGN, signal.SIG_IGN), (signal.SIG_DFL, signal.default_int_handler)):
+            signal.signal(signal.SIGHUP, asked)
+            save_when_ended()
+            assert signal.getsignal(signal.SIGHUP) is found
+            assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
+
+
+def test_a_lock_kills_no_process_of_somebody_else_s(tmp_path: Path) -> None:
+    own = subprocess.Popen(["sleep", "60"])
+    # Its parent ends at once, so that it comes from nobody here.
+    other = int(subprocess.check_output(["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"], timeout=30))
+    try:
+        for pid in (other, own.pid):
+            lock = vars(Owner.here(60.0)) | {"pid": pid, "start": process_start(pid)}
+            (tmp_path / "lock").write_text(json.dumps(lock))
+            end_hung(tmp_path)
+        assert own.wait(30) == -signal.SIGKILL
+        assert process_start(other) is not None
+    finally:
+        own.kill()
+        os.kill(other, signal.SIGKILL)
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    names = (
+        f".x.json.{dead.pid}-0123abcd",
+        f".y.json.{os.getpid()}-0123abcd",
+        f".z.json.{dead.pid}-new",
+        ".hidden.7",
+    )
+    for name in names:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    assert len([*tmp_path.iterdir()]) == 4  # They may be at work on another machine.
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1))
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*names[1:]}
+
+
+def test_runs_of_two_codes_of_a_method_are_told(tmp_path: Path) -> None:
+    assert method_code(MeanTeacher) == method_code(MeanTeacher) != method_code(Supervised)
+    records = [json.loads(path.read_text()) for path in RECORDS]
+    method = records[0]["cell"]["method"]
+    same = [record for record in records if record["cell"]["method"] == method]
+    for codes, told in ((("a",) * len(same), False), (("a", *("b",) * (len(same) - 1)), True)):
+        for record, code in zip(same, codes, strict=True):
+            record["provenance"]["method_code"] = code
+        assert (
+            "the code changed between runs of one row" in render(records, ["md"])["leaderboard.md"]
+        ) == told
+
+
+def test_two_commands_never_prepare_one_folder_at_a_time(command: Command, tmp_path: Path) -> None:
+    arguments = ("data", "prepare", make_pairs(tmp_path / "set"), "--out", tmp_path / "cut", "--resize", "16")
+    with locked(tmp_path / "cut.partial"):
+        said = command(*arguments, "--task", "night")
+        assert (said.status, len(said.err.strip().splitlines())) == (2, 1)
+        assert "is at work there; wait for it to end" in said.err
+        assert [path.name for path in (tmp_path / "cut.partial").iterdir()] == ["lock"]
+    said = command(*arguments, "--task", "night")
+    assert said.status == 0, said.err
+    assert not (tmp_path / "cut" / "lock").exists()
+    assert not (tmp_path / "cut.partial").exists()
+
+
+def test_every_promise_names_a_test_that_there_is() -> None:
+    folder = Path(__file__).parent
+    text = (folder.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    assert len(named) > 30
+    lost = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (folder / file).read_text()]
+    assert lost == []

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.compare.choice import Finished
-    from ssl_bench.files import write_text
+    from ssl_bench.files import sweep, write_text
     from ssl_bench.report import make_report
     from ssl_bench.results import record_files
 
@@ -51,6 +51,7 @@ def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
         galleries, problems = make_galleries(finished, registry, images)
         for problem in problems:
             click.echo(f"warning: {problem}", err=True)
+    sweep(page.parent)
     write_text(page, make_report(linked, oracle=oracle, claims=registry.claims, galleries=galleries))
     click.echo(f"wrote {page}")
 
