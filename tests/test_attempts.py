@@ -40,6 +40,11 @@ FORK = multiprocessing.get_context("fork")
 Body = Callable[[Path, Sequence[int], Heartbeat], None]
 
 
+def whole(folder: Path) -> dict[str, Any]:
+    """The least that a record is made of."""
+    return {"schema": 1, "cell": {"id": folder.name}, "metrics": {}}
+
+
 def launch(folder: Path, body: Body) -> Any:
     """A worker process whose cell is `body`."""
     process = FORK.Process(
@@ -56,7 +61,7 @@ def status_of(folder: Path, body: Body) -> int:
 
 
 def well(folder: Path, stop: Sequence[int], beat: Heartbeat) -> None:
-    write_json(folder / "result.json", {"schema": 1})
+    write_json(folder / "result.json", whole(folder))
 
 
 def nan(folder: Path, stop: Sequence[int], beat: Heartbeat) -> None:
@@ -201,7 +206,7 @@ class Scripted(Executor):
 
 
 def finish(job: Job) -> Outcome:
-    write_json(job.folder / "result.json", {"schema": 1})
+    write_json(job.folder / "result.json", whole(job.folder))
     return Outcome(job.cell, "finished")
 
 
@@ -306,7 +311,7 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
         assert [(cell.id, owner) for cell, owner in others] == [(theirs.id, lock.owner)]
         display.waits.append(others)
         if len(display.waits) == 2:
-            write_json(store.folder(theirs) / "result.json", {"schema": 1})
+            write_json(store.folder(theirs) / "result.json", whole(store.folder(theirs)))
             lock.release()
 
     display.waiting = waited  # type: ignore[method-assign]

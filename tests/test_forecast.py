@@ -93,7 +93,8 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
     for cell, took in zip(planned, (11.0, 15.0, None, 5.0), strict=True):
         if took is not None:
             cost = {"seconds": took, "gpu_energy_joules": 7}
-            write_json(store.stage(cell) / "result.json", {"schema": 1, "cost": cost})
+            record = {"schema": 1, "cell": {"id": cell.id}, "metrics": {}, "cost": cost}
+            write_json(store.stage(cell) / "result.json", record)
     error = keep_errors(store, planned)
     assert error is not None
     assert kept_makespan(store, planned[:3]) == (30.0, 2)
