@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ssl_bench.errors import in_a_line
+from ssl_bench.errors import in_a_line, without_places
 from ssl_bench.execution import Execution
 from ssl_bench.method import Method
 
@@ -53,7 +53,7 @@ class Accelerated:
             except Exception as error:
                 # Compilers raise whatever they like; a fault of the network itself shows again below.
                 self._compiled = None
-                self.failure = in_a_line(getattr(error, "inner_exception", error))[:200]
+                self.failure = without_places(in_a_line(getattr(error, "inner_exception", error)))[:200]
                 print(f"network '{self.name}' is not compiled, and runs as it is: {self.failure}", flush=True)
         return self._plain(*inputs, **named)
 

@@ -1,13 +1,18 @@
 """One coordinate of the cross product, resolved and frozen, with a content hash. Torch-free."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
-from ssl_bench.dataset import digest
+from pydantic import TypeAdapter, ValidationError
+
+from ssl_bench.dataset import Dataset, digest, listing
+from ssl_bench.errors import DataError
 from ssl_bench.execution import Execution
+from ssl_bench.files import read_json
 from ssl_bench.lock import PATIENCE
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.specs import RATE, MethodConfig, MethodSpec, TaskSpec
@@ -37,6 +42,11 @@ class Cell:
     """Titles, metrics and symbols that tables print. Not part of the identity."""
     listing: str = ""
     """Hash of the data set's ids, by which a worker sees that a folder has changed. Not part of the identity."""
+    content: str = ""
+    """`Dataset.content` of what the cell may read, when it was planned. Not part of the identity: `data` and `split`
+    speak for it."""
+    stamp: str = ""
+    """`Dataset.stamp` of the same. Not part of the identity."""
     pretrained: str = ""
     """Which weights the networks start from (`ssl_bench.weights`); empty: from scratch."""
     weights: str | None = None
@@ -100,6 +110,18 @@ class Cell:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._")[:120]
         return f"{slug}-{digest(self.identity, 10)}"
 
+    def changed(self, dataset: Dataset) -> bool:
+        """Whether a data set is not what the cell was planned on. Opens no target that the cell may not read.
+
+        Files are read only where they look different from outside, as those of a copy on another machine do.
+        """
+        if self.listing and listing(dataset) != self.listing:
+            return True
+        if not self.content:  # Of an earlier version, or made in memory.
+            return False
+        seen = seen_by(self.split, dataset)
+        return dataset.stamp(*seen) != self.stamp and dataset.content(*seen) != self.content
+
     @property
     def title(self) -> str:
         """For people, in progress lines and plans."""
@@ -118,13 +140,18 @@ class Cell:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Cell":
-        """The cell that `to_json` gave."""
-        stored = content["split"]
-        labeled, unlabeled = tuple(stored["labeled"]), tuple(stored["unlabeled"])
-        held_out = tuple(stored.get("held_out", ()))
-        split = LabelSplit(stored["source"], stored["seed"], labeled, unlabeled, held_out)
-        lists = {name: tuple(content.get(name, ())) for name in ("unlabeled", "classes", "trackers")}
-        return cls(**{**content, **lists, "split": split})
+        """The cell that `to_json` gave. DataError for what is none, or is one of a later version's."""
+        if unknown := content.keys() - {one.name for one in fields(cls)}:
+            raise DataError(f"no cell of this version of ssl-bench: it has '{min(unknown)[:40]}'")
+        try:
+            cell: Cell = _checked().validate_python(dict(content))
+        except (ValidationError, RecursionError) as error:
+            fault = (
+                error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}
+            )
+            where = ".".join(map(str, fault["loc"]))
+            raise DataError(f"no cell of this version of ssl-bench: {where[:80]}: {fault['msg']}") from error
+        return cell
 
     def coordinates(self) -> dict[str, Any]:
         """What a record says of the cell: the identity's scalars, and the split in words and numbers."""
@@ -140,6 +167,29 @@ class Cell:
         stated: dict[str, Any] = {"trials": self.trials} if self.trials else {}
         stated |= {"execution": dict(self.execution)} if self.execution else {}
         return {"id": self.id, **{name: getattr(self, name) for name in keep}, **stated, "split": split}
+
+
+@cache
+def _checked() -> TypeAdapter[Cell]:
+    return TypeAdapter(Cell)
+
+
+def read_cell(folder: Path) -> Cell:
+    """The cell that a folder is for. DataError, naming its `cell.json`, where that is none."""
+    content = read_json(folder / "cell.json")
+    if content is None:
+        raise DataError(f"{folder / 'cell.json'} cannot be read; run the command again")
+    try:
+        return Cell.from_json(content)
+    except DataError as error:
+        raise DataError(f"{folder / 'cell.json'} is {error}") from error
+
+
+def seen_by(split: LabelSplit, dataset: Dataset) -> tuple[Collection[str], Collection[str]]:
+    """Ids of the images that a cell of a split may see, and of those whose targets it may read."""
+    scored = split.held_out or tuple(dataset.test)
+    readable = dict.fromkeys((*split.labeled, *scored))
+    return dict.fromkeys((*readable, *split.unlabeled)), readable
 
 
 def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) -> dict[str, Any]:

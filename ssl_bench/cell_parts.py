@@ -8,6 +8,7 @@ import torch
 from ssl_bench.backbone import network_factory
 from ssl_bench.cell import Cell, recipe_of
 from ssl_bench.dataset import Dataset
+from ssl_bench.errors import DataError
 from ssl_bench.heap import keep_heap
 from ssl_bench.method import Method
 from ssl_bench.registry import Registry
@@ -23,6 +24,19 @@ def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
     dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
     path, unlabeled = Path(cell.path) if cell.path else None, [Path(folder) for folder in cell.unlabeled]
     return open_data(dataset, path, unlabeled, cell.classes)
+
+
+def require_same(cell: Cell, dataset: Dataset) -> None:
+    """Raise DataError where a data set is not, byte for byte, what a finished cell was run on.
+
+    Nothing of it is shown then: whoever wrote the cell may have named any folder of this machine.
+    """
+    unsure = not cell.content and dataset.path is not None
+    if cell.changed(dataset) or (unsure and dataset.fingerprint() != cell.data):
+        raise DataError(
+            f"{cell.path or cell.dataset}: the data set has changed since cell {cell.id} was run; put it back, or run "
+            "the cell again"
+        )
 
 
 def build_method(

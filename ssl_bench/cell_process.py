@@ -42,7 +42,9 @@ def start(folder: Path, device: str, base: Path | None = None) -> "subprocess.Po
 def needed_paths(folder: Path) -> set[str]:
     """Files and folders of the user that the cell in `folder` reads, as `cell.json` names them."""
     cell = read_json(folder / "cell.json") or {}
-    return {path for path in (cell.get("path"), cell.get("weights"), *cell.get("unlabeled", ())) if path}
+    further = cell.get("unlabeled")
+    named = (cell.get("path"), cell.get("weights"), *(further if isinstance(further, list) else ()))
+    return {path for path in named if path and isinstance(path, str)}
 
 
 def missing_message(missing: Iterable[str], host: str) -> str:

@@ -15,7 +15,7 @@ from ssl_bench.cell_parts import build_method, open_cell_data
 from ssl_bench.checkpoint import load_checkpoint, save_checkpoint
 from ssl_bench.cost import Meter, combined
 from ssl_bench.curves import Curves, best_of
-from ssl_bench.dataset import GuardedDataset, listing
+from ssl_bench.dataset import GuardedDataset
 from ssl_bench.devices import loader_threads
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, in_a_line
@@ -25,7 +25,7 @@ from ssl_bench.losses import READ_EVERY, LossLog, is_loss
 from ssl_bench.memory import MicroBatches
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.process import Interrupted
-from ssl_bench.provenance import code_version, provenance
+from ssl_bench.provenance import code_version, method_code, provenance
 from ssl_bench.registry import Registry
 from ssl_bench.results import SCHEMA
 from ssl_bench.single_rows import COMPLAINT, backbone_at_fault, explain
@@ -58,7 +58,7 @@ class CellRun:
         heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
         self.dataset = open_cell_data(cell, registry)
-        if listing(self.dataset) != cell.listing:
+        if cell.changed(self.dataset):
             raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
         heartbeat(self._state)
         self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
@@ -109,6 +109,9 @@ class CellRun:
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         state = load_checkpoint(self.folder)
+        if state is not None and state.get("cell") != self.cell.id:
+            print("the checkpoint is of another cell: starting over", flush=True)
+            state = None
         if state is not None and state.get("code") != self.code:
             print("the checkpoint is of another version of the code: starting over", flush=True)
             state = None
@@ -172,6 +175,7 @@ class CellRun:
             return
         self.trackers.save(self.step)
         state = {
+            "cell": self.cell.id,
             "code": self.code,
             "trainer": self.trainer.state_dict(),
             "step": self.step,
@@ -206,6 +210,7 @@ class CellRun:
             "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
             "provenance": {
                 **provenance(self.device, self.resumed_at),
+                "method_code": method_code(type(self.method)),
                 **self._compiled(),
                 **self.micro_batches.provenance(),
             },

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ssl_bench.files import write_bytes
+from ssl_bench.files import read_regular, write_bytes
 from ssl_bench.results import CHECKPOINTS
 
 MARK = b"ssl-bench checkpoint, sha256 of the rest: "
@@ -26,7 +26,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     found = [folder / name for name in CHECKPOINTS if (folder / name).is_file()]
     for index, path in enumerate(found):
         try:
-            head, _, content = path.read_bytes().partition(b"\n")
+            head, _, content = read_regular(path).partition(b"\n")
         except FileNotFoundError:
             continue  # Another process of the cell found it broken just now.
         if head == MARK + hashlib.sha256(content).hexdigest().encode():
@@ -50,7 +50,7 @@ def load_weights(path: Path, sha256: str | None = None) -> dict[str, Any] | None
     Files of earlier versions come without a checksum, and are whole if torch can read them.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
             return None
         return _unpacked(content)

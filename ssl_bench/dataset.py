@@ -86,6 +86,18 @@ class Dataset(ABC):
     def fingerprint(self) -> str:
         """Hash of the content: equal exactly where ids, images and targets are."""
 
+    def content(self, names: Collection[str], readable: Collection[str]) -> str:
+        """Hash of the content of some images, and of the targets of the `readable` ones alone; no other is opened.
+
+        Empty where a data set cannot tell, such as one made in memory: then `listing` alone tells of a change.
+        """
+        return ""
+
+    def stamp(self, names: Collection[str], readable: Collection[str]) -> str:
+        """The same of their files' sizes, times and numbers on the disk, when they were read: where it is equal, so is
+        `content`. Reads nothing; empty where a data set cannot tell."""
+        return ""
+
     def check_image(self, name: str, *, with_target: bool) -> int:
         """Read an image, and its target and trimap if so asked, and return how many files these are.
 

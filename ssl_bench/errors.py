@@ -5,6 +5,7 @@ traceback and exits with `exit_status`; anything outside the family is a bug of 
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -69,3 +70,8 @@ def first_line(error: BaseException) -> str:
 def in_a_line(error: BaseException) -> str:
     """`Kind: the first line of what it says`."""
     return f"{type(error).__name__}: {first_line(error)}"
+
+
+def without_places(text: str) -> str:
+    """A text with the names of files in place of their paths, for what is published."""
+    return re.sub(r"(?<![\w.])~?(?:/[^\s/:'\"]+)+/([^\s/:'\"]+)", r"\1", text)

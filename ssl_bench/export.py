@@ -6,12 +6,14 @@ it gives what the cell gives.
 """
 
 import importlib.util
+import io
 import json
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from ssl_bench import __version__
 from ssl_bench.backbone import Statistics, TaskNetwork
 from ssl_bench.errors import CellError, DataError, UsageError, first_line
-from ssl_bench.files import temporary_beside, write_json
+from ssl_bench.files import sweep, temporary_beside, write_json
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Task
@@ -67,6 +69,7 @@ def export(trained: Trained, form: str, path: Path) -> float:
     require_packages(form)
     deployed = Deployed(trained.method.deployed, trained.task).eval()
     about = describe(trained, form)
+    sweep(path.parent)
     temporary = temporary_beside(path)
     try:
         with warnings.catch_warnings():
@@ -203,7 +206,28 @@ def _write_onnx(deployed: Deployed, path: Path, about: Mapping[str, Any]) -> Non
     output.shape = ir.Shape(["batch", deployed._task.out_channels, "height", "width"])
     for key, value in about.items():
         program.model.metadata_props[key] = value if isinstance(value, str) else json.dumps(value)
+    _forget_places(program.model)
     program.save(path, external_data=False)
+
+
+def _forget_places(model: Any) -> None:
+    """Take away from which lines of which files of this machine each node comes."""
+    from onnxscript import ir
+
+    for graph in (model.graph, *model.functions.values()):
+        for node in ir.traversal.RecursiveGraphIterator(graph):
+            node.metadata_props.clear()
+            node.doc_string = None
+
+
+def _without_places(written: IO[bytes]) -> bytes:
+    """A TorchScript file without what it holds for debugging: the places of our sources on this machine."""
+    kept = io.BytesIO()
+    with zipfile.ZipFile(written) as source, zipfile.ZipFile(kept, "w", zipfile.ZIP_STORED) as target:
+        for entry in source.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                target.writestr(zipfile.ZipInfo(entry.filename), source.read(entry))
+    return kept.getvalue()
 
 
 def _read_onnx(path: Path, registry: Registry) -> Predict:
@@ -216,7 +240,10 @@ def _read_onnx(path: Path, registry: Registry) -> Predict:
 @torch.no_grad()
 def _write_torchscript(deployed: Deployed, path: Path, about: Mapping[str, Any]) -> None:
     traced = torch.jit.trace(deployed, _example(deployed), check_trace=False)
-    torch.jit.save(traced, path, _extra_files={KEY: json.dumps(about)})
+    # In memory first: torch's own writer ends the whole process where a disk is full.
+    buffer = io.BytesIO()
+    torch.jit.save(traced, buffer, _extra_files={KEY: json.dumps(about)})
+    path.write_bytes(_without_places(buffer))
 
 
 def _write_weights(deployed: Deployed, path: Path, about: Mapping[str, Any]) -> None:

@@ -1,8 +1,14 @@
 """Writing that survives a kill at any moment: a file is either the old one or the new one, whole."""
 
+import contextlib
+import errno
 import json
+import math
 import os
+import re
 import secrets
+import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +17,13 @@ from ssl_bench.errors import UsageError
 
 TEMPORARY = ".*.[0-9]*"
 """Pattern of what a writer that was killed leaves behind."""
+MOST_JSON = 1 << 28
+"""Bytes of a JSON file."""
+DIGITS = 40
+"""Of an integer in it."""
+_LEFT = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}", re.DOTALL)
+LEFT_SECONDS = 60.0
+"""Age at which a temporary file of a process that cannot be found counts as left behind."""
 KNOWN_BYTES = 200
 """Of a file's name, in that of the temporary one beside it; a name has 255 at most."""
 
@@ -20,6 +33,18 @@ def temporary_beside(path: Path) -> Path:
     may be."""
     known = os.fsencode(path.name)[:KNOWN_BYTES].decode(errors="ignore")
     return path.with_name(f".{known}.{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers of this machine that were killed have left in a folder (`temporary_beside`)."""
+    for path in folder.glob(".*"):
+        found = _LEFT.fullmatch(path.name)
+        if not found or Path(f"/proc/{found[1]}").exists():
+            continue
+        with contextlib.suppress(OSError):
+            # A disk may be shared with other machines, whose processes cannot be seen here.
+            if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                path.unlink()
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path | None = None) -> None:
@@ -87,13 +112,74 @@ def require_writable(path: Path, option: str) -> None:
         raise UsageError(f"{option} {path}: cannot be written ({error.strerror}); name another") from error
 
 
+def read_regular(path: Path, most: int | None = None) -> bytes:
+    """A file's content. OSError where there is none, it is a pipe or a device, or it has more than `most` bytes.
+
+    A pipe that nobody writes to would keep a reader waiting for ever.
+    """
+    # Not blocking: to open a pipe would wait for a writer.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", str(path))
+        return file.read()
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is none, or it is not whole."""
+    """The object in a JSON file; None where there is none, or it is not whole or not sound (`parse_json`)."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path)
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+
+
+def parse_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. OSError where it cannot be read; ValueError, saying why, where it is not sound.
+
+    A key that comes twice, a number that is not finite or has more digits than any of ours, and what is nested too
+    deep to be one of our files are not sound.
+    """
+    try:
+        content = json.loads(
+            read_regular(path, MOST_JSON).decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+            parse_float=_float,
+            parse_int=_integer,
+        )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("not a text in UTF-8") from error
+    except (RecursionError, MemoryError) as error:
+        raise ValueError("nested too deep") from error
+    if not isinstance(content, dict):
+        raise ValueError("no JSON object")
+    return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"'{twice[:40]}' comes twice in one object")
+    return content
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text[:20])
+
+
+def _integer(text: str) -> int:
+    return int(text) if len(text) <= DIGITS else int(_no_number(f"{text[:20]}..."))
 
 
 def toml(value: Any) -> str:

@@ -23,6 +23,6 @@ def start_fork_server(modules: Iterable[str]) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
     # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
-    with waiting(signal.SIGINT), SafeEnvironment():
+    with waiting(signal.SIGINT, signal.SIGHUP), SafeEnvironment():
         forkserver.ensure_running()
     return context

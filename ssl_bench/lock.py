@@ -25,6 +25,10 @@ LOCK = "lock"
 PATIENCE = 600.0
 """Seconds without a sign of life after which a cell on another machine counts as lost, unless its owner said else."""
 
+SIGNS = ("progress.json", LOCK)
+"""Files whose times are signs of life."""
+FUTURE = 1.0
+"""Seconds by which two times of one file server may be apart."""
 SIGN = 5.0
 """Seconds between two signs of life of a command that holds a folder by `locked`."""
 
@@ -93,7 +97,7 @@ class Lock:
                     return None
                 owner = read_owner(self.path)
                 # The time of the offer is the file server's: clocks of two machines are never compared.
-                if owner and owner.is_alive(offer.stat().st_mtime - last_sign(self.path.parent)):
+                if owner and owner.is_alive(_silent(self.path.parent, offer.stat().st_mtime)):
                     return owner
             except FileNotFoundError:
                 if not self.path.parent.is_dir():
@@ -157,8 +161,33 @@ def locked(folder: Path) -> Iterator[Callable[[], None]]:
 def holder(folder: Path) -> Owner | None:
     """Who works in a folder now; None where nobody does, or whoever did is dead. Writes nothing."""
     owner = read_owner(folder / LOCK)
-    # A sign from the future means that clocks disagree; only `take` can tell for sure.
-    return owner if owner and owner.is_alive(abs(time.time() - last_sign(folder))) else None
+    return owner if owner and owner.is_alive(time.time() - last_sign(folder)) else None
+
+
+def working(folder: Path) -> Owner | None:
+    """As `holder`, and as `Lock.take` would judge: where this machine's clock leaves a doubt, by the file server's."""
+    owner = read_owner(folder / LOCK)
+    if owner is None or owner.is_local or 0 <= time.time() - last_sign(folder) < owner.patience:
+        return holder(folder)
+    probe = temporary_beside(folder / LOCK)
+    try:
+        probe.touch()
+        silent = _silent(folder, probe.stat().st_mtime)
+    except OSError:
+        return holder(folder)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return owner if owner.is_alive(silent) else None
+
+
+def _silent(folder: Path, now: float) -> float:
+    """Seconds since a cell's last sign of life. One from the future, of another clock, becomes one of now."""
+    for name in SIGNS:
+        with contextlib.suppress(OSError):
+            if (folder / name).stat().st_mtime > now + FUTURE:
+                os.utime(folder / name)
+    return now - last_sign(folder)
 
 
 def read_owner(path: Path) -> Owner | None:
@@ -174,7 +203,7 @@ def read_owner(path: Path) -> Owner | None:
 def last_sign(folder: Path) -> float:
     """When a cell last showed a sign of life, in seconds since the epoch; 0 where it never did."""
     times = [0.0]
-    for name in ("progress.json", LOCK):
+    for name in SIGNS:
         try:
             times.append((folder / name).stat().st_mtime)
         except OSError:
@@ -190,6 +219,16 @@ def machine() -> str:
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return platform.node()
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """The process that started a process of this machine, the one that started that, and so on, where it is told."""
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return
+        yield pid
 
 
 def process_start(pid: int) -> str | None:

@@ -4,8 +4,8 @@ Everything is read and compared before anything is written; a record is written 
 exactly when all of it is there. Doing it again, or again after a kill, does no harm.
 """
 
+import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import TEMPORARY, require_writable, temporary_beside, write_json
+from ssl_bench.files import TEMPORARY, read_regular, require_writable, sweep, temporary_beside, write_json
 from ssl_bench.lock import Lock, holder
 from ssl_bench.results import (
     CHECKPOINTS,
     MEMORY,
     OUTSIDE_IDENTITY,
     Record,
-    read_record,
+    parse_record,
     record_files_as_written,
     same,
 )
@@ -42,6 +42,8 @@ class Merged:
     """Cells that are finished nowhere; from the furthest of their folders a run goes on."""
     running: Sequence[str]
     """Folders left out, since a process works in them."""
+    broken: Sequence[str] = ()
+    """What is wrong with each record that is not whole, and with weights of which there is no whole copy."""
 
 
 def merge(sources: Sequence[Path], to: Path) -> Merged:
@@ -66,12 +68,19 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
                 running.append(str(folder))
                 continue
             found.setdefault(folder.name, []).append(folder)
-    finished = _agreeing(
-        (folder / "result.json", record)
-        for folders in found.values()
-        for folder in folders
-        if (record := read_record(folder / "result.json")) is not None
-    )
+    broken: list[str] = []
+    records: list[tuple[Path, Record]] = []
+    for path in (folder / "result.json" for folders in found.values() for folder in folders):
+        try:
+            records.append((path, parse_record(path)))
+        except FileNotFoundError:
+            continue
+        except DataError as error:
+            broken.append(str(error))
+    finished = _agreeing(records)
+    copies: dict[str, list[tuple[Path, Record]]] = {}
+    for path, record in records:
+        copies.setdefault(path.parent.name, []).append((path.parent, record))
     titles = join_titles((to, *sources))
     require_writable(to, "--to")
     added: list[str] = []
@@ -82,7 +91,8 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
         if str(target) in running:
             continue
         if cell in finished:
-            source = finished[cell][0].parent
+            source, fault = _whole_copy(copies[cell])
+            broken += [fault] if fault else []
             (kept if source == target else added).append(cell)
         else:
             source = max(folders, key=_how_far)
@@ -90,7 +100,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
         if source != target:
             _copy_cell(source, target, finished=cell in finished)
     write_titles(to, titles)
-    return Merged(added, kept, unfinished, running)
+    return Merged(added, kept, unfinished, running, broken)
 
 
 def collect(sources: Sequence[Path], to: Path) -> Merged:
@@ -99,8 +109,13 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
         if not root.is_dir():
             raise UsageError(f"no folder at {root}; check the path")
     # What was collected before comes first, so that equal records are kept as they are.
-    present = list(record_files_as_written(to))
-    records = _agreeing([*present, *(item for root in sources for item in record_files_as_written(root))])
+    broken: list[str] = []
+    present = list(record_files_as_written(to, broken))
+    records = _agreeing(
+        [*present, *(item for root in sources for item in record_files_as_written(root, broken))]
+    )
+    if not records and broken:
+        raise DataError(broken[0])
     if not records:
         raise UsageError(
             f"no records below {', '.join(map(str, sources))}; name the --out of a run that has finished cells"
@@ -110,6 +125,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
     added: list[str] = []
     kept: list[str] = []
     require_writable(to, "--to")
+    sweep(to)
     for cell, (path, record) in records.items():
         if path.resolve() in before:
             kept.append(cell)
@@ -117,7 +133,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
             write_json(to / f"{cell}.json", record)
             added.append(cell)
     write_titles(to, titles)
-    return Merged(added, kept, [], [])
+    return Merged(added, kept, [], [], broken)
 
 
 def difference(first: Any, second: Any, path: str = "") -> str | None:
@@ -151,16 +167,32 @@ def _agreeing(files: Iterable[tuple[Path, Record]]) -> dict[str, tuple[Path, Rec
     return found
 
 
+def _whole_copy(copies: Sequence[tuple[Path, Record]]) -> tuple[Path, str]:
+    """The first copy of a finished cell whose weights are those of its record; what is wrong where there is none."""
+    faults = []
+    for folder, record in copies:
+        path, provenance = folder / "weights.pt", record.get("provenance")
+        expected = provenance.get("weights_sha256") if isinstance(provenance, Mapping) else None
+        try:
+            found = hashlib.sha256(read_regular(path)).hexdigest()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            faults.append(f"{path} cannot be read ({error.strerror})")
+            continue
+        if expected in (None, found):
+            return folder, ""
+        faults.append(f"{path} is not what its record has (another checksum), and there is no whole copy")
+    return copies[0][0], next(iter(faults), "")  # Weights may have been deleted for their size.
+
+
 def _numbers(record: Record) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
 
 
 def _cell_of(path: Path, record: Record) -> str:
-    """The id in a record. It becomes a file name, so it must be one."""
-    cell = record.get("cell")
-    name = cell.get("id") if isinstance(cell, Mapping) else None
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", name):
-        raise DataError(f"{path} is no record: it names no cell")
+    """The id in a record."""
+    name: str = record["cell"]["id"]
     if path.name == "result.json" and path.parent.name != name:
         raise DataError(f"{path} is the record of {name}; name its folder so")
     return name
@@ -184,6 +216,8 @@ def _copy_cell(source: Path, target: Path, *, finished: bool) -> None:
         for path in _files(source):
             if finished and path.name in UNFINISHED:
                 continue
+            if path == source / "result.json" and not finished:
+                continue  # It is not whole.
             if path == source / "result.json":
                 for name in UNFINISHED:
                     (target / name).unlink(missing_ok=True)

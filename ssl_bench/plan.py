@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ssl_bench.cell import Cell, describe, trials_behind
+from ssl_bench.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.dataset import digest, listing
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.labels import asked_labels, fill_in
@@ -203,6 +203,7 @@ class _Planning:
             "unlabeled": tuple(map(str, source.unlabeled)),
             "classes": source.dataset.classes,
         }
+        states: dict[LabelSplit, dict[str, str]] = {}
         backbones = self.backbones or [task.backbones[request.tier]]
         for split, backbone, variant in product(splits, backbones, self.variants_for(task)):
             method = variant.method
@@ -215,7 +216,13 @@ class _Planning:
                 held_out = hold_out(source.dataset, split, self.share, task=task.name)
                 used = without(source.dataset, used, held_out)
             source.targets.update(used.labeled, used.held_out)
-            yield from self._cells(task, data, used, backbone, variant)
+            if used not in states:
+                seen = seen_by(used, source.dataset)
+                states[used] = {
+                    "content": source.dataset.content(*seen),
+                    "stamp": source.dataset.stamp(*seen),
+                }
+            yield from self._cells(task, {**data, **states[used]}, used, backbone, variant)
 
     def _cells(
         self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant

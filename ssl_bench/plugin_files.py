@@ -113,6 +113,8 @@ def unpack(
     `helpers`: name of a plugin file to those of its helpers. PluginError for a name that leaves the folder.
     """
     files = []
+    if folder.is_symlink():  # What somebody put there is not followed.
+        folder.unlink()
     for name, source in sources.items():
         if Path(name).name != name or Path(name).suffix != ".py":
             raise PluginError(f"'{name}' is no name of a plugin file")
@@ -121,6 +123,8 @@ def unpack(
             if place != name and not RELATIVE.fullmatch(place):
                 raise PluginError(f"'{place}' is no name of a plugin's helper")
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            if not (folder / place).parent.resolve().is_relative_to(folder.resolve()):
+                raise PluginError(f"{(folder / place).parent} leads out of the cell's folder; delete it")
             write_text(folder / place, text)
         files.append(PluginFile(folder / name, source, own))
     return files

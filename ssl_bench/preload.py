@@ -9,7 +9,8 @@ import signal
 # By CUDA itself, a module that asks for a GPU when it is imported would spoil it for all processes forked from here.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # Whoever started the server ends it, when its cells have saved.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGHUP])
 
 for _name in os.environ.get("SSL_BENCH_PRELOAD", "").split(","):
     if _name:

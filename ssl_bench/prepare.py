@@ -88,7 +88,7 @@ class Preparation:
         }
         self.frames = _frames(dataset)
         self.folder = dest if dest.exists() else dest.with_name(f"{dest.name}.partial")
-        if self.folder.exists() and not (self.folder / MANIFEST).is_file() and any(self.folder.iterdir()):
+        if self.folder.exists() and not (self.folder / MANIFEST).is_file() and self._holds_others():
             raise UsageError(
                 f"--out {self.folder} is there and was not made by this command; name another folder"
             )
@@ -111,6 +111,9 @@ class Preparation:
                 (self.dest / LOCK).unlink(missing_ok=True)
 
     def _run(self, report: Callable[[int], None]) -> None:
+        # First: without it the folder is not known for ours. And what has been found broken, or cut short, is forgotten
+        # before anything is added.
+        self._write_manifest()
         for part in ("train/input", "train/target", "test/input", "test/target"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         if self.dataset.classes:
@@ -118,8 +121,6 @@ class Preparation:
                 f"{number} {' '.join(name.split())}\n" for number, name in enumerate(self.dataset.classes)
             ]
             write_text(self.folder / "classes.txt", "".join(lines))
-        # What has been found broken, or cut short, is forgotten before anything is added.
-        self._write_manifest()
         pool = ThreadPoolExecutor(THREADS)
         try:
             with (self.folder / MANIFEST).open("a", encoding="utf-8") as manifest:
@@ -131,6 +132,12 @@ class Preparation:
         finally:
             pool.shutdown(cancel_futures=True)
         self._write_manifest()
+
+    def _holds_others(self) -> bool:
+        """Whether anything is there but what a command that was killed at its start leaves."""
+        return any(
+            path.name != LOCK and not path.name.startswith(f".{LOCK}.") for path in self.folder.iterdir()
+        )
 
     def _make(self, frame: Frame) -> Files:
         """Read a picture, once, and write its parts."""

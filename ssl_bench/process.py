@@ -6,12 +6,13 @@ import io
 import multiprocessing
 import os
 import signal
+import stat
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -19,7 +20,7 @@ from ssl_bench.errors import Diverged, SslBenchError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
 from ssl_bench.files import TEMPORARY, write_json
 from ssl_bench.heartbeat import Heartbeat, LockLost, hang_seconds_of, lock_of
-from ssl_bench.streams import open_closed
+from ssl_bench.streams import PlainText, open_closed
 
 
 class Interrupted(Exception):
@@ -106,9 +107,12 @@ def _unwritable(folder: Path, error: OSError) -> int:
 
 
 def stop_on_signals() -> list[int]:
-    """A list that fills when the process is told to stop. Ctrl-C is the parent's to handle."""
+    """A list that fills when the process is told to stop. Ctrl-C and a terminal that is closed are the parent's to
+    handle; while Ctrl-Z stops the process, it does not count as hung."""
     received: list[int] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTSTP, lambda number, frame: Heartbeat.pause())
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     # Who started this process may have let the signal wait until here (`launch.py`).
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -134,18 +138,34 @@ class _Log(io.FileIO):
             return len(content)
 
 
+def _own_log(path: Path) -> IO[bytes]:
+    """The log, to be written at its end. A link, a pipe or a device in its place is removed, and not followed."""
+    for last in (False, True):
+        try:
+            number = os.open(
+                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666
+            )
+        except OSError as error:
+            if last or error.errno not in (errno.ELOOP, errno.ENXIO):
+                raise
+        else:
+            if last or stat.S_ISREG(os.fstat(number).st_mode):
+                return os.fdopen(number, "ab")
+            os.close(number)
+        path.unlink()
+    raise AssertionError
+
+
 @contextlib.contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Send all output of the process, native libraries' too, to the end of a file."""
     open_closed()
-    with path.open("a", encoding="utf-8") as file:
+    with _own_log(path) as file:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    streams = (
-        io.TextIOWrapper(_Log(number, "w", closefd=False), "utf-8", write_through=True) for number in (1, 2)
-    )
+    streams = (PlainText(_Log(number, "w", closefd=False), "utf-8", write_through=True) for number in (1, 2))
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(next(streams)))
         stack.enter_context(contextlib.redirect_stderr(next(streams)))

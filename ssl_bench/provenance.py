@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -73,6 +74,29 @@ def code_version(packages: frozenset[str]) -> str:
             hashlib.sha256(file.read_bytes()).hexdigest() for file in files or [Path(str(module.__file__))]
         ]
     return digest(parts)
+
+
+@cache
+def method_code(method: type) -> str:
+    """Hash of the sources of a class and of all in its own package that they use: two versions of a method may go by
+    one number."""
+    package = method.__module__.partition(".")[0]
+    waiting = [base.__module__ for base in method.__mro__]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] != package or name not in sys.modules:
+            continue
+        found.add(name)
+        values = list(vars(sys.modules[name]).values())
+        waiting += [str(getattr(value, "__module__", "")) for value in values]
+        waiting += [value.__name__ for value in values if isinstance(value, ModuleType)]
+    sources = []
+    for name in sorted(found):
+        with contextlib.suppress(OSError, TypeError):
+            content = Path(str(sys.modules[name].__file__)).read_bytes()
+            sources.append([name, hashlib.sha256(content).hexdigest()])
+    return digest(sources)
 
 
 def processor_name() -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import numpy as np
 
 from ssl_bench.cache import ArrayCache
 from ssl_bench.class_table import PLAIN
-from ssl_bench.dataset import Dataset
+from ssl_bench.dataset import Dataset, digest
 from ssl_bench.decode import QUARTER_TURNS, orientation, shown_otherwise
 from ssl_bench.errors import DataError
 from ssl_bench.pictures import (
@@ -57,6 +57,7 @@ class FileDataset(Dataset):
         self._classes: tuple[str, ...] | None = ()
         self._table = PLAIN
         self._digests: dict[Path, str] = {}
+        self._stamps: dict[Path, tuple[int, ...] | None] = {}
         self._restated: set[Path] = set()
         self._fingerprint = ""
 
@@ -123,6 +124,41 @@ class FileDataset(Dataset):
                     content += ["as stored"] if sample.target in self._restated else []
             self._fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         return self._fingerprint
+
+    def content(self, names: Collection[str], readable: Collection[str]) -> str:
+        """As `Dataset.content`."""
+        files = self._files(names, readable)
+        paths = list(dict.fromkeys(path for _, found in files for path in found))
+        with ThreadPoolExecutor(THREADS) as pool:
+            self._digests.update(zip(paths, pool.map(self._digest, paths), strict=True))
+        return self._known(files, self._digests)
+
+    def stamp(self, names: Collection[str], readable: Collection[str]) -> str:
+        """As `Dataset.stamp`."""
+        files = self._files(names, readable)
+        for _, found in files:
+            for path in found:
+                self._note(path)
+        return self._known(files, self._stamps)
+
+    def _files(self, names: Collection[str], readable: Collection[str]) -> list[tuple[str, list[Path]]]:
+        samples, readable = [(name, self._sample(name)) for name in names], frozenset(readable)
+        return [(name, [*sample.paths()] if name in readable else [sample.image]) for name, sample in samples]
+
+    def _known(self, files: Sequence[tuple[str, Sequence[Path]]], of: Mapping[Path, object]) -> str:
+        held = sorted([name, *(of[path] for path in paths)] for name, paths in files)
+        return digest([self.targets_are, *self._table.key, held], 64)
+
+    def _note(self, path: Path) -> None:
+        """Keep how a file looks from outside; called before it is read, so that a change meanwhile shows."""
+        if path not in self._stamps:
+            try:
+                found = path.stat()
+            except OSError:
+                self._stamps[path] = None
+            else:
+                times = (found.st_mtime_ns, found.st_ctime_ns)
+                self._stamps[path] = (found.st_size, *times, found.st_ino)
 
     def check_image(self, name: str, *, with_target: bool) -> int:
         """As `Dataset.check_image`; a difference in size names both files."""
@@ -193,6 +229,7 @@ class FileDataset(Dataset):
         return array
 
     def _decoded(self, path: Path, reader: Reader) -> np.ndarray:
+        self._note(path)
         data = read_bytes(path)
         if path not in self._digests:
             self._digests[path] = self._hash(data, path)
@@ -202,6 +239,7 @@ class FileDataset(Dataset):
         return np.ascontiguousarray(reader(data, path))
 
     def _digest(self, path: Path) -> str:
+        self._note(path)
         return self._digests.get(path) or self._hash(read_bytes(path), path)
 
     def _hash(self, data: bytes, path: Path) -> str:

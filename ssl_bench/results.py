@@ -14,12 +14,14 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 """
 
 import contextlib
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.files import place, read_json, require_writable, write_json
+from ssl_bench.errors import DataError, UsageError, suggestion
+from ssl_bench.files import parse_json, place, read_json, read_regular, require_writable, write_json
 from ssl_bench.lock import holder
 from ssl_bench.titles import FILE as TITLES
 from ssl_bench.titles import read_titles, with_title
@@ -31,6 +33,10 @@ SCHEMA = 1
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 """The newest, and the one before."""
 MEMORY = "memory.json"
+CELL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+"""The id of a cell, which becomes the name of a folder or a file."""
+OTHERS = ("cell.json", "failure.json", "progress.json", MEMORY)
+"""Files of a cell that hold no record."""
 
 Record = Mapping[str, Any]
 
@@ -54,7 +60,7 @@ class ResultStore:
         self.root = root
         self.cells = root / "cells"
         self.leaderboards = root / "leaderboards"
-        self._whole: dict[Path, int] = {}
+        self._whole: dict[Path, tuple[int, ...]] = {}
 
     def prepare(self) -> None:
         """Make the folders. UsageError where they cannot be written."""
@@ -73,13 +79,15 @@ class ResultStore:
         """Whether there is a record; a file that was found whole is not read again until it changes."""
         path = self.folder(cell) / "result.json"
         try:
-            changed = path.stat().st_mtime_ns
+            found = path.stat()
         except OSError:
             return False
-        if self._whole.get(path) != changed:
+        # A copy may come with its time kept, and not with all of these.
+        known = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if self._whole.get(path) != known:
             if read_record(path) is None:
                 return False
-            self._whole[path] = changed
+            self._whole[path] = known
         return True
 
     def stage(self, cell: "Cell") -> Path:
@@ -101,16 +109,13 @@ class ResultStore:
                 for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
                     (folder / name).unlink(missing_ok=True)
 
-    def tables_are_current(self) -> bool:
-        """Whether every table is younger than the records, the last coming or going of a cell, and `data.toml`."""
-        try:
-            tables = [path.stat().st_mtime_ns for path in self.leaderboards.glob("*.md")]
-            records = [path.stat().st_mtime_ns for path in self.cells.glob("*/result.json")]
-            titles = [path.stat().st_mtime_ns for path in self.root.glob(TITLES)]
-            changed = max([self.cells.stat().st_mtime_ns, *records, *titles])
-        except OSError:
-            return False
-        return (self.leaderboards / "README.md").exists() and changed < min(tables)
+    def content(self) -> str:
+        """Hash of the bytes of every record and of `data.toml`: what tables are made from, whenever it was written."""
+        whole = hashlib.sha256()
+        for path in (*sorted(self.cells.glob("*/result.json")), self.root / TITLES):
+            with contextlib.suppress(OSError):
+                whole.update(hashlib.sha256(read_regular(path)).digest() + path.parent.name.encode())
+        return whole.hexdigest()
 
     def _others(self, name: str, here: Sequence[str]) -> str:
         """Where there are finished cells, one of that name first."""
@@ -153,28 +158,63 @@ class ResultStore:
 
 def read_record(path: Path) -> Record | None:
     """A whole record of the schema we know, or None."""
-    record = read_json(path)
-    return record if record is not None and record.get("schema") == SCHEMA else None
+    try:
+        return parse_record(path)
+    except (OSError, DataError):
+        return None
 
 
-def read_records(folder: Path) -> Iterator[Record]:
-    """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path."""
-    return (record for _, record in record_files(folder))
+def parse_record(path: Path) -> Record:
+    """A whole record of the schema we know. DataError, naming the file, for any other; FileNotFoundError for none."""
+    try:
+        record = parse_json(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} is no readable record ({error.strerror or error})") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no whole record ({error})") from error
+    if record.get("schema") != SCHEMA:
+        raise DataError(
+            f"{path} is no record of a form that is known here (schema {record.get('schema')!s:.20})"
+        )
+    cell = record.get("cell")
+    name = cell.get("id") if isinstance(cell, dict) else None
+    if not isinstance(name, str) or not CELL_NAME.fullmatch(name):
+        raise DataError(f"{path} is no whole record (it names no cell)")
+    if not isinstance(record.get("metrics"), dict):
+        raise DataError(f"{path} is no whole record (it has no metrics)")
+    return record
 
 
-def record_files(folder: Path) -> Iterator[tuple[Path, Record]]:
+def read_records(folder: Path, broken: list[str] | None = None) -> Iterator[Record]:
+    """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path.
+
+    What is wrong with each that is not whole is added to `broken`, a line each.
+    """
+    return (record for _, record in record_files(folder, broken))
+
+
+def record_files(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
     """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
     titles = read_titles(folder) if folder.is_dir() else {}
-    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder))
+    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder, broken))
 
 
-def record_files_as_written(folder: Path) -> Iterator[tuple[Path, Record]]:
+def record_files_as_written(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
     """As `record_files`, with what the files say and nothing else."""
     if not folder.is_dir():
         return
     for path in sorted(folder.rglob("*.json")):
-        if path.name in ("cell.json", "failure.json", "progress.json"):
+        if path.name in OTHERS or path.name.startswith("."):
             continue
-        record = read_record(path)
-        if record is not None:
-            yield path, record
+        try:
+            yield path, parse_record(path)
+        except FileNotFoundError:
+            continue
+        except DataError as error:
+            # Other programs keep files of JSON, too.
+            if broken is not None and (
+                path.name == "result.json" or "schema" in (read_json(path) or ("schema",))
+            ):
+                broken.append(str(error))

@@ -1,18 +1,21 @@
 """The parent of a run: check, stage the cells, let an executor run them, keep the records, write the tables."""
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from ssl_bench import __version__
 from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
 from ssl_bench.costs import Costs, shape_of
+from ssl_bench.dataset import digest
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
-from ssl_bench.files import read_json, write_text
+from ssl_bench.files import read_json, read_regular, sweep, write_json, write_text
 from ssl_bench.forecast import kept_prices
 from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format, render
 from ssl_bench.lock import Lock, Owner
@@ -25,6 +28,8 @@ from ssl_bench.weights import check_weights
 
 NOTES = 8
 """On one data set, before the rest is counted."""
+MADE_FROM = ".made-from.json"
+"""In the folder of tables: hashes of what they were made from, and of the tables."""
 WAIT = 1.0
 """Seconds between two looks at cells that other commands run, and before cells are tried again."""
 
@@ -82,7 +87,7 @@ def prepare_run(
     cells = unfinished(plan, store) if resume else list(plan.cells)
     if not cells:
         return [], None
-    store.prepare()  # Not before: it shows on the folder, and tables that are current would count as stale.
+    store.prepare()
     wanted = Wanted(
         devices=devices,
         jobs=jobs,
@@ -225,8 +230,26 @@ def write_leaderboards(registry: Registry, plan: Plan, store: ResultStore) -> li
     if not any(store.is_finished(cell) for cell in plan.cells):
         return None
     formats = formats_to_write(["md"], store.leaderboards)
-    files = {} if store.tables_are_current() else render(store.records(), formats, claims=registry.claims)
-    return write_tables(files, store.leaderboards)
+    # Before they are read: what comes meanwhile makes the tables stale.
+    source = digest([store.content(), __version__, formats, repr(registry.claims)], 64)
+    mark = read_json(store.leaderboards / MADE_FROM) or {}
+    if mark.get("source") == source and mark.get("tables") == _hashes(mark.get("tables"), store.leaderboards):
+        return []
+    written = write_tables(render(store.records(), formats, claims=registry.claims), store.leaderboards)
+    names = [path.relative_to(store.leaderboards).as_posix() for path in written]
+    made = {"source": source, "tables": _hashes(names, store.leaderboards)}
+    with contextlib.suppress(OSError):  # The tables are there; the next run makes them again.
+        write_json(store.leaderboards / MADE_FROM, made)
+    return written
+
+
+def _hashes(names: Any, folder: Path) -> dict[str, str]:
+    """Hash of each table that is there, by its name in the folder."""
+    found = {}
+    for name in names if isinstance(names, dict | list) else ():
+        with contextlib.suppress(OSError):
+            found[name] = hashlib.sha256(read_regular(folder / name)).hexdigest()
+    return found
 
 
 def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
@@ -244,6 +267,8 @@ def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, *(folder / name for name in DOCUMENTS)):
+            sweep(place)
         for name, text in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)

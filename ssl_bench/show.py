@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ssl_bench.batches import whole_image, whole_target
-from ssl_bench.cell_parts import open_cell_data
+from ssl_bench.cell_parts import open_cell_data, require_same
 from ssl_bench.contact_sheet import draw_sheet, eight_bit, heat
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
@@ -20,6 +20,7 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
     """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
     trained = load(folder, registry)
     method, dataset = trained.method, open_cell_data(trained.cell, registry)
+    require_same(trained.cell, dataset)
     task, rows = method.task, []
     for name in (trained.cell.split.held_out or dataset.test)[:count]:
         picture, stored = dataset.image(name), dataset.target(name)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import read_json
 from ssl_bench.lock import Owner, holder, last_sign
-from ssl_bench.results import CHECKPOINTS
+from ssl_bench.results import CHECKPOINTS, parse_record
 
-State = Literal["running", "failed", "interrupted", "waiting", "finished"]
+State = Literal["running", "damaged", "failed", "interrupted", "waiting", "finished"]
+"""Damaged: there is a record, and it is not whole."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class CellStatus:
     progress: Mapping[str, Any] = field(default_factory=dict)
     """What it last said of itself (`CellRun`): phase, step, iterations, steps_per_second, device; or nothing."""
     message: str = ""
-    """Why it failed."""
+    """Why it failed, or what is wrong with its record."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -52,11 +53,19 @@ def read_status(root: Path) -> list[CellStatus]:
 
 def _status(folder: Path) -> CellStatus:
     owner = holder(folder)
-    if owner is None and _whole(folder / "result.json"):
-        return CellStatus(folder.name, "finished")
+    if owner is None:
+        try:
+            parse_record(folder / "result.json")
+            return CellStatus(folder.name, "finished")
+        except FileNotFoundError:
+            pass
+        except DataError as error:
+            return CellStatus(folder.name, "damaged", message=str(error))
     progress = read_json(folder / "progress.json") or {}
     if not all(isinstance(progress.get(name), int) for name in ("step", "iterations")):
         progress = {}
+    if not isinstance(progress.get("steps_per_second"), int | float):
+        progress.pop("steps_per_second", None)
     if owner is not None:
         silent = max(0.0, time.time() - last_sign(folder))
         return CellStatus(folder.name, "running", owner, silent, progress)
@@ -65,13 +74,3 @@ def _status(folder: Path) -> CellStatus:
         return CellStatus(folder.name, "failed", progress=progress, message=str(failure.get("message")))
     started = progress or any((folder / name).exists() for name in (*CHECKPOINTS, "lock"))
     return CellStatus(folder.name, "interrupted" if started else "waiting", progress=progress)
-
-
-def _whole(path: Path) -> bool:
-    """Whether a file ends as records do: a quicker look than reading it all."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-2, os.SEEK_END)
-            return file.read() == b"}\n"
-    except OSError:
-        return False

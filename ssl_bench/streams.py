@@ -5,6 +5,7 @@ import codecs
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +28,47 @@ class Output(io.FileIO):
         return len(content)
 
 
-class _Ascii(io.TextIOWrapper):
+STYLES = ("\x1b[1m", "\x1b[0m")
+"""What our own lines hold: bold, and its end."""
+_CONTROLS = re.compile(r"\x1b\[[01]m|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """A text whose control characters are spelt out: in a file's name or a message, they could order a terminal about.
+
+    Kept are line ends, tabs and our own bold type; changes of the direction of writing are spelt out, too.
+    """
+
+    def spelt(found: "re.Match[str]") -> str:
+        return found[0] if found[0] in STYLES else found[0].encode("unicode_escape").decode()
+
+    return _CONTROLS.sub(spelt, text)
+
+
+class PlainText(io.TextIOWrapper):
+    """A stream of text that says nothing to a terminal but text (`visible`)."""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        super().write(visible(text))
+        return len(text)
+
+
+class _Drawing:
+    """A stream of text past its `visible`."""
+
+    def __init__(self, stream: PlainText) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text as it is."""
+        return io.TextIOWrapper.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Ascii(PlainText):
     """Text in ASCII that does not say so: click would take it for a mistake, and write UTF-8."""
 
     encoding = "latin-1"
@@ -54,6 +95,11 @@ def steady_streams() -> Iterator[list[Output]]:
         sys.stdout, sys.stderr = before
 
 
+def drawing(stream: Any) -> Any:
+    """The same stream for bars, which move about on the terminal: what they show has gone through `visible`."""
+    return _Drawing(stream) if isinstance(stream, PlainText) else stream
+
+
 def open_closed() -> None:
     """Descriptors 0 to 2 on nothing where they are closed: the next file opened would have their numbers."""
     for number in range(3):
@@ -67,5 +113,5 @@ def _text(output: Output, stream: Any) -> io.TextIOWrapper:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     if stream is not None:
         stream.flush()
-    kind = _Ascii if codecs.lookup(encoding).name == "ascii" else io.TextIOWrapper
+    kind = _Ascii if codecs.lookup(encoding).name == "ascii" else PlainText
     return kind(io.BufferedWriter(output), encoding, errors="replace", line_buffering=True)

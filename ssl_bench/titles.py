@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import toml, write_text
+from ssl_bench.files import MOST_JSON, read_regular, toml, write_text
 
 FILE = "data.toml"
 SHORTEST = 12
@@ -27,12 +27,12 @@ def read_titles(folder: Path) -> dict[str, str]:
     """
     path = folder / FILE
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path, MOST_JSON).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     titles = content.pop("titles", None)
     sound = isinstance(titles, dict) and all(isinstance(title, str) and title for title in titles.values())

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.cell import Cell
-from ssl_bench.cell_parts import build_method, open_cell_data
+from ssl_bench.cell import Cell, read_cell
+from ssl_bench.cell_parts import build_method, open_cell_data, require_same
 from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
@@ -79,10 +79,14 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             f"{folder} has no readable cell.json and weights.pt as its record has them; run the cell again with "
             "--no-resume"
         )
-    cell = Cell.from_json(content)
+    cell = read_cell(folder)
     require_files(cell.plugins, cell.helpers, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
-    classes = cell.classes if "classes" in content else open_cell_data(cell, registry).classes
+    classes = cell.classes
+    if "classes" not in content:
+        dataset = open_cell_data(cell, registry)
+        require_same(cell, dataset)
+        classes = dataset.classes
     method = build_method(cell, registry, classes)
     try:
         method.load_state_dict(weights)

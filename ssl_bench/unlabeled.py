@@ -91,6 +91,25 @@ class WithUnlabeled(Dataset):
         """Of the data set's fingerprint and of the further images' ids and bytes."""
         return digest([self._base.fingerprint(), self._extra.fingerprint()], length=64)
 
+    def content(self, names: Collection[str], readable: Collection[str]) -> str:
+        """As `Dataset.content`, of both."""
+        base, extra = self._apart(names)
+        found = self._base.content(base, self._apart(readable)[0])
+        return found and digest([found, self._extra.content(extra, ())], length=64)
+
+    def stamp(self, names: Collection[str], readable: Collection[str]) -> str:
+        """As `Dataset.stamp`, of both."""
+        base, extra = self._apart(names)
+        found = self._base.stamp(base, self._apart(readable)[0])
+        return found and digest([found, self._extra.stamp(extra, ())], length=64)
+
+    def _apart(self, names: Collection[str]) -> tuple[list[str], list[str]]:
+        """Those of the data set, and those of the further images."""
+        return (
+            [name for name in names if name not in self._names],
+            [name for name in names if name in self._names],
+        )
+
     def check_image(self, name: str, *, with_target: bool) -> int:
         """As `Dataset.check_image`."""
         part = self._extra if name in self._names else self._base

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from ssl_bench.cell import Cell, execution_of
+from ssl_bench.cell import Cell, execution_of, read_cell
 from ssl_bench.cell_parts import prepare_torch
 from ssl_bench.cell_run import CellRun
 from ssl_bench.checkpoint import save_weights
 from ssl_bench.devices import hide_gpus, one_by_one
 from ssl_bench.distributed import ALONE, World
-from ssl_bench.errors import CellError
-from ssl_bench.files import read_json, write_json
+from ssl_bench.errors import CellError, DataError
+from ssl_bench.files import write_json
 from ssl_bench.heartbeat import Heartbeat
 from ssl_bench.memory import TakeLess
 from ssl_bench.plugin_files import unpack
@@ -52,10 +52,10 @@ def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
 
 def cell_in(folder: Path) -> Cell:
     """The cell that a folder is for. Raises CellError."""
-    content = read_json(folder / "cell.json")
-    if content is None:
-        raise CellError(f"{folder / 'cell.json'} cannot be read; run the command again")
-    return Cell.from_json(content)
+    try:
+        return read_cell(folder)
+    except DataError as error:
+        raise CellError(str(error)) from error
 
 
 def run_cell(
@@ -119,5 +119,5 @@ def _run_once(
 
 def registry_for(folder: Path) -> Registry:
     """What is installed, and the plugin files that the cell staged in a folder brings along."""
-    cell = read_json(folder / "cell.json") or {}
-    return load_registry(files=unpack(cell.get("plugins", {}), cell.get("helpers", {}), folder / "plugins"))
+    cell = cell_in(folder)
+    return load_registry(files=unpack(cell.plugins, cell.helpers, folder / "plugins"))

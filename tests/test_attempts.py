@@ -361,7 +361,11 @@ def test_a_cell_that_begins_anew_is_not_as_silent_as_the_run_before(
     os.utime(tmp_path / "progress.json", (1, 1))
     watch = Watch()
     watch.look([tmp_path])
-    now += 900  # Its node was lost, and it waited for another.
+    for _ in range(180):  # Its node was lost, and it waited for another.
+        now += 5
+        watch.look([tmp_path])
+    assert watch.silent(tmp_path) == 900
+    now += 5000  # The command itself was stopped, and its cells with it.
     watch.look([tmp_path])
     assert watch.silent(tmp_path) == 900
     lock = Lock(tmp_path)

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from conftest import Said
@@ -405,6 +405,35 @@ def test_a_slurm_job_s_word_counts_when_it_has_ended(tmp_path: Path) -> None:
     queued.ended = time.monotonic()
     outcome = executor._outcome(queued, tmp_path)
     assert (outcome.status, outcome.message) == ("failed", "no memory")
+
+
+def test_a_ray_cluster_of_its_own_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    clusters = pytest.importorskip("ssl_bench_plugins.executors.ray_cluster")
+    seen: list[dict[str, Any]] = []
+
+    def init(**settings: Any) -> None:
+        names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+        alone = not clusters.ray_constants.ENABLE_RAY_CLUSTER
+        seen.append({**settings, "alone": alone, **{name: os.environ.get(name) for name in names}})
+
+    monkeypatch.setattr(clusters.ray, "init", init)
+    monkeypatch.setattr(clusters.ray, "shutdown", lambda: None)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for _ in range(2):
+        clusters.connect("local")()
+    clusters.connect("auto")()
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    clusters.connect("local")()
+    assert [(one["alone"], one["RAY_AUTH_MODE"]) for one in seen] == [
+        (True, "token"),
+        (True, "token"),
+        (False, None),
+        (True, "disabled"),
+    ]
+    tokens = [one["RAY_AUTH_TOKEN"] for one in seen]
+    assert len({token for token in tokens if token}) == 2
+    assert all(len(token) == 64 for token in tokens[:2])
 
 
 def test_what_comes_over_ray_is_not_written_into_another_s_folder(tmp_path: Path) -> None:

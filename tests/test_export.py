@@ -1,6 +1,7 @@
 """`ssl-bench export`: files read back by the programs they are for, against the cell's own evaluation."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,10 @@ def test_a_file_gives_what_evaluation_scores(
     said = command("export", folder, "--format", form, "--out", path)
     assert (said.status, said.err) == (0, "")
     assert {file.name for file in tmp_path.iterdir()} - {"network.bin.json"} == {"network.bin"}
+    packed = zipfile.ZipFile(path) if form == "torchscript" else None
+    content = path.read_bytes() if packed is None else b"".join(map(packed.read, packed.namelist()))
+    for place in (Path(__file__).parent.parent, Path(torch.__file__).parent):
+        assert str(place).encode() not in content, "a file tells where it was made"
     trained, exported = load(folder), READERS[form](path)
     for batch, height, width in SIZES:
         images = torch.from_numpy(np.random.default_rng(height).random((batch, 3, height, width), np.float32))

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ssl_bench import checkpoint as checkpoints
 from ssl_bench.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from ssl_bench.files import write_bytes
-from ssl_bench.lock import Lock, Owner, holder, process_start, read_owner
+from ssl_bench.lock import Lock, Owner, holder, last_sign, process_start, read_owner, working
 
 
 def lock_of(folder: Path, **changes: object) -> None:
@@ -85,6 +86,30 @@ def test_another_machine_keeps_its_lock_while_it_shows_signs_of_life(tmp_path: P
     assert lock.take() is None
     # The one that was thought dead sees that it lost its folder, and does not take the lock along.
     assert read_owner(tmp_path / "lock") == lock.owner
+
+
+def test_a_sign_of_life_from_the_future_is_taken_for_one_of_now(tmp_path: Path) -> None:
+    """Of a host with another clock, which may be gone: all agree that it lives, until its patience is over."""
+    lock_of(tmp_path, machine="another", host="node7", patience=30.0)
+    age(tmp_path, -1e8)
+    for look in (holder, working, lambda folder: Lock(folder).take()):
+        assert look(tmp_path) is not None
+    assert abs(last_sign(tmp_path) - time.time()) < 20
+    age(tmp_path, 40)
+    assert holder(tmp_path) is None
+    assert working(tmp_path) is None
+    assert Lock(tmp_path).take() is None
+
+
+def test_where_clocks_differ_the_file_server_s_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock_of(tmp_path, machine="another", host="node7", patience=60.0)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)  # Ours is an hour ahead of the disk's.
+    assert holder(tmp_path) is None
+    assert working(tmp_path) == Lock(tmp_path).take()
+    assert working(tmp_path) is not None
 
 
 def test_a_lock_without_a_name_is_waited_for(tmp_path: Path) -> None:
@@ -176,13 +201,13 @@ def test_another_process_takes_a_broken_checkpoint_away(
 ) -> None:
     for step in (1, 2):
         save_checkpoint(tmp_path, STATE | {"step": step})
-    read = Path.read_bytes
+    read = checkpoints.read_regular
 
-    def late(self: Path) -> bytes:
+    def late(path: Path) -> bytes:
         (tmp_path / "checkpoint.pt").unlink(missing_ok=True)
-        return read(self)
+        return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", late)
+    monkeypatch.setattr(checkpoints, "read_regular", late)
     assert (load_checkpoint(tmp_path) or {})["step"] == 1
 
 

@@ -242,7 +242,7 @@ def test_status(command: Command, machines: tuple[Path, Path, Path]) -> None:
     assert {one.cell: one.state for one in read_status(first)}["atwork"] == "interrupted"
     # A record cut short by something else than this program is no finished cell.
     (first / "cells" / "one" / "result.json").write_text('{"schema": 1')
-    assert {one.cell: one.state for one in read_status(first)}["one"] == "waiting"
+    assert {one.cell: one.state for one in read_status(first)}["one"] == "damaged"
     nowhere = command("status", to)
     assert nowhere.status == 2
     assert "is no results folder" in nowhere.err

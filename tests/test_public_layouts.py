@@ -1,5 +1,8 @@
 """The layouts of public data sets on tiny trees: which images, which pairs, which part; and how they are told apart."""
 
+import contextlib
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from ssl_bench.folders import FolderDataset, recognise
 from ssl_bench.registry import load_registry
 from ssl_bench.samples import any_name
 from ssl_bench.specs import resolve
+from ssl_bench_tasks.layouts import mat
 from ssl_bench_tasks.layouts.aim import Aim
 from ssl_bench_tasks.layouts.aisegment import AiSegment
 from ssl_bench_tasks.layouts.camvid import CamVid
@@ -26,7 +30,7 @@ from ssl_bench_tasks.layouts.pairs import AlphaPairs, ImagePairs, SegmentationPa
 from ssl_bench_tasks.layouts.ppm import Ppm
 from ssl_bench_tasks.layouts.sice import Sice
 from ssl_bench_tasks.layouts.sidd import SiddBlocks, SiddCrops, SiddMedium, SiddSmall
-from ssl_bench_tasks.layouts.voc import Sbd, Voc
+from ssl_bench_tasks.layouts.voc import Sbd, Voc, read_cls
 
 REGISTRY = load_registry()
 
@@ -85,7 +89,7 @@ def test_sbd_alone(tmp_path: Path) -> None:
     culprit = folder / "cls/10.mat"
     for spoil, words in [
         (lambda: culprit.write_bytes(culprit.read_bytes()[:150]), "cannot be read as a MATLAB file"),
-        (lambda: savemat(culprit, {"other": 1}), "holds no variable 'GTcls'"),
+        (lambda: savemat(culprit, {"other": 1}), "holds no GTcls.Segmentation of numbers"),
         (lambda: cls_file(culprit, np.full(SIZE, 21, np.uint8)), "holds class 21"),
         (lambda: cls_file(culprit, np.zeros(SIZE)), "no GTcls.Segmentation of"),
         (lambda: cls_file(culprit, np.zeros((3, 3), np.uint8)), "sizes differ"),
@@ -95,6 +99,28 @@ def test_sbd_alone(tmp_path: Path) -> None:
             check(Sbd.open(tmp_path), ["1", "10", "2"])
         assert str(culprit) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_matlab_file_crashes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "1.mat"
+    cls_file(path, np.arange(8, dtype=np.uint8).reshape(2, 4))
+    content = path.read_bytes()
+    assert read_cls(content, path).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    generator = np.random.default_rng(0)
+    for place in generator.integers(128, len(content), 40):
+        wrong = content[:place] + bytes([int(generator.integers(256))]) + content[place + 1 :]
+        with contextlib.suppress(DataError):
+            assert read_cls(wrong, path).ndim == 2
+    # Whatever a file does to its reader, the next one is read.
+    mat._readers[os.getpid()].kill()
+    mat._readers[os.getpid()].wait()
+    assert read_cls(content, path).shape == (2, 4)
+    monkeypatch.setattr(
+        mat, "_start", lambda: subprocess.Popen("true", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    )
+    mat.give_up()
+    with pytest.raises(DataError, match=r"1\.mat cannot be read as a MATLAB file \(its reader crashed\)"):
+        read_cls(content, path)
 
 
 def test_voc_with_sbd_beside(tmp_path: Path) -> None:

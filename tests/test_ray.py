@@ -112,6 +112,29 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    psutil = pytest.importorskip("psutil")
+    from ssl_bench_plugins.executors.ray_cluster import connect
+
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
+    before = dict(os.environ)
+    leave = connect("local")
+    try:
+        here = psutil.Process()
+        listening = {
+            socket.laddr.ip
+            for process in (here, *here.children(recursive=True))
+            for socket in process.net_connections("inet")
+            if socket.status == "LISTEN"
+        }
+    finally:
+        leave()
+    assert listening
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    changed = {name for name in os.environ.keys() | before if os.environ.get(name) != before.get(name)}
+    assert not {name for name in changed if "AUTH" in name or "CLUSTER" in name}
+
+
 def test_a_node_is_killed_and_then_the_command_is_stopped(
     cluster: Any, far_away: None, command: Command, tmp_path: Path
 ) -> None:

@@ -224,7 +224,8 @@ def test_a_frozen_encoder_stays_as_it_is_for_ever(name: str) -> None:
     start = {key: copy.deepcopy(part.state_dict()) for key, part in networks.items()}
     stream = ToyStream("regression", uses_unlabeled=uses_unlabeled)
     trainer = Trainer(method, RECIPE, stream, seed=0, micro_batches=2)
-    for number in range(3):
+    # To the end, when every snapshot is taken.
+    for number in range(RECIPE.iterations):
         trainer.step(number)
         method.eval()
         method.train()

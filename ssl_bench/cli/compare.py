@@ -8,6 +8,7 @@ import click
 
 from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
@@ -66,7 +67,9 @@ def compare(
 
     registry = load_registry()
     variants = [] if methods == "all" else pick_variants(registry, methods)
-    finished = Finished(record_files(runs))
+    broken: list[str] = []
+    finished = Finished(record_files(runs, broken))
+    say_broken(broken)
     if not finished.folders:
         raise UsageError(
             f"no finished cells with weights below {runs}; run `ssl-bench run` first, or give --runs"

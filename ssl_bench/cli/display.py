@@ -17,6 +17,7 @@ from ssl_bench.lock import Owner
 from ssl_bench.plan import Plan
 from ssl_bench.recipe import in_words
 from ssl_bench.results import Record, ResultStore
+from ssl_bench.streams import drawing, visible
 
 PLAIN_SECONDS = 10.0
 """Between two progress lines where there is no terminal."""
@@ -75,6 +76,7 @@ def terminal_display() -> Iterator[Any]:
     if not can_draw(sys.stdout):
         yield PlainDisplay()
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     # Paths and names are text, never markup.
@@ -84,7 +86,7 @@ def terminal_display() -> Iterator[Any]:
         TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, console=Console(file=drawing(sys.stdout)), transient=True) as progress:
         yield LiveDisplay(progress)
 
 
@@ -154,11 +156,11 @@ class LiveDisplay:
 
     def fetching(self, title: str) -> None:
         """A line above the bars."""
-        self.bars.console.print(f"checking {title}", markup=False)
+        self.bars.console.print(visible(f"checking {title}"), markup=False)
 
     def checking(self, title: str, files: int) -> None:
         """A bar for the folder's files."""
-        self.files = self.bars.add_task(f"checking {title}", total=files, note="")
+        self.files = self.bars.add_task(visible(f"checking {title}"), total=files, note="")
 
     def checked(self) -> None:
         """One file further."""
@@ -166,7 +168,7 @@ class LiveDisplay:
 
     def noted(self, note: str) -> None:
         """A line above the bars."""
-        self.bars.console.print(f"note: {note}", markup=False)
+        self.bars.console.print(visible(f"note: {note}"), markup=False)
 
     def start(self, cells: int, finished: int) -> None:
         """The bar for all cells."""
@@ -179,8 +181,10 @@ class LiveDisplay:
         """Move the bars of the cells in flight."""
         for cell, state in running:
             if cell.id not in self.cells:
-                self.cells[cell.id] = self.bars.add_task(cell.title, total=state["iterations"], note="")
-            self.bars.update(self.cells[cell.id], completed=state["step"], note=_state(state))
+                self.cells[cell.id] = self.bars.add_task(
+                    visible(cell.title), total=state["iterations"], note=""
+                )
+            self.bars.update(self.cells[cell.id], completed=state["step"], note=visible(_state(state)))
         note = self._tally() if running else self._tally(_idle(self.total - self.done))
         self.bars.update(self.overall, note=note)
 
@@ -188,11 +192,13 @@ class LiveDisplay:
         """Take the cell's bar away and say why there will be another attempt."""
         if cell.id in self.cells:
             self.bars.remove_task(self.cells.pop(cell.id))
-        self.bars.console.print(f"{cell.title}: {outcome.message}; it will be tried again", markup=False)
+        self.bars.console.print(
+            visible(f"{cell.title}: {outcome.message}; it will be tried again"), markup=False
+        )
 
     def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
         """Who runs the cells that are left, beside the bar for all."""
-        self.bars.update(self.overall, note=self._tally(_waiting(others)))
+        self.bars.update(self.overall, note=visible(self._tally(_waiting(others))))
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """Take the cell's bar away and leave a line."""
@@ -200,7 +206,9 @@ class LiveDisplay:
             self.bars.remove_task(self.cells.pop(cell.id))
         self.done += 1
         self.bars.update(self.overall, completed=self.done, note=self._tally())
-        self.bars.console.print(_ended(self.done, self.total, cell, outcome, record, log), markup=False)
+        self.bars.console.print(
+            visible(_ended(self.done, self.total, cell, outcome, record, log)), markup=False
+        )
 
     def _tally(self, *more: str) -> str:
         return ", ".join([f"{self.done}/{self.total}", *more])

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError, unknown
 
@@ -36,7 +37,9 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
     asked = [name.strip() for name in formats.split(",")]
     if wrong := [name for name in asked if name not in FORMATS]:
         raise unknown("--format", wrong[0], FORMATS)
-    records = list(read_records(folder))
+    broken: list[str] = []
+    records = list(read_records(folder, broken))
+    say_broken(broken)
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
     if one_table:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.cli.progress import number_of
+from ssl_bench.cli.progress import number_of, say_broken
 from ssl_bench.cli.values import Place
 
 SOURCES = click.argument("folders", nargs=-1, required=True, type=Place())
@@ -24,6 +24,7 @@ def merge(folders: tuple[Path, ...], to: Path) -> None:
     from ssl_bench.merge import merge
 
     done = merge(folders, to)
+    say_broken(done.broken)
     for folder in done.running:
         click.echo(f"left out: {folder} (a process works there)", err=True)
     parts = [f"{len(done.added)} added", f"{len(done.kept)} there already"]
@@ -45,4 +46,5 @@ def collect(folders: tuple[Path, ...], to: Path) -> None:
     from ssl_bench.merge import collect
 
     done = collect(folders, to)
+    say_broken(done.broken)
     click.echo(f"{to}: {number_of(len(done.added), 'record')} added, {len(done.kept)} there already")

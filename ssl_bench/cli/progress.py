@@ -3,11 +3,13 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 import click
+
+from ssl_bench.streams import drawing, visible
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""
@@ -32,8 +34,8 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], 
             TextColumn(unit, markup=False),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            bar = progress.add_task(title, total=total)
+        with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as progress:
+            bar = progress.add_task(visible(title), total=total)
             yield lambda count: progress.advance(bar, count)
         return
     done, shown = 0, time.monotonic()
@@ -62,11 +64,11 @@ def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
             TimeRemainingColumn(),
         )
         bars: dict[str, TaskID] = {}
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as progress:
 
             def update(title: str, done: int, total: int | None, unit: str) -> None:
                 if title not in bars:
-                    bars[title] = progress.add_task(title, total=total, note="")
+                    bars[title] = progress.add_task(visible(title), total=total, note="")
                 progress.update(bars[title], completed=done, total=total, note=_amount(done, total, unit))
 
             yield update
@@ -97,3 +99,9 @@ def number_of(count: int, unit: str) -> str:
 def _amount(done: int, total: int | None, unit: str) -> str:
     scale, unit = (1e6, "MB") if unit == "bytes" else (1, unit)
     return f"{done / scale:.0f}" + (f"/{total / scale:.0f}" if total is not None else "") + f" {unit}"
+
+
+def say_broken(faults: Sequence[str]) -> None:
+    """A warning for each record or file of weights that is not whole."""
+    for fault in faults:
+        click.echo(f"warning: {fault}", err=True)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
+from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.compare.choice import Finished
-    from ssl_bench.files import write_text
+    from ssl_bench.files import sweep, write_text
     from ssl_bench.report import make_report
     from ssl_bench.results import record_files
 
     page = to or folder / "report.html"
-    found = list(record_files(folder))
+    broken: list[str] = []
+    found = list(record_files(folder, broken))
+    say_broken(broken)
     if not found:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
     if not page.parent.is_dir() or page.is_dir():
@@ -48,6 +51,7 @@ def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
         galleries, problems = make_galleries(finished, registry, images)
         for problem in problems:
             click.echo(f"warning: {problem}", err=True)
+    sweep(page.parent)
     write_text(page, make_report(linked, oracle=oracle, claims=registry.claims, galleries=galleries))
     click.echo(f"wrote {page}")
 

@@ -75,8 +75,7 @@ def execute(
     from ssl_bench.cli.estimate import show_error
     from ssl_bench.run import prepare_run, run_cells
 
-    # Being told to end is as good as Ctrl-C: cells save where they stand.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    save_when_ended()
     start = choose_executor(click.get_current_context(), registry, options["executor"])
     show_plan(plan, store, brief=True)
     with terminal_display() as display:
@@ -99,6 +98,13 @@ def execute(
     finally:
         runner.close()
         show_error(cells, store, time.monotonic() - started)
+
+
+def save_when_ended() -> None:
+    """Being told to end, and a terminal that closes, is as good as Ctrl-C: cells save where they stand."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As `nohup` has it.
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:

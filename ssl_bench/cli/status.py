@@ -26,6 +26,7 @@ def status_(folder: Path) -> None:
     names = {
         "finished": "finished",
         "running": "running",
+        "damaged": "with a record that is not whole",
         "failed": "failed",
         "interrupted": "interrupted",
         "waiting": "not started",
@@ -33,7 +34,8 @@ def status_(folder: Path) -> None:
     counts = {state: sum(cell.state == state for cell in found) for state in names}
     said = [f"{count} {names[state]}" for state, count in counts.items() if count or state == "finished"]
     click.echo(f"{folder}: {number_of(len(found), 'cell')}: {', '.join(said)}")
-    for state, line in (("running", _running), ("failed", _failed), ("interrupted", _interrupted)):
+    lines = {"running": _running, "damaged": _damaged, "failed": _failed, "interrupted": _interrupted}
+    for state, line in lines.items():
         chosen = [cell for cell in found if cell.state == state]
         if chosen:
             click.secho(names[state], bold=True)
@@ -53,6 +55,10 @@ def _running(cell: "CellStatus", folder: Path) -> str:
     if cell.seconds_left is not None:
         parts.append(f"{duration(cell.seconds_left)} left")
     return ", ".join([*parts, f"last sign {duration(cell.silent)} ago"])
+
+
+def _damaged(cell: "CellStatus", folder: Path) -> str:
+    return f"{cell.message}; the command that made it runs it again, or `merge` takes a whole copy"
 
 
 def _failed(cell: "CellStatus", folder: Path) -> str:

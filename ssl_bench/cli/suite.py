@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import REGISTRY
 from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.files import existing
+from ssl_bench.files import MOST_JSON, existing, read_regular
 
 if TYPE_CHECKING:
     from ssl_bench.registry import Registry
@@ -23,10 +23,10 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     if path is None:
         return None
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path, MOST_JSON).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"suite {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"suite {path}: not valid TOML: {error}") from error
     from ssl_bench.cli.run import run
     from ssl_bench.cli.tune import tune

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssl_bench.cell_parts import open_cell_data
+from ssl_bench.cell_parts import open_cell_data, require_same
 from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_scores
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.contact_sheet import eight_bit
-from ssl_bench.dataset import VOID, Dataset, listing
-from ssl_bench.errors import DataError
+from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
 from ssl_bench.trained import load
@@ -56,11 +55,7 @@ def make_outputs(
         trained = load(one.folder, registry)
         if dataset is None:
             dataset, task = open_cell_data(trained.cell, registry), trained.task
-            if trained.cell.listing not in ("", listing(dataset)):
-                raise DataError(
-                    f"{trained.cell.path or trained.cell.dataset}: the data set has changed since cell "
-                    f"{trained.cell.id} was run; put it back, or run the cell again"
-                )
+            require_same(trained.cell, dataset)
             names = choose_images(comparison, dataset.test, choice, count, seed)
             images = [dataset.image(name) for name in names]
         stored.append([trained.predict(image) for image in images])

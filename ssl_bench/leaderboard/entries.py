@@ -121,6 +121,7 @@ def entry_of(record: Record) -> Entry:
         trials=_count(cell.get("trials")),
         seed=text(cell.get("seed")),
         device=text(mapping(record.get("provenance")).get("device")),
+        code=text(mapping(record.get("provenance")).get("method_code")),
         cost=_numbers(record.get("cost")),
         scores=_numbers(record.get("metrics")),
         best=finite(best.get(measures[0].name)),

@@ -80,6 +80,8 @@ class Entry:
     """How many settings were tried in the search that these come from; None: not stated."""
     seed: str
     device: str
+    code: str
+    """Hash of the method's sources, which may change under one version; `-` where a record does not tell."""
     cost: Mapping[str, float]
     """What was measured of `seconds`, `parameters`, `images_seen` and others."""
     scores: Mapping[str, float] = field(metadata={"outcome": True})

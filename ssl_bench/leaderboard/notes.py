@@ -41,6 +41,15 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         )
     if any(len(cells) == 1 for row in rows for cells in row.cells):
         notes.append(words("n=1: a single run, which tells nothing of its spread."))
+    if changed := _changed(rows):
+        names = joined(list(changed), " and ")
+        notes.append(
+            words(
+                *names,
+                ": the code changed between runs of one row, under one version (`method_code` in their records): run "
+                "them again at one of the two.",
+            )
+        )
     if controls:
         names = joined(list(controls), " and ")
         notes.append(
@@ -53,6 +62,13 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         names = joined(list(bounds), " and ")
         notes.append(words(*names, ": an upper bound, which does not compete for bold."))
     return notes
+
+
+def _changed(rows: Iterable[Row]) -> dict[str, None]:
+    """Titles of rows whose runs come from more than one code of their method."""
+    return _titles(
+        row for row in rows if len({entry.code for cells in row.cells for entry in cells} - {MISSING}) > 1
+    )
 
 
 def making_notes(board: Board) -> list[tuple[Span, ...]]:

@@ -11,7 +11,7 @@ import signal
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class RayExecutor(Executor):
     def __init__(self, wanted: Wanted, config: RayConfig) -> None:
         super().__init__(wanted, config)
         self.gpus: float | None = None
+        self.leave: Callable[[], None] = ray.shutdown
         self.flights: list[Flight] = []
         self.lost: Counter[str] = Counter()
         self.desk: Any = None
@@ -86,18 +87,18 @@ class RayExecutor(Executor):
         """Join the cluster, or start one here."""
         if self.gpus is not None:
             return
-        connect(self.config.address)
+        self.leave = connect(self.config.address)
         try:
             asked = self.wanted.devices == "cuda" or "gpus" in self.config.model_fields_set
             self.gpus = gpu_share(self.wanted, self.config.gpus, asked=asked, nodes=nodes())
         except UsageError:
-            ray.shutdown()
+            self.leave()
             raise
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         if self.gpus is not None:
-            ray.shutdown()
+            self.leave()
             self.gpus = None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:

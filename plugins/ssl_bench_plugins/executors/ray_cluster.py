@@ -4,13 +4,16 @@ import contextlib
 import logging
 import os
 import platform
+import secrets
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
+from ray._raylet import Config
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -28,24 +31,54 @@ LOSS = 40.0
 """Seconds in which Ray notices that a node is lost."""
 
 
-def connect(address: str) -> None:
-    """Join the cluster, or start one for `local`. UsageError where there is none."""
+def connect(address: str) -> Callable[[], None]:
+    """Join the cluster, or start one for `local`; what is given leaves it again. UsageError where there is none."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray asks for, in a warning
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
     handler = signal.getsignal(signal.SIGTERM)
+    with contextlib.ExitStack() as stack:
+        if address == "local":
+            stack.enter_context(closed_to_others())
+        try:
+            # Ray has its workers import from the folder in which it is called: from one that holds no module.
+            with SafeEnvironment(), contextlib.chdir(Path(Path.cwd().anchor)):
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+        except Exception as error:  # Ray raises plain ones, too, as for a node that takes long to start.
+            raise UsageError(
+                f"--ray-address {address}: no Ray cluster can be joined there ({in_a_line(error)}); start one with "
+                "`ray start --head`, or leave the option out"
+            ) from error
+        finally:
+            # Ray takes SIGTERM for itself.
+            signal.signal(signal.SIGTERM, handler)
+        stack.callback(ray.shutdown)
+        return stack.pop_all().close
+
+
+@contextlib.contextmanager
+def closed_to_others() -> Iterator[None]:
+    """A cluster that is started meanwhile listens on this machine alone, and to whoever knows its token.
+
+    Whoever reaches a Ray cluster runs code on it. Older versions of Ray know no token, and do without.
+    """
+    settings = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # Ray's name for it, on Linux as well.
+    if "RAY_AUTH_MODE" not in os.environ:  # Else the user has seen to it.
+        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = {name: os.environ.get(name) for name in settings}
+    several = ray_constants.ENABLE_RAY_CLUSTER
+    os.environ.update(settings)
+    # Both have been read from the environment when Ray was imported.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    Config.initialize("")
     try:
-        # Ray has its workers import from the folder in which it is called: from one that holds no module.
-        with SafeEnvironment(), contextlib.chdir(Path(Path.cwd().anchor)):
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
-    except Exception as error:  # Ray raises plain ones, too, as for a node that takes long to start.
-        raise UsageError(
-            f"--ray-address {address}: no Ray cluster can be joined there ({in_a_line(error)}); start one with "
-            "`ray start --head`, or leave the option out"
-        ) from error
+        yield
     finally:
-        # Ray takes SIGTERM for itself.
-        signal.signal(signal.SIGTERM, handler)
+        ray_constants.ENABLE_RAY_CLUSTER = several
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({name: value} if value is not None else {})
+        Config.initialize("")
 
 
 def nodes() -> list[Node]:

@@ -79,9 +79,9 @@ class MemorySlots:
     def give_back(self, job: Job, device: str) -> None:
         """As `Slots.give_back`."""
         self.held[device].remove(job)
-        record = read_json(job.folder / "result.json") or {}
-        peak = record.get("cost", {}).get("peak_memory_bytes")
-        if peak:
+        cost = (read_json(job.folder / "result.json") or {}).get("cost")
+        peak = cost.get("peak_memory_bytes") if isinstance(cost, dict) else None
+        if isinstance(peak, int):
             self.peaks[job.shape] = max(self.peaks.get(job.shape, 0), peak)
 
     def _fits(self, jobs: Sequence[Job], capacity: int) -> bool:

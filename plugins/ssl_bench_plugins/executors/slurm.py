@@ -17,7 +17,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted, outcome_of
-from ssl_bench.lock import holder
+from ssl_bench.lock import working
 from ssl_bench.search_path import SafeEnvironment
 from ssl_bench.signals import waiting
 from ssl_bench_plugins.executors.configs import SlurmConfig
@@ -142,7 +142,7 @@ class SlurmExecutor(Executor):
             return None
         if not job.folder.is_dir():
             return outcome_of(job, REMOVED, seconds)
-        if holder(job.folder) is not None:
+        if working(job.folder) is not None:
             return outcome_of(job, ELSEWHERE, seconds)
         log = next(iter(desk.glob(f"{one.id}_*_log.out")), None)
         if log is None:

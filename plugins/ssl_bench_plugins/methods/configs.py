@@ -4,7 +4,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from ssl_bench.recipe import Tier
 from ssl_bench.specs import Found, MethodConfig, MethodSpec
+
+
+def short_average(alpha: str) -> dict[Tier, dict[str, Found]]:
+    """Tier defaults of a method's decay of moving averages, a field of its config: 0.9 in the small tiers.
+
+    Published decays average over a hundred steps or more, a small part of a published run and most of a small one.
+    """
+    kinds = {kind: Found({alpha: 0.9}) for kind in ("classification", "regression")}
+    return {"smoke": kinds, "lite": kinds}
 
 
 class SupervisedConfig(MethodConfig):
@@ -34,11 +44,7 @@ class MeanTeacherConfig(MethodConfig):
     # Classes survive strong colour changes, and weak ones leave little to be consistent about. A restored image does
     # not: a strongly perturbed input makes the teacher's target noisier.
     kind_defaults: ClassVar = {"classification": {"eta_mt": 3, "noise": "strong"}}
-    # An average over a hundred steps would be one over most of a run of hundreds.
-    tier_defaults: ClassVar = {
-        tier: {kind: Found({"alpha_mt": 0.9}) for kind in ("classification", "regression")}
-        for tier in ("smoke", "lite")
-    }
+    tier_defaults: ClassVar = short_average("alpha_mt")
 
 
 class ControlConfig(MeanTeacherConfig):

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ssl_bench.recipe import Recipe
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+from ssl_bench_plugins.methods.configs import short_average
 
 Boxes = Literal["none", "half", "toggle", "aspect"]
 Strength = Literal["none", "weak", "strong"]
@@ -75,6 +76,7 @@ class CutMixConfig(_Mixing):
     )
 
     kind_defaults: ClassVar = {"regression": {"gate": "none"}}
+    tier_defaults: ClassVar = short_average("alpha_cm")
 
 
 class FixMatchConfig(_Mixing):
@@ -119,6 +121,7 @@ class FixMatchConfig(_Mixing):
 
     # Two equal views always agree.
     kind_defaults: ClassVar = {"regression": {"target": "soft", "gate": "agreement", "weak": "weak"}}
+    tier_defaults: ClassVar = short_average("alpha_fm")
 
     def misplaced(self, task: TaskSpec) -> str | None:
         """Agreement of a view with itself, as well."""
@@ -179,6 +182,7 @@ class STConfig(_Mixing):
     cutout: bool = Field(True, description="a box of half of the rows is noise, and does not count")
 
     kind_defaults: ClassVar = {"regression": {"target": "soft", "cutout": False}}
+    tier_defaults: ClassVar = short_average("alpha_st")
 
     def unsuited(self, recipe: Recipe) -> str | None:
         """A run with a stage of no step."""
@@ -254,6 +258,8 @@ class BankConfig(MethodConfig):
         "weak", description="strength of the task's own perturbation of the bank's two views"
     )
     strong: Strength = Field("strong", description="the same of the student's")
+
+    tier_defaults: ClassVar = short_average("alpha_rb")
 
 
 def _needs_pictures(task: TaskSpec) -> str | None:

@@ -95,7 +95,7 @@ class PrevMatch(Method):
         number, *drawn = progress.draws.once(1 + 2 * config.pool).tolist()
         places, shares = drawn[: config.pool], drawn[config.pool :]
         chosen = sorted(range(there), key=places.__getitem__)[: 1 + int(number * MOST)]
-        # Exponentials over their sum are Dirichlet(1, ..., 1).
+        # Exponentials over their sum are Dirichlet(1, ..., 1); one of exactly 0 would leave nothing to divide by.
         waits = [-math.log1p(-share) or 1e-9 for share in shares[: len(chosen)]]
         found = []
         for place, wait in zip(chosen, waits, strict=True):

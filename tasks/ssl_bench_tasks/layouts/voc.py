@@ -120,11 +120,7 @@ class Voc(FolderDataset):
 
 def read_cls(data: bytes, path: Path) -> np.ndarray:
     """(H, W) uint8 of class ids: `GTcls.Segmentation` of a file of SBD."""
-    found = read_variable(data, path, "GTcls")
-    try:
-        ids = np.asarray(found["Segmentation"][0, 0])
-    except (IndexError, ValueError):
-        ids = np.empty(0)
+    ids = read_variable(data, path, "GTcls", "Segmentation")
     if ids.ndim != 2 or ids.dtype != np.uint8:
         raise DataError(f"{path} holds no GTcls.Segmentation of (H, W) uint8; fetch it again")
     return ids
