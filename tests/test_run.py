@@ -28,6 +28,8 @@ ARGUMENTS = [
         "cpu",
         "--jobs",
         "2",
+        "--backbones",
+        "unet-small",
     ),
     *("--checkpoint-seconds", "0.3"),
     *(

@@ -61,7 +61,7 @@ def arguments(tmp_path: Path) -> list[Any]:
                 255 - 12 * number,
                 channels=1 if task == "matting" else 3,
             )
-    given: list[Any] = ["--tasks", ",".join(TASKS), "--labels", "1/2"]
+    given: list[Any] = ["--tasks", ",".join(TASKS), "--labels", "1/2", "--backbones", "unet-small"]
     for task in TASKS:
         given += ["--data", f"{task}={tmp_path / task}"]
         given += ["--set", f"{task}.iterations=6", "--set", f"{task}.crop=8"]
