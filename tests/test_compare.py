@@ -191,11 +191,11 @@ def test_cells_agree_in_all_but_the_method_and_share_a_seed(tmp_path: Path) -> N
 def test_variants_are_told_apart(tmp_path: Path) -> None:
     registry = load_registry()
     plans = {
-        methods: make_plan(registry, Request(tasks="night", methods=methods, settings=settings)).cells[0]
-        for methods, settings in (
-            ("mt", ()),
-            ("mt:lambda_mt=0", ()),
-            ("mt:eta_mt=3", ("mt.alpha_mt=0.5",)),
+        name: make_plan(registry, Request(tasks="night", methods=methods, settings=settings)).cells[0]
+        for name, methods, settings in (
+            ("plain", "mt", ()),
+            ("of-weight-0", "mt:lambda_mt=0", ()),
+            ("slow", "mt:eta_mt=3", ("mt.alpha_mt=0.5",)),
         )
     }
     finished = store(
@@ -210,11 +210,11 @@ def test_variants_are_told_apart(tmp_path: Path) -> None:
     def chosen(methods: str) -> list[tuple[str, str]]:
         return [(one.entry.id, one.title) for one in choose_cells(finished, "night", methods).shown]
 
-    assert chosen("mt") == [("mt", "MT")]
-    assert chosen("mt:lambda_mt=0.0") == [("mt:lambda_mt=0", "MT (lambda_mt=0.0)")]
+    assert chosen("mt") == [("plain", "MT")]
+    assert chosen("mt:lambda_mt=0.0") == [("of-weight-0", "MT (lambda_mt=0.0)")]
     # What `--set` made of the rest does not matter, where no cell is without it.
-    assert chosen("mt:eta_mt=3") == [("mt:eta_mt=3", "MT (eta_mt=3)")]
-    assert [name for name, _ in chosen("mt,mt:lambda_mt=0")] == ["mt:lambda_mt=0", "mt"]
+    assert chosen("mt:eta_mt=3") == [("slow", "MT (eta_mt=3)")]
+    assert [name for name, _ in chosen("mt,mt:lambda_mt=0")] == ["of-weight-0", "plain"]
     assert len(choose_cells(finished, "night").shown) == 4
     with pytest.raises(UsageError, match="no finished cell of method 'mt:lambda_mt=2' for task 'night'"):
         choose_cells(finished, "night", "supervised,mt:lambda_mt=2")
