@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ssl_bench.channels import RGB, Channels
 from ssl_bench.dataset import digest
 from ssl_bench.execution import Execution
 from ssl_bench.lock import PATIENCE
@@ -49,6 +50,8 @@ class Cell:
     """Folders of further unlabelled images on this machine. Not part of the identity: `data` speaks for them."""
     classes: tuple[str, ...] = ()
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
+    channels: Channels = RGB
+    """What the images are made of. Not part of the identity: `data` speaks for it."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
     plugins: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +127,8 @@ class Cell:
         held_out = tuple(stored.get("held_out", ()))
         split = LabelSplit(stored["source"], stored["seed"], labeled, unlabeled, held_out)
         lists = {name: tuple(content.get(name, ())) for name in ("unlabeled", "classes", "trackers")}
-        return cls(**{**content, **lists, "split": split})
+        channels = Channels.from_json(content.get("channels", {}))
+        return cls(**{**content, **lists, "split": split, "channels": channels})
 
     def coordinates(self) -> dict[str, Any]:
         """What a record says of the cell: the identity's scalars, and the split in words and numbers."""
