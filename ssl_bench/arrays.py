@@ -57,7 +57,11 @@ def read_array(data: bytes) -> np.ndarray:
 
 def count_slices(path: Path) -> int | None:
     """How many images a stack holds; None for a single one. Raises DataError where the file cannot be read."""
-    shape = _read(path.read_bytes(), path).shape
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; put it right or take it out") from None
+    shape = array_of(data, path).shape
     if len(shape) == 2:
         return None
     if len(shape) == 3 and shape[2] < _NARROW <= shape[0]:
@@ -72,7 +76,7 @@ def count_slices(path: Path) -> int | None:
 
 def slice_of(data: bytes, path: Path, number: int | None) -> bytes:
     """One image of a stack, as the bytes of a `.npy` file. Raises DataError where it cannot be read."""
-    stack = _read(data, path)
+    stack = array_of(data, path)
     if number is not None and not (stack.ndim in (3, 4) and number < len(stack)):
         raise DataError(
             f"{path} has shape {stack.shape} and no slice {number}; an image and its target have equally many"
@@ -90,8 +94,8 @@ def slice_names(name: str, count: int) -> Iterator[tuple[int, str]]:
     return ((number, f"{name}/{number:0{digits}d}") for number in range(count))
 
 
-def _read(data: bytes, path: Path) -> np.ndarray:
-    """(slices, H, W), (slices, H, W, C) or (H, W)."""
+def array_of(data: bytes, path: Path) -> np.ndarray:
+    """What a file holds, (slices, H, W), (slices, H, W, C) or (H, W). Raises DataError where it cannot be read."""
     try:
         return read_array(data) if is_array(data) else _read_nifti(data)
     except Exception as error:  # Damaged files end in errors of many kinds.

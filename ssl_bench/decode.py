@@ -54,7 +54,7 @@ QUARTER_TURNS = frozenset({5, 6, 7, 8})
 """Orientations that swap width and height."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 259, 262, 339
+_BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _EXTRA, _SAMPLE_FORMAT = 258, 259, 262, 277, 338, 339
 _SIGNED = 2
 _JPEG_IN_TIFF = frozenset({6, 7})
 
@@ -223,6 +223,8 @@ def _about_tiff(picture: Image.Image, data: bytes) -> dict[str, Any]:
     tags = picture.tag_v2  # type: ignore[attr-defined]
     bits = tuple(tags.get(_BITS, (1,)))
     grey = tags.get(_PHOTOMETRIC) in (0, 1)
+    if 0 in tuple(tags.get(_EXTRA, ())):  # Of which Pillow leaves those out.
+        raise _NotRead(f"a TIFF of {tags.get(_CHANNELS, len(bits))} channels")
     return {
         "white": 2 ** min(bits[0], 16) - 1 if grey else 255,
         "from_white": tags.get(_PHOTOMETRIC) == 0,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image
 
-from ssl_bench.arrays import is_array, read_array
+from ssl_bench.arrays import array_of, is_array
 from ssl_bench.decode import FORMATS, Decoded, decode, orientation
 from ssl_bench.errors import DataError
 from ssl_bench.tiffs import MAGIC, count_pages, read_tiff, upright
@@ -49,7 +49,7 @@ def read_raster(data: bytes, path: Path, *, alpha: bool = False) -> Raster:
     Raises DataError where it cannot be read, or not at the values that it holds.
     """
     if is_array(data):
-        return _of(_image_of(read_array(data), path))
+        return _of(_image_of(array_of(data, path), path))
     if data.startswith(MAGIC) and not _shown_by_pillow(data):
         return _of(read_tiff(data, path, alpha=alpha))
     decoded = decode(data, path)
