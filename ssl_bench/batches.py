@@ -33,7 +33,7 @@ class StoredBatch(NamedTuple):
     """A batch as it is stored, on the host: bytes travel to the device, and floats are made there."""
 
     images: torch.Tensor
-    """(L + U, C, h, w) uint8."""
+    """(L + U, C, h, w) of any depth, as the data set has it."""
     valid: torch.Tensor
     """(L + U, 1, h, w) bool."""
     targets: torch.Tensor
@@ -137,8 +137,10 @@ class Window:
         )
 
     def cut_image(self, image: np.ndarray) -> torch.Tensor:
-        """(H, W, C) uint8 to (C, crop, crop) uint8, padded with a neutral colour."""
-        fill = torch.from_numpy(np.resize(np.array(PADDING, np.uint8), image.shape[2]))
+        """(H, W, C) of any depth to (C, crop, crop), padded with a neutral colour."""
+        top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
+        neutral = np.resize(np.array(PADDING) * (top / 255), image.shape[2])
+        fill = torch.from_numpy((neutral if top == 1 else np.rint(neutral)).astype(image.dtype))
         return self._cut(torch.from_numpy(image[self.box]).permute(2, 0, 1), fill, bilinear)
 
     def cut_target(self, target: np.ndarray, kind: Kind) -> torch.Tensor:
@@ -170,8 +172,8 @@ class Window:
 
 
 def as_images(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """(B, C, H, W) uint8 to float32 in [0, 1] on the device."""
-    return images.to(device, non_blocking=True).float().div_(255.0)
+    """(B, C, H, W) of any depth to float32 in [0, 1] on the device."""
+    return images.to(device, non_blocking=True).float().div_(_full_range(images))
 
 
 def as_target(target: torch.Tensor, kind: Kind, device: torch.device) -> Target:
@@ -185,7 +187,7 @@ def as_target(target: torch.Tensor, kind: Kind, device: torch.device) -> Target:
 
 
 def whole_image(image: np.ndarray, device: torch.device) -> torch.Tensor:
-    """A stored image (H, W, C) uint8 as a batch of one, uncropped."""
+    """A stored image (H, W, C) of any depth as a batch of one, uncropped."""
     return as_images(torch.from_numpy(image.transpose(2, 0, 1)[None].copy()), device)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from ssl_bench.channels import RGB, Channels
 from ssl_bench.dataset import Dataset, digest, listing
 from ssl_bench.errors import DataError
 from ssl_bench.execution import Execution
@@ -59,6 +60,8 @@ class Cell:
     """Folders of further unlabelled images on this machine. Not part of the identity: `data` speaks for them."""
     classes: tuple[str, ...] = ()
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
+    channels: Channels = RGB
+    """What the images are made of. Not part of the identity: `data` speaks for it."""
     trackers: tuple[str, ...] = ()
     """Who follows the run. Not part of the identity."""
     plugins: Mapping[str, str] = field(default_factory=dict)

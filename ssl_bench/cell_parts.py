@@ -14,7 +14,7 @@ from ssl_bench.method import Method
 from ssl_bench.registry import Registry
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import resolve
-from ssl_bench.task import Task
+from ssl_bench.task import make_task
 from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import SCRATCH, Weights
 
@@ -23,7 +23,7 @@ def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
     """The data that a cell was planned on. Raises DataError where it cannot be opened any more."""
     dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
     path, unlabeled = Path(cell.path) if cell.path else None, [Path(folder) for folder in cell.unlabeled]
-    return open_data(dataset, path, unlabeled, cell.classes)
+    return open_data(dataset, path, unlabeled, cell.classes, cell.channels)
 
 
 def require_same(cell: Cell, dataset: Dataset) -> None:
@@ -43,7 +43,7 @@ def build_method(
     cell: Cell, registry: Registry, classes: tuple[str, ...], weights: Weights = SCRATCH
 ) -> Method:
     """The cell's method with its networks at their initial weights, on the CPU; `weights` are what they start from."""
-    task: Task = resolve(registry.task(cell.task).task)(classes)
+    task = make_task(registry.task(cell.task), classes, cell.channels)
     spec = registry.method(cell.method)
     factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights, recipe_of(cell))
     with torch.random.fork_rng(devices=[]):

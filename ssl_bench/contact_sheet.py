@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ssl_bench.channels import eight_bit
 from ssl_bench.dataset import Dataset
 from ssl_bench.task import Task
 
@@ -23,7 +24,7 @@ def contact_sheet(task: Task, dataset: Dataset, names: Sequence[str]) -> Image.I
     """A sheet of (input, target) pairs, each with its id."""
     pictures: list[tuple[str, np.ndarray]] = []
     for name in names:
-        pictures.append((name, dataset.image(name)[..., :3]))
+        pictures.append((name, dataset.channels.drawn(dataset.image(name))))
         pictures.append(("", task.picture(eight_bit(dataset.target(name)))))
     return draw_sheet(
         [pictures[start : start + 2 * PAIRS] for start in range(0, len(pictures), 2 * PAIRS)], task
@@ -58,14 +59,6 @@ def heat(values: np.ndarray) -> np.ndarray:
     places = np.linspace(0, 1, len(HEAT))
     channels = [np.interp(values, places, HEAT[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, 2)).astype(np.uint8)
-
-
-def eight_bit(target: np.ndarray) -> np.ndarray:
-    """A stored target of any depth as uint8."""
-    if target.dtype == np.uint8:
-        return target
-    scale = 1.0 if target.dtype.kind == "f" else np.iinfo(target.dtype).max
-    return np.rint(np.clip(target / scale, 0, 1) * 255).astype(np.uint8)
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, task: Task, top: int) -> None:

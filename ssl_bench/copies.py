@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ssl_bench.channels import eight_bit
+
 SIDE = 32
 COPY_RMS, COPY_PIXEL, COPY_CORRELATION = 2.0, 8.0, 0.99
 NEAR_RMS = 5.0
@@ -34,14 +36,11 @@ class Print:
 
     @classmethod
     def of(cls, image: np.ndarray) -> "Print":
-        """That of (H, W, C) uint8."""
+        """That of (H, W, C) in the full range of its type; of more channels than three, of the first three."""
         content = hashlib.blake2b(repr((image.shape, image.dtype.str)).encode(), digest_size=16)
         content.update(np.ascontiguousarray(image).data)
-        grey = (
-            Image.fromarray(image[..., :3]).convert("L")
-            if image.shape[2] >= 3
-            else Image.fromarray(image[..., 0])
-        )
+        image = eight_bit(image[..., :3])
+        grey = Image.fromarray(image).convert("L") if image.shape[2] == 3 else Image.fromarray(image[..., 0])
         return cls(content.digest(), np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR)).ravel())
 
 

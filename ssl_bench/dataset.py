@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ssl_bench.channels import RGB, Channels
 from ssl_bench.errors import DataError
 
 VOID = 255
@@ -22,6 +23,8 @@ class Dataset(ABC):
     """The folder it was opened from; None for data made in memory."""
     classes: tuple[str, ...] = ()
     """Names of the classes, in the order of their ids; empty for regression."""
+    channels: Channels = RGB
+    """What its images are made of. Left as it is, they have as many channels as the task's class says."""
 
     train: Sequence[str]
     """Ids of training images that have a target."""
@@ -51,7 +54,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def image(self, name: str) -> np.ndarray:
-        """(H, W, C) uint8."""
+        """(H, W, C) uint8, uint16 or float32 in [0, 1]: the full range of the type is that from black to white."""
 
     @abstractmethod
     def target(self, name: str) -> np.ndarray:
@@ -76,6 +79,10 @@ class Dataset(ABC):
 
     def know_classes(self, names: tuple[str, ...]) -> None:
         """Be told what `classes` gave before; for a data set that would have to read masks to find out."""
+        return None
+
+    def know_channels(self, channels: Channels) -> None:
+        """Be told what `channels` gave before; for a data set that would have to read images to find out."""
         return None
 
     def protocol(self, labeled: Collection[str]) -> str:

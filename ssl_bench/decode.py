@@ -19,15 +19,25 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
+from ssl_bench.arrays import ARRAYS, is_array, read_array
 from ssl_bench.errors import DataError
+from ssl_bench.tiffs import MAGIC, describe_tiff, orientation_of
 
 _AVIF = find_spec("PIL._avif") is not None
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}) | (
-    frozenset({".avif"}) if _AVIF else frozenset()
+_HEIF = find_spec("pillow_heif") is not None
+EXTENSIONS = (
+    frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+    | ARRAYS
+    | (frozenset({".avif"}) if _AVIF else frozenset())
+    | (frozenset({".heic", ".heif"}) if _HEIF else frozenset())
 )
 """Of files that count as pictures, in lower case; names are compared without regard to case."""
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM", *(("AVIF",) if _AVIF else ()))
+FORMATS = (
+    *("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM"),
+    *(("AVIF",) if _AVIF else ()),
+    *(("HEIF",) if _HEIF else ()),
+)
 _ORIENTATION = 0x0112
 _TURNS: Mapping[int, Transpose] = MappingProxyType(
     {
@@ -44,7 +54,7 @@ QUARTER_TURNS = frozenset({5, 6, 7, 8})
 """Orientations that swap width and height."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 259, 262, 339
+_BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _EXTRA, _SAMPLE_FORMAT = 258, 259, 262, 277, 338, 339
 _SIGNED = 2
 _JPEG_IN_TIFF = frozenset({6, 7})
 
@@ -107,6 +117,10 @@ def decode(data: bytes, path: Path) -> Decoded:
                 raise
             return _decode(bare)
     except UnidentifiedImageError:
+        if data.startswith(MAGIC) and (what := describe_tiff(data)):
+            raise DataError(
+                f"{path} is {what}, which cannot serve here; save it as one channel of 8 or 16 bits"
+            ) from None
         raise DataError(
             f"{path} is no picture, whatever its name says (known: {', '.join(FORMATS)}); replace it or take it out"
         ) from None
@@ -127,13 +141,13 @@ def orientation(data: bytes) -> int:
 
     The pixels are not decoded.
     """
-    tiff = data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+    tiff = data.startswith(MAGIC)
     if not tiff and not any(mark in data for mark in (b"Exif", b"eXIf", b"Raw profile type", b"Orientation")):
         return 1
     try:
-        found = Image.open(io.BytesIO(data), formats=FORMATS).getexif().get(_ORIENTATION, 1)
+        found = _open(data).getexif().get(_ORIENTATION, 1)
     except Exception:
-        return 1
+        found = orientation_of(data) if tiff else 1
     return found if found in _TURNS else 1
 
 
@@ -142,7 +156,7 @@ def shown_otherwise(data: bytes) -> bool:
     if not data.startswith((b"P2", b"P5", b"II*\0", b"MM\0*")):
         return False
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        picture = _open(data)
         about = _ABOUT[picture.format or ""](picture, data)
     except Exception:
         return False
@@ -155,8 +169,20 @@ class _NotRead(Exception):
     """A kind of file whose numbers Pillow gets wrong."""
 
 
+def _open(data: bytes) -> Image.Image:
+    formats = [form for form in FORMATS if form != "HEIF"]
+    if _HEIF and data[4:8] == b"ftyp":
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        formats.append("HEIF")
+    return Image.open(io.BytesIO(data), formats=formats)
+
+
 def _decode(data: bytes) -> Decoded:
-    picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if is_array(data):
+        return _decode_array(data)
+    picture = _open(data)
     form = "JPEG" if picture.format == "MPO" else picture.format or ""
     about = _ABOUT[form](picture, data) if form in _ABOUT else {}
     pages = getattr(picture, "n_frames", 1) if form == "TIFF" else 1
@@ -169,6 +195,25 @@ def _decode(data: bytes) -> Decoded:
     return Decoded(upright, form, pages=pages, **about)
 
 
+def _decode_array(data: bytes) -> Decoded:
+    values = read_array(data)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim != 2:
+        raise _NotRead(f"an array of shape {values.shape} where one channel is wanted")
+    kind = values.dtype
+    if kind.kind == "f":
+        values = values.astype(np.float32)
+    elif kind == np.bool_:
+        values = values.astype(np.uint8)
+    elif kind.itemsize > 1:
+        wide = values.min() < 0 or values.max() > 65535
+        values = values.clip(-1, 2**31 - 1).astype(np.int32 if wide else np.uint16)
+    elif kind == np.int8:
+        values = values.astype(np.int32)
+    return Decoded(Image.fromarray(values), "NPY", white=255 if kind.itemsize == 1 else 65535)
+
+
 def _about_png(picture: Image.Image, data: bytes) -> dict[str, Any]:
     bits, colour = data[24], data[25]
     return {"white": 2**bits - 1 if colour in (0, 4) else 255, "shallow": bits == 16 and colour != 0}
@@ -178,6 +223,8 @@ def _about_tiff(picture: Image.Image, data: bytes) -> dict[str, Any]:
     tags = picture.tag_v2  # type: ignore[attr-defined]
     bits = tuple(tags.get(_BITS, (1,)))
     grey = tags.get(_PHOTOMETRIC) in (0, 1)
+    if 0 in tuple(tags.get(_EXTRA, ())):  # Of which Pillow leaves those out.
+        raise _NotRead(f"a TIFF of {tags.get(_CHANNELS, len(bits))} channels")
     return {
         "white": 2 ** min(bits[0], 16) - 1 if grey else 255,
         "from_white": tags.get(_PHOTOMETRIC) == 0,
@@ -219,6 +266,7 @@ _ABOUT: Mapping[str, Callable[[Image.Image, bytes], dict[str, Any]]] = MappingPr
         "WEBP": _about_webp,
         "JPEG": lambda picture, data: {"lossy": True},
         "AVIF": lambda picture, data: {"lossy": True},
+        "HEIF": lambda picture, data: {"lossy": True},
     }
 )
 

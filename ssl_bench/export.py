@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from ssl_bench import __version__
 from ssl_bench.backbone import Statistics, TaskNetwork
+from ssl_bench.channels import Channels
 from ssl_bench.errors import CellError, DataError, UsageError, first_line
 from ssl_bench.files import sweep, temporary_beside, write_json
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
-from ssl_bench.task import Task
+from ssl_bench.task import Task, make_task
 from ssl_bench.trained import Trained
 
 TOLERANCE = 1e-4
@@ -112,7 +113,7 @@ def describe(trained: Trained, form: str) -> dict[str, Any]:
         "cell": cell.id,
         "task": cell.task,
         "classes": list(task.classes),
-        "input": f"images: float32 (batch, {task.in_channels}, height, width) in [0, 1], RGB, of any size",
+        "input": f"images: float32 (batch, {task.in_channels}, height, width) in [0, 1], {_words(task)}, of any size",
         "output": f"prediction: float32 (batch, {task.out_channels}, height, width), "
         + (
             "probabilities of the classes; the class is the argmax over axis 1"
@@ -130,6 +131,7 @@ def describe(trained: Trained, form: str) -> dict[str, Any]:
         about["network"] = {
             "backbone": cell.backbone,
             "in_channels": task.in_channels,
+            **({} if task.input.are_rgb else {"channels": task.input.to_json()}),
             "out_channels": task.out_channels,
             "residual": task.residual,
             "stride": network.stride,
@@ -142,6 +144,11 @@ def describe(trained: Trained, form: str) -> dict[str, Any]:
             "are multiples of stride, run, crop, add the images where residual, activate as the task does"
         )
     return about
+
+
+def _words(task: Task) -> str:
+    """What the channels are, and which numbers of a file are 0 and 1."""
+    return "RGB" if task.input.are_rgb else f"{task.input}"
 
 
 def load_weights(path: Path, registry: Registry | None = None) -> Deployed:
@@ -157,8 +164,9 @@ def load_weights(path: Path, registry: Registry | None = None) -> Deployed:
         raise DataError(
             f"{path} is no file of `ssl-bench export --format weights`; export it again"
         ) from error
-    task: Task = resolve(registry.task(about["task"]).task)(tuple(about["classes"]))
     stated = about["network"]
+    channels = Channels.from_json(stated.get("channels", {}))
+    task = make_task(registry.task(about["task"]), tuple(about["classes"]), channels)
     build = resolve(registry.backbone(stated["backbone"]).backbone)
     bare = build(stated["backbone"], stated["in_channels"], stated["out_channels"])
     # By the file's own statistics, whatever the encoder's are taken to be today.

@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ssl_bench.channels import STATEMENT, read_statement
 from ssl_bench.class_table import PLAIN
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
@@ -74,6 +75,8 @@ class FolderDataset(FileDataset):
             found = self._find((CLASSES,))
             self._table = PLAIN if found is None else read_classes(found)
             self._classes = self.named_classes() or None
+        if stated := self._find((STATEMENT,)):
+            self._statement = read_statement(stated)
         self.notes = (*say_unread(self._unread), *self._table.notes)
 
     @classmethod

@@ -1,7 +1,7 @@
 """What the numbers of a picture file mean in each role: image, matte, class ids, trimap. Free of torch.
 
-Files are decoded, and turned upright, by `ssl_bench.decode`. 16-bit greyscale is kept whole; 16-bit colour is read at
-its upper byte in images, because Pillow has no deeper colour mode, and refused in mattes.
+Files are decoded, and turned upright, by `ssl_bench.decode`. Images of more bits or channels than 8-bit RGB are read by
+`ssl_bench.channels`; mattes of 16 bits of grey are kept whole, and of 16 bits a colour refused.
 """
 
 from collections import Counter
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ssl_bench.channels import RGB, eight_bit, read_image
 from ssl_bench.class_table import PLAIN, ClassTable
 from ssl_bench.dataset import VOID
 from ssl_bench.decode import EXTENSIONS, Decoded, decode
 from ssl_bench.errors import DataError
+from ssl_bench.rasters import color_bands
 
 MEND = "`ssl-bench data mend FOLDER --out COPY --map OLD=NEW,...` mends a copy"
 """The way out for masks whose numbers are not ids."""
@@ -38,6 +40,8 @@ class ColouredMask(DataError):
 
 def without_extension(name: str) -> str:
     """`a/b.c.PNG` to `a/b.c`; an ending that is not a picture's own belongs to the name."""
+    if name.lower().endswith(".nii.gz") and ".nii.gz" in EXTENSIONS:
+        return name[: -len(".nii.gz")]
     stem, dot, ending = name.rpartition(".")
     return stem if dot and f".{ending.lower()}" in EXTENSIONS else name
 
@@ -56,13 +60,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_picture(data: bytes, path: Path) -> np.ndarray:
-    """Any picture as (H, W, 3) uint8 RGB: grey is repeated, palettes are looked up, an alpha channel is dropped."""
-    decoded = decode(data, path)
-    deep = _deep(decoded, path)
-    if deep is None:
-        return _bands(decoded, path)[..., :3]
-    grey = (deep.astype(np.uint32) + 128) // 257 if deep.dtype == np.uint16 else np.rint(deep * 255)
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    """An 8-bit picture as (H, W, 3) RGB: grey is repeated, palettes are looked up, an alpha channel is dropped.
+
+    Raises DataError for other depths and numbers of channels, which `ssl_bench.channels` reads.
+    """
+    return read_image(data, path, RGB)
 
 
 def read_alpha(data: bytes, path: Path) -> np.ndarray:
@@ -77,14 +79,15 @@ def read_alpha(data: bytes, path: Path) -> np.ndarray:
     if decoded.shallow or decoded.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         what = "16 bits a colour" if decoded.shallow else f"colour mode {decoded.mode}"
         raise DataError(f"{path} has {what}, which is not read exactly; save the matte as one grey channel")
-    if decoded.form == "PPM" and decoded.white not in (255, 65535):
-        # Pillow rounds to 255 or 65535 steps, which this many do not divide.
+    if decoded.white not in (255, 65535) and (decoded.form == "PPM" or decoded.white > 255):
+        # Pillow rounds a PNM to 255 or 65535 steps, which this many do not divide, and leaves 12 bits as they are.
         values = decoded.values.astype(np.float32) / np.float32(decoded.white)
+        values = 1 - values if decoded.from_white else values
         return values[..., None] if values.ndim == 2 else _equal_bands(values, path)
     deep = _deep(decoded, path)
     if deep is not None:
         return deep[..., None]
-    bands = _bands(decoded, path)
+    bands = color_bands(decoded, path)
     grey = bands[..., :1]
     if bands.shape[2] == 3 or bool((bands[..., 3] == 255).all()):
         return _equal_bands(bands[..., :3], path)
@@ -100,7 +103,7 @@ def read_alpha(data: bytes, path: Path) -> np.ndarray:
 def read_opacity(data: bytes, path: Path) -> np.ndarray:
     """A matte as (H, W, 1) uint8 from the alpha channel of a picture, whatever its colours are."""
     decoded = decode(data, path)
-    bands = _bands(decoded, path)
+    bands = color_bands(decoded, path)
     if bands.shape[2] != 4:
         raise DataError(
             f"{path} has no alpha channel, which is the matte here; fetch it again or take it out"
@@ -118,7 +121,7 @@ def read_colors(data: bytes, path: Path, colors: np.ndarray, ids: np.ndarray) ->
     """
     decoded = decode(data, path)
     _require_exact(decoded, path)
-    bands = _bands(decoded, path)
+    bands = color_bands(decoded, path)
     if bands.shape[2] == 4 and not (bands[..., 3] == 255).all():
         raise DataError(f"{path} is transparent in places, where no colour is sure; save the mask as RGB")
     codes, keys = (_codes(array) for array in (bands, colors))
@@ -149,7 +152,7 @@ def read_indices(data: bytes, path: Path, table: ClassTable = PLAIN) -> np.ndarr
     if decoded.mode in _COLOURS and not decoded.shallow:
         if table.colours is not None and table.ids is not None:
             return read_colors(data, path, table.colours, table.ids)
-        raise ColouredMask(path, decoded.mode, count_colours(_bands(decoded, path)))
+        raise ColouredMask(path, decoded.mode, count_colours(color_bands(decoded, path)))
     if decoded.mode not in _IDS and not decoded.mode.startswith("I"):
         raise DataError(
             f"{path} is a picture of mode {decoded.mode}, not a mask of class ids; save it with one channel "
@@ -179,7 +182,8 @@ def read_indices(data: bytes, path: Path, table: ClassTable = PLAIN) -> np.ndarr
 def read_unknown(data: bytes, path: Path) -> np.ndarray:
     """A trimap's middle, (H, W) bool: whatever is neither 0 nor 255. Raises DataError for one of 0, 1 and 2."""
     decoded = decode(data, path)
-    grey = read_picture(data, path)[..., 0]
+    deep = _deep(decoded, path)
+    grey = color_bands(decoded, path)[..., 0] if deep is None else eight_bit(deep)
     if decoded.lossy:
         raise DataError(f"{path} is a trimap as {decoded.form}, which blurs its edges; save it as PNG")
     if grey.min() == 0 and grey.max() in (1, 2):
@@ -263,14 +267,3 @@ def _deep(decoded: Decoded, path: Path) -> np.ndarray | None:
         raise DataError(f"{path} has values outside 0 to {top}; save it with 8 or 16 bits")
     values = values.astype(kind)
     return top - values if decoded.from_white and kind is np.uint16 else values
-
-
-def _bands(decoded: Decoded, path: Path) -> np.ndarray:
-    """(H, W, 3) or, with an alpha channel, (H, W, 4) uint8."""
-    picture = decoded.picture
-    transparent = "transparency" in picture.info or picture.mode in ("LA", "PA", "La", "RGBA", "RGBa")
-    mode = "RGBA" if transparent else "RGB"
-    try:
-        return np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    except ValueError:
-        raise DataError(f"{path} has colour mode {picture.mode}, which is not read; save it as RGB") from None

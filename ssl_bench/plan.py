@@ -202,6 +202,7 @@ class _Planning:
             "path": str(source.path) if source.path else None,
             "unlabeled": tuple(map(str, source.unlabeled)),
             "classes": source.dataset.classes,
+            "channels": source.dataset.channels,
         }
         states: dict[LabelSplit, dict[str, str]] = {}
         backbones = self.backbones or [task.backbones[request.tier]]

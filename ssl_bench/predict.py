@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,16 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ssl_bench.arrays import count_slices, is_stack, slice_names, slice_of
+from ssl_bench.channels import read_image
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import read_json, write_bytes, write_json
-from ssl_bench.pictures import read_bytes, read_picture, without_extension
+from ssl_bench.pictures import read_bytes, without_extension
 from ssl_bench.scan import picture_files
+from ssl_bench.tiffs import text_of, write_tiff
 
 if TYPE_CHECKING:
+    from ssl_bench.task import Task
     from ssl_bench.trained import Trained
 
 LEGEND = "classes.json"
@@ -31,25 +36,45 @@ class Job:
 
     source: Path
     output: Path
+    slice: int | None = None
+    """Of a stack of images, which."""
+
+    def bytes(self) -> bytes:
+        """What is predicted. DataError where it cannot be read."""
+        data = read_bytes(self.source)
+        return slice_of(data, self.source, self.slice) if is_stack(self.source) else data
 
 
-def find_jobs(images: Sequence[Path], out: Path) -> list[Job]:
+def ending_of(task: "Task") -> str:
+    """What predictions are written as: TIFF where a picture is restored that is more than 8-bit RGB, else PNG."""
+    return ".tif" if task.restores and not task.input.are_rgb else ".png"
+
+
+def find_jobs(images: Sequence[Path], out: Path, ending: str = ".png") -> list[Job]:
     """A job for each picture file given, and for each in the folders given and below them, as `out`/NAME.png.
+
+    Of a stack each slice is a job, `out`/NAME/000.png and so on.
 
     Subfolders of a folder given are kept. Raises UsageError where there is none, where two would be written to one
     file, or where a file would be replaced by its own prediction; DataError as `picture_files`.
     """
     jobs: dict[Path, Job] = {}
     for source, name in _sources(images, out):
-        job = Job(source, out / f"{name}.png")
-        other = jobs.setdefault(job.output, job)
-        if other.source.resolve() != source.resolve():
-            raise UsageError(
-                f"{other.source} and {source} would both be written to {job.output}; predict them apart"
-            )
+        count = count_slices(source) if is_stack(source) else None
+        parts = [(None, name)] if count is None else slice_names(name, count)
+        for number, stem in parts:
+            _add(jobs, Job(source, out / f"{stem}{ending}", number))
     if not jobs:
         raise UsageError(f"no picture files in {', '.join(map(str, images))}; give files or folders of them")
     return list(jobs.values())
+
+
+def _add(jobs: dict[Path, Job], job: Job) -> None:
+    other = jobs.setdefault(job.output, job)
+    if other.source.resolve() != job.source.resolve():
+        raise UsageError(
+            f"{other.source} and {job.source} would both be written to {job.output}; predict them apart"
+        )
 
 
 def is_done(job: Job, cell: str) -> bool:
@@ -58,13 +83,9 @@ def is_done(job: Job, cell: str) -> bool:
         job.output.stat()
     except OSError:  # Not there, or a name that cannot be, as writing it will say.
         return False
+    made = _said(job.output)
     try:
-        with Image.open(job.output) as picture:
-            made = picture.info
-    except (OSError, ValueError, SyntaxError):
-        made = {}
-    try:
-        content = read_bytes(job.source)
+        content = job.bytes()
     except DataError:  # As reading it for a prediction will say; nothing is written then.
         return False
     if made.get(_CELL) == cell and made.get(_SOURCE) == hashlib.sha256(content).hexdigest():
@@ -74,17 +95,37 @@ def is_done(job: Job, cell: str) -> bool:
     )
 
 
+def _said(path: Path) -> Mapping[str, object]:
+    """What a prediction says of where it comes from."""
+    if path.suffix == ".tif":
+        try:
+            found = json.loads(text_of(path))
+        except (ValueError, RecursionError):
+            found = {}
+        return found if isinstance(found, dict) else {}
+    try:
+        with Image.open(path) as picture:
+            return {str(name): value for name, value in picture.info.items()}
+    except (OSError, ValueError, SyntaxError):
+        return {}
+
+
 def write_prediction(trained: "Trained", job: Job) -> None:
     """Predict one file. Raises DataError where it cannot be read, CellError where the prediction is not finite."""
-    data = read_bytes(job.source)
-    stored = trained.predict(read_picture(data, job.source))
-    about = PngInfo()
-    about.add_text(_CELL, trained.cell.id)
-    about.add_text(_SOURCE, hashlib.sha256(data).hexdigest())
-    buffer = io.BytesIO()
-    trained.task.to_file(stored).save(buffer, format="PNG", pnginfo=about)
+    data = job.bytes()
+    stored = trained.predict(read_image(data, job.source, trained.cell.channels))
+    about = {_CELL: trained.cell.id, _SOURCE: hashlib.sha256(data).hexdigest()}
+    if job.output.suffix == ".tif":
+        content = write_tiff(trained.task.input.stored(stored), json.dumps(about))
+    else:
+        chunks = PngInfo()
+        for name, value in about.items():
+            chunks.add_text(name, value)
+        buffer = io.BytesIO()
+        trained.task.to_file(stored).save(buffer, format="PNG", pnginfo=chunks)
+        content = buffer.getvalue()
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(job.output, buffer.getvalue(), durable=False)
+    write_bytes(job.output, content, durable=False)
 
 
 def write_legend(trained: "Trained", out: Path) -> Path | None:

@@ -78,6 +78,11 @@ class Preparation:
         self, dataset: Dataset, cut: Cut, dest: Path, to_file: ToFile, *, kind: tuple[str, str]
     ) -> None:
         """`kind`: names of task and layout, which the manifest tells. UsageError where `dest` is something else."""
+        if not dataset.channels.are_rgb:
+            raise DataError(
+                f"{dataset.path} has images of {dataset.channels}, and what is made here are PNG files of 8 bits; cut "
+                "them by a program of their own"
+            )
         self.dataset, self.cut, self.dest, self.to_file = dataset, cut, dest, to_file
         self.header = {
             "schema": SCHEMA,

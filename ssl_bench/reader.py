@@ -6,12 +6,24 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import numpy as np
 
+from ssl_bench.arrays import is_stack, slice_of
 from ssl_bench.cache import ArrayCache
+from ssl_bench.channels import (
+    RGB,
+    STATEMENT,
+    Channels,
+    Statement,
+    channels_of,
+    is_open,
+    narrowed,
+    read_image,
+    read_restored,
+    span,
+)
 from ssl_bench.class_table import PLAIN
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.decode import QUARTER_TURNS, orientation, shown_otherwise
@@ -20,10 +32,10 @@ from ssl_bench.pictures import (
     read_alpha,
     read_bytes,
     read_indices,
-    read_picture,
     read_unknown,
     require_classes,
 )
+from ssl_bench.rasters import Raster, read_raster
 from ssl_bench.samples import Sample
 
 Reader = Callable[[bytes, Path], np.ndarray]
@@ -31,7 +43,6 @@ TargetKind = Literal["indices", "picture", "alpha"]
 
 THREADS = min(4, os.cpu_count() or 1)
 """For what decodes every file."""
-_READERS: Mapping[TargetKind, Reader] = MappingProxyType({"picture": read_picture, "alpha": read_alpha})
 
 
 class FileDataset(Dataset):
@@ -41,7 +52,7 @@ class FileDataset(Dataset):
     """
 
     targets_are: ClassVar[TargetKind]
-    """Class ids (H, W), pictures (H, W, 3) or mattes (H, W, 1)."""
+    """Class ids (H, W), pictures of the images' channels (H, W, C) or mattes (H, W, 1)."""
     path: Path
 
     def __init__(self, path: Path, train: Mapping[str, Sample], test: Mapping[str, Sample]) -> None:
@@ -56,6 +67,8 @@ class FileDataset(Dataset):
         self._turns: dict[Path, int] = {}
         self._classes: tuple[str, ...] | None = ()
         self._table = PLAIN
+        self._statement = Statement()
+        self._channels: Channels | None = None
         self._digests: dict[Path, str] = {}
         self._stamps: dict[Path, tuple[int, ...] | None] = {}
         self._restated: set[Path] = set()
@@ -76,9 +89,63 @@ class FileDataset(Dataset):
         """The classes of a set that has some and names none."""
         return ()
 
+    @property
+    def channels(self) -> Channels:  # type: ignore[override]
+        """As `Dataset.channels`; found once, by the first training image and what its folder says."""
+        if self._channels is None:
+            self._channels = self.find_channels()
+        return self._channels
+
+    def know_channels(self, channels: Channels) -> None:
+        """As `Dataset.know_channels`."""
+        self._channels = channels
+
+    def find_channels(self) -> Channels:
+        """What the training images are made of: 8-bit RGB where none can be read, as reading them will say.
+
+        Where integers of more than 8 bits come without a stated range, all of them are read, restored pictures
+        included, and a note says which range their values speak for.
+        """
+        paths = {name: self._samples[name].image for name in (*self.train, *self.unlabeled)}
+        first = next(filter(None, (self._raster(name, path) for name, path in paths.items())), None)
+        if first is None:
+            return RGB
+        found = channels_of(first, self._statement)
+        if not is_open(found, self._statement):
+            return found
+
+        def values(place: tuple[str, Path | None]) -> np.ndarray | None:
+            raster = None if place[1] is None else self._raster(*place)
+            return None if raster is None or str(raster.values.dtype) != found.depth else raster.values
+
+        places: list[tuple[str, Path | None]] = [*paths.items()]
+        if self.targets_are == "picture":
+            places += [(name, self._samples[name].target) for name in self.train]
+        with ThreadPoolExecutor(THREADS) as pool:
+            low, high = span(pool.map(values, places))
+        known = narrowed(found, low, high)
+        if known.high < np.iinfo(np.dtype(found.depth)).max:
+            self.notes = (
+                *self.notes,
+                f"the training images are of {found.depth} and reach {high:g}: they are read with {known.high:g} as "
+                f"white; a {STATEMENT} beside their folders with `range = [BLACK, WHITE]` says otherwise",
+            )
+        return known
+
+    def _raster(self, name: str, path: Path) -> Raster | None:
+        """What a file holds, or None where it cannot be read."""
+        try:
+            data = self._bytes(name, path)
+            return read_raster(data, path, alpha=bool(self._statement.bands))
+        except DataError:
+            return None
+
     def image(self, name: str) -> np.ndarray:
-        """(H, W, 3) uint8. Raises DataError where the file cannot be read, as do `target` and `unknown`."""
-        return self._array("image", name, self._sample(name).image, read_picture)
+        """As `Dataset.image`. Raises DataError where the file cannot be read, as do `target` and `unknown`."""
+        channels = self.channels
+        return self._array(
+            "image", name, self._sample(name).image, lambda data, path: read_image(data, path, channels)
+        )
 
     def target(self, name: str) -> np.ndarray:
         """As `Dataset.target`. Raises DataError where there is none."""
@@ -97,7 +164,9 @@ class FileDataset(Dataset):
         """A target from its file's bytes, for layouts to override that store targets in a way of their own."""
         if self.targets_are == "indices":
             return read_indices(data, path, self._table)
-        return _READERS[self.targets_are](data, path)
+        if self.targets_are == "alpha":
+            return read_alpha(data, path)
+        return read_restored(data, path, self.channels)
 
     def _read_target(self, data: bytes, path: Path) -> np.ndarray:
         target = self.decode_target(data, path)
@@ -114,6 +183,7 @@ class FileDataset(Dataset):
                 digests = dict(zip(paths, pool.map(self._digest, paths), strict=True))
             self._digests.update(digests)
             content: list[object] = [self.targets_are, self.classes, *self._table.key]
+            content += [] if self.channels.are_rgb else [["channels", *self.channels.key]]
             for role, names in (("train", self.train), ("unlabeled", self.unlabeled), ("test", self.test)):
                 for name in names:
                     sample = self._samples[name]
@@ -223,12 +293,12 @@ class FileDataset(Dataset):
     def _array(self, role: str, name: str, path: Path, reader: Reader) -> np.ndarray:
         array = self._cache.get((role, name))
         if array is None:
-            array = self._decoded(path, reader)
+            array = self._decoded(path, reader, name)
             self._cache.put((role, name), array)
             self._shapes[role, name] = array.shape
         return array
 
-    def _decoded(self, path: Path, reader: Reader) -> np.ndarray:
+    def _decoded(self, path: Path, reader: Reader, name: str = "") -> np.ndarray:
         self._note(path)
         data = read_bytes(path)
         if path not in self._digests:
@@ -236,7 +306,17 @@ class FileDataset(Dataset):
         if (turn := orientation(data)) != 1:
             self._turns[path] = turn
         # A view of some channels would keep the others in memory.
-        return np.ascontiguousarray(reader(data, path))
+        return np.ascontiguousarray(reader(self._part(data, path, name), path))
+
+    def _bytes(self, name: str, path: Path) -> bytes:
+        return self._part(read_bytes(path), path, name)
+
+    def _part(self, data: bytes, path: Path, name: str) -> bytes:
+        """Of a stack the slice that a sample is; a file of one image as it is."""
+        sample = self._samples.get(name)
+        if sample is None or not is_stack(path):
+            return data
+        return slice_of(data, path, sample.slice)
 
     def _digest(self, path: Path) -> str:
         self._note(path)

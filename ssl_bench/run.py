@@ -24,7 +24,7 @@ from ssl_bench.registry import Registry
 from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
 from ssl_bench.specs import Kind, resolve_extra
 from ssl_bench.survey import files_of, survey
-from ssl_bench.weights import check_weights
+from ssl_bench.weights import check_channels, check_weights
 
 NOTES = 8
 """On one data set, before the rest is counted."""
@@ -98,6 +98,7 @@ def prepare_run(
     executor = start(wanted)
     try:
         executor.open()
+        check_channels(registry, cells)
         check_weights(registry, cells, lambda name: display.fetching(f"the pretrained weights of {name}"))
         check_data(plan, cells, display)
         if not resume:

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from ssl_bench.arrays import count_slices, is_stack, slice_names
 from ssl_bench.errors import DataError
 from ssl_bench.scan import folder_at, picture_files
 
@@ -94,6 +95,8 @@ class Sample:
     """What the image is laid over, where it is a cut-out."""
     block: tuple[int, int] | None = None
     """Which of the images that the files hold, where they hold many."""
+    slice: int | None = None
+    """Which image of a stack (`ssl_bench.arrays`) it is."""
 
     def paths(self) -> Iterator[Path]:
         """Those that there are."""
@@ -125,7 +128,7 @@ def collect(
     samples: dict[str, Sample] = {}
     for files in parts:
         left: list[Unread] = []
-        found = _pair(files, root, base, lone_targets, left)
+        found = dict(_slices(_pair(files, root, base, lone_targets, left)))
         if unread is not None:
             unread += left
         if any(name in taken or name in samples for name in found):
@@ -176,6 +179,21 @@ def _pair(
         name: Sample(path, targets.get(chosen[name] or ""), unknown.get(chosen[name] or name))
         for name, path in images.items()
     }
+
+
+def _slices(samples: Mapping[str, Sample]) -> Iterator[tuple[str, Sample]]:
+    """The samples, those of a stack one by one, with their numbers behind its name."""
+    for name, sample in samples.items():
+        count = count_slices(sample.image) if is_stack(sample.image) else None
+        if count is None:
+            yield name, sample
+            continue
+        for other in (sample.target, sample.unknown):
+            if other is not None and (not is_stack(other) or count_slices(other) != count):
+                raise DataError(
+                    f"{sample.image} is a stack of {count} slices, and {other} is none of as many; save it as one"
+                )
+        yield from ((one, replace(sample, slice=number)) for number, one in slice_names(name, count))
 
 
 def _continues(name: str, start: str) -> bool:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ssl_bench.batches import whole_image, whole_target
 from ssl_bench.cell_parts import open_cell_data, require_same
-from ssl_bench.contact_sheet import draw_sheet, eight_bit, heat
+from ssl_bench.channels import eight_bit
+from ssl_bench.contact_sheet import draw_sheet, heat
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
 from ssl_bench.trained import CPU, load
@@ -26,7 +27,7 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
         picture, stored = dataset.image(name), dataset.target(name)
         image, target = whole_image(picture, CPU), whole_target(stored, task.kind, CPU)
         row = [
-            (name, picture[..., :3]),
+            (name, dataset.channels.drawn(picture)),
             ("label", task.picture(eight_bit(stored))),
             ("prediction", _drawn(task, task.activate(method.predict(image)))),
         ]

@@ -27,7 +27,18 @@ def check_single_rows(registry: Registry, cells: Iterable[Cell]) -> None:
         asked = execution_of(cell).micro_batches
         if 1 not in _rows(cell, registry, asked):
             continue
-        key = repr((cell.task, cell.classes, cell.backbone, cell.method, cell.config, cell.recipe, asked))
+        key = repr(
+            (
+                cell.task,
+                cell.classes,
+                cell.channels,
+                cell.backbone,
+                cell.method,
+                cell.config,
+                cell.recipe,
+                asked,
+            )
+        )
         if key not in known:
             known[key] = backbone_at_fault(cell, registry, asked)
         if known[key]:
@@ -77,7 +88,7 @@ def _fewest_rows(cell: Cell, registry: Registry, rows: list[int]) -> dict[str, i
     from ssl_bench.backbone import network_factory
     from ssl_bench.method import Batch, Progress
     from ssl_bench.parts import Draws
-    from ssl_bench.task import Target
+    from ssl_bench.task import Target, make_task
 
     fewest: dict[str, int] = {}
 
@@ -92,7 +103,7 @@ def _fewest_rows(cell: Cell, registry: Registry, rows: list[int]) -> dict[str, i
             logits: torch.Tensor = self.head(images)
             return logits
 
-    task = resolve(registry.task(cell.task).task)(cell.classes)
+    task = make_task(registry.task(cell.task), cell.classes, cell.channels)
     spec, recipe = registry.method(cell.method), recipe_of(cell)
     factory = network_factory(
         lambda name: BackboneSpec(name=name, backbone=StandIn), task, cell.backbone, cell.seed
@@ -124,8 +135,9 @@ def _fails(cell: Cell, registry: Registry, name: str) -> bool:
     import torch
 
     from ssl_bench.backbone import TaskNetwork
+    from ssl_bench.task import make_task
 
-    task, side = resolve(registry.task(cell.task).task)(cell.classes), recipe_of(cell).crop
+    task, side = make_task(registry.task(cell.task), cell.classes, cell.channels), recipe_of(cell).crop
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         made: nn.Module = resolve(registry.backbone(name).backbone)(name, task.in_channels, task.out_channels)
         network = TaskNetwork(made, in_channels=task.in_channels, residual=False).train()

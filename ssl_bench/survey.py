@@ -23,7 +23,7 @@ Prints = Sequence[tuple[str, Print]]
 
 @dataclass
 class Values:
-    """Range and mean of stored values, by the depth they are stored in."""
+    """Range and mean of the numbers in files."""
 
     low: float = np.inf
     high: float = -np.inf
@@ -98,6 +98,8 @@ def survey(
 
     Images made in memory are passed over.
     """
+    with contextlib.suppress(DataError):  # It is said of each image.
+        _ = dataset.channels
     found = Survey(notes=list(dataset.notes))
     train, unlabeled, test = (
         [name for name in names if dataset.place(name) is not None]
@@ -145,12 +147,14 @@ def _see(dataset: Dataset, name: str, kind: Kind, report: Callable[[], None], *,
         counted = np.bincount(target.ravel(), minlength=VOID + 1) if is_ids else Values.of(target)
     size = (image.shape[1], image.shape[0])
     depth = "" if target is None else str(target.dtype)
-    return _Seen(name, "", Print.of(image), size, Values.of(image), depth, counted)
+    channels = dataset.channels
+    numbers = image if channels.are_rgb else channels.stored(image)
+    return _Seen(name, "", Print.of(image), size, Values.of(numbers), depth, counted)
 
 
 def _add(found: Survey, one: _Seen) -> None:
     if one.fault:
-        found.faults.append(one.fault)
+        found.faults += [] if one.fault in found.faults else [one.fault]
         return
     found.sizes[one.size] += 1
     found.images.add(one.values)
@@ -224,7 +228,8 @@ def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
         return
     for dtype, values in found.targets.items():
         top = 1 if dtype.startswith("float") else np.iinfo(dtype).max
-        if values.high <= top / 128:
+        # Of 16 bits, a range of 14 and fewer is rather a camera's.
+        if values.high <= (top / 4 if dtype == "uint16" else top / 128):
             found.notes.append(f"targets of {dtype} reach {values.high:g} only, where {top} is white")
     if len(found.targets) > 1:
         found.notes.append(f"targets are stored in several depths: {', '.join(sorted(found.targets))}")

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ssl_bench.channels import RGB, Channels
 from ssl_bench.dataset import VOID
 from ssl_bench.distributed import mean_over_processes
 from ssl_bench.errors import UsageError
 from ssl_bench.parts import Draws
-from ssl_bench.specs import Kind
+from ssl_bench.specs import Kind, TaskSpec, resolve
 
 Strength = Literal["none", "weak", "strong"]
 
@@ -67,13 +68,28 @@ class Task(ABC):
     """
 
     kind: ClassVar[Kind]
-    in_channels: ClassVar[int] = 3
+    in_channels: int = 3
+    """Of images; where a data set says that it has others than 8-bit RGB, as many as that has (`receive`)."""
     residual: ClassVar[bool] = False
     """The network's output is added to its input (restoration)."""
+    input: Channels = RGB
+    """What images are made of."""
 
     def __init__(self, classes: tuple[str, ...] = ()) -> None:
         """`classes`: names of a data set's classes; empty for regression."""
         self.classes = classes
+
+    def receive(self, channels: Channels) -> Self:
+        """Be told, before anything else is asked, what the images are made of."""
+        self.input = channels
+        if channels.count != RGB.count:
+            self.in_channels = channels.count
+        return self
+
+    @property
+    def restores(self) -> bool:
+        """Whether the label is a picture of the image's own channels, and is stored as images are."""
+        return False
 
     @property
     @abstractmethod
@@ -112,14 +128,16 @@ class Task(ABC):
         """A label for the eye: class ids (H, W) or image (H, W, O) uint8, to (H, W, 3) uint8."""
 
     def stored(self, prediction: Tensor) -> np.ndarray:
-        """T(x) of one image (1, O, H, W) as data sets store labels: ids (H, W) or an image (H, W, O), uint8.
+        """T(x) of one image (1, O, H, W) as data sets give labels: ids (H, W) or an image (H, W, O), uint8.
 
-        A task that needs finer steps may give uint16. Large images come in bands of whole rows.
+        A task that restores gives what its images are, uint16 or float32 where these are; one that needs finer steps
+        may give uint16. Large images come in bands of whole rows.
         """
         label = self.decode(prediction)[0].cpu().numpy()
         if self.kind == "classification":
             return label.astype(np.uint8)
-        return np.rint(label.transpose(1, 2, 0) * 255).astype(np.uint8)
+        image, depth = label.transpose(1, 2, 0), self.input.type if self.restores else np.uint8
+        return image if depth is np.float32 else np.rint(image * np.iinfo(depth).max).astype(depth)
 
     def to_file(self, stored: np.ndarray) -> Image.Image:
         """What is written to a PNG file for a stored label: ids as they are, in the colours of `picture`; one
@@ -138,6 +156,12 @@ class Task(ABC):
         raise UsageError(
             f"{stored.shape[2]} channels of {stored.dtype} are no PNG; override {type(self).__name__}.to_file"
         )
+
+
+def make_task(spec: TaskSpec, classes: tuple[str, ...], channels: Channels = RGB) -> Task:
+    """The task of a data set that has these classes and channels."""
+    task: Task = resolve(spec.task)(classes)
+    return task.receive(channels)
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:

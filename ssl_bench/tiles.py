@@ -60,7 +60,7 @@ def spans(length: int, stride: int) -> list[Span]:
 def prediction_bands(
     predict: Callable[[Tensor], Tensor], image: np.ndarray, stride: int, device: torch.device
 ) -> Iterator[Tensor]:
-    """`predict`, (B, C, H, W) in [0, 1] to (B, O, H, W), of an image (H, W, C) uint8, in bands of whole rows.
+    """`predict`, (B, C, H, W) in [0, 1] to (B, O, H, W), of an image (H, W, C) of any depth, in bands of whole rows.
 
     Each band is (1, O, rows, W), and valid until the next is asked for. An image of up to `WHOLE` pixels is one
     band, predicted whole. Memory beyond the image is that of one tile and of one row of tiles.

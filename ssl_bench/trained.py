@@ -2,7 +2,7 @@
 
 from ssl_bench.trained import load
 trained = load(Path("runs/cells/ID"))
-mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size
+mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Trained:
         return self.task.activate(self.method.predict(images.to(self.device)))
 
     def bands(self, image: np.ndarray) -> Iterator[Tensor]:
-        """T(x) of an image (H, W, C) uint8, in bands of whole rows from the top; one band where it is small.
+        """T(x) of an image (H, W, C) of any depth, in bands of whole rows from the top; one band where it is small.
 
         Each is (1, O, rows, W), and to be used before the next is asked for. CellError where it is not finite.
         """
@@ -65,7 +65,7 @@ class Trained:
             yield band
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """The label of an image (H, W, C) uint8 as the task stores it (`Task.stored`)."""
+        """The label of an image (H, W, C), as a data set gives it, as the task stores it (`Task.stored`)."""
         return np.concatenate([self.task.stored(band) for band in self.bands(image)])
 
 

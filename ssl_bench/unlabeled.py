@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssl_bench.channels import Channels
 from ssl_bench.dataset import Dataset, digest
 from ssl_bench.errors import DataError
 from ssl_bench.reader import FileDataset
@@ -26,7 +27,7 @@ class WithUnlabeled(Dataset):
     def __init__(self, base: Dataset, folders: Sequence[Path]) -> None:
         """Raises DataError for a folder that is not there or holds no picture."""
         samples: dict[str, Sample] = {}
-        notes = [*base.notes]
+        notes: list[str] = []
         for number, folder in enumerate(folders, start=1):
             require_folder(folder)
             left: list[Unread] = []
@@ -48,7 +49,23 @@ class WithUnlabeled(Dataset):
         self.path = base.path or folders[0]
         self.train, self.test = base.train, base.test
         self.unlabeled = (*base.unlabeled, *samples)
-        self.notes = tuple(notes)
+        self._own_notes = notes
+
+    @property
+    def notes(self) -> Sequence[str]:  # type: ignore[override]
+        """Those of the data set, and of the further folders."""
+        return (*self._base.notes, *self._own_notes)
+
+    @property
+    def channels(self) -> Channels:  # type: ignore[override]
+        """Those of the data set, which the further images must have as well."""
+        found = self._base.channels
+        self._extra.know_channels(found)
+        return found
+
+    def know_channels(self, channels: Channels) -> None:
+        """As `Dataset.know_channels`."""
+        self._base.know_channels(channels)
 
     @property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -61,7 +78,10 @@ class WithUnlabeled(Dataset):
 
     def image(self, name: str) -> np.ndarray:
         """As `Dataset.image`."""
-        return (self._extra if name in self._names else self._base).image(name)
+        if name not in self._names:
+            return self._base.image(name)
+        self._extra.know_channels(self.channels)
+        return self._extra.image(name)
 
     def target(self, name: str) -> np.ndarray:
         """As `Dataset.target`. Raises DataError for one of the further images."""
@@ -89,6 +109,7 @@ class WithUnlabeled(Dataset):
 
     def fingerprint(self) -> str:
         """Of the data set's fingerprint and of the further images' ids and bytes."""
+        self._extra.know_channels(self.channels)
         return digest([self._base.fingerprint(), self._extra.fingerprint()], length=64)
 
     def content(self, names: Collection[str], readable: Collection[str]) -> str:
@@ -117,13 +138,19 @@ class WithUnlabeled(Dataset):
 
 
 def open_data(
-    dataset: type[Dataset], path: Path | None, unlabeled: Sequence[Path] = (), classes: tuple[str, ...] = ()
+    dataset: type[Dataset],
+    path: Path | None,
+    unlabeled: Sequence[Path] = (),
+    classes: tuple[str, ...] = (),
+    channels: Channels | None = None,
 ) -> Dataset:
     """The data set in a folder, or in memory, with further unlabelled images.
 
-    `classes`: what `classes` gave before, where that is known. Raises DataError as `Dataset.open`.
+    `classes`, `channels`: what these gave before, where that is known. Raises DataError as `Dataset.open`.
     """
     opened = dataset.open(path)
     if classes:
         opened.know_classes(classes)
+    if channels is not None:
+        opened.know_channels(channels)
     return WithUnlabeled(opened, unlabeled) if unlabeled else opened

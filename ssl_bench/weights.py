@@ -96,7 +96,7 @@ def check_weights(registry: Registry, cells: Iterable[Cell], report: Callable[[s
             continue
         weights = Weights(cell.pretrained, cell.weights)
         names = [cell.backbone, *registry.method(cell.method).config(**cell.config).backbones()]
-        channels = resolve(registry.task(cell.task).task).in_channels
+        channels = _in_channels(cell, registry)
         for name in names:
             spec = registry.backbone(name)
             key = (name, weights, channels)
@@ -104,3 +104,22 @@ def check_weights(registry: Registry, cells: Iterable[Cell], report: Callable[[s
                 seen.add(key)
                 report(name)
                 weights.load(spec, resolve(spec.backbone)(name, channels, 2), name)
+
+
+def check_channels(registry: Registry, cells: Iterable[Cell]) -> None:
+    """UsageError for a task that adds a network's output to images of another number of channels."""
+    for cell in {(cell.task, cell.channels): cell for cell in cells if not cell.channels.are_rgb}.values():
+        from ssl_bench.task import make_task
+
+        task = make_task(registry.task(cell.task), cell.classes, cell.channels)
+        if task.residual and task.in_channels != task.out_channels:
+            raise UsageError(
+                f"task '{cell.task}' adds what a network gives, of {task.out_channels} channels, to the image, and its "
+                f"images have {task.in_channels}; name the ones to read as `bands` in data.toml"
+            )
+
+
+def _in_channels(cell: Cell, registry: Registry) -> int:
+    from ssl_bench.task import make_task
+
+    return make_task(registry.task(cell.task), cell.classes, cell.channels).in_channels

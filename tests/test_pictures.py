@@ -62,13 +62,15 @@ def test_every_mode_becomes_rgb() -> None:
     assert one.tolist() == [[[0] * 3, [255] * 3]]
 
 
-def test_sixteen_bits_are_scaled_to_eight() -> None:
-    deep = np.array([[0, 128, 129, 257, 65535, 32896]], np.uint16)
-    found = read_picture(encode(Image.fromarray(deep)), WHERE)
-    assert found.dtype == np.uint8
-    assert found[0, :, 1].tolist() == [0, 0, 1, 1, 255, 128]  # round(v / 257)
-    colour = np.array([[[0, 257 * 9, 65535]]], np.uint16)
-    assert read_picture(png(colour, 2, 16), WHERE).tolist() == [[[0, 9, 255]]]
+def test_sixteen_bits_are_no_eight() -> None:
+    for deep in (
+        encode(Image.fromarray(np.array([[0, 128, 65535]], np.uint16))),
+        png(np.array([[[0, 257 * 9, 65535]]], np.uint16), 2, 16),
+    ):
+        with pytest.raises(
+            DataError, match=r"x\.png has \d channels? of uint16, and .* RGB of 8 bits; save them"
+        ):
+            read_picture(deep, WHERE)
 
 
 def test_orientation_is_applied() -> None:

@@ -31,12 +31,12 @@ def data() -> None:
 def show(task: str, data: Path | None, dataset: str | None, out: Path, count: int, split: str) -> None:
     """Write a contact sheet of TASK: each input beside its target."""
     from ssl_bench.contact_sheet import contact_sheet
-    from ssl_bench.specs import resolve
+    from ssl_bench.task import make_task
 
     spec, opened = open_task_data(task, data, dataset)
     names = opened.train if split == "train" else opened.test
     shown = names[:count]
-    sheet = contact_sheet(resolve(spec.task)(opened.classes), opened, shown)
+    sheet = contact_sheet(make_task(spec, opened.classes, opened.channels), opened, shown)
     try:
         sheet.save(out, format="PNG")
     except OSError as error:

@@ -91,6 +91,7 @@ def _print(opened: "Dataset", found: "Survey", kind: "Kind") -> None:
         shown = ", ".join(f"{width} x {height} px ({count})" for (width, height), count in sizes)
         more = f" and {number_of(len(found.sizes) - 3, 'other size')}" if len(found.sizes) > 3 else ""
         rows += [("sizes", shown + more), ("images", f"values {found.images}")]
+    rows += [] if opened.channels.are_rgb else [("channels", str(opened.channels))]
     rows += [("targets", f"{dtype} values {values}") for dtype, values in sorted(found.targets.items())]
     rows += [] if found.duplicates else [("duplicates", "none, within training or test or across them")]
     for title, text in rows:

@@ -39,6 +39,7 @@ def prepare(
     from ssl_bench.prepare import Cut, Preparation
     from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
+    from ssl_bench.task import make_task
 
     if (crop is None) == (resize is None):
         raise UsageError("give either --crop N or --resize LONGSIDE")
@@ -54,7 +55,7 @@ def prepare(
     opened = resolve(spec.dataset).open(source)
     for note in opened.notes:
         click.echo(f"note: {note}")
-    to_file = resolve(registry.task(spec.task).task)(opened.classes).to_file
+    to_file = make_task(registry.task(spec.task), opened.classes, opened.channels).to_file
     cut = Cut(crop=crop, stride=stride, resize=resize)
     work = Preparation(opened, cut, out, to_file, kind=(spec.task, spec.name))
     if work.done:

@@ -28,7 +28,7 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     from ssl_bench.cli.progress import progress_bar
     from ssl_bench.devices import find_devices
     from ssl_bench.files import require_writable
-    from ssl_bench.predict import find_jobs, is_done, write_legend, write_prediction
+    from ssl_bench.predict import ending_of, find_jobs, is_done, write_legend, write_prediction
     from ssl_bench.results import ResultStore
 
     folder = ResultStore(runs).find(cell)
@@ -41,6 +41,8 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     keep_heap()
     trained = load(folder, load_registry(), torch.device(find_devices("auto")[0]))
+    if ending_of(trained.task) != ".png":
+        jobs = find_jobs(images, out, ending_of(trained.task))
     waiting = [job for job in jobs if not is_done(job, trained.cell.id)]
     require_writable(out, "--out")
     legend = write_legend(trained, out)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssl_bench.cell_parts import open_cell_data, require_same
+from ssl_bench.channels import eight_bit
 from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_scores
 from ssl_bench.compare.regions import Box, difference, find_boxes
-from ssl_bench.contact_sheet import eight_bit
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
@@ -70,7 +70,7 @@ def make_outputs(
         rows.append(
             Row(
                 name,
-                images[place][..., :3],
+                dataset.channels.drawn(images[place]),
                 task.picture(eight_bit(target)),
                 tuple(task.picture(eight_bit(output)) for output in outputs),
                 tuple(found.get(name) for found in scores),

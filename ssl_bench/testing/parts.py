@@ -19,8 +19,12 @@ from ssl_bench.executor import Executor, Wanted
 from ssl_bench.registry import Registry
 from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
 from ssl_bench.splits import LabelSplit
+from ssl_bench.task import make_task
 from ssl_bench.testing.findings import Check
 from ssl_bench.tracker import Tracker
+
+DEPTHS = (np.uint8, np.uint16, np.float32)
+"""Of images."""
 
 
 def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
@@ -63,11 +67,16 @@ def _roles_fault(dataset: Dataset) -> str | None:
 
 
 def _pictures_fault(dataset: Dataset, spec: DatasetSpec, registry: Registry) -> str | None:
-    task = resolve(registry.task(spec.task).task)(dataset.classes)
+    task = make_task(registry.task(spec.task), dataset.classes, dataset.channels)
     for name in (dataset.train[0], dataset.test[0]):
         image, target = dataset.image(name), dataset.target(name)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != task.in_channels:
-            return f"image '{name}' is {image.shape} {image.dtype}, not (H, W, {task.in_channels}) uint8"
+        if image.dtype not in DEPTHS or image.ndim != 3 or image.shape[2] != task.in_channels:
+            return (
+                f"image '{name}' is {image.shape} {image.dtype}, not (H, W, {task.in_channels}) uint8, uint16 or "
+                "float32; state other channels in `channels`"
+            )
+        if image.dtype.kind == "f" and (image.min() < 0 or image.max() > 1):
+            return f"image '{name}' leaves [0, 1]"
         wanted = image.shape[:2] if task.kind == "classification" else (*image.shape[:2], task.out_channels)
         if target.shape != wanted:
             return f"target '{name}' is {target.shape}, not {wanted}"

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 
 from ssl_bench.parts import Draws, Part
-from ssl_bench.specs import TaskSpec, resolve
+from ssl_bench.specs import TaskSpec
 from ssl_bench.splits import is_number
 from ssl_bench.statistics.images import image_scores
-from ssl_bench.task import Scores, Target, Task
+from ssl_bench.task import Scores, Target, make_task
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import HEIGHT, WIDTH
 
 
 def task_checks(spec: TaskSpec) -> Iterator[Check]:
     """The checks of a task."""
-    task: Task = resolve(spec.task)(("zero", "one", "two") if spec.kind == "classification" else ())
+    task = make_task(spec, ("zero", "one", "two") if spec.kind == "classification" else ())
     generator = torch.Generator().manual_seed(0)
     channels = task.out_channels
     logits = torch.randn(2, channels, HEIGHT, WIDTH, generator=generator)

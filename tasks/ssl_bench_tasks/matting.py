@@ -18,7 +18,7 @@ class Matting(ImageRegression):
     exactly as it is, up to clipping. A blur would blur alpha with it: the strong one stays within 1 px.
     """
 
-    channels: ClassVar[int] = 1
+    channels: ClassVar[int | None] = 1
     perturbations: ClassVar[Mapping[Strength, Perturbation]] = {
         "weak": Photometric(jitter=0.1, hue=0.1, noise=(0.0, 0.01)),
         "strong": Photometric(jitter=0.4, hue=0.4, noise=(0.01, 0.05), blur=1.0, gray=0.2),

@@ -22,6 +22,7 @@ Range = tuple[float, float]
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 GREY_AXIS = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
 """The cross product with (1, 1, 1) / sqrt(3), as a matrix."""
+RGB_CHANNELS = 3
 UNBLURRED = 0.1
 """Sigma in px at which a sampled Gaussian is the unit impulse."""
 SHARP = 0.5
@@ -33,7 +34,7 @@ READ_NOISE = 0.25
 def perturb(
     by_strength: Mapping[Strength, Perturbation], images: Tensor, draws: Draws, strength: Strength
 ) -> Tensor:
-    """Images (B, 3, H, W) in [0, 1] changed as `by_strength` says; the images themselves for `none`."""
+    """Images (B, C, H, W) in [0, 1] changed as `by_strength` says; the images themselves for `none`."""
     if strength == "none":
         return images
     # Autocast would round the images themselves to bfloat16.
@@ -43,7 +44,11 @@ def perturb(
 
 @dataclass(frozen=True)
 class Photometric:
-    """Other light, another camera's colours, a little noise, and perhaps another focus."""
+    """Other light, another camera's colours, a little noise, and perhaps another focus.
+
+    Hue, saturation and grey are of red, green and blue. Images of any other number of channels have each channel
+    multiplied by a gain of its own instead, as a sensor's bands differ from the next one's.
+    """
 
     jitter: float
     """Brightness, contrast and saturation are multiplied by 1 - jitter to 1 + jitter."""
@@ -57,7 +62,9 @@ class Photometric:
     """Share of rows that lose their colour."""
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
-        """(B, 3, H, W) to the same, not clamped."""
+        """(B, C, H, W) to the same, not clamped."""
+        if images.shape[1] != RGB_CHANNELS:
+            return self._other_bands(images, draws)
         factor = (1 - self.jitter, 1 + self.jitter)
         ranges = (
             factor,
@@ -73,6 +80,19 @@ class Photometric:
         brightness, contrast, saturation, hue, gray, sharp, sigma, level = drawn
         saturation = torch.where(gray < self.gray, 0.0, saturation)
         changed = color_jitter(images, brightness, contrast, saturation, hue)
+        if self.blur:
+            changed = blur(changed, torch.where(sharp < SHARP, UNBLURRED, sigma), self.blur)
+        return changed + level * _noise(images, draws)
+
+    def _other_bands(self, images: Tensor, draws: Draws) -> Tensor:
+        """Brightness and contrast of the image, a gain of each channel, focus and noise."""
+        factor, channels = (1 - self.jitter, 1 + self.jitter), images.shape[1]
+        ranges = (factor, factor, (0, 1), (UNBLURRED, self.blur), self.noise, *[factor] * channels)
+        brightness, contrast, sharp, sigma, level, *gains = _uniform(images, draws, *ranges)
+        # One channel has no colour: its brightness is all there is.
+        gain = torch.cat(gains, 1) if channels > 1 else torch.ones_like(brightness)
+        mean = images.mean((1, 2, 3), keepdim=True)
+        changed = brightness * gain * (contrast * images + (1 - contrast) * mean)
         if self.blur:
             changed = blur(changed, torch.where(sharp < SHARP, UNBLURRED, sigma), self.blur)
         return changed + level * _noise(images, draws)

@@ -19,13 +19,19 @@ class ImageRegression(Task):
     """Mean squared error of an image in [0, 1]; a task adds its channels, perturbations and metrics."""
 
     kind: ClassVar[Kind] = "regression"
-    channels: ClassVar[int] = 3
+    channels: ClassVar[int | None] = None
+    """Of the predicted image; None: a picture of the image's own channels is restored."""
     perturbations: ClassVar[Mapping[Strength, Perturbation]]
+
+    @property
+    def restores(self) -> bool:
+        """Whether the label is a picture of the image's own channels."""
+        return self.channels is None
 
     @property
     def out_channels(self) -> int:
         """Of the predicted image."""
-        return self.channels
+        return self.channels or self.in_channels
 
     def loss(self, logits: Tensor, target: Target) -> Tensor:
         """Squared error of T(x), the mean over valid pixels and channels."""
@@ -52,5 +58,5 @@ class ImageRegression(Task):
         """Means of scores per image."""
 
     def picture(self, value: np.ndarray) -> np.ndarray:
-        """(H, W, O) uint8 as it is, a single channel repeated to grey."""
-        return value if value.shape[2] == 3 else value.repeat(3, axis=2)
+        """(H, W, O) uint8: a restored image as images are drawn, a single channel as grey."""
+        return self.input.drawn(value) if self.restores else value.repeat(3, axis=2)

@@ -64,7 +64,7 @@ class Segmentation(Task):
         return prediction.argmax(1)
 
     def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
-        """Colour jitter and noise; strong: more of both, some rows blurred, some without colour."""
+        """Colour jitter and noise; strong: more of both, some rows blurred, some without colour (of RGB)."""
         return perturb(self.perturbations, images, draws, strength)
 
     def metrics(self) -> ConfusionMetrics:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from ssl_bench.channels import RGB, Channels
 from ssl_bench.errors import DataError
 from ssl_bench.folders import Files, FolderDataset, name_hash
 from ssl_bench.pictures import read_alpha, read_picture
@@ -69,6 +70,10 @@ class Distinctions(FolderDataset):
             for samples, chosen in parts
         ]
         return laid[0], laid[1]
+
+    def find_channels(self) -> Channels:
+        """8-bit RGB: foregrounds are composed over photographs."""
+        return RGB
 
     def image(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8, composed as alpha F + (1 - alpha) B. Raises DataError where the sizes differ."""
