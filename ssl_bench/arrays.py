@@ -97,7 +97,12 @@ def slice_names(name: str, count: int) -> Iterator[tuple[int, str]]:
 def array_of(data: bytes, path: Path) -> np.ndarray:
     """What a file holds, (slices, H, W), (slices, H, W, C) or (H, W). Raises DataError where it cannot be read."""
     try:
-        return read_array(data) if is_array(data) else _read_nifti(data)
+        # A slice of any stack comes here as the bytes of a `.npy` file.
+        return read_array(data) if is_array(data) or path.suffix.lower() == ".npy" else _read_nifti(data)
+    except ImportError as error:
+        raise DataError(
+            f"{path} needs {error.name}, which is not installed; pip install 'ssl-bench[volumes]'"
+        ) from None
     except Exception as error:  # Damaged files end in errors of many kinds.
         reason = re.sub(r"\s+", " ", str(error)).strip()
         raise DataError(

@@ -364,7 +364,7 @@ def test_what_systems_leave_is_no_picture(tmp_path: Path, name: str, within: boo
     assert after.notes == ()
 
 
-@pytest.mark.parametrize("ending", ["heic", "HEIF", "gif", "jxl", "jp2", "npy", "dng", "psd"])
+@pytest.mark.parametrize("ending", ["heic", "HEIF", "gif", "jxl", "jp2", "xcf", "dng", "psd"])
 @pytest.mark.parametrize("folder", ["input", "target", "unlabeled", "input/deep"])
 def test_files_of_other_formats_are_named_and_counted(tmp_path: Path, ending: str, folder: str) -> None:
     root = pairs(tmp_path / "set")
