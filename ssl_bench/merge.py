@@ -6,6 +6,7 @@ exactly when all of it is there. Doing it again, or again after a kill, does no 
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,8 +192,10 @@ def _numbers(record: Record) -> dict[str, Any]:
 
 
 def _cell_of(path: Path, record: Record) -> str:
-    """The id in a record."""
+    """The id in a record. It becomes a file name, so it must be one."""
     name: str = record["cell"]["id"]
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", name):
+        raise DataError(f"{path} is no record: it names no cell")
     if path.name == "result.json" and path.parent.name != name:
         raise DataError(f"{path} is the record of {name}; name its folder so")
     return name

@@ -15,7 +15,6 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +32,6 @@ SCHEMA = 1
 CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 """The newest, and the one before."""
 MEMORY = "memory.json"
-CELL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
-"""The id of a cell, which becomes the name of a folder or a file."""
 OTHERS = ("cell.json", "failure.json", "progress.json", MEMORY)
 """Files of a cell that hold no record."""
 
@@ -180,7 +177,7 @@ def parse_record(path: Path) -> Record:
         )
     cell = record.get("cell")
     name = cell.get("id") if isinstance(cell, dict) else None
-    if not isinstance(name, str) or not CELL_NAME.fullmatch(name):
+    if not isinstance(name, str) or not name or name.startswith(".") or "/" in name:
         raise DataError(f"{path} is no whole record (it names no cell)")
     if not isinstance(record.get("metrics"), dict):
         raise DataError(f"{path} is no whole record (it has no metrics)")

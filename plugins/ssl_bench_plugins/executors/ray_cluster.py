@@ -1,6 +1,7 @@
 """Joining a Ray cluster, and asking what it has."""
 
 import contextlib
+import importlib
 import logging
 import os
 import platform
@@ -13,7 +14,6 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
-from ray._raylet import Config
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -70,7 +70,7 @@ def closed_to_others() -> Iterator[None]:
     os.environ.update(settings)
     # Both have been read from the environment when Ray was imported.
     ray_constants.ENABLE_RAY_CLUSTER = False
-    Config.initialize("")
+    _read_settings()
     try:
         yield
     finally:
@@ -78,7 +78,12 @@ def closed_to_others() -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name, None)
             os.environ.update({name: value} if value is not None else {})
-        Config.initialize("")
+        _read_settings()
+
+
+def _read_settings() -> None:
+    """Have Ray look into the environment again, as its own `ray.init` does where it turns tokens on."""
+    importlib.import_module("ray._raylet").Config.initialize("")
 
 
 def nodes() -> list[Node]:
