@@ -148,6 +148,7 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
     def its_encoder_is_there() -> str | None:
         if spec.has_encoder and not isinstance(getattr(first, "encoder", None), nn.Module):
             return "`BackboneSpec.has_encoder` is set, and the network has no module `encoder`"
+        return None
 
     def it_can_be_copied() -> str | None:
         other = network(1).eval()
