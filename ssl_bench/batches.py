@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from ssl_bench.channels import in_type
 from ssl_bench.dataset import VOID, GuardedDataset
 from ssl_bench.method import Batch
 from ssl_bench.parts import WHOLE, Part
@@ -138,9 +139,7 @@ class Window:
 
     def cut_image(self, image: np.ndarray) -> torch.Tensor:
         """(H, W, C) of any depth to (C, crop, crop), padded with a neutral colour."""
-        top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
-        neutral = np.resize(np.array(PADDING) * (top / 255), image.shape[2])
-        fill = torch.from_numpy((neutral if top == 1 else np.rint(neutral)).astype(image.dtype))
+        fill = torch.from_numpy(in_type(np.resize(np.array(PADDING) / 255, image.shape[2]), image.dtype))
         return self._cut(torch.from_numpy(image[self.box]).permute(2, 0, 1), fill, bilinear)
 
     def cut_target(self, target: np.ndarray, kind: Kind) -> torch.Tensor:

@@ -9,10 +9,10 @@ numbers of a file these are is said here, once: by `data.toml` beside the images
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -56,12 +56,12 @@ class Channels:
         return (self.count, self.depth, self.low, self.high, self.picked, self.clipped)
 
     @property
-    def type(self) -> type[np.generic]:
+    def type(self) -> np.dtype[Any]:
         """Of the arrays handed out: a type whose full range holds every step of the files."""
         kind = np.dtype(self.depth)
         if kind.kind == "f" or kind.itemsize > 2:
-            return np.float32
-        return np.uint8 if (self.depth, self.low, self.high) == ("uint8", 0, 255) else np.uint16
+            return np.dtype(np.float32)
+        return np.dtype(np.uint8 if (self.depth, self.low, self.high) == ("uint8", 0, 255) else np.uint16)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Channels":
@@ -85,12 +85,11 @@ class Channels:
                 f"{path} holds values from {low:g} to {high:g}, outside of {self.low:g} to {self.high:g}, the range of "
                 f"the data set; state `range = [BLACK, WHITE]` in a {STATEMENT} beside its folders of images"
             )
-        top = 1.0 if self.type is np.float32 else float(np.iinfo(self.type).max)
+        top = white_of(self.type)
         if values.dtype == self.type and (self.low, self.high) == (0, top):
-            return values.clip(0, 1) if self.type is np.float32 else values
-        spread = ((values.astype(np.float64) - self.low) / (self.high - self.low)).clip(0, 1)
-        return (
-            spread.astype(np.float32) if self.type is np.float32 else np.rint(spread * top).astype(self.type)
+            return values.clip(0, 1) if top == 1 else values
+        return in_type(
+            ((values.astype(np.float64) - self.low) / (self.high - self.low)).clip(0, 1), self.type
         )
 
     def stored(self, image: np.ndarray) -> np.ndarray:
@@ -167,7 +166,7 @@ def channels_of(raster: Raster, stated: Statement) -> Channels:
     if stated.range is not None:
         low, high = stated.range
     else:
-        low, high = 0.0, 1.0 if depth.kind == "f" else float(raster.white or np.iinfo(depth).max)
+        low, high = 0.0, raster.white or white_of(depth)
     if depth == np.uint8 and (low, high) == (0, 255) and not stated.bands and count in _RGB_CHANNELS:
         return Channels(shown=stated.show)
     told = raster.tells and stated.range is None
@@ -204,7 +203,7 @@ def read_restored(data: bytes, path: Path, channels: Channels) -> np.ndarray:
     depth = raster.values.dtype
     if str(depth) == channels.depth:
         return _fitted(raster, path, channels)
-    white = 1.0 if depth.kind == "f" else float(raster.white or np.iinfo(depth).max)
+    white = raster.white or white_of(depth)
     own = replace(channels, depth=str(depth), low=0.0, high=white, told=raster.tells, clipped=False, shown=())
     return _fitted(raster, path, own)
 
@@ -227,9 +226,19 @@ def _fitted(raster: Raster, path: Path, channels: Channels) -> np.ndarray:
     return channels.spread(values, path)
 
 
+def white_of(kind: np.dtype[Any]) -> float:
+    """The end of a type's full range: 1 for floats."""
+    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+
+
 def shares(array: np.ndarray) -> np.ndarray:
     """Any array in the full range of its type as floats, 1 for white."""
-    return array / (1.0 if array.dtype.kind == "f" else np.iinfo(array.dtype).max)
+    return array / white_of(array.dtype)
+
+
+def in_type(image: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
+    """Values in [0, 1] in the full range of a type, rounded where that has steps."""
+    return image.astype(kind) if kind.kind == "f" else np.rint(image * white_of(kind)).astype(kind)
 
 
 def eight_bit(array: np.ndarray) -> np.ndarray:
@@ -245,7 +254,7 @@ def span(arrays: Iterable[np.ndarray | None]) -> tuple[float, float]:
     return min(low for low, _ in found), max(high for _, high in found)
 
 
-def _numbers(values: Sequence[object] | None) -> bool:
+def _numbers(values: Any) -> TypeGuard[list[float]]:
     return isinstance(values, list) and bool(values) and all(
         isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15 for value in values
     )  # fmt: skip

@@ -23,6 +23,7 @@ from ssl_bench.channels import (
     read_image,
     read_restored,
     span,
+    white_of,
 )
 from ssl_bench.class_table import PLAIN
 from ssl_bench.dataset import Dataset, digest
@@ -115,7 +116,8 @@ class FileDataset(Dataset):
             return found
 
         def values(place: tuple[str, Path | None]) -> np.ndarray | None:
-            raster = None if place[1] is None else self._raster(*place)
+            name, path = place
+            raster = None if path is None else self._raster(name, path)
             return None if raster is None or str(raster.values.dtype) != found.depth else raster.values
 
         places: list[tuple[str, Path | None]] = [*paths.items()]
@@ -124,7 +126,7 @@ class FileDataset(Dataset):
         with ThreadPoolExecutor(THREADS) as pool:
             low, high = span(pool.map(values, places))
         known = narrowed(found, low, high)
-        if known.high < np.iinfo(np.dtype(found.depth)).max:
+        if known.high < white_of(np.dtype(found.depth)):
             self.notes = (
                 *self.notes,
                 f"the training images are of {found.depth} and reach {high:g}: they are read with {known.high:g} as "

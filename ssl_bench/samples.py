@@ -144,7 +144,7 @@ def say_unread(unread: Iterable[Unread]) -> list[str]:
         groups.setdefault((folder, path.suffix.lower()), []).append(path.name)
     return [
         f"{len(names)} file{'s'[: len(names) > 1]} in {folder} {'are' if len(names) > 1 else 'is'} of a format that is "
-        f"not read ({ending or 'no ending'}): {_some(names)}; save them as PNG"
+        f"not read ({ending or 'no ending'}): {_some(names)}; save them as PNG{_or_install(names[0])}"
         for (folder, ending), names in groups.items()
     ]
 
@@ -236,6 +236,12 @@ def _index(
             (folder, path) for path, name in zip(left, stems, strict=True) if identify(name) is not None
         ]
     return dict(sorted(found.items()))
+
+
+def _or_install(name: str) -> str:
+    extras = {(".heic", ".heif"): "heif", (".nii", ".nii.gz"): "volumes"}
+    found = [extra for endings, extra in extras.items() if name.lower().endswith(endings)]
+    return f", or `pip install 'ssl-bench[{found[0]}]'`" if found else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ssl_bench.channels import RGB, Channels
+from ssl_bench.channels import RGB, Channels, in_type
 from ssl_bench.dataset import VOID
 from ssl_bench.distributed import mean_over_processes
 from ssl_bench.errors import UsageError
@@ -136,8 +136,7 @@ class Task(ABC):
         label = self.decode(prediction)[0].cpu().numpy()
         if self.kind == "classification":
             return label.astype(np.uint8)
-        image, depth = label.transpose(1, 2, 0), self.input.type if self.restores else np.uint8
-        return image if depth is np.float32 else np.rint(image * np.iinfo(depth).max).astype(depth)
+        return in_type(label.transpose(1, 2, 0), self.input.type if self.restores else RGB.type)
 
     def to_file(self, stored: np.ndarray) -> Image.Image:
         """What is written to a PNG file for a stored label: ids as they are, in the colours of `picture`; one
