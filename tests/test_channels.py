@@ -110,11 +110,12 @@ def test_five_bands_from_the_folder_to_the_exported_network(
     assert said.status == 0, said.err
     cells = sorted(path.name for path in (tmp_path / "runs" / "cells").iterdir())
     assert len(cells) == 3
+    trained = next(name for name in cells if "-mt-" in name)
     said = command(
-        "compare", "--runs", tmp_path / "runs", "--backbone", "unet-small", "--out", tmp_path / "compare.png"
+        "compare", "--runs", tmp_path / "runs", "--like", trained, "--count", 1, "--out", tmp_path / "figures"
     )
     assert said.status == 0, said.err
-    trained = next(name for name in cells if "-mt-" in name)
+    assert [*(tmp_path / "figures").glob("*.png")]
     said = command(
         "predict", trained, data / "input", "--runs", tmp_path / "runs", "--out", tmp_path / "masks"
     )
