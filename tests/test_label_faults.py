@@ -72,6 +72,7 @@ class Both:
             *("run", "--tasks", task, "--methods", "supervised", "--data", f"{task}={root}", "--labels", "all"),
             *(word for setting in quick for word in ("--set", setting)),
             *("--devices", "cpu", "--jobs", 1, "--out", root.parent / f"out-{root.name}", *more),
+            *("--backbones", "unet-small"),
         )  # fmt: skip
 
     def errors(self) -> list[str]:
