@@ -24,6 +24,7 @@ from PIL import Image
 from trees import save
 
 from ssl_bench import plan as planning
+from ssl_bench.channels import read_statement
 from ssl_bench.cli.commands import cli
 from ssl_bench.cli.suite import load_suite
 from ssl_bench.plan import parse_settings
@@ -185,7 +186,10 @@ def folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_toml_is_read(document: str, tmp_path: Path) -> None:
     for block in blocks(document, "toml"):
         content = tomllib.loads(block)
-        if "project" not in content:
+        if content.keys() <= {"bands", "range", "show"}:
+            (tmp_path / "data.toml").write_text(block)
+            assert read_statement(tmp_path / "data.toml").path == tmp_path / "data.toml"
+        elif "project" not in content:
             (tmp_path / "suite.toml").write_text(block)
             with click.Context(cli) as context:
                 load_suite(context, click.Option(["--suite"]), tmp_path / "suite.toml")

@@ -55,14 +55,16 @@ def content(folder: Path) -> dict[str, str]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files of a data set that have been decoded."""
     paths: list[Path] = []
-    read = reader.read_picture
 
-    def counted(data: bytes, path: Path) -> np.ndarray:
-        paths.append(path)
-        return read(data, path)
+    def counted(read: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        def reading(data: bytes, path: Path, *channels: object) -> np.ndarray:
+            paths.append(path)
+            return read(data, path, *channels)
 
-    monkeypatch.setattr(reader, "read_picture", counted)
-    monkeypatch.setattr(reader, "_READERS", {**reader._READERS, "picture": counted})
+        return reading
+
+    for name in ("read_image", "read_restored"):
+        monkeypatch.setattr(reader, name, counted(getattr(reader, name)))
     return paths
 
 
