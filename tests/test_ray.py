@@ -143,8 +143,11 @@ assert not {name for name in changed if "AUTH" in name or "CLUSTER" in name}, ch
 def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psutil")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
-    # In a process of its own: Ray reads once how its clusters know who may come in, and others here are open.
-    said = subprocess.run([sys.executable, "-c", OWN], capture_output=True, text=True, timeout=500)
+    # In a process of its own: Ray reads once how its clusters know who may come in, and others here are open. And in a
+    # session of its own: what is left of a cluster that ends may end the whole process group.
+    said = subprocess.run(
+        [sys.executable, "-c", OWN], capture_output=True, text=True, timeout=500, start_new_session=True
+    )
     assert said.returncode == 0, said.stderr
 
 
