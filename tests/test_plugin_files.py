@@ -1,7 +1,8 @@
 """`--plugin FILE.py`: a plugin without packaging, known by its content; and who provides what."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def pi(tmp_path: Path) -> Path:
     path = tmp_path / "my_pi.py"
     path.write_text(PI)
     return path
+
+
+@pytest.fixture(autouse=True)
+def their_module() -> Iterator[None]:
+    """No test leaves the module of a distribution that it installed to the next."""
+    yield
+    sys.modules.pop("their_pi", None)
 
 
 def with_file(path: Path) -> Registry:
@@ -174,7 +182,7 @@ def test_another_version_is_another_cell(tmp_path: Path, monkeypatch: pytest.Mon
         install(tmp_path / version, version)
         with monkeypatch.context() as patch:
             patch.syspath_prepend(tmp_path / version)
-            patch.delitem(__import__("sys").modules, "their_pi", raising=False)
+            sys.modules.pop("their_pi", None)
             cells.append(cell_of(load_registry()))
     first, second = cells
     assert (first.providers["method"], second.providers["method"]) == ("Their.Pi 1.0", "Their.Pi 1.1")
@@ -187,7 +195,6 @@ def test_plugins_can_be_disabled(
 ) -> None:
     install(tmp_path, "1.0")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "their_pi", raising=False)
     assert "pi" in load_registry().entries["methods"]
     monkeypatch.setenv("SSL_BENCH_DISABLE_PLUGINS", asked)
     assert "pi" not in load_registry().entries["methods"]
@@ -201,7 +208,6 @@ def test_list_says_what_failed_and_why(
 ) -> None:
     install(tmp_path, "1.0", "import no_such_module\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "their_pi", raising=False)
     said = command("list", "plugins")
     assert f"Their.Pi 1.0     {tmp_path / 'their_pi.py'}" in said.out
     assert "left out: ModuleNotFoundError: No module named 'no_such_module'" in said.out
