@@ -190,7 +190,7 @@ def narrowed(channels: Channels, low: float, high: float) -> Channels:
 
 def read_image(data: bytes, path: Path, channels: Channels) -> np.ndarray:
     """(H, W, C) in the full range of `channels.type`. DataError for a file of other channels or another depth."""
-    return _fitted(read_raster(data, path, alpha=bool(channels.picked)), path, channels)
+    return fit(read_raster(data, path, alpha=bool(channels.picked)), path, channels)
 
 
 def read_restored(data: bytes, path: Path, channels: Channels) -> np.ndarray:
@@ -202,13 +202,14 @@ def read_restored(data: bytes, path: Path, channels: Channels) -> np.ndarray:
     raster = read_raster(data, path, alpha=bool(channels.picked))
     depth = raster.values.dtype
     if str(depth) == channels.depth:
-        return _fitted(raster, path, channels)
+        return fit(raster, path, channels)
     white = raster.white or white_of(depth)
     own = replace(channels, depth=str(depth), low=0.0, high=white, told=raster.tells, clipped=False, shown=())
-    return _fitted(raster, path, own)
+    return fit(raster, path, own)
 
 
-def _fitted(raster: Raster, path: Path, channels: Channels) -> np.ndarray:
+def fit(raster: Raster, path: Path, channels: Channels) -> np.ndarray:
+    """What a file holds as an image of these channels. Raises DataError as `read_image`."""
     values, count = raster.values, raster.values.shape[2]
     if channels.are_rgb and values.dtype == np.uint8 and count in _RGB_CHANNELS:
         return values if count == 3 else np.repeat(values, 3, axis=2)

@@ -1,5 +1,6 @@
 """Images that are files: read, kept, checked and fingerprinted. Free of torch."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from ssl_bench.channels import (
     Channels,
     Statement,
     channels_of,
+    fit,
     is_open,
     narrowed,
     read_image,
@@ -108,11 +110,14 @@ class FileDataset(Dataset):
         included, and a note says which range their values speak for.
         """
         paths = {name: self._samples[name].image for name in (*self.train, *self.unlabeled)}
-        first = next(filter(None, (self._raster(name, path) for name, path in paths.items())), None)
+        rasters = ((name, self._raster(name, path)) for name, path in paths.items())
+        name, first = next(((name, raster) for name, raster in rasters if raster is not None), ("", None))
         if first is None:
             return RGB
         found = channels_of(first, self._statement)
         if not is_open(found, self._statement):
+            with contextlib.suppress(DataError):  # As reading the image will say.
+                self._keep("image", name, np.ascontiguousarray(fit(first, paths[name], found)))
             return found
 
         def values(place: tuple[str, Path | None]) -> np.ndarray | None:
@@ -137,8 +142,7 @@ class FileDataset(Dataset):
     def _raster(self, name: str, path: Path) -> Raster | None:
         """What a file holds, or None where it cannot be read."""
         try:
-            data = self._bytes(name, path)
-            return read_raster(data, path, alpha=bool(self._statement.bands))
+            return read_raster(self._content(path, name), path, alpha=bool(self._statement.bands))
         except DataError:
             return None
 
@@ -296,25 +300,25 @@ class FileDataset(Dataset):
         array = self._cache.get((role, name))
         if array is None:
             array = self._decoded(path, reader, name)
-            self._cache.put((role, name), array)
-            self._shapes[role, name] = array.shape
+            self._keep(role, name, array)
         return array
 
+    def _keep(self, role: str, name: str, array: np.ndarray) -> None:
+        self._cache.put((role, name), array)
+        self._shapes[role, name] = array.shape
+
     def _decoded(self, path: Path, reader: Reader, name: str = "") -> np.ndarray:
+        # A view of some channels would keep the others in memory.
+        return np.ascontiguousarray(reader(self._content(path, name), path))
+
+    def _content(self, path: Path, name: str) -> bytes:
+        """The bytes of a file, or of a stack the slice that a sample is."""
         self._note(path)
         data = read_bytes(path)
         if path not in self._digests:
             self._digests[path] = self._hash(data, path)
         if (turn := orientation(data)) != 1:
             self._turns[path] = turn
-        # A view of some channels would keep the others in memory.
-        return np.ascontiguousarray(reader(self._part(data, path, name), path))
-
-    def _bytes(self, name: str, path: Path) -> bytes:
-        return self._part(read_bytes(path), path, name)
-
-    def _part(self, data: bytes, path: Path, name: str) -> bytes:
-        """Of a stack the slice that a sample is; a file of one image as it is."""
         sample = self._samples.get(name)
         if sample is None or not is_stack(path):
             return data

@@ -191,10 +191,10 @@ def test_no_mask_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     load = Image.open
     monkeypatch.setattr(Image, "open", lambda *a, **k: opened.append(1) or load(*a, **k))
     made = plan(root, "segmentation", methods="full")
-    # Nothing names the classes, so that the masks are read for them, and one image for its channels.
-    assert len(opened) == 12 + 1
+    # Nothing names the classes, so that the masks are read for them; the first image tells what images are made of.
+    assert len(opened) == 13
     check(made)
-    assert len(opened) == 24 + 1
+    assert len(opened) == 24
     opened.clear()
     worker = open_cell_data(made.cells[0], REGISTRY)
     assert len(worker.classes) == 3
