@@ -55,16 +55,13 @@ def content(folder: Path) -> dict[str, str]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files of a data set that have been decoded."""
     paths: list[Path] = []
+    content = reader.FileDataset._content
 
-    def counted(read: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-        def reading(data: bytes, path: Path, *channels: object) -> np.ndarray:
-            paths.append(path)
-            return read(data, path, *channels)
+    def counted(self: reader.FileDataset, path: Path, name: str) -> bytes:
+        paths.append(path)
+        return content(self, path, name)
 
-        return reading
-
-    for name in ("read_image", "read_restored"):
-        monkeypatch.setattr(reader, name, counted(getattr(reader, name)))
+    monkeypatch.setattr(reader.FileDataset, "_content", counted)
     return paths
 
 
@@ -172,7 +169,7 @@ def test_an_interrupted_run_goes_on(command: Command, tmp_path: Path, decoded: l
     # Once more: all is verified and nothing is done; a lost file is made again.
     decoded.clear()
     assert "10 of 10 pictures are there and whole" in command(*arguments, out).out
-    assert decoded == []
+    assert len(decoded) == 1  # The first image tells what images are made of.
     next((out / "test" / "input").iterdir()).unlink()
     assert "9 of 10 pictures" in command(*arguments, out).out
     assert content(out) == content(tmp_path / "straight")
