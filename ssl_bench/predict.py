@@ -17,6 +17,7 @@ from ssl_bench.channels import read_image
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import read_json, write_bytes, write_json
 from ssl_bench.pictures import read_bytes, without_extension
+from ssl_bench.samples import Unread, say_unread
 from ssl_bench.scan import picture_files
 from ssl_bench.tiffs import text_of, write_tiff
 
@@ -50,22 +51,31 @@ def ending_of(task: "Task") -> str:
     return ".tif" if task.restores and not task.input.are_rgb else ".png"
 
 
-def find_jobs(images: Sequence[Path], out: Path, ending: str = ".png") -> list[Job]:
+def find_jobs(
+    images: Sequence[Path], out: Path, ending: str = ".png", unread: list[Unread] | None = None
+) -> list[Job]:
     """A job for each picture file given, and for each in the folders given and below them, as `out`/NAME.png.
 
-    Of a stack each slice is a job, `out`/NAME/000.png and so on.
+    Of a stack each slice is a job, `out`/NAME/000.png and so on. Files of other formats in the folders are added to
+    `unread`.
 
     Subfolders of a folder given are kept. Raises UsageError where there is none, where two would be written to one
     file, or where a file would be replaced by its own prediction; DataError as `picture_files`.
     """
     jobs: dict[Path, Job] = {}
-    for source, name in _sources(images, out):
+    left: list[Unread] = []
+    for source, name in _sources(images, out, left):
         count = count_slices(source) if is_stack(source) else None
         parts = [(None, name)] if count is None else slice_names(name, count)
         for number, stem in parts:
             _add(jobs, Job(source, out / f"{stem}{ending}", number))
     if not jobs:
-        raise UsageError(f"no picture files in {', '.join(map(str, images))}; give files or folders of them")
+        others = "".join(f"; {line}" for line in say_unread(left))
+        raise UsageError(
+            f"no picture files in {', '.join(map(str, images))}; give files or folders of them{others}"
+        )
+    if unread is not None:
+        unread += left
     return list(jobs.values())
 
 
@@ -147,14 +157,19 @@ def write_legend(trained: "Trained", out: Path) -> Path | None:
     return path
 
 
-def _sources(images: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
+def _sources(images: Sequence[Path], out: Path, unread: list[Unread]) -> Iterator[tuple[Path, str]]:
+    def is_ours(path: Path, folder: Path) -> bool:
+        """Whether a file is of an earlier run, where --out lies within the folder."""
+        return path.resolve().is_relative_to(out.resolve()) and out.resolve() != folder.resolve()
+
     for path in images:
         if path.is_file():
             yield path, without_extension(path.name)
         elif path.is_dir():
-            for picture, name in picture_files(path, path.resolve(), nested=True):
-                # Predictions of an earlier run, where --out lies within the folder.
-                if not picture.resolve().is_relative_to(out.resolve()) or out.resolve() == path.resolve():
+            left: list[Path] = []
+            for picture, name in picture_files(path, path.resolve(), nested=True, unread=left):
+                if not is_ours(picture, path):
                     yield picture, name
+            unread += [(path, other) for other in left if not is_ours(other, path)]
         else:
             raise UsageError(f"{path}: no such file or folder; check the path")

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ssl_bench.arrays import count_slices, is_stack, slice_names
+from ssl_bench.decode import EXTENSIONS
 from ssl_bench.errors import DataError
 from ssl_bench.scan import folder_at, picture_files
 
 Identify = Callable[[PurePosixPath], str | None]
 Unread = tuple[Path, Path]
-"""A folder of images or targets, and a file in or below it whose format is not read."""
+"""A folder of images or targets, and a file in or below it whose format is not read, or a folder in it that is not
+looked into."""
 Rule = Callable[[str], Iterable[str]]
 
 TOKENS = (
@@ -138,25 +140,32 @@ def collect(
 
 
 def say_unread(unread: Iterable[Unread]) -> list[str]:
-    """A line for each folder and ending among files that were not read."""
-    groups: dict[tuple[Path, str], list[str]] = {}
+    """A line for each folder and ending among files that were not read, and for folders that were not looked into."""
+    groups: dict[tuple[Path, str | None], list[str]] = {}
     for folder, path in dict.fromkeys(unread):
-        groups.setdefault((folder, path.suffix.lower()), []).append(path.name)
-    return [
-        f"{len(names)} file{'s'[: len(names) > 1]} in {folder} {'are' if len(names) > 1 else 'is'} of a format that is "
-        f"not read ({ending or 'no ending'}): {_some(names)}; save them as PNG{_or_install(names[0])}"
-        for (folder, ending), names in groups.items()
-    ]
+        groups.setdefault((folder, None if path.is_dir() else path.suffix.lower()), []).append(path.name)
+    return [_say(folder, ending, names) for (folder, ending), names in groups.items()]
+
+
+def _say(folder: Path, ending: str | None, names: Sequence[str]) -> str:
+    count, s, are = len(names), "s"[: len(names) > 1], "are" if len(names) > 1 else "is"
+    if ending is None:
+        where = f"put what belongs to the data into {folder} itself"
+        return f"{count} folder{s} in {folder} {are} not looked into: {_some(names)}; {where}"
+    them = "them" if s else "it"
+    cure = f"take {them} out" if ending in EXTENSIONS else f"save {them} as PNG{_or_install(names[0])}"
+    return (
+        f"{count} file{s} in {folder} {are} of a format that is not read ({ending or 'no ending'}): {_some(names)}; "
+        + cure
+    )
 
 
 def _pair(
     files: Files, root: Path, base: Path, lone_targets: bool, unread: list[Unread]
 ) -> dict[str, Sample]:
     def index(folder: str, identify: Identify, ending: str = "") -> dict[str, Path]:
-        # At the root, lists and other files have their place beside pictures.
-        left = None if (folder == "." and files.targets) or ending else unread
         return _index(
-            folder_at(root, folder), identify, base, nested=files.nested, ending=ending, unread=left
+            folder_at(root, folder), identify, base, nested=files.nested, ending=ending, unread=unread
         )
 
     images = index(files.images, files.image_id)
@@ -216,7 +225,7 @@ def _lone(lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Unrea
 
 
 def _index(
-    folder: Path, identify: Identify, base: Path, *, nested: bool, ending: str, unread: list[Unread] | None
+    folder: Path, identify: Identify, base: Path, *, nested: bool, ending: str, unread: list[Unread]
 ) -> dict[str, Path]:
     found: dict[str, Path] = {}
     left: list[Path] = []
@@ -228,13 +237,8 @@ def _index(
             if name in found:
                 raise DataError(f"{found[name]} and {path} are one id, '{name}'; take one of them out")
             found[name] = path
-    if unread is not None:
-        stems = (
-            PurePosixPath(one_form(path.relative_to(folder).with_suffix("").as_posix())) for path in left
-        )
-        unread += [
-            (folder, path) for path, name in zip(left, stems, strict=True) if identify(name) is not None
-        ]
+    stems = (PurePosixPath(one_form(path.relative_to(folder).with_suffix("").as_posix())) for path in left)
+    unread += [(folder, path) for path, name in zip(left, stems, strict=True) if identify(name) is not None]
     return dict(sorted(found.items()))
 
 

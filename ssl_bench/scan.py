@@ -138,7 +138,8 @@ def picture_files(
     """Picture files in a folder, or those of another `ending`; in those below it, too, if `nested`; none of `IGNORED`.
 
     With each comes its path within `folder`, `/` between folders and without extension. Other files are added to
-    `unread`. Raises DataError for links that lead out of `base`, the resolved folder of the data.
+    `unread`, and so are folders that are not looked into. Raises DataError for links that lead out of `base`, the
+    resolved folder of the data.
     """
     require_inside(folder, base)
     seen: set[Path] = set()
@@ -158,6 +159,8 @@ def picture_files(
                 if nested:
                     require_inside(path, base)
                     pending.append((path, f"{prefix}{entry.name}/"))
+                elif unread is not None:
+                    unread.append(path)
             elif (stem := _stem(entry.name, ending)) != entry.name:
                 require_utf8(path)
                 if entry.is_symlink():

@@ -23,16 +23,21 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     name and size (upright, where the camera was turned): a mask of class ids under a palette, with classes.json
     beside it, a grey matte, or a restored picture. Predictions of this cell that are there already are kept; any
     other file in the way ends the command before it starts. A picture that cannot be read, or whose prediction cannot
-    be written, is named at the end, and the others are predicted.
+    be written, is named at the end, and the others are predicted. Files of formats that are not read are counted and
+    named.
     """
     from ssl_bench.cli.progress import progress_bar
     from ssl_bench.devices import find_devices
     from ssl_bench.files import require_writable
     from ssl_bench.predict import ending_of, find_jobs, is_done, write_legend, write_prediction
     from ssl_bench.results import ResultStore
+    from ssl_bench.samples import Unread, say_unread
 
     folder = ResultStore(runs).find(cell)
-    jobs = find_jobs(images, out)
+    unread: list[Unread] = []
+    jobs = find_jobs(images, out, unread=unread)
+    for line in say_unread(unread):
+        click.echo(f"note: {line}", err=True)
 
     import torch
 

@@ -5,6 +5,7 @@ Qiao, Liu, Yang, Zhou, Xu, Zhang, Wei: Attention-Guided Hierarchical Structure A
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,8 @@ from ssl_bench.pictures import read_alpha, read_picture
 from ssl_bench.samples import Sample
 from ssl_bench.scan import folder_at, picture_files
 
+SHOWN = 5
+"""Foregrounds that a note names."""
 _NAMES = ("BG", "background", "backgrounds")
 
 
@@ -39,6 +42,17 @@ class Distinctions(FolderDataset):
     holds_out = True
     seed: ClassVar[int] = 0
 
+    def __init__(self, path: Path, root: Path) -> None:
+        self._without: list[str] = []
+        super().__init__(path, root)
+        if self._without:
+            some = ", ".join(f"'{name}'" for name in self._without[:SHOWN])
+            more = f" and {len(self._without) - SHOWN} more" if len(self._without) > SHOWN else ""
+            self.notes = (
+                *self.notes,
+                f"left out, as nothing says where a foreground without a matte ends: {some}{more}",
+            )
+
     def _parts(self) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         train, test = super()._parts()
         places = [
@@ -48,12 +62,15 @@ class Distinctions(FolderDataset):
         if folder is None:
             raise DataError(f"{self.root} has no backgrounds; put pictures into {self.root / _NAMES[0]}")
         base = self._base if folder.resolve().is_relative_to(self._base) else folder.resolve()
-        pictures = {name: path for path, name in picture_files(folder, base, nested=True)}
+        left: list[Path] = []
+        pictures = {name: path for path, name in picture_files(folder, base, nested=True, unread=left)}
+        self._unread += [(folder, path) for path in left]
         ranked = sorted(pictures, key=name_hash)
         if len(ranked) < 2:
             raise DataError(
-                f"{folder} has {len(ranked)} pictures; training and test need one background each"
+                f"{folder} has {len(ranked)} pictures; training and test need one background each{self._but_unread()}"
             )
+        self._without += [name for samples in (train, test) for name in samples if not samples[name].target]
         count = max(1, round(len(ranked) / 5))
         parts = ((train, ranked[count:]), (test, ranked[:count]))
         laid = [
@@ -65,7 +82,7 @@ class Distinctions(FolderDataset):
                     pictures[chosen[_draw(self.seed, name, len(chosen))]],
                 )
                 for name, sample in samples.items()
-                if sample.target  # Nothing says where a foreground without a matte ends.
+                if sample.target
             }
             for samples, chosen in parts
         ]

@@ -86,7 +86,9 @@ class Voc(FolderDataset):
     @cached_property
     def _sbd(self) -> Mapping[str, Sample]:
         roots = find_roots(self._base, Sbd.is_root)
-        return collect(Sbd.train_files, roots[0], self._base, lone_targets=True) if len(roots) == 1 else {}
+        if len(roots) != 1:
+            return {}
+        return collect(Sbd.train_files, roots[0], self._base, lone_targets=True, unread=self._unread)
 
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
