@@ -95,7 +95,9 @@ class Both:
         assert (self.checked.status, self.ran.status) == (0, 0), self.ran.err
         for note in notes:
             assert note in self.checked.out
-            assert f"note: {note}" in self.ran.out or f": {note}" in self.ran.out
+            # Before the run, and again under the scores.
+            assert self.ran.out.count(f": {note}") == 2
+            assert f": {note}" in self.ran.out.partition("\nwrote ")[2]
 
 
 def coloured(ids: np.ndarray) -> bytes:

@@ -60,14 +60,16 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     )
 
 
-def show_leaderboard(records: Sequence[Record], tables: Sequence[Path]) -> None:
-    """The main table, and where the files are."""
+def show_leaderboard(records: Sequence[Record], tables: Sequence[Path], notes: Sequence[str] = ()) -> None:
+    """The main table, where the files are, and what was noted of the data that the scores rest on."""
     if records:
         click.echo()
         click.echo(terminal(records))
     if tables:
         others = f" and {number_of(len(tables) - 1, 'file')} beside it" if len(tables) > 1 else ""
         click.echo(f"wrote {tables[0]}{others}")
+    for note in notes:
+        click.echo(f"note: {note}")
 
 
 @contextmanager
@@ -98,6 +100,7 @@ class PlainDisplay:
         self.shown = time.monotonic()
         self.waited = float("-inf")
         self.done = self.total = 0
+        self.notes: list[str] = []
 
     def fetching(self, title: str) -> None:
         """Say what is looked for."""
@@ -112,6 +115,7 @@ class PlainDisplay:
 
     def noted(self, note: str) -> None:
         """A line."""
+        self.notes.append(note)
         click.echo(f"note: {note}")
 
     def start(self, cells: int, finished: int) -> None:
@@ -150,6 +154,7 @@ class LiveDisplay:
     def __init__(self, progress: Any) -> None:
         self.bars = progress
         self.total = self.done = 0
+        self.notes: list[str] = []
         self.overall: Any = None
         self.files: Any = None
         self.cells: dict[str, Any] = {}
@@ -168,6 +173,7 @@ class LiveDisplay:
 
     def noted(self, note: str) -> None:
         """A line above the bars."""
+        self.notes.append(note)
         self.bars.console.print(visible(f"note: {note}"), markup=False)
 
     def start(self, cells: int, finished: int) -> None:

@@ -46,13 +46,15 @@ def run(suite: Path | None, **options: Any) -> None:
     plan = make_plan(registry, request_from(options))
     store = ResultStore(options["out"])
     outcomes: Sequence[Outcome] = ()
+    notes: list[str] = []
     try:
-        outcomes = execute(registry, plan, store, options)
+        outcomes = execute(registry, plan, store, options, notes)
     finally:
         # An interrupted run shows what it has, too.
         tables = write_leaderboards(registry, plan, store)
         if tables is not None:
-            show_leaderboard([record for cell in plan.cells if (record := store.finished(cell))], tables)
+            records = [record for cell in plan.cells if (record := store.finished(cell))]
+            show_leaderboard(records, tables, notes)
     complain([outcome for outcome in outcomes if outcome.status != "finished"], plan, store)
 
 
@@ -65,10 +67,15 @@ def open_registry(options: Mapping[str, Any]) -> "Registry":
 
 
 def execute(
-    registry: "Registry", plan: "Plan", store: "ResultStore", options: Mapping[str, Any]
+    registry: "Registry",
+    plan: "Plan",
+    store: "ResultStore",
+    options: Mapping[str, Any],
+    notes: list[str] | None = None,
 ) -> "Sequence[Outcome]":
     """Run what is left of a plan as `execution_options` say; outcomes of the cells that were run.
 
+    What is noted of plan and data before anything runs is added to `notes`, to be said again under the scores.
     Raises UsageError and DataError before any compute, and KeyboardInterrupt when the running cells have saved.
     """
     from ssl_bench.cli.display import show_plan, terminal_display
@@ -91,6 +98,8 @@ def execute(
         )
     if runner is None:
         return ()
+    if notes is not None:
+        notes += dict.fromkeys((*plan.notes, *display.notes))
     started = time.monotonic()
     try:
         with terminal_display() as display:
