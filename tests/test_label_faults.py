@@ -10,7 +10,7 @@ import pytest
 from conftest import Said
 from PIL import Image
 from test_picture_formats import palette, pillow, pnm, tiff
-from test_pictures import png
+from test_pictures import encode, png
 
 from ssl_bench.class_table import parse_classes
 from ssl_bench.errors import DataError
@@ -243,10 +243,24 @@ COPIES = {
     "BMP": lambda image: pillow("BMP")(image),
     "JPEG": lambda image: pillow("JPEG", quality=90)(image),
     "JPEG of quality 60": lambda image: pillow("JPEG", quality=60)(image),
+    "JPEG of quality 20": lambda image: pillow("JPEG", quality=20)(image),
+    "grey": lambda image: pillow("PNG")(np.asarray(Image.fromarray(image).convert("L"))),
+    "palette": lambda image: encode(Image.fromarray(image).convert("P")),
+    "palette of 64 colours": lambda image: encode(Image.fromarray(image).quantize(64)),
+    "with alpha": lambda image: encode(Image.fromarray(image).convert("RGBA")),
+    "turned, and back by EXIF": lambda image: turned(np.rot90(image), 6, "PNG"),
+    "TIFF": lambda image: pillow("TIFF")(image),
     "lossy WebP": lambda image: pillow("WEBP", quality=80)(image),
     "half the size": lambda image: pillow("PNG")(
         np.asarray(Image.fromarray(image).resize((48, 36), Image.Resampling.BICUBIC))
     ),
+    "a third of the size": lambda image: pillow("PNG")(
+        np.asarray(Image.fromarray(image).resize((32, 24), Image.Resampling.BILINEAR))
+    ),
+    "twice the size, as JPEG": lambda image: pillow("JPEG", quality=50)(
+        np.asarray(Image.fromarray(image).resize((192, 144), Image.Resampling.BICUBIC))
+    ),
+    "stretched": lambda image: pillow("PNG")(np.asarray(Image.fromarray(image).resize((64, 64)))),
     "with noise": lambda image: pillow("PNG")(
         np.clip(image + np.random.default_rng(0).normal(0, 4, image.shape), 0, 255).astype(np.uint8)
     ),
@@ -300,7 +314,7 @@ def test_a_copy_in_a_further_folder_is_found(command: Command, tmp_path: Path) -
     )
 
 
-@pytest.mark.parametrize("change", ["shift", "thing", "brighter"])
+@pytest.mark.parametrize("change", ["shift", "thing", "small thing", "brighter"])
 def test_what_only_looks_alike_is_no_error(command: Command, tmp_path: Path, change: str) -> None:
     """The next frame of a video, and the same place in other light."""
     root = smooth(tmp_path / "set")
@@ -308,6 +322,8 @@ def test_what_only_looks_alike_is_no_error(command: Command, tmp_path: Path, cha
     image = np.asarray(Image.open(root / f"input/{test}.png")).copy()
     if change == "shift":
         image = np.roll(image, 3, 1)
+    elif change == "small thing":
+        image[30:36, 40:46] = 255 - image[30:36, 40:46]
     elif change == "thing":
         image[30:40, 40:54] = 255 - image[30:40, 40:54]
     else:
