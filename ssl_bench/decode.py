@@ -119,7 +119,7 @@ def decode(data: bytes, path: Path) -> Decoded:
     except UnidentifiedImageError:
         if data.startswith(MAGIC) and (what := describe_tiff(data)):
             raise DataError(
-                f"{path} is {what}, which cannot serve here; save it as one channel of 8 or 16 bits"
+                f"{path} is {what}, of a kind that cannot serve here; save it as a PNG of one channel"
             ) from None
         raise DataError(
             f"{path} is no picture, whatever its name says (known: {', '.join(FORMATS)}); replace it or take it out"
@@ -211,7 +211,8 @@ def _decode_array(data: bytes) -> Decoded:
         values = values.clip(-1, 2**31 - 1).astype(np.int32 if wide else np.uint16)
     elif kind == np.int8:
         values = values.astype(np.int32)
-    return Decoded(Image.fromarray(values), "NPY", white=255 if kind.itemsize == 1 else 65535)
+    white, signed = 255 if kind.itemsize == 1 else 65535, kind.kind == "i"
+    return Decoded(Image.fromarray(values), "NPY", white=white, signed=signed)
 
 
 def _about_png(picture: Image.Image, data: bytes) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def read_alpha(data: bytes, path: Path) -> np.ndarray:
     """
     decoded = decode(data, path)
     _require_one_page(decoded, path)
+    if decoded.signed:
+        raise DataError(f"{path} has signed numbers, of which white is in doubt; save it with 8 or 16 bits")
     if decoded.shallow or decoded.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         what = "16 bits a colour" if decoded.shallow else f"colour mode {decoded.mode}"
         raise DataError(f"{path} has {what}, which is not read exactly; save the matte as one grey channel")

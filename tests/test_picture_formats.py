@@ -62,7 +62,7 @@ def tiff(bits: int, photometric: int = 1) -> Callable[[np.ndarray], bytes]:
     """A TIFF of one uncompressed strip of grey, by the standard."""
 
     def write(array: np.ndarray) -> bytes:
-        pixels = packed(array, bits).tobytes() if bits < 8 else array.tobytes()
+        pixels = packed(array, bits).tobytes() if bits % 8 else array.tobytes()
         entries = [(256, array.shape[1]), (257, array.shape[0]), (258, bits), (259, 1), (262, photometric)]
         entries += [(273, 8), (277, 1), (278, array.shape[0]), (279, len(pixels))]
         directory = struct.pack("<H", len(entries))
@@ -137,6 +137,8 @@ class Row:
 
 IDS = (EXACT, EXACT, EXACT)
 BANDS = (EXACT, REFUSED, REFUSED)
+PLANES = bands(photometric="rgb", planarconfig="separate")
+ALPHA = bands(photometric="rgb", extrasamples=["unassalpha"])
 ROWS = (
     Row("PNG", "grey, 1 bit", shallow_png(1), 1, SCALED, EXACT, EXACT),
     Row("PNG", "grey, 2 bits", shallow_png(2), 3, SCALED, EXACT, EXACT),
@@ -156,6 +158,7 @@ ROWS = (
     Row("TIFF", "grey, 8 bits, 0 is white", tiff(8, 0), 255, NEAR, EXACT, NEAR),
     Row("TIFF", "grey, 2 bits, 0 is white", tiff(2, 0), 3, NEAR, EXACT, NEAR),
     Row("TIFF", "grey, 1 bit, 0 is white", tiff(1, 0), 1, NEAR, REFUSED, NEAR),
+    Row("TIFF", "grey, 12 bits, packed", tiff(12), 4095, *IDS),
     Row("TIFF", "grey, 16 bits", tiff(16), 65535, *IDS),
     Row("TIFF", "grey, float in [0, 1]", pillow("TIFF"), 1, EXACT, REFUSED, EXACT, real=True),
     Row("TIFF", "grey, JPEG inside", pillow("TIFF", compression="jpeg"), 255, NEAR, REFUSED, NEAR),
@@ -163,12 +166,16 @@ ROWS = (
     Row("TIFF", "RGB, 8 bits", pillow("TIFF"), 255, EXACT, REFUSED, REFUSED, channels=3),
     Row("TIFF", "RGB, 16 bits", bands(photometric="rgb"), 65535, EXACT, REFUSED, REFUSED, channels=3),
     Row("TIFF", "RGB, float in [0, 1]", bands(photometric="rgb"), 1, *BANDS, channels=3, real=True),
+    Row("TIFF", "RGB in planes, 8 bits", PLANES, 255, EXACT, REFUSED, REFUSED, channels=3),
+    Row("TIFF", "RGB and alpha, 16 bits", ALPHA, 65535, NEAR, REFUSED, REFUSED, channels=4),
     Row("TIFF", "RGB and alpha, 8 bits", bands(photometric="rgb"), 255, NEAR, REFUSED, NEAR, channels=4),
     Row("TIFF", "2 channels, 8 bits", bands(), 255, *BANDS, channels=2),
     Row("TIFF", "5 channels, 8 bits", bands(), 255, *BANDS, channels=5),
     Row("TIFF", "5 channels, 16 bits", bands(), 65535, *BANDS, channels=5),
     Row("TIFF", "5 channels, float in [0, 1]", bands(), 1, *BANDS, channels=5, real=True),
     Row("TIFF", "5 planes, 16 bits", bands(planarconfig="separate"), 65535, *BANDS, channels=5),
+    Row("TIFF", "5 channels, BigTIFF", bands(bigtiff=True), 65535, *BANDS, channels=5),
+    Row("TIFF", "5 channels in tiles", bands(tile=(16, 16)), 65535, *BANDS, channels=5),
     Row("TIFF", "5 channels, deflated", bands(compression="zlib"), 65535, *BANDS, channels=5),
     Row("TIFF", "5 pages, 16 bits", bands(pages=True), 65535, *BANDS, channels=5),
     Row("BMP", "grey, 8 bits", pillow("BMP"), 255, *IDS),
@@ -333,6 +340,16 @@ def test_bitmaps_of_few_greys_are_no_silent_zeros() -> None:
         for read in (read_indices, read_picture, read_alone, read_alpha):
             with pytest.raises(DataError, match=r"is a BMP of \d bits with grey colours, which is not read"):
                 read(data, WHERE)
+
+
+@pytest.mark.parametrize("write", [pillow("TIFF"), npy, bands()])
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int64])
+def test_signed_mattes_are_refused(write: Callable[[np.ndarray], bytes], kind: type) -> None:
+    if write is not npy and kind is not np.int16:
+        write = bands()
+    array = np.arange(48, dtype=kind).reshape(6, 8)
+    with pytest.raises(DataError, match=r"x\.any (has signed numbers|is a TIFF of 1 channel of int)"):
+        read_alpha(write(array), WHERE)
 
 
 def test_mattes_at_other_numbers_are_refused() -> None:
