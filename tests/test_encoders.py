@@ -13,6 +13,7 @@ import torch
 from conftest import Said
 from PIL import Image
 from safetensors.torch import save_file
+from timm.models._manipulate import adapt_input_conv
 from torch import nn
 
 from ssl_bench.backbone import IMAGENET, TaskNetwork
@@ -104,6 +105,28 @@ def test_features_equal_those_of_timm(
     for one, other in pairs:
         assert other.abs().max() > 1e-3
         assert (one - other).abs().max() <= 1e-5 * max(1.0, float(other.abs().max()))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 8])
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [(f"fpn/{LITE}", LITE), ("unet/tu-resnet18", "resnet18"), ("unet/resnet18", "resnet18")],
+)
+def test_a_first_layer_takes_other_channels_as_timm_adapts_it(
+    name: str, plain: str, channels: int, tmp_path: Path
+) -> None:
+    model = timm.create_model(plain)
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    spec = REGISTRY.backbone(name)
+    bare = resolve(spec.backbone)(name, channels, 2)
+    Weights("sha256:", str(tmp_path / "w.safetensors")).load(spec, bare, name)
+    first = next(module for module in bare.encoder.modules() if isinstance(module, nn.Conv2d))
+    stored = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+    assert first.in_channels == channels
+    assert torch.allclose(first.weight, adapt_input_conv(channels, stored.weight), atol=1e-7)
+    # And the statistics that the encoder is fed with go on with the bands.
+    network = TaskNetwork(bare, in_channels=channels, residual=False)
+    assert network.normalize(torch.zeros(1, channels, 4, 4)).shape == (1, channels, 4, 4)
 
 
 def test_statistics_are_those_that_an_encoder_states() -> None:
