@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError
+from ssl_bench.files import require_plain
 
 _NIFTI = find_spec("nibabel") is not None
 ARRAYS = frozenset({".npy", *((".nii", ".nii.gz") if _NIFTI else ())})
@@ -58,6 +59,7 @@ def read_array(data: bytes) -> np.ndarray:
 def count_slices(path: Path) -> int | None:
     """How many images a stack holds; None for a single one. Raises DataError where the file cannot be read."""
     try:
+        require_plain(path)
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; put it right or take it out") from None

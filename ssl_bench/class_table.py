@@ -5,7 +5,8 @@
                         255 void            255 car             0 0 0 void
 
 By position; by ids 0, 1, 2, ...; by ids with gaps, which are then renumbered in their order; by colours, before the
-name or after it. 255 is void where ids have no gap; else, and among colours, what is called by one of `VOID_NAMES` is.
+name or after it, also as `#4682b4`. 255 is void where ids have no gap; else, and among colours, what is called by one
+of `VOID_NAMES` is.
 """
 
 import re
@@ -24,6 +25,8 @@ VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", 
 _NUMBERED = re.compile(r"(\d+)[\s:,]+(\S.*)")
 _COLOUR_FIRST = re.compile(r"(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s:,]+([^\s\d].*)")
 _COLOUR_LAST = re.compile(r"(.*?[^\s:,])[\s:,]+(\d+)[\s,]+(\d+)[\s,]+(\d+)")
+_NUMBER_LAST = re.compile(r".*[^\s:,=][\s:,=]+(\d+)")
+_HEX = re.compile(r"#([0-9a-fA-F]{6})\b")
 _MOST = 65535
 _SHOWN = 5
 
@@ -73,6 +76,9 @@ PLAIN = ClassTable()
 
 def parse_classes(lines: Sequence[str], path: Path) -> ClassTable:
     """The table that the lines of a classes.txt make. Raises DataError for names, ids or colours that are in doubt."""
+    lines = [
+        _HEX.sub(lambda match: " ".join(str(one) for one in bytes.fromhex(match[1])), line) for line in lines
+    ]
     for form, order in ((_COLOUR_FIRST, (3, 0, 1, 2)), (_COLOUR_LAST, (0, 1, 2, 3))):
         matches = [form.fullmatch(line) for line in lines]
         if all(matches) and lines:
@@ -84,6 +90,14 @@ def parse_classes(lines: Sequence[str], path: Path) -> ClassTable:
             )
     numbered = [_NUMBERED.fullmatch(line) for line in lines]
     if not all(numbered):
+        if any(numbered):
+            raise DataError(
+                f"{path}: some lines begin with an id and some do not, '{lines[numbered.index(None)]}' first; give all "
+                "of them one, or none, and no heading"
+            )
+        behind = [match and int(match[1]) for match in map(_NUMBER_LAST.fullmatch, lines)]
+        if None not in behind and sorted(behind) == [*range(len(lines))] != behind:  # type: ignore[type-var]
+            raise DataError(f"{path} has ids behind its names, out of order; write `ID NAME`, one a line")
         return ClassTable(_checked(lines, path))
     by_id = sorted((int(match[1]), match[2]) for match in numbered if match)
     numbers = [number for number, _ in by_id]

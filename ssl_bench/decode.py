@@ -53,9 +53,12 @@ _TURNS: Mapping[int, Transpose] = MappingProxyType(
 QUARTER_TURNS = frozenset({5, 6, 7, 8})
 """Orientations that swap width and height."""
 _PNG = b"\x89PNG\r\n\x1a\n"
+_STARTS = (_PNG, b"\xff\xd8\xff")
+"""What only a PNG or JPEG begins with."""
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _BITS, _COMPRESSION, _PHOTOMETRIC, _CHANNELS, _EXTRA, _SAMPLE_FORMAT = 258, 259, 262, 277, 338, 339
 _SIGNED = 2
+_ANIMATED = frozenset({"PNG", "WEBP", "AVIF"})
 _JPEG_IN_TIFF = frozenset({6, 7})
 
 
@@ -109,7 +112,7 @@ def decode(data: bytes, path: Path) -> Decoded:
     try:
         try:
             return _decode(data)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning, _NotRead):
             raise
         except Exception:
             bare = _without_metadata(data)
@@ -117,6 +120,8 @@ def decode(data: bytes, path: Path) -> Decoded:
                 raise
             return _decode(bare)
     except UnidentifiedImageError:
+        if data.startswith(_STARTS):
+            raise _damaged(path, "only its first bytes are those of a picture") from None
         if data.startswith(MAGIC) and (what := describe_tiff(data)):
             raise DataError(
                 f"{path} is {what}, of a kind that cannot serve here; save it as a PNG of one channel"
@@ -132,8 +137,12 @@ def decode(data: bytes, path: Path) -> Decoded:
     except _NotRead as error:
         raise DataError(f"{path} is {error}, which is not read; save it as PNG") from None
     except Exception as error:  # Damaged files end in errors of many kinds, TypeError among them.
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} is cut short or damaged ({reason}); fetch it again or take it out") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, why: object) -> DataError:
+    reason = " ".join(str(why).split())
+    return DataError(f"{path} is cut short or damaged ({reason}); fetch it again or take it out")
 
 
 def orientation(data: bytes) -> int:
@@ -186,6 +195,8 @@ def _decode(data: bytes) -> Decoded:
     form = "JPEG" if picture.format == "MPO" else picture.format or ""
     about = _ABOUT[form](picture, data) if form in _ABOUT else {}
     pages = getattr(picture, "n_frames", 1) if form == "TIFF" else 1
+    if form in _ANIMATED and (frames := getattr(picture, "n_frames", 1)) > 1:
+        raise _NotRead(f"an animation of {frames} pictures")
     picture.load()
     try:
         turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))

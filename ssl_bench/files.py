@@ -127,6 +127,12 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
         return file.read()
 
 
+def require_plain(path: Path) -> None:
+    """Raise OSError where there is no file, or a pipe or a device, which may keep a reader waiting for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None where there is none, or it is not whole or not sound (`parse_json`)."""
     try:

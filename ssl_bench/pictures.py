@@ -14,6 +14,7 @@ from ssl_bench.class_table import PLAIN, ClassTable
 from ssl_bench.dataset import VOID
 from ssl_bench.decode import EXTENSIONS, Decoded, decode
 from ssl_bench.errors import DataError
+from ssl_bench.files import require_plain
 from ssl_bench.rasters import color_bands
 
 MEND = "`ssl-bench data mend FOLDER --out COPY --map OLD=NEW,...` mends a copy"
@@ -49,6 +50,7 @@ def without_extension(name: str) -> str:
 def read_bytes(path: Path) -> bytes:
     """A file's content. Raises DataError where it cannot be read or holds nothing."""
     try:
+        require_plain(path)
         data = path.read_bytes()
     except PermissionError:
         raise DataError(f"{path} cannot be read: permission denied; make it readable") from None

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from ssl_bench.arrays import count_slices, is_stack, slice_names, slice_of
 from ssl_bench.channels import read_image
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import read_json, write_bytes, write_json
+from ssl_bench.files import read_json, read_regular, write_bytes, write_json
 from ssl_bench.pictures import read_bytes, without_extension
 from ssl_bench.samples import Unread, say_unread
 from ssl_bench.scan import picture_files
@@ -114,7 +114,7 @@ def _said(path: Path) -> Mapping[str, object]:
             found = {}
         return found if isinstance(found, dict) else {}
     try:
-        with Image.open(path) as picture:
+        with Image.open(io.BytesIO(read_regular(path))) as picture:
             return {str(name): value for name, value in picture.info.items()}
     except (OSError, ValueError, SyntaxError):
         return {}

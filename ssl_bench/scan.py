@@ -82,10 +82,10 @@ def subfolders(folder: Path) -> tuple[Path, ...]:
     """Folders in a folder, by name; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if _counts(entry.name) and entry.is_dir())
+            counted = [entry.name for entry in entries if _counts(entry.name)]
     except OSError:
         return ()
-    return tuple(folder / name for name in names)
+    return tuple(folder / name for name in sorted(counted) if (folder / name).is_dir())
 
 
 def file_stems(folder: Path) -> list[str]:
@@ -155,7 +155,7 @@ def picture_files(
             found = sorted((entry for entry in entries if _counts(entry.name)), key=lambda entry: entry.name)
         for entry in found:
             path = current / entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 if nested:
                     require_inside(path, base)
                     pending.append((path, f"{prefix}{entry.name}/"))
@@ -168,6 +168,13 @@ def picture_files(
                 yield path, prefix + stem
             elif unread is not None:
                 unread.append(path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # Links that go round.
+        raise DataError(f"{entry.path} is a link that leads nowhere; mend it or take it out") from None
 
 
 def _stem(name: str, ending: str) -> str:

@@ -17,6 +17,12 @@ from ssl_bench.specs import Kind
 
 SHOWN, MOST = 5, 20
 """Images and classes that one note names."""
+_DARK = 0.55
+"""Of white: targets that reach no further are rather of other numbers."""
+_BLACK = 8
+"""Levels of 255: images that reach no further are rather of other numbers."""
+_SCATTERED, _FEWEST = 0.2, 3
+"""Share of a class's pixels that lie alone, and the fewest such classes, from which a note says so."""
 Prints = Sequence[tuple[str, Print]]
 """Ids, and what tells their images again."""
 
@@ -67,6 +73,10 @@ class Survey:
     """Groups of equal images within training or test, and images in both."""
     labeled: int = 0
     """Targets read."""
+    lone: np.ndarray = field(default_factory=lambda: np.zeros(VOID + 1, np.int64))
+    """Pixels of each class id of which no neighbour has the same."""
+    unchanged: list[str] = field(default_factory=list)
+    """Images whose target is the image itself."""
 
     @property
     def errors(self) -> list[str]:
@@ -85,7 +95,9 @@ class _Seen:
     values: Values = field(default_factory=Values)
     depth: str = ""
     target: Values | np.ndarray | None = None
-    """Pixels of each class id, or the values of a picture; None where there is no target."""
+    """Pixels of each class id, and of these the lone ones, (2, 256); or the values of a picture; None where there is no
+    target."""
+    unchanged: bool = False
 
 
 def survey(
@@ -143,13 +155,30 @@ def _see(dataset: Dataset, name: str, kind: Kind, report: Callable[[], None], *,
         report()
     counted: Values | np.ndarray | None = None
     if target is not None:
-        is_ids = kind == "classification"
-        counted = np.bincount(target.ravel(), minlength=VOID + 1) if is_ids else Values.of(target)
+        counted = _count(target) if kind == "classification" else Values.of(target)
     size = (image.shape[1], image.shape[0])
     depth = "" if target is None else str(target.dtype)
     channels = dataset.channels
     numbers = image if channels.are_rgb else channels.stored(image)
-    return _Seen(name, "", Print.of(image), size, Values.of(numbers), depth, counted)
+    unchanged = target is not None and target.ndim == 3 and _is_same(image, target)
+    return _Seen(name, "", Print.of(image), size, Values.of(numbers), depth, counted, unchanged)
+
+
+def _count(ids: np.ndarray) -> np.ndarray:
+    """Of each id in (H, W) uint8 the pixels, and those without an equal beside, above or below: (2, 256)."""
+    alone = np.ones(ids.shape, np.bool_)
+    for one, other in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        differ = ids[one] != ids[other]
+        alone[one] &= differ
+        alone[other] &= differ
+    return np.stack([np.bincount(each.ravel(), minlength=VOID + 1) for each in (ids, ids[alone])])
+
+
+def _is_same(image: np.ndarray, target: np.ndarray) -> bool:
+    """Whether a restored picture or a matte (H, W, C) is the image."""
+    return image.dtype == target.dtype and np.array_equal(
+        image if target.shape == image.shape else image[..., : target.shape[2]], target
+    )
 
 
 def _add(found: Survey, one: _Seen) -> None:
@@ -161,8 +190,10 @@ def _add(found: Survey, one: _Seen) -> None:
     if isinstance(one.target, Values):
         found.targets.setdefault(one.depth, Values()).add(one.target)
     elif one.target is not None:
-        found.pixels += one.target
-        found.holders += one.target > 0
+        found.pixels += one.target[0]
+        found.holders += one.target[0] > 0
+        found.lone += one.target[1]
+    found.unchanged += [one.name] * one.unchanged
     found.labeled += one.target is not None
 
 
@@ -217,6 +248,8 @@ def _compare(found: Survey, dataset: Dataset, train: Prints, unlabeled: Prints, 
 
 def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
     """Notes on values that are allowed and yet likely a slip."""
+    if dataset.channels.are_rgb and 0 <= found.images.high <= _BLACK:
+        found.notes.append(f"images reach {found.images.high:g} only, where 255 is white")
     if kind == "classification":
         try:
             classes = dataset.classes
@@ -225,14 +258,36 @@ def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
             return
         if found.labeled:
             _judge_classes(found, classes)
+            _judge_scatter(found)
         return
+    if found.unchanged:
+        some = ", ".join(f"'{name}'" for name in found.unchanged[:SHOWN]) + ", ..." * (
+            len(found.unchanged) > SHOWN
+        )
+        found.notes.append(
+            f"{len(found.unchanged)} of {found.labeled} targets are their images, pixel for pixel: {some}"
+        )
     for dtype, values in found.targets.items():
         top = 1 if dtype.startswith("float") else np.iinfo(dtype).max
-        # Of 16 bits, a range of 14 and fewer is rather a camera's.
-        if values.high <= (top / 4 if dtype == "uint16" else top / 128):
+        # As of percent, of 0 and 1 or 128, or of a camera's bits in a wider type.
+        if values.high <= _DARK * top:
             found.notes.append(f"targets of {dtype} reach {values.high:g} only, where {top} is white")
+        elif values.low == values.high:
+            found.notes.append(f"every target of {dtype} holds {values.high:g} alone")
     if len(found.targets) > 1:
         found.notes.append(f"targets are stored in several depths: {', '.join(sorted(found.targets))}")
+
+
+def _judge_scatter(found: Survey) -> None:
+    """What is said of many classes whose pixels lie alone."""
+    held = found.pixels[:VOID] > 0
+    scattered = held & (found.lone[:VOID] > _SCATTERED * found.pixels[:VOID])
+    if scattered.sum() >= _FEWEST and 2 * scattered.sum() >= held.sum() - 1:
+        found.notes.append(
+            f"{scattered.sum()} of {held.sum()} classes are pixels that lie alone, as in masks that were once JPEG or "
+            f"resized smoothly; if so, name the others in a classes.txt ({MEND}; --classes and --nearest take each "
+            "pixel for the nearest class)"
+        )
 
 
 def _judge_classes(found: Survey, classes: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ssl_bench.errors import DataError
+from ssl_bench.files import read_regular
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -90,7 +91,7 @@ def write_tiff(values: np.ndarray, about: str) -> bytes:
 def text_of(path: Path) -> str:
     """The text that `write_tiff` left in a file; empty where there is none."""
     try:
-        with _opened(path.read_bytes(), path) as tiff:
+        with _opened(read_regular(path), path) as tiff:
             return str(tiff.pages[0].description)  # type: ignore[union-attr]
     except Exception:
         return ""

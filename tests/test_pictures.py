@@ -176,13 +176,14 @@ def test_a_tiff_whose_place_of_pixels_is_no_integer() -> None:
         read_alpha(bytes(whole), WHERE)
 
 
-def test_forbidden_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forbidden_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "no")
 
+    (tmp_path / "x.png").touch()
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(DataError, match=r"x\.png cannot be read: permission denied"):
-        read_bytes(WHERE)
+        read_bytes(tmp_path / "x.png")
 
 
 def test_decompression_bomb() -> None:
