@@ -178,10 +178,10 @@ class FolderDataset(FileDataset):
         return self._aliases(self._samples)
 
     def _aliases(self, samples: Mapping[str, Sample]) -> dict[str, list[str]]:
-        # Paths may begin two folders above the root, as in VOCdevkit/VOC2012/JPEGImages/7.jpg.
-        above = "/".join(self.root.resolve().parts[-2:])
+        # Paths may begin anywhere above the root, as in VOCdevkit/VOC2012/JPEGImages/7.jpg, or where all paths begin.
+        above = {place.as_posix().removeprefix("/") for place in (self.root.resolve(), self.root.absolute())}
         return {
-            name: [f"{above}/{path}" for path in sample.names(name, self.root)]
+            name: [f"{place}/{path}" for path in sample.names(name, self.root) for place in sorted(above)]
             for name, sample in samples.items()
         }
 

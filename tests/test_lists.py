@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from test_layouts import make_pairs
+from trees import write
 
 from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
+from ssl_bench_tasks.layouts.pairs import ImagePairs
 
 PATHS = {
     name: [f"kit/VOC2012/JPEGImages/{name}.jpg", f"kit/VOC2012/SegmentationClass/{name}.png"]
@@ -123,3 +126,17 @@ def test_class_faults(tmp_path: Path, text: str, words: str) -> None:
     file.write_text(text)
     with pytest.raises(DataError, match=words):
         read_classes(file)
+
+
+def test_whole_paths_to_the_files_of_the_set(tmp_path: Path) -> None:
+    root = make_pairs(tmp_path / "set")
+    opened = ImagePairs.open(root)
+    names = opened.train[:3]
+    (tmp_path / "linked").symlink_to(root)
+    for place in (root, tmp_path / "linked"):
+        lines = [str(opened.place(name)).replace(str(root), str(place)) for name in names]
+        write(tmp_path / "list.txt", lines, "\r\n")
+        assert NameList(ImagePairs.open(place).aliases()).read(tmp_path / "list.txt") == names
+    write(tmp_path / "list.txt", [f"/elsewhere/input/{names[0]}.png"])
+    with pytest.raises(DataError, match="leads outside the data set"):
+        NameList(opened.aliases()).read(tmp_path / "list.txt")
