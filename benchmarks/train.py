@@ -24,8 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import added_memory, interleaved, table
 from benchmarks.variants import Step, Workload, load_reference, reference_step, training_step, workloads
 from ssl_bench.cell_parts import prepare_torch
-from ssl_bench.execution import PLAIN, Execution, Precision, in_words
-from ssl_bench.registry import Registry, load_registry, pick
+from ssl_bench.loading import load_registry
+from ssl_bench.recipe import PLAIN, Execution, Precision
+from ssl_bench.recipe import execution_in_words as in_words
+from ssl_bench.registry import Registry, pick
 from ssl_bench.specs import MethodSpec
 
 TITLE = "Training steps with and without each switch"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ssl_bench import __version__
-from ssl_bench.dataset import digest
+from ssl_bench.seeds import digest
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "torchmetrics", "numpy")
 

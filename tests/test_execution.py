@@ -17,9 +17,10 @@ from ssl_bench.acceleration import accelerate
 from ssl_bench.cell import Cell, execution_of
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.evaluate import WAITING, evaluate, groups_by_size
-from ssl_bench.execution import PLAIN, Execution, in_words
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import PLAIN, Execution
+from ssl_bench.recipe import execution_in_words as in_words
 from ssl_bench.results import ResultStore, same
 
 REGISTRY = load_registry()

@@ -31,13 +31,13 @@ from ssl_bench.errors import CellError, DataError, PluginError, without_places
 from ssl_bench.files import sweep
 from ssl_bench.heartbeat import Heartbeat, end_hung
 from ssl_bench.leaderboard import render
+from ssl_bench.leaderboard.write import write_leaderboards
+from ssl_bench.loading import load_registry
 from ssl_bench.lock import Owner, locked, process_start
 from ssl_bench.plugin_files import unpack
 from ssl_bench.process import Interrupted, _own_log, stop_on_signals
 from ssl_bench.provenance import method_code
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_record
-from ssl_bench.run import write_leaderboards
 from ssl_bench.streams import PlainText, drawing, visible
 from ssl_bench.worker import cell_in, run_cell
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher

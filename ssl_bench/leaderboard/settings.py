@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.board import Numbers, Section
 from ssl_bench.leaderboard.columns import Column, seeds_text
 from ssl_bench.leaderboard.entry import Entry
@@ -10,6 +9,7 @@ from ssl_bench.leaderboard.fields import MISSING, finite
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing, words
 from ssl_bench.leaderboard.rows import column_titles
 from ssl_bench.leaderboard.tables import header, mean_of, name_cell
+from ssl_bench.recipe import execution_in_words as in_words
 from ssl_bench.recipe import in_words as recipe_in_words
 from ssl_bench.specs import RATE
 

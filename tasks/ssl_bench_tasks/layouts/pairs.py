@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ssl_bench.folders import Files, FolderDataset, name_hash
-from ssl_bench.samples import any_name
+from ssl_bench import Files, FolderDataset, any_name, name_hash
 
 SUFFIXES = (
     *("mask", "masks", "label", "labels", "gt", "matte", "alpha", "seg", "segmentation", "target", "clean"),
