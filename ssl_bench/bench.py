@@ -40,7 +40,7 @@ Names = str | Sequence[str]
 class Bench:
     """A benchmark whose records lie in one folder.
 
-    The methods raise `ssl_bench.errors.SslBenchError` for what a user can mend, in one line.
+    The methods raise `ssl_bench.SslBenchError` for what a user can mend, in one line.
     """
 
     def __init__(self, out: str | Path = "runs", plugins: Iterable[str | Path] = ()) -> None:
@@ -148,7 +148,7 @@ class Bench:
         return self.results(plan)
 
     def results(self, plan: Plan | None = None) -> "pd.DataFrame":
-        """One row for each finished run, of a plan or of the folder; columns as `ssl_bench.frame.frame_of`."""
+        """One row for each finished run, of a plan or of the folder; columns as `frame_of` has them."""
         from ssl_bench.frame import frame_of
 
         if plan is None:

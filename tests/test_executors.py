@@ -72,9 +72,7 @@ class Farm:
 def farm(monkeypatch: pytest.MonkeyPatch) -> Farm:
     """The farm is installed."""
     plugin, load = Farm(), loading.load_registry
-    monkeypatch.setattr(
-        loading, "load_registry", lambda plugins=(), **more: load([*plugins, plugin], **more)
-    )
+    monkeypatch.setattr(loading, "load_registry", lambda plugins=(), **more: load([*plugins, plugin], **more))
     return plugin
 
 

@@ -48,9 +48,8 @@ def test_one_owner_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_dead_process_of_this_machine_loses_its_lock_at_once(tmp_path: Path) -> None:
-    script = (
-        "from pathlib import Path; from ssl_bench.lock import Lock; print(Lock(Path('.')).take(), flush=True)"
-    )
+    take = "print(Lock(Path('.')).take(), flush=True)"
+    script = f"from pathlib import Path; from ssl_bench.lock import Lock; {take}"
     child = subprocess.Popen([sys.executable, "-c", f"{script}; input()"], cwd=tmp_path, stdin=-1, stdout=-1)
     assert child.stdout is not None
     assert child.stdout.readline() == b"None\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ssl_bench.leaderboard.entry import Entry, Measure
 from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, names, number, pairs, text
-from ssl_bench.recipe import execution_in_words as in_words
+from ssl_bench.recipe import execution_in_words
 from ssl_bench.results import Record
 from ssl_bench.seeds import digest
 from ssl_bench.specs import LAST_POSITION
@@ -96,7 +96,7 @@ def entry_of(record: Record) -> Entry:
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
         pretrained=text(cell.get("pretrained")),
-        execution=in_words(mapping(cell.get("execution"))),
+        execution=execution_in_words(mapping(cell.get("execution"))),
         tier=text(cell.get("tier")),
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),
