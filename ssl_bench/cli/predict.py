@@ -27,11 +27,11 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     named.
     """
     from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.devices import find_devices
-    from ssl_bench.files import require_writable
-    from ssl_bench.predict import ending_of, find_jobs, is_done, write_legend, write_prediction
-    from ssl_bench.results import ResultStore
-    from ssl_bench.samples import Unread, say_unread
+    from ssl_bench.data.samples import Unread, say_unread
+    from ssl_bench.machine.devices import find_devices
+    from ssl_bench.machine.files import require_writable
+    from ssl_bench.store.results import ResultStore
+    from ssl_bench.use.predict import ending_of, find_jobs, is_done, write_legend, write_prediction
 
     folder = ResultStore(runs).find(cell)
     unread: list[Unread] = []
@@ -41,8 +41,8 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     import torch
 
-    from ssl_bench.heap import keep_heap
-    from ssl_bench.trained import load_trained
+    from ssl_bench.machine.heap import keep_heap
+    from ssl_bench.use.trained import load_trained
 
     keep_heap()
     trained = load_trained(folder, load_registry(), torch.device(find_devices("auto")[0]))
