@@ -30,15 +30,21 @@ def chosen(
 
 
 def _among(
-    records: list[Record], option: str, asked: Sequence[str], names: Callable[[Record], Sequence[str]]
+    records: list[Record],
+    option: str,
+    asked: Sequence[str],
+    names: Callable[[Record], Sequence[str]],
+    first: int | None = 1,
 ) -> list[Record]:
-    """Records of which a name was asked for."""
+    """Records of which a name was asked for. `first`: how many of a record's names an error lists."""
     if not asked:
         return records
-    known = {name.casefold(): name for record in records for name in names(record)}
+    known = {name.casefold() for record in records for name in names(record)}
     for name in asked:
         if name.casefold() not in known:
-            raise unknown(option, name, sorted(set(known.values())))
+            raise unknown(
+                option, name, sorted({shown for record in records for shown in names(record)[:first]})
+            )
     wanted = {name.casefold() for name in asked}
     return [record for record in records if wanted & {name.casefold() for name in names(record)}]
 
@@ -49,6 +55,10 @@ def _names(record: Record, kind: str) -> list[str]:
     name = text(mapping(record.get("cell")).get(kind))
     role = text(described.get("role"))
     return [role if role == "control" else name, text(described.get("title") or name)]
+
+
+def _metric_names(record: Record) -> list[str]:
+    return [text(metric.get("name")) for metric in _metrics(record)]
 
 
 def _metrics(record: Record) -> list[Mapping[str, Any]]:
