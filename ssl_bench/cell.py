@@ -195,10 +195,13 @@ def seen_by(split: LabelSplit, dataset: Dataset) -> tuple[Collection[str], Colle
     return dict.fromkeys((*readable, *split.unlabeled)), readable
 
 
-def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) -> dict[str, Any]:
-    """What tables print about a task and a method, so that a record can be shown without its plugins.
+def describe(
+    task: TaskSpec, method: MethodSpec, variant: Sequence[str] = (), folder: Path | None = None
+) -> dict[str, Any]:
+    """What tables print about a task, a method and data, so that a record can be shown without its plugins.
 
     `variant`: names of the fields that make a row of its own of the method, and of a tier whose settings it takes.
+    `folder`: where the data lies, whose name it is called by unless `data.toml` says otherwise.
     """
     # Pairs, and not a mapping: records are written with sorted keys, and tables show fields in their own order.
     symbols = [
@@ -222,6 +225,7 @@ def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) ->
             "symbols": symbols,
             **({"variant": list(variant)} if variant else {}),
         },
+        **({"data": {"title": folder.resolve().name}} if folder and folder.resolve().name else {}),
     }
 
 

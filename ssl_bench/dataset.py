@@ -15,6 +15,9 @@ from ssl_bench.errors import DataError
 VOID = 255
 """Class id of a pixel without a label, in files and in arrays."""
 
+FEW_TESTED = 10
+"""Test images, below which plans and tables say how few they are."""
+
 
 class Dataset(ABC):
     """Images of one task by id. Image and target are read apart, so a target is read only where it is due."""

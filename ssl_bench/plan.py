@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from ssl_bench.cell import Cell, describe, seen_by, trials_behind
-from ssl_bench.dataset import digest, listing
+from ssl_bench.dataset import FEW_TESTED, digest, listing
 from ssl_bench.execution import PLAIN, Execution
 from ssl_bench.labels import asked_labels, fill_in
 from ssl_bench.lock import PATIENCE
@@ -114,8 +114,16 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
     check_single_rows(registry, cells.values())
-    notes = (*planning.notes, *_notes(registry, tuple(cells.values())))
+    notes = (*planning.notes, *_few_tested(planning.sources), *_notes(registry, tuple(cells.values())))
     return Plan(tuple(cells.values()), tuple(skipped), planning.sources, notes)
+
+
+def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
+    """A line for each data set with too few test images to tell methods apart."""
+    for name, source in sources.items():
+        if (count := len(source.dataset.test)) < FEW_TESTED:
+            images = "1 test image is" if count == 1 else f"{count} test images are"
+            yield f"{name}: {images} few, so that little can be told apart; label more, or give a folder of test images"
 
 
 def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -252,7 +260,7 @@ class _Planning:
                     config=config.stored(),
                     threads=request.threads,
                     providers={part: str(registry.providers[key]) for part, key in keys.items()},
-                    describe=describe(task, method, variant.names),
+                    describe=describe(task, method, variant.names, self.sources[task.name].path),
                     pretrained=start.identity,
                     weights=start.path,
                     execution=request.execution.chosen(),

@@ -17,6 +17,7 @@ from ssl_bench.lock import Owner
 from ssl_bench.plan import Plan
 from ssl_bench.recipe import in_words
 from ssl_bench.results import Record, ResultStore
+from ssl_bench.status import score_text
 from ssl_bench.streams import drawing, visible
 
 PLAIN_SECONDS = 10.0
@@ -217,12 +218,8 @@ class LiveDisplay:
 def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> str:
     if record is None:
         return f"[{done}/{total}] {cell.title}: {outcome.status}: {outcome.message}{log_at(log)}"
-    metric = cell.describe["task"]["metrics"][0]
-    score = record["metrics"].get(metric["name"])
-    shown = "-" if score is None else f"{score:.{metric['digits']}f}"
     how = outcome.message or f"in {outcome.seconds:.0f} s"
-    words = filter(None, [metric["symbol"], shown, metric["unit"], how])
-    return f"[{done}/{total}] {cell.title}: {' '.join(words)}"
+    return f"[{done}/{total}] {cell.title}: {score_text(record)} {how}"
 
 
 def log_at(log: Path) -> str:
