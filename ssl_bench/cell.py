@@ -58,6 +58,8 @@ class Cell:
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
     """Folders of further unlabelled images on this machine. Not part of the identity: `data` speaks for them."""
+    tested: int | None = None
+    """How many labelled images were asked to be held out for testing. Not part of the identity, as `data` holds it."""
     classes: tuple[str, ...] = ()
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     channels: Channels = RGB

@@ -55,6 +55,15 @@ class Dataset(ABC):
         """Whether this layout lies in the folder."""
         return False
 
+    def test_on(self, count: int) -> None:
+        """Hold so many labelled images out for testing, or a few more where some must stay together.
+
+        Only before anything is read of it. Raises DataError where test images are given, or too few would be left.
+        """
+        raise DataError(
+            f"{self.path or type(self).__name__}: its test images are given: --test is for data without any"
+        )
+
     @abstractmethod
     def image(self, name: str) -> np.ndarray:
         """(H, W, C) uint8, uint16 or float32 in [0, 1]: the full range of the type is that from black to white."""

@@ -45,6 +45,8 @@ class Request:
     """`TASK=NAME`."""
     unlabeled: Sequence[str] = ()
     """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
+    test: Sequence[str] = ()
+    """`TASK=COUNT`, or `COUNT` for every task: labelled images to hold out, of data without a test set of its own."""
     settings: Sequence[str] = ()
     """`METHOD.FIELD=VALUE`, `TASK.FIELD=VALUE`, or `TASK.METHOD.FIELD=VALUE` for one task alone."""
     of_suite: bool = False
@@ -123,7 +125,8 @@ def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
     for name, source in sources.items():
         if (count := len(source.dataset.test)) < FEW_TESTED:
             images = "1 test image is" if count == 1 else f"{count} test images are"
-            yield f"{name}: {images} few, so that little can be told apart; label more, or give a folder of test images"
+            more = "hold more out (--test), label more, or give a folder of test images"
+            yield f"{name}: {images} few, so that little can be told apart; {more}"
 
 
 def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -209,6 +212,7 @@ class _Planning:
             "listing": listing(source.dataset),
             "path": str(source.path) if source.path else None,
             "unlabeled": tuple(map(str, source.unlabeled)),
+            "tested": source.tested,
             "classes": source.dataset.classes,
             "channels": source.dataset.channels,
         }
