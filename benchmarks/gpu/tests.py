@@ -14,19 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 def main() -> None:
     """Print the last line of pytest, and a line for every test that failed."""
     options = read_options(__doc__)
-    line = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "gpu",
-        "-n",
-        "0",
-        "-p",
-        "no:cacheprovider",
-        "--tb=line",
-    ]
+    line = [sys.executable, "-m", "pytest", "-o", "addopts=--import-mode=importlib", "-m", "gpu", "--tb=line"]
+    line += ["-n", "0", "-p", "no:cacheprovider"]
     line += ["-k", "(pipeline_c and 40) or memory or (on_the_cpu and mt)"] if options.quick else []
     environment = dict(os.environ)
     if options.device.type != "cuda":
@@ -47,9 +36,10 @@ def main() -> None:
         print("Not all of them: their time was over.\n")
     lines = said.splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    summary = next(
-        (line for line in reversed(lines) if re.search(r"\d+ (passed|failed|skipped)", line)), lines[-1:]
+    counted = (
+        line.strip("= ") for line in reversed(lines) if re.search(r"\d+ (passed|failed|skipped)", line)
     )
+    summary = next(counted, "pytest said nothing")
     print(f"{summary}\n" + "".join(f"- `{line}`\n" for line in failed))
 
 
