@@ -25,11 +25,11 @@ from ssl_bench.cell_parts import prepare_torch
 from ssl_bench.cost import EnergyMeter, peak_gpu_bytes
 from ssl_bench.distributed import join, leave
 from ssl_bench.errors import CellError
-from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.loading import load_registry
 from ssl_bench.losses import LossLog
 from ssl_bench.method import Batch, Method
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import PLAIN, Execution
 from ssl_bench.results import ResultStore
 from ssl_bench.task import Target
 from ssl_bench.testing.toys import RECIPE, ToyStream, build_toy, toy_spec

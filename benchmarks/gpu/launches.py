@@ -11,8 +11,9 @@ from benchmarks.gpu.part import finish, read_options, seconds_of
 from benchmarks.measure import table
 from benchmarks.variants import Workload, training_step
 from ssl_bench.cell_parts import prepare_torch
-from ssl_bench.execution import PLAIN
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.loading import load_registry
+from ssl_bench.recipe import PLAIN
+from ssl_bench.registry import Registry
 
 STEPS = 5
 """Of a profile."""
