@@ -12,7 +12,6 @@ from ssl_bench import __version__
 from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
 from ssl_bench.costs import Costs, shape_of
-from ssl_bench.dataset import digest
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
 from ssl_bench.files import read_json, read_regular, sweep, write_json, write_text
@@ -20,9 +19,11 @@ from ssl_bench.forecast import kept_prices
 from ssl_bench.leaderboard import DOCUMENTS, FORMATS, OF_TABLES, Format, render
 from ssl_bench.lock import Lock, Owner
 from ssl_bench.plan import Plan
+from ssl_bench.recipe import Kind
 from ssl_bench.registry import Registry
 from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
-from ssl_bench.specs import Kind, resolve_extra
+from ssl_bench.seeds import digest
+from ssl_bench.specs import resolve_extra
 from ssl_bench.survey import files_of, survey
 from ssl_bench.weights import check_channels, check_weights
 

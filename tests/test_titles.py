@@ -12,7 +12,7 @@ from test_leaderboard import grids, make
 from ssl_bench.cell import describe
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard import render
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.results import same
 from ssl_bench.titles import read_titles, with_title
 

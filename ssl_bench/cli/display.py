@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from ssl_bench.cell import Cell
-from ssl_bench.cli.progress import can_draw, duration, number_of
 from ssl_bench.executor import Outcome
 from ssl_bench.leaderboard import terminal
 from ssl_bench.lock import Owner
@@ -18,7 +17,8 @@ from ssl_bench.plan import Plan
 from ssl_bench.recipe import in_words
 from ssl_bench.results import Record, ResultStore
 from ssl_bench.status import score_text
-from ssl_bench.streams import drawing, visible
+from ssl_bench.streams import can_draw, drawing, visible
+from ssl_bench.words import duration, number_of
 
 PLAIN_SECONDS = 10.0
 """Between two progress lines where there is no terminal."""
