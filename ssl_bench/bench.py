@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ssl_bench.attempts import RETRIES
-from ssl_bench.cli.plugins import warn_of_failures
 from ssl_bench.devices import precision_for
 from ssl_bench.display import PlainDisplay
 from ssl_bench.errors import CellError, UsageError
@@ -39,14 +40,15 @@ Names = str | Sequence[str]
 class Bench:
     """A benchmark whose records lie in one folder.
 
-    The methods raise `ssl_bench.errors.SslBenchError` for what a user can mend, in one line.
+    The methods raise `ssl_bench.SslBenchError` for what a user can mend, in one line.
     """
 
     def __init__(self, out: str | Path = "runs", plugins: Iterable[str | Path] = ()) -> None:
         """`out`: the results folder, as `--out`; made when something is run. `plugins`: files, as `--plugin`."""
         self.store = ResultStore(place(str(out)))
         self.registry = load_registry(files=read_plugin_files(place(str(path)) for path in plugins))
-        warn_of_failures(self.registry)
+        for warning in self.registry.warnings:
+            click.echo(f"warning: {warning}", err=True)
 
     def plan(
         self,
@@ -149,7 +151,7 @@ class Bench:
         return self.results(plan)
 
     def results(self, plan: Plan | None = None) -> "pd.DataFrame":
-        """One row for each finished run, of a plan or of the folder; columns as `ssl_bench.frame.frame_of`."""
+        """One row for each finished run, of a plan or of the folder; columns as `frame_of` has them."""
         from ssl_bench.frame import frame_of
 
         if plan is None:
