@@ -10,10 +10,10 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.gpu.part import finish, read_options, seconds_of
 from benchmarks.measure import table
 from benchmarks.variants import Workload, training_step
-from ssl_bench.cell_parts import prepare_torch
-from ssl_bench.loading import load_registry
 from ssl_bench.recipe import PLAIN
-from ssl_bench.registry import Registry
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.registry.registry import Registry
+from ssl_bench.worker.build import prepare_torch
 
 STEPS = 5
 """Of a profile."""

@@ -17,7 +17,7 @@ from benchmarks.pipeline_c import (
     with_parts,
     with_torchvision,
 )
-from ssl_bench.cell_parts import prepare_torch
+from ssl_bench.worker.build import prepare_torch
 from ssl_bench_plugins.methods.pipeline_c import flaw_target
 
 SIZES = ((128, 8, 21), (321, 16, 21), (512, 8, 3))

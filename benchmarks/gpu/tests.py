@@ -21,7 +21,7 @@ def main() -> None:
     if options.device.type != "cuda":
         environment["SSL_BENCH_GPU_TESTS_ON"] = str(options.device)
     process = subprocess.Popen(
-        [*line, "tests/test_gpu.py"],
+        [*line, "tests/worker/test_gpu.py"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

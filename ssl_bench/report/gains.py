@@ -4,11 +4,11 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ssl_bench.leaderboard.board import Section
-from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.rows import column_titles
+from ssl_bench.figures.svg import LEFT, RIGHT, WIDTH, Axis, linear, number, numbers
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.board import Section
+from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.report.charts import MOST_LINES, Chart, row_name
-from ssl_bench.report.svg import LEFT, RIGHT, WIDTH, Axis, linear, number, numbers
 
 LINE, TOP, BOTTOM = 26, 8, 42
 WIDE = 7.0
