@@ -43,10 +43,10 @@ def leaderboard(
     metrics: str,
 ) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
-    from ssl_bench.cli.display import show_leaderboard
+    from ssl_bench.cli.shown import show_leaderboard
     from ssl_bench.leaderboard import FORMATS, check_one_table, chosen, render
     from ssl_bench.leaderboard.write import formats_to_write, write_tables
-    from ssl_bench.results import read_records
+    from ssl_bench.store.results import read_records
 
     asked = _names(formats)
     if wrong := [name for name in asked if name not in FORMATS]:
