@@ -17,7 +17,7 @@ from ssl_bench.seeds import seed_for
 from ssl_bench.specs import Kind, resolve
 from ssl_bench.task import Strength, Target, Task
 from ssl_bench.testing import TOYS
-from ssl_bench.testing.toys import toy_spec
+from ssl_bench.testing.toys import ToyNetwork, toy_spec
 from ssl_bench.trainer import Trainer
 
 LABELED, UNLABELED, HEIGHT, WIDTH, ITERATIONS, RATE = 2, 4, 11, 9, 9, 0.3
@@ -64,7 +64,7 @@ def build(name: str, kind: Kind, *, norm: bool = True, **settings: Any) -> Metho
         ]
         layers[-1].weight.data *= 3
         return TaskNetwork(
-            nn.Sequential(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
+            ToyNetwork(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
             in_channels=3,
             residual=False,
         )

@@ -63,9 +63,27 @@ class SmpNetwork(nn.Module):
         assert isinstance(head, nn.Module)
         return head
 
+    @property
+    def encoding(self) -> tuple[str, ...]:
+        """What `features` alone runs."""
+        return tuple(f"model.{name}" for name in getattr(self.model, "encoding", ("encoder",)))
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images to logits."""
-        logits: Tensor = self.model(inputs)
+        return self.from_features(self.features(inputs), inputs)
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images to all that the encoder gives, whichever of it the decoder reads: of most, the image
+        itself comes first."""
+        made = self.model.features if isinstance(self.model, DPT) else self.model.encoder
+        features: list[Tensor] = made(inputs)
+        return features
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """That to logits."""
+        if isinstance(self.model, DPT):
+            return self.model.from_features(features, inputs)
+        logits: Tensor = self.model.segmentation_head(self.model.decoder(features))
         return logits
 
 
