@@ -32,7 +32,7 @@ from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.task import Task, masked_mean
 from ssl_bench.toolbox.ema import update_average
 from ssl_bench.toolbox.gates import confidence, rising, smallest, spread
-from ssl_bench.toolbox.mixing import draw_boxes, mix
+from ssl_bench.toolbox.mixing import boxes_or_none, mix
 from ssl_bench.toolbox.targets import gated, pseudo_error
 from ssl_bench.toolbox.teachers import evaluating, frozen_copy, snapshots_taken
 from ssl_bench_plugins.methods.modern_configs import PrevMatchConfig
@@ -59,10 +59,10 @@ class PrevMatch(Method):
         config, task, draws = self.config, self.task, progress.draws
         images, valid = batch.unlabeled_images, batch.unlabeled_valid
         strong = [task.perturb(images, draws, config.strong) for _ in range(2)]
-        boxes = [draw_boxes(config.mix, draws, images) if config.mix != "none" else None for _ in strong]
+        boxes = [boxes_or_none(config.mix, draws, images) for _ in strong]
         logits = progress.forward(self.model, batch.images, batch.labeled)
         labeled, weak = logits.tensor_split([batch.labeled])
-        views = self.model(torch.cat([pasted(view, box) for view, box in zip(strong, boxes, strict=True)]))
+        views = self.model(torch.cat([mix(view, box) for view, box in zip(strong, boxes, strict=True)]))
 
         own = task.activate(weak.detach())
         drawn = self._drawn(images, progress)
@@ -79,7 +79,7 @@ class PrevMatch(Method):
         for name, (target, sure) in terms.items():
             errors = []
             for view, box in zip(views.chunk(2), boxes, strict=True):
-                mixed, kept, known = (pasted(each, box) for each in (target, sure, valid))
+                mixed, kept, known = (mix(each, box) for each in (target, sure, valid))
                 error = pseudo_error(task.kind, view, task.activate(view), mixed, config.target)
                 errors.append(masked_mean(gated(error, kept), known))
             progress.log(f"kept by {name}", masked_mean(sure.to(target.dtype), valid))
@@ -128,11 +128,6 @@ class PrevMatch(Method):
     def deployed(self) -> nn.Module:
         """The model."""
         return self.model
-
-
-def pasted(rows: Tensor, boxes: Tensor | None) -> Tensor:
-    """Rows mixed by boxes, or as they are without any."""
-    return rows if boxes is None else mix(rows, boxes)
 
 
 def triangle(progress: Progress) -> float:
