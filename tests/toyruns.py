@@ -33,6 +33,9 @@ SETTINGS = {
     "fixmatch": {"tau_fm": 0.36},
     "prevmatch": {"tau_pm": 0.36, "tau_prev": 0.36},
     "bank": {"lambda_rb": 2.0},
+    "unimatch": {"tau_um": 0.36},
+    "unimatch2": {"tau_um2": 0.36},
+    "ucvme": {"lambda_uc": 1.0, "sigma_uc": 1.0},
     "gct": {"lambda_dc": 1.0, "lambda_fc": 1.0, "xi": 0.5},
 }
 
@@ -129,5 +132,7 @@ def variants() -> Iterator[tuple[str, str, dict[str, object]]]:
     yield "segmentation", "cutmix", {"gate": "pixel", "mix": "aspect", "noise": "strong"}
     yield "segmentation", "fixmatch", {"teacher": "self", "gate": "agreement", "weak": "weak"}
     yield "segmentation", "cps", {"mix": "toggle"}
+    yield "segmentation", "s4l", {"head_input": "features"}
+    yield "night", "s4l", {"head_input": "output"}
     for task in TASKS:
         yield task, "st", {"plus": True}

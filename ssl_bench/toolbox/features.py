@@ -21,7 +21,7 @@ def drop_channels(features: Sequence[Tensor], draws: Draws, rate: float, *, leve
 
     def drop(level: Tensor) -> Tensor:
         there = draws.rand(*level.shape[:2]) >= rate
-        return level * _over_places(there / (1 - rate), level)
+        return level * _like(there[:, :, None, None], level) / (1 - rate)
 
     return _changed(features, levels, drop)
 
@@ -44,7 +44,7 @@ def complementary_masks(
     first = []
     for place, (level, numbers) in enumerate(zip(features, drawn, strict=True)):
         kept = (2.0 * (numbers < 0.5)).where(~whole & (place in changed), 1.0)
-        first.append(_over_places(kept, level))
+        first.append(_like(kept[:, :, None, None], level))
     return first, [2 - mask for mask in first]
 
 
@@ -55,8 +55,7 @@ def add_noise(features: Sequence[Tensor], draws: Draws, bound: float, *, levels:
     """
 
     def disturb(level: Tensor) -> Tensor:
-        noise = on_device((2 * draws.once(*level.shape[1:]) - 1) * bound, level.device)
-        return level * (1 + noise.to(level.dtype))
+        return level * (1 + bound * (2 * _like(draws.once(*level.shape[1:]), level) - 1))
 
     return _changed(features, levels, disturb)
 
@@ -72,7 +71,7 @@ def drop_strongest(
 
     def drop(level: Tensor) -> Tensor:
         mean = level.detach().mean(1, keepdim=True)
-        share = on_device(low + (high - low) * draws.once(1), level.device).to(level.dtype)
+        share = low + (high - low) * _like(draws.once(1), level)
         return torch.where(mean < share * mean.amax((2, 3), keepdim=True), level, 0.0)
 
     return _changed(features, levels, drop)
@@ -88,6 +87,6 @@ def _changed(features: Sequence[Tensor], levels: int, change: Callable[[Tensor],
     return [change(level) if place in places else level for place, level in enumerate(features)]
 
 
-def _over_places(factors: Tensor, level: Tensor) -> Tensor:
-    """(B, C) of the host as (B, C, 1, 1) like a level."""
-    return on_device(factors.to(level.dtype), level.device)[:, :, None, None]
+def _like(drawn: Tensor, level: Tensor) -> Tensor:
+    """What was drawn on the host, on the device and in the precision of a level."""
+    return on_device(drawn.to(level.dtype), level.device)
