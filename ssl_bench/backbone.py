@@ -1,7 +1,7 @@
 """From a backbone to a task network: normalised input, padded to the network's stride, residual where due."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,18 @@ class Backbone(Protocol):
 
     def __call__(self, name: str, in_channels: int, out_channels: int) -> nn.Module:
         """Build the network called `name`, freshly initialised from torch's global generator."""
+
+
+class Halves(Protocol):
+    """What a module has that shows its features."""
+
+    encoding: Sequence[str]
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images (B, in, H, W) to features (B, C_i, H_i, W_i)."""
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """These to logits (B, out, H, W)."""
 
 
 class TaskNetwork(nn.Module):
@@ -135,9 +147,7 @@ class TaskNetwork(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """(B, C, H, W) in [0, 1] to what the decoder reads, (B, C_i, H_i, W_i) each, the deepest last."""
-        self._check_features()
-        features: list[Tensor] = self.network.features(self._inputs(images))
-        return features
+        return self._halves.features(self._inputs(images))
 
     def from_features(self, features: Sequence[Tensor], images: Tensor) -> Tensor:
         """Features, changed or not, to logits (B, O, H, W).
@@ -145,8 +155,7 @@ class TaskNetwork(nn.Module):
         `images` (B, C, H, W), which they are of, state the size, and are added where the network is residual:
         `from_features(features(images), images)` is the forward pass.
         """
-        self._check_features()
-        return self._outputs(self.network.from_features(list(features), self._inputs(images)), images)
+        return self._outputs(self._halves.from_features(list(features), self._inputs(images)), images)
 
     @torch.no_grad()
     def feature_channels(self) -> list[int]:
@@ -157,17 +166,18 @@ class TaskNetwork(nn.Module):
 
     def shed_encoder(self) -> Self:
         """Keep what `from_features` runs, and nothing else: a decoder for another network's features."""
-        self._check_features()
-        for name in self.network.encoding:
+        for name in self._halves.encoding:
             self.network.set_submodule(name, nn.Identity())
         return self
 
-    def _check_features(self) -> None:
+    @property
+    def _halves(self) -> Halves:
         if not self.has_features:
             raise PluginError(
                 f"{type(self.network).__name__} has no `features` and `from_features`; let the method's config say by "
                 "`without_features` that it cannot do without"
             )
+        return cast(Halves, self.network)
 
     def _inputs(self, images: Tensor) -> Tensor:
         """Images as the network takes them, normalised and padded to its stride."""

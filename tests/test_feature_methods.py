@@ -147,7 +147,7 @@ def naive_ucvme(method: Method, batch: Batch, step: int, draws: Draws) -> dict[s
     def believe(number: int, rows: slice) -> tuple[Tensor, Tensor]:
         mine = features[number][rows]
         fewer = without(mine, draws.rand(*mine.shape[:2]), config.rate)
-        variance = method.variances[number].network[-1](fewer)
+        variance = (method.first_variance, method.second_variance)[number].network[-1](fewer)
         return networks[number].network[-1](fewer), variance.clamp(-10, 5)
 
     own = [believe(number, slice(None)) for number in (0, 1)]
@@ -313,7 +313,7 @@ def test_the_ensemble_s_target_has_no_gradient_and_deviations_are_those_of_label
     # Where there is no dropout and both networks are one, they agree on the mean, and nothing pulls at it.
     same = build("ucvme", "regression", rate=0.0, passes=1, norm=False)
     same.second.load_state_dict(same.first.state_dict())
-    same.variances[1].load_state_dict(same.variances[0].state_dict())
+    same.second_variance.load_state_dict(same.first_variance.state_dict())
     alike = terms(same)
     alike["pair/ensemble"].backward()
     assert same.first.network[0].weight.grad.abs().max() < 1e-12
@@ -325,7 +325,7 @@ def test_the_ensemble_s_target_has_no_gradient_and_deviations_are_those_of_label
 
 def test_a_variance_is_no_change_of_the_image() -> None:
     method = build("ucvme", "regression")
-    assert not any(decoder.residual for decoder in method.variances)
+    assert not any(decoder.residual for decoder in (method.first_variance, method.second_variance))
 
 
 def test_what_is_deployed_is_fixed() -> None:

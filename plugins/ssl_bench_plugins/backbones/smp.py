@@ -5,6 +5,7 @@ Encoders of timm are found under their own name too (`unet/convnext_tiny` is `un
 
 import math
 from pathlib import Path
+from typing import Any
 
 import segmentation_models_pytorch as smp
 from timm.layers import PatchEmbed
@@ -75,15 +76,16 @@ class SmpNetwork(nn.Module):
     def features(self, inputs: Tensor) -> list[Tensor]:
         """Normalised images to all that the encoder gives, whichever of it the decoder reads: of most, the image
         itself comes first."""
-        made = self.model.features if isinstance(self.model, DPT) else self.model.encoder
-        features: list[Tensor] = made(inputs)
+        model: Any = self.model
+        features: list[Tensor] = (model.features if isinstance(model, DPT) else model.encoder)(inputs)
         return features
 
     def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
         """That to logits."""
-        if isinstance(self.model, DPT):
-            return self.model.from_features(features, inputs)
-        logits: Tensor = self.model.segmentation_head(self.model.decoder(features))
+        model: Any = self.model
+        if isinstance(model, DPT):
+            return model.from_features(features, inputs)
+        logits: Tensor = model.segmentation_head(model.decoder(features))
         return logits
 
 

@@ -26,7 +26,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
+from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.task import Task, masked_mean
 from ssl_bench.toolbox.features import add_noise, drop_channels, drop_strongest
@@ -64,6 +64,7 @@ class CCT(Method):
         seen = [level[batch.labeled :] for level in features]
         errors = []
         for name, decoder in zip(self.perturbations, self.auxiliary, strict=True):
+            assert isinstance(decoder, TaskNetwork)
             changed = self._perturbed(name, seen, progress)
             prediction = task.activate(decoder.from_features(changed, batch.unlabeled_images))
             errors.append(masked_mean((prediction - target).square(), batch.unlabeled_valid))

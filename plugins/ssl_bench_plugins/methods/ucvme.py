@@ -21,7 +21,7 @@ labelled ones; here errors, by a setting. The logarithm is not bounded there: a 
 exponential leaves the range.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -51,32 +51,40 @@ class UCVME(Method):
         super().__init__(task, config, build_network)
         self.config: UCVMEConfig = config
         self.first, self.second = build_network(0), build_network(1)
-        self.variances = nn.ModuleList(build_network(number).shed_encoder() for number in (2, 3))
-        for decoder in self.variances:
-            decoder.residual = False  # A variance is no change of the image.
+        self.first_variance, self.second_variance = (build_network(k).shed_encoder() for k in (2, 3))
+        # A variance is no change of the image.
+        self.first_variance.residual = self.second_variance.residual = False
 
     def players(self) -> Mapping[str, Player]:
         """All four decoders and both encoders: their losses are one."""
-        return {"pair": Player(nn.ModuleList([self.first, self.second, self.variances]))}
+        return {"pair": Player(nn.ModuleList([part for pair in self._pairs() for part in pair]))}
+
+    def _pairs(self) -> list[tuple[TaskNetwork, TaskNetwork]]:
+        """Each network and the decoder of its variance."""
+        return [(self.first, self.first_variance), (self.second, self.second_variance)]
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """Likelihood and agreement on labelled rows, and on the others with the ensemble in the label's place."""
-        config, labeled, networks = self.config, batch.labeled, (self.first, self.second)
-        seen = [progress.forward.features(each, batch.images, labeled) for each in networks]
-        own = [self._believe(k, seen[k], batch.images, labeled, progress) for k in range(2)]
+        config, labeled, pairs = self.config, batch.labeled, self._pairs()
+        seen = [progress.forward.features(network, batch.images, labeled) for network, _ in pairs]
+        own = [
+            self._believe(pair, features, batch.images, labeled, progress)
+            for pair, features in zip(pairs, seen, strict=True)
+        ]
         with torch.no_grad():
             others = [[level[labeled:] for level in features] for features in seen]
             passes = [
-                self._believe(k, others[k], batch.unlabeled_images, 0, progress)
+                self._believe(pair, features, batch.unlabeled_images, 0, progress)
                 for _ in range(config.passes)
-                for k in range(2)
+                for pair, features in zip(pairs, others, strict=True)
             ]
             mean, log_variance = (torch.stack(each).mean(0) for each in zip(*passes, strict=True))
 
         label, known = self.task.encode(batch.targets)
         first, second = (Belief(*(part[:labeled] for part in each)) for each in own)
         common = (first.log_variance + second.log_variance) / 2
-        likelihood = sum(self._likelihood(each.mean, label, common) for each in (first, second))
+        likelihood = self._likelihood(first.mean, label, common)
+        likelihood = likelihood + self._likelihood(second.mean, label, common)
         agreement = (first.log_variance - second.log_variance).square()
         supposed = torch.zeros_like(mean)
         for each in own:
@@ -94,14 +102,17 @@ class UCVME(Method):
         }
 
     def _believe(
-        self, number: int, features: list[Tensor], images: Tensor, labeled: int, progress: Progress
+        self,
+        pair: tuple[TaskNetwork, TaskNetwork],
+        features: list[Tensor],
+        images: Tensor,
+        labeled: int,
+        progress: Progress,
     ) -> Belief:
         """Of one network, by its features with some channels gone."""
-        network: TaskNetwork = (self.first, self.second)[number]
-        decode = progress.forward.from_features
         fewer = drop_channels(features, progress.draws, self.config.rate)
-        mean = self.task.activate(decode(network, fewer, images, labeled))
-        log_variance = decode(self.variances[number], fewer, images, labeled)
+        logits, log_variance = (progress.forward.from_features(part, fewer, images, labeled) for part in pair)
+        mean = self.task.activate(logits)
         return Belief(mean, log_variance.to(mean.dtype).clamp(*BOUNDS))
 
     def _likelihood(self, mean: Tensor, value: Tensor, log_variance: Tensor) -> Tensor:
@@ -114,18 +125,11 @@ class UCVME(Method):
         """The first network."""
         return self.first
 
-    def predict_beside(self) -> Mapping[str, "nn.Module | Both"]:
+    def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """The second network, and both."""
-        return {"second": self.second, "both": Both(self.first, self.second)}
+        return {"second": self.second, "both": self._both}
 
-
-class Both(NamedTuple):
-    """Two networks, images (B, C, H, W) to the mean of their logits (B, O, H, W)."""
-
-    first: nn.Module
-    second: nn.Module
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """That mean."""
+    def _both(self, images: Tensor) -> Tensor:
+        """The mean of both networks' logits."""
         mean: Tensor = (self.first(images) + self.second(images)) / 2
         return mean
