@@ -95,7 +95,7 @@ class UCVME(Method):
         )
         yield {
             "pair": {
-                "likelihood": masked_mean(likelihood, known),
+                "task": masked_mean(likelihood, known),
                 "agreement": masked_mean(agreement, known),
                 "ensemble": config.lambda_uc * masked_mean(supposed, batch.unlabeled_valid),
             }
