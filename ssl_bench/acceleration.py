@@ -15,8 +15,8 @@ from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import in_a_line, without_places
-from ssl_bench.execution import Execution
 from ssl_bench.method import Method
+from ssl_bench.recipe import Execution
 
 PASSES = ("forward", "features", "from_features")
 """Functions of a network that a method may call; only a task network that shows its features has all three."""

@@ -23,11 +23,11 @@ from references import (
 from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Method, Progress
 from ssl_bench.parts import Draws
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind
 from ssl_bench.toolbox.mixing import draw_boxes
 from ssl_bench.trainer import Trainer
 

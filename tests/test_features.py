@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ssl_bench.acceleration import accelerate
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import PluginError
-from ssl_bench.execution import Execution
 from ssl_bench.forwards import Forwards
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import Execution
 from ssl_bench.specs import BackboneSpec, resolve
 from ssl_bench.testing.parts import backbone_checks
 from ssl_bench_plugins.backbones.dhdn import DHDN

@@ -26,11 +26,8 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.features import add_noise, drop_channels, drop_strongest
-from ssl_bench.toolbox.schedules import ramp_up
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, TaskNetwork, masked_mean
+from ssl_bench.toolbox import add_noise, drop_channels, drop_strongest, ramp_up
 from ssl_bench_plugins.methods.feature_configs import CCTConfig
 
 PERTURBATIONS = ("dropout", "noise", "strongest")

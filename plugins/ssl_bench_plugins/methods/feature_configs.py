@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+from ssl_bench import MethodConfig, MethodSpec, TaskSpec
 from ssl_bench_plugins.methods.configs import short_average
 from ssl_bench_plugins.methods.modern_configs import Boxes, MixingConfig, Strength, symbol
 

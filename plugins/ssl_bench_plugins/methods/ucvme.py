@@ -27,10 +27,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.features import drop_channels
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, TaskNetwork, masked_mean
+from ssl_bench.toolbox import drop_channels
 from ssl_bench_plugins.methods.feature_configs import UCVMEConfig
 
 BOUNDS = (-10.0, 5.0)

@@ -28,15 +28,20 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import decay_at, update_average
-from ssl_bench.toolbox.features import complementary_masks
-from ssl_bench.toolbox.gates import passing, rising
-from ssl_bench.toolbox.mixing import boxes_or_none, mix
-from ssl_bench.toolbox.targets import gated, pseudo_error
-from ssl_bench.toolbox.teachers import evaluating, frozen_copy
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import (
+    boxes_or_none,
+    complementary_masks,
+    decay_at,
+    evaluating,
+    frozen_copy,
+    gated,
+    mix,
+    passing,
+    pseudo_error,
+    rising,
+    update_average,
+)
 from ssl_bench_plugins.methods.feature_configs import UniMatch2Config
 
 
