@@ -27,9 +27,10 @@ from ssl_bench import plan as planning
 from ssl_bench.channels import read_statement
 from ssl_bench.cli.commands import cli
 from ssl_bench.cli.suite import load_suite
-from ssl_bench.plan import parse_settings
+from ssl_bench.loading import load_registry
 from ssl_bench.recipe import Recipe
-from ssl_bench.registry import Registry, load_registry, pick
+from ssl_bench.registry import Registry, pick
+from ssl_bench.settings import parse_settings
 from ssl_bench.variants import methods_of, pick_variants
 
 Command = Callable[..., Said]

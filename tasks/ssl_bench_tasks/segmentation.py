@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssl_bench.errors import DataError
-from ssl_bench.parts import Draws
-from ssl_bench.specs import Kind
-from ssl_bench.task import DenseTarget, Strength, Target, Task, masked_mean
+from ssl_bench import DataError, DenseTarget, Draws, Kind, Strength, Target, Task, masked_mean
 from ssl_bench_tasks.metrics.confusion import ConfusionMetrics
 from ssl_bench_tasks.perturbations import Perturbation, Photometric, perturb
 
