@@ -16,12 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import interleaved, peak_memory, table
 from benchmarks.pipeline_c import dense_blur, max_pool, with_parts
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.heap import keep_heap
+from ssl_bench.machine.heap import keep_heap
 from ssl_bench.method import Batch, Losses, Method, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.task import Target, Task, masked_mean
 from ssl_bench.testing import ToyClassification
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.trainer import Trainer
 from ssl_bench_plugins.backbones import smp
 from ssl_bench_plugins.methods.advssl import AdvSSL, Critic
 from ssl_bench_plugins.methods.configs import MeanTeacherConfig, SupervisedConfig

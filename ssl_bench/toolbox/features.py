@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ssl_bench.parts import Draws
 from ssl_bench.toolbox.transfer import on_device
+from ssl_bench.world.part import Draws
 
 
 def drop_channels(features: Sequence[Tensor], draws: Draws, rate: float, *, levels: int = 0) -> list[Tensor]:
