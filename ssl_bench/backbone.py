@@ -1,7 +1,7 @@
 """From a backbone to a task network: normalised input, padded to the network's stride, residual where due."""
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ssl_bench.errors import PluginError
 from ssl_bench.recipe import Learning
+from ssl_bench.toolbox.teachers import evaluating
 
 
 class Statistics(NamedTuple):
@@ -28,6 +29,9 @@ class Statistics(NamedTuple):
 
 IMAGENET = Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """What most encoders were trained on, and what networks get that state none of their own."""
+PROBE = 128
+"""Side of the image by which a network is asked how many channels its features have, px; no smaller one goes through a
+PAN."""
 
 
 class Backbone(Protocol):
@@ -36,10 +40,28 @@ class Backbone(Protocol):
     The module may have `stride: int`, of which H and W must be multiples (1 where absent), `encoder` and `head`,
     modules whose learning rates a recipe may multiply (it may also freeze the encoder), and `statistics: Statistics`,
     by which its input is normalised (`IMAGENET` where absent).
+
+    A module with `features(inputs) -> list[Tensor]` and `from_features(features, inputs) -> Tensor` shows where its
+    encoder ends (`BackboneSpec.has_features`): normalised images to what the decoder reads, (B, C_i, H_i, W_i) each,
+    the deepest last, and on to logits. Its forward pass is the one after the other; `from_features` changes nothing
+    in place, and takes more of `inputs` than their size only where the network lets them past its features. `encoding`
+    then names the submodules that `features` alone runs.
     """
 
     def __call__(self, name: str, in_channels: int, out_channels: int) -> nn.Module:
         """Build the network called `name`, freshly initialised from torch's global generator."""
+
+
+class Halves(Protocol):
+    """What a module has that shows its features."""
+
+    encoding: Sequence[str]
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images (B, in, H, W) to features (B, C_i, H_i, W_i)."""
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """These to logits (B, out, H, W)."""
 
 
 class TaskNetwork(nn.Module):
@@ -112,6 +134,49 @@ class TaskNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] to logits (B, O, H, W)."""
+        return self._outputs(self.network(self._inputs(images)), images)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether `features` and `from_features` can be called."""
+        return all(callable(getattr(self.network, name, None)) for name in ("features", "from_features"))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """(B, C, H, W) in [0, 1] to what the decoder reads, (B, C_i, H_i, W_i) each, the deepest last."""
+        return self._halves.features(self._inputs(images))
+
+    def from_features(self, features: Sequence[Tensor], images: Tensor) -> Tensor:
+        """Features, changed or not, to logits (B, O, H, W).
+
+        `images` (B, C, H, W), which they are of, state the size, and are added where the network is residual:
+        `from_features(features(images), images)` is the forward pass.
+        """
+        return self._outputs(self._halves.from_features(list(features), self._inputs(images)), images)
+
+    @torch.no_grad()
+    def feature_channels(self) -> list[int]:
+        """C_i of each of its features, found by a small image."""
+        with evaluating(self):
+            image = self.mean.new_zeros(1, self.mean.shape[1], PROBE, PROBE)
+            return [level.shape[1] for level in self.features(image)]
+
+    def shed_encoder(self) -> Self:
+        """Keep what `from_features` runs, and nothing else: a decoder for another network's features."""
+        for name in self._halves.encoding:
+            self.network.set_submodule(name, nn.Identity())
+        return self
+
+    @property
+    def _halves(self) -> Halves:
+        if not self.has_features:
+            raise PluginError(
+                f"{type(self.network).__name__} has no `features` and `from_features`; let the method's config say by "
+                "`without_features` that it cannot do without"
+            )
+        return cast(Halves, self.network)
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        """Images as the network takes them, normalised and padded to its stride."""
         height, width = images.shape[-2:]
         down, right = -height % self.stride, -width % self.stride
         inputs = self.normalize(images)
@@ -119,7 +184,12 @@ class TaskNetwork(nn.Module):
         if torch.compiler.is_exporting() or torch.jit.is_tracing() or down or right:
             # Repeating the edge, and not zeros, keeps the last rows of the output free of a seam.
             inputs = F.pad(inputs, (0, right, 0, down), mode="replicate")
-        logits: Tensor = self.network(inputs)[..., :height, :width]
+        return inputs
+
+    def _outputs(self, logits: Tensor, images: Tensor) -> Tensor:
+        """What the network gives as logits of the images: without padding, and their sum where it is residual."""
+        height, width = images.shape[-2:]
+        logits = logits[..., :height, :width]
         return images + logits if self.residual else logits
 
 

@@ -252,6 +252,11 @@ class MethodConfig(Settings):
         """Why these settings cannot serve a task, and what to do, or None; a UsageError of the plan."""
         return None
 
+    def without_features(self) -> str | None:
+        """Why these settings cannot serve a network that shows no features, and what to do, or None: the plan shows
+        such a cell as skipped with the reason."""
+        return None
+
     def rows_together(self) -> int:
         """How many unlabelled rows, one after the other, need each other, as where two are mixed: every part of a batch
         holds whole groups of them, or the plan refuses the cell."""
@@ -301,6 +306,9 @@ class BackboneSpec(Spec):
     family start from scratch."""
     has_encoder: bool = False
     """Whether its networks have `encoder: nn.Module`, which a recipe may freeze or give a learning rate of its own."""
+    has_features: bool = False
+    """Whether its networks have `features` and `from_features` (`ssl_bench.backbone.Backbone`), which some methods
+    change or read."""
 
     def answers_to(self, name: str) -> bool:
         """Whether it builds the network of that name."""

@@ -16,7 +16,7 @@ from ssl_bench.seeds import seed_for
 from ssl_bench.specs import resolve
 from ssl_bench.task import Strength, Target, Task
 from ssl_bench.testing import TOYS
-from ssl_bench.testing.toys import toy_spec
+from ssl_bench.testing.toys import ToyNetwork, toy_spec
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.world.part import Draws
 
@@ -64,7 +64,7 @@ def build(name: str, kind: Kind, *, norm: bool = True, **settings: Any) -> Metho
         ]
         layers[-1].weight.data *= 3
         return TaskNetwork(
-            nn.Sequential(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
+            ToyNetwork(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
             in_channels=3,
             residual=False,
         )

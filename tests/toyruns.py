@@ -14,6 +14,7 @@ from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target
+from ssl_bench.testing.toys import ToyNetwork
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.world.world import ALONE, World
 
@@ -33,6 +34,9 @@ SETTINGS = {
     "fixmatch": {"tau_fm": 0.36},
     "prevmatch": {"tau_pm": 0.36, "tau_prev": 0.36},
     "bank": {"lambda_rb": 2.0},
+    "unimatch": {"tau_um": 0.36},
+    "unimatch2": {"tau_um2": 0.36},
+    "ucvme": {"lambda_uc": 1.0, "sigma_uc": 1.0},
     "gct": {"lambda_dc": 1.0, "lambda_fc": 1.0, "xi": 0.5},
 }
 
@@ -71,7 +75,7 @@ def build(task: str, method: str, registry: Registry, *, norm: bool, **settings:
             nn.Conv2d(8, made.out_channels, 1),
         ]
         return TaskNetwork(
-            nn.Sequential(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
+            ToyNetwork(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
             in_channels=3,
             residual=False,
         )
@@ -129,5 +133,7 @@ def variants() -> Iterator[tuple[str, str, dict[str, object]]]:
     yield "segmentation", "cutmix", {"gate": "pixel", "mix": "aspect", "noise": "strong"}
     yield "segmentation", "fixmatch", {"teacher": "self", "gate": "agreement", "weak": "weak"}
     yield "segmentation", "cps", {"mix": "toggle"}
+    yield "segmentation", "s4l", {"head_input": "features"}
+    yield "night", "s4l", {"head_input": "output"}
     for task in TASKS:
         yield task, "st", {"plus": True}

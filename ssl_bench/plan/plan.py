@@ -10,7 +10,7 @@ from ssl_bench.dataset import FEW_TESTED, listing
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.plan.labels import asked_labels, fill_in
-from ssl_bench.plan.recipe_checks import check_encoders, check_parts, check_settings
+from ssl_bench.plan.recipe_checks import check_encoders, check_parts, check_settings, lacking_features
 from ssl_bench.plan.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.plan.single_rows import check_single_rows
 from ssl_bench.plan.sources import Source, open_sources
@@ -239,14 +239,18 @@ class _Planning:
 
     def _cells(
         self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant
-    ) -> Iterator[Cell]:
-        """A cell for each point of a search, or for the settings as they are, at each seed."""
+    ) -> Iterator[Cell | Skipped]:
+        """A cell for each point of a search, or for the settings as they are, at each seed; or why there is none."""
         registry, request, method = self.registry, self.request, variant.method
         recipe = self.recipes[task.name]
         for trial, config in self.configs[task.name, variant.text]:
             names = [backbone, *config.backbones()]
+            networks = {name: registry.backbone(name) for name in names}
+            if reason := lacking_features(config, networks):
+                yield Skipped(f"{task.name} · {variant.text}", reason)
+                continue
             start = weights_for(self.weights, registry, names)
-            check_encoders(task, recipe, {name: registry.backbone(name) for name in names}, start)
+            check_encoders(task, recipe, networks, start)
             check_settings(task, method, recipe, config)
             check_parts(task, method, recipe, config, request.execution)
             keys = parts_of(registry, task, self.sources[task.name].spec, names, method)

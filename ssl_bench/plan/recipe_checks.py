@@ -36,6 +36,21 @@ def check_settings(task: TaskSpec, method: MethodSpec, recipe: Recipe, config: M
         raise UsageError(f"{task.name}.{method.name}: {reason}")
 
 
+def lacking_features(config: MethodConfig, networks: Mapping[str, BackboneSpec]) -> str | None:
+    """Why a method cannot be had on networks, by name, that show no features, or None where it can."""
+    reason = config.without_features()
+    if not reason:
+        return None
+    return next(
+        (
+            f"network '{name}' shows no features: {reason}"
+            for name, spec in networks.items()
+            if not spec.has_features
+        ),
+        None,
+    )
+
+
 def check_encoders(
     task: TaskSpec, recipe: Recipe, networks: Mapping[str, BackboneSpec], start: Weights
 ) -> None:

@@ -94,14 +94,24 @@ def _fewest_rows(cell: Cell, registry: Registry, rows: list[int]) -> dict[str, i
     fewest: dict[str, int] = {}
 
     class StandIn(nn.Module):
+        encoding = ()
+
         def __init__(self, name: str, in_channels: int, out_channels: int) -> None:
             super().__init__()
             self.name, self.head = name, nn.Conv2d(in_channels, out_channels, 1)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.from_features(self.features(images), images)
+
+        def features(self, images: torch.Tensor) -> list[torch.Tensor]:
             if self.training:
                 fewest[self.name] = min(len(images), fewest.get(self.name, len(images)))
-            logits: torch.Tensor = self.head(images)
+            return [images]
+
+        def from_features(self, features: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                fewest[self.name] = min(len(images), fewest.get(self.name, len(images)))
+            logits: torch.Tensor = self.head(features[-1])
             return logits
 
     task = make_task(registry.task(cell.task), cell.classes, cell.channels)

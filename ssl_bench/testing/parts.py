@@ -149,6 +149,28 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
             return "`BackboneSpec.has_encoder` is set, and the network has no module `encoder`"
         return None
 
+    def its_features_make_its_logits() -> str | None:
+        if not spec.has_features:
+            return None
+        wrapped = TaskNetwork(network(0), in_channels=3, residual=False).eval()
+        if not wrapped.has_features:
+            return "`BackboneSpec.has_features` is set, and the network has no `features` and `from_features`"
+        with torch.no_grad():
+            features = wrapped.features(images)
+            before = [level.clone() for level in features]
+            logits = wrapped.from_features(features, images)
+            if any(not torch.equal(*pair) for pair in zip(before, features, strict=True)):
+                return (
+                    "`from_features` changes what it is given; let no layer in it work in place on a feature"
+                )
+            if not torch.equal(logits, wrapped(images)):
+                return "`from_features(features(inputs), inputs)` is not what `forward` gives"
+        wrapped.shed_encoder()
+        with torch.no_grad():
+            if not torch.equal(logits, wrapped.from_features(features, images)):
+                return "`from_features` needs a part that `encoding` names; name what `features` alone runs"
+        return None
+
     def it_can_be_copied() -> str | None:
         other = network(1).eval()
         try:
@@ -186,6 +208,7 @@ def backbone_checks(spec: BackboneSpec, name: str) -> Iterator[Check]:
         it_can_be_copied,
         every_parameter_learns,
         its_encoder_is_there,
+        its_features_make_its_logits,
         it_is_finite_under_bf16,
     ):
         yield check.__name__.replace("_", " "), check

@@ -154,6 +154,26 @@ class ToyStream:
         return Batch(images, torch.ones_like(images[:, :1], dtype=torch.bool), target)
 
 
+class ToyNetwork(nn.Sequential):
+    """Layers, of which the last one makes logits of what the others give: its features."""
+
+    @property
+    def encoding(self) -> list[str]:
+        """All but the last layer."""
+        return [str(place) for place in range(len(self) - 1)]
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """One map (B, C, H, W)."""
+        for layer in [*self][:-1]:
+            inputs = layer(inputs)
+        return [inputs]
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """Logits (B, O, H, W)."""
+        logits: Tensor = self[-1](features[-1])
+        return logits
+
+
 def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
     """The method on the toy task of a kind."""
     task = TOYS[kind]()
@@ -161,9 +181,7 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
     def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 101 + index)
-            network = nn.Sequential(
-                nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1)
-            )
+            network = ToyNetwork(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1))
         return TaskNetwork(network, in_channels=3, residual=False)
 
     torch.manual_seed(seed)

@@ -1,5 +1,8 @@
 """Where a pseudo target is good enough to learn from: measures and masks that depend on each row alone."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -44,6 +47,26 @@ def row_overlap(first: Tensor, second: Tensor, valid: Tensor) -> Tensor:
     )
     both, either = ((each.flatten(2).sum(2)).to(first.dtype) for each in (one & other, one | other))
     return (both / either.clamp_min(1)).sum(1) / (either > 0).sum(1).clamp_min(1)
+
+
+def passing(
+    gate: Literal["confidence", "agreement", "none"],
+    predictions: Sequence[Tensor],
+    valid: Tensor,
+    *,
+    threshold: float,
+    share: float,
+) -> Tensor:
+    """The pixels, (B, 1, H, W) bool, that a gate lets through of predictions T(x) (B, O, H, W) of one or two views.
+
+    `confidence`: where the first one's largest probability is the threshold or more. `agreement`: the share of each
+    row's valid pixels on which the first two differ least. `none`: all.
+    """
+    if gate == "confidence":
+        return confidence(predictions[0]) >= threshold
+    if gate == "agreement":
+        return smallest(distance(*predictions[:2]), share, valid)
+    return torch.ones_like(valid)
 
 
 def rising(step: int, iterations: int, start: float) -> float:

@@ -32,9 +32,15 @@ def partners(rows: Tensor) -> Tensor:
     return rows.unflatten(0, (-1, PAIR)).flip(1).flatten(0, 1)
 
 
-def mix(rows: Tensor, boxes: Tensor) -> Tensor:
-    """(B, C, H, W), inside its box (B, 1, H, W) bool its partner's: for images, predictions and valid masks alike."""
-    return torch.where(boxes, partners(rows), rows)
+def mix(rows: Tensor, boxes: Tensor | None) -> Tensor:
+    """(B, C, H, W), inside its box (B, 1, H, W) bool its partner's: for images, predictions and valid masks alike.
+    Without boxes as they are."""
+    return rows if boxes is None else torch.where(boxes, partners(rows), rows)
+
+
+def boxes_or_none(law: BoxLaw | Literal["none"], draws: Draws, like: Tensor) -> Tensor | None:
+    """As `draw_boxes`, and None, without a draw, where nothing is mixed."""
+    return None if law == "none" else draw_boxes(law, draws, like)
 
 
 def draw_boxes(law: BoxLaw, draws: Draws, like: Tensor) -> Tensor:

@@ -7,18 +7,23 @@ Evaluation runs them plainly: what is scored is what `ssl-bench predict` and `ex
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
+from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import in_a_line, without_places
 from ssl_bench.method import Method
 from ssl_bench.recipe import Execution
 
+PASSES = ("forward", "features", "from_features")
+"""Functions of a network that a method may call; only a task network that shows its features has all three."""
+
 
 class Accelerated:
-    """The forward pass of a method's network, in place of its own while the method is in training mode."""
+    """The passes of a method's network, in place of its own while the method is in training mode."""
 
     def __init__(
         self, method: Method, name: str, network: nn.Module, execution: Execution, device: torch.device
@@ -27,35 +32,44 @@ class Accelerated:
         self.failure: str | None = None
         """Why the network is not compiled; None where it is, or was not asked to be."""
         self._is_training = lambda: method.training
-        self._plain: Callable[..., Any] = network.forward
-        self._compiled: Callable[..., Any] | None = None
+        passes = PASSES if isinstance(network, TaskNetwork) and network.has_features else PASSES[:1]
+        self._plain: dict[str, Callable[..., Any]] = {each: getattr(network, each) for each in passes}
+        self._compiled: dict[str, Callable[..., Any]] = {}
         self._bf16 = execution.precision == "bf16"
         self._device = device.type
 
     def compile(self, backend: str | Callable[..., Any]) -> None:
-        """Compile at the first call. In one piece, so that where it fails nothing has been computed yet."""
-        self._compiled = torch.compile(self._plain, fullgraph=True, dynamic=False, backend=backend)
+        """Compile each pass at its first call. In one piece, so that where it fails nothing has been computed yet."""
+        self._compiled = {
+            name: torch.compile(plain, fullgraph=True, dynamic=False, backend=backend)
+            for name, plain in self._plain.items()
+        }
 
-    def __call__(self, *inputs: Any, **named: Any) -> Any:
-        """As the network's own forward pass; floating-point results are float32 at least."""
+    def take_over(self, network: nn.Module) -> None:
+        """Put its passes in the place of the network's own."""
+        for name in self._plain:
+            setattr(network, name, partial(self.run, name))
+
+    def run(self, name: str, *inputs: Any, **named: Any) -> Any:
+        """As the network's own pass of that name; floating-point results are float32 at least."""
         if not self._is_training():
-            return self._plain(*inputs, **named)
+            return self._plain[name](*inputs, **named)
         with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
-            outputs = self._run(*inputs, **named)
+            outputs = self._run(name, *inputs, **named)
         return in_float32(outputs) if self._bf16 else outputs
 
-    def _run(self, *inputs: Any, **named: Any) -> Any:
-        if self._compiled is not None:
+    def _run(self, name: str, *inputs: Any, **named: Any) -> Any:
+        if name in self._compiled:
             try:
-                return self._compiled(*inputs, **named)
+                return self._compiled[name](*inputs, **named)
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:
                 # Compilers raise whatever they like; a fault of the network itself shows again below.
-                self._compiled = None
+                self._compiled = {}
                 self.failure = without_places(in_a_line(getattr(error, "inner_exception", error)))[:200]
                 print(f"network '{self.name}' is not compiled, and runs as it is: {self.failure}", flush=True)
-        return self._plain(*inputs, **named)
+        return self._plain[name](*inputs, **named)
 
 
 def accelerate(
@@ -78,7 +92,7 @@ def accelerate(
         accelerated = Accelerated(method, name, network, execution, device)
         if execution.compile:
             accelerated.compile(backend)
-        network.forward = accelerated
+        accelerated.take_over(network)
         networks.append(accelerated)
     return networks
 

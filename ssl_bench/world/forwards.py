@@ -1,14 +1,24 @@
 """Who shares a forward pass of a task network, and so a BatchNorm batch."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from ssl_bench.recipe import Forward
 
+if TYPE_CHECKING:
+    from ssl_bench.backbone import TaskNetwork
+
 
 class Forwards:
     """Runs rows through a task network: labelled and unlabelled ones in one pass, or in a pass each, as the recipe
-    has it."""
+    has it.
+
+    The first `labeled` rows of all that it is given are labelled ones, or copies of such; what it returns is in the
+    rows' order.
+    """
 
     def __init__(self, mode: Forward = "joint") -> None:
         self.mode = mode
@@ -16,10 +26,31 @@ class Forwards:
         """Whether the method runs its networks by it; without, nobody could say who shares a pass."""
 
     def __call__(self, network: nn.Module, images: Tensor, labeled: int) -> Tensor:
-        """Logits (B, O, H, W) of images (B, C, H, W), in their order. The first `labeled` are labelled rows, or
-        copies of such."""
+        """Logits (B, O, H, W) of images (B, C, H, W)."""
+        return _joined([network(images[rows]) for rows in self._passes(len(images), labeled)])
+
+    def features(self, network: "TaskNetwork", images: Tensor, labeled: int) -> list[Tensor]:
+        """Features (B, C_i, H_i, W_i) of images (B, C, H, W): `TaskNetwork.features`."""
+        passes = [network.features(images[rows]) for rows in self._passes(len(images), labeled)]
+        return [_joined(level) for level in zip(*passes, strict=True)]
+
+    def from_features(
+        self, network: "TaskNetwork", features: Sequence[Tensor], images: Tensor, labeled: int
+    ) -> Tensor:
+        """Logits (B, O, H, W) of features, changed or not, of images (B, C, H, W): `TaskNetwork.from_features`."""
+        return _joined(
+            [
+                network.from_features([level[rows] for level in features], images[rows])
+                for rows in self._passes(len(images), labeled)
+            ]
+        )
+
+    def _passes(self, rows: int, labeled: int) -> list[slice]:
         self.used = True
-        if self.mode == "joint" or not 0 < labeled < len(images):
-            logits: Tensor = network(images)
-            return logits
-        return torch.cat([network(images[:labeled]), network(images[labeled:])])
+        if self.mode == "joint" or not 0 < labeled < rows:
+            return [slice(rows)]
+        return [slice(labeled), slice(labeled, rows)]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

@@ -29,7 +29,7 @@ from ssl_bench.store.results import ResultStore, read_records
 from ssl_bench.task import DenseTarget, Target
 from ssl_bench.testing import TOYS, ToyStream
 from ssl_bench.testing.parts import backbone_checks
-from ssl_bench.testing.toys import RECIPE, toy_spec
+from ssl_bench.testing.toys import RECIPE, ToyNetwork, toy_spec
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.use.trained import load_trained
 from ssl_bench.worker.worker import run_cell
@@ -83,17 +83,15 @@ def make(
 
 
 def plain(channels: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, channels, 1))
+    return ToyNetwork(nn.Conv2d(3, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, channels, 1))
 
 
 def normalised(channels: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Tanh(), nn.Conv2d(6, channels, 1)
-    )
+    return ToyNetwork(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Tanh(), nn.Conv2d(6, channels, 1))
 
 
 def with_dropout(channels: int) -> nn.Module:
-    return nn.Sequential(*normalised(channels), nn.Dropout(0.1))
+    return ToyNetwork(*normalised(channels), nn.Dropout(0.1))
 
 
 def rows(kind: Kind) -> Batch:
@@ -169,9 +167,7 @@ def test_no_pass_of_a_task_network_holds_rows_of_both_kinds(
         method, seen = make(name, "classification", layers, {}, **settings).double(), []
         for part in method.modules():
             if isinstance(part, TaskNetwork):
-                part.register_forward_pre_hook(
-                    lambda _, inputs: seen.append({bool(row.mean() > 0.5) for row in inputs[0]})
-                )
+                watch(part, seen)
         step(method, mode)
         return seen
 
@@ -179,6 +175,20 @@ def test_no_pass_of_a_task_network_holds_rows_of_both_kinds(
     assert {True, False} not in passes("separate")
     assert {True} in passes("separate")
     assert {False} in passes("separate")
+
+
+def watch(network: TaskNetwork, seen: list[set[bool]]) -> None:
+    """Note of each pass, and of each half of one, whether rows are bright."""
+
+    def noting(run: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*inputs: Any) -> Any:
+            seen.append({bool(row.mean() > 0.5) for row in inputs[-1]})
+            return run(*inputs)
+
+        return noted
+
+    for name in ("forward", "features", "from_features"):
+        setattr(network, name, noting(getattr(network, name)))
 
 
 class Stubborn(Method):
@@ -219,7 +229,10 @@ def test_rows_come_back_in_their_order() -> None:
 @pytest.mark.parametrize("name", [spec.name for spec in REGISTRY.sorted("methods")])
 def test_a_frozen_encoder_stays_as_it_is_for_ever(name: str) -> None:
     uses_unlabeled = REGISTRY.method(name).uses_unlabeled
-    method = make(name, "regression", lambda channels: SmallUNet(3, channels), {"encoder": "frozen"})
+    settings = REGISTRY.method(name).check_with
+    method = make(
+        name, "regression", lambda channels: SmallUNet(3, channels), {"encoder": "frozen"}, **settings
+    )
     networks = {key: part for key, part in method.named_modules() if isinstance(part, TaskNetwork)}
     start = {key: copy.deepcopy(part.state_dict()) for key, part in networks.items()}
     stream = ToyStream("regression", uses_unlabeled=uses_unlabeled)
@@ -277,7 +290,7 @@ def test_copies_and_processes_keep_what_is_frozen() -> None:
 
 
 def test_a_network_whose_spec_is_wrong_about_its_encoder() -> None:
-    with pytest.raises(PluginError, match="Sequential has no `encoder` to freeze"):
+    with pytest.raises(PluginError, match="ToyNetwork has no `encoder` to freeze"):
         TaskNetwork(plain(1), in_channels=3, residual=False, encoder="frozen")
 
 

@@ -210,7 +210,7 @@ def test_hdrnet_has_the_size_of_its_table() -> None:
         parameters(network) == sum(convolution(a, b, k, bool(s)) for a, b, k, _, s in hdrnet_table()) + guide
     )
     assert parameters(network) == 482_080  # as published comparisons have it
-    assert network.grid(torch.zeros(2, 3, 20, 30)).shape == (2, 12, BINS, CELLS, CELLS)
+    assert network.grid(network.features(torch.zeros(2, 3, 20, 30))[-1]).shape == (2, 12, BINS, CELLS, CELLS)
     per_pixel = 2 * (3 * 3 + 3)  # the guide's two convolutions
     expected = sum(2 * a * b * k**2 * side**2 for a, b, k, side, _ in hdrnet_table()) + per_pixel * 40**2
     assert flops(network, 40) == expected

@@ -9,9 +9,12 @@ from torch.nn import functional as F
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Progress
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Kind
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.task import Target
 from ssl_bench.testing import TOYS
+from ssl_bench.testing.toys import ToyNetwork, toy_spec
 from ssl_bench.world.part import Draws
 from ssl_bench_plugins.methods.paper_configs import S4LConfig
 from ssl_bench_plugins.methods.s4l import S4L
@@ -19,7 +22,7 @@ from ssl_bench_plugins.methods.s4l import S4L
 LABELED, ROWS = 3, 8
 
 
-class NetworkWithHead(nn.Sequential):
+class NetworkWithHead(ToyNetwork):
     @property
     def head(self) -> nn.Module:
         return self[-1]
@@ -55,14 +58,23 @@ def make_batch(kind: Kind, height: int, width: int) -> Batch:
     return Batch(images, valid, Target(value, known))
 
 
+def deepest(method: S4L, image: Tensor, turn: int) -> Tensor:
+    """What comes before the last layer."""
+    (features,) = method.model.features(torch.rot90(image, turn, (2, 3)))
+    assert features.shape[1] == 6
+    return features
+
+
 def progress() -> Progress:
     return Progress(0, 10, 1.0, Draws(torch.Generator().manual_seed(3)))
 
 
 @pytest.mark.parametrize("kind", TOYS)
 @pytest.mark.parametrize("size", [(16, 16), (12, 20)])
-def test_losses_equal_the_equation_row_by_row(kind: Kind, size: tuple[int, int]) -> None:
-    method, batch = make(kind, lambda_s4l=0.7, w_rot=0.3), make_batch(kind, *size)
+@pytest.mark.parametrize("head_input", ["output", "features"])
+def test_losses_equal_the_equation_row_by_row(kind: Kind, size: tuple[int, int], head_input: str) -> None:
+    method = make(kind, lambda_s4l=0.7, w_rot=0.3, head_input=head_input)
+    batch = make_batch(kind, *size)
     (losses,) = method.losses(batch, progress())
     turns = progress().draws.randint(1, 4, ROWS).tolist()
     assert set(turns) == {1, 2, 3}
@@ -71,7 +83,8 @@ def test_losses_equal_the_equation_row_by_row(kind: Kind, size: tuple[int, int])
     for row in range(ROWS):
         for turn in (0, turns[row]):
             logits = method.model(torch.rot90(batch.images[row : row + 1], turn, (2, 3)))
-            votes.append(F.cross_entropy(method.rotation_head(logits), torch.tensor([turn])))
+            read = logits if head_input == "output" else deepest(method, batch.images[row : row + 1], turn)
+            votes.append(F.cross_entropy(method.rotation_head(read), torch.tensor([turn])))
             if row < LABELED and turn:
                 value, valid = (torch.rot90(part[row], turn, (-2, -1)) for part in batch.targets)
                 if kind == "classification":
@@ -89,6 +102,32 @@ def test_losses_equal_the_equation_row_by_row(kind: Kind, size: tuple[int, int])
     )
     task = method.task.loss(method.model(batch.labeled_images), batch.targets)
     assert losses["model"]["task"].item() == pytest.approx(task.item(), rel=1e-5)
+
+
+def test_what_the_head_reads_follows_the_kind_of_task_and_old_names_stay() -> None:
+    spec = load_registry().method("s4l")
+    classes, pictures = (resolve_config(toy_spec(kind), spec, {}) for kind in TOYS)
+    assert isinstance(classes, S4LConfig)
+    assert isinstance(pictures, S4LConfig)
+    assert (classes.head_input, pictures.head_input) == ("output", "features")
+    # The old form is stored as it was, and read back as what it is.
+    assert classes.stored() == {"lambda_s4l": 0.1, "w_rot": 0.1}
+    assert spec.config(**classes.stored()) == classes
+    assert pictures.stored() == {"lambda_s4l": 1.0, "w_rot": 0.1, "head_input": "features"}
+    old = resolve_config(toy_spec("regression"), spec, {"head_input": "output"})
+    assert old.stored() == {"lambda_s4l": 1.0, "w_rot": 0.1}
+    assert spec.config(**old.stored()) == old
+
+
+def test_of_features_the_picture_need_not_tell_the_turn() -> None:
+    """The gradient of the votes reaches the layer that makes the picture only where the head reads it."""
+    for head_input, reached in (("output", True), ("features", False)):
+        method = make("regression", head_input=head_input)
+        (losses,) = method.losses(make_batch("regression", 12, 20), progress())
+        losses["model"]["rotation"].backward()
+        last, first = method.model.network.head, method.model.network[0]
+        assert (last.weight.grad is not None) == reached
+        assert first.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize(("size", "passes"), [((16, 16), [(16, 16)]), ((12, 20), [(12, 20), (20, 12)])])

@@ -19,6 +19,7 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             title="4 levels, 16 to 96 channels, 0.34 M parameters",
             backbone=f"{_HERE}.unet_small:build",
             has_encoder=True,
+            has_features=True,
         ),
         BackboneSpec(
             name="deeplabv2",
@@ -29,16 +30,19 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             find_weights=f"{_HERE}.deeplabv2:find_weights",
             load_weights=f"{_HERE}.encoder_weights:load",
             has_encoder=True,
+            has_features=True,
         ),
         BackboneSpec(
             name="dhdn",
             title="DHDN, densely connected hierarchical denoiser, 168 M parameters",
             backbone=f"{_HERE}.dhdn:build",
+            has_features=True,
         ),
         BackboneSpec(
             name="hdrnet",
             title="HDRNet, a bilateral grid of colour transforms, 0.5 M parameters",
             backbone=f"{_HERE}.hdrnet:build",
+            has_features=True,
         ),
         BackboneSpec(
             name="smp",
@@ -52,5 +56,6 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             find_weights=f"{_HERE}.smp:find_weights",
             load_weights=f"{_HERE}.encoder_weights:load",
             has_encoder=True,
+            has_features=True,
         ),
     ]

@@ -34,6 +34,8 @@ DEFAULT_ENCODER = "resnet101"
 class DeepLabV2(nn.Module):
     """(B, in, H, W) to (B, out, H, W), H and W as they come; `output_stride` 8 or 16."""
 
+    encoding = ("encoder",)
+
     def __init__(self, encoder: str, in_channels: int, out_channels: int, output_stride: int = 16) -> None:
         super().__init__()
         self.encoder_name, self.in_channels, self.output_stride = encoder, in_channels, output_stride
@@ -49,14 +51,27 @@ class DeepLabV2(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images to logits."""
-        height, width = inputs.shape[-2:]
-        extra = 0 if self.patches else 1
-        down, right = ((extra - side) % self.output_stride for side in (height, width))
+        return self.from_features(self.features(inputs), inputs)
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images to the encoder's last map, all that the classifiers read."""
+        down, right = self._padding(inputs)
         padded = F.pad(inputs, (0, right, 0, down), mode="replicate") if down or right else inputs
-        logits = self.head(self.encoder(padded)[-1])
-        size = padded.shape[-2:]
+        return [self.encoder(padded)[-1]]
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """That map to logits of the size of `inputs`."""
+        (height, width), (down, right) = inputs.shape[-2:], self._padding(inputs)
+        logits = self.head(features[-1])
+        size = (height + down, width + right)
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=not self.patches)
         return logits[..., :height, :width]
+
+    def _padding(self, inputs: Tensor) -> tuple[int, int]:
+        """Rows below and columns to the right, to a multiple of the stride, or to one plus 1."""
+        extra = 0 if self.patches else 1
+        down, right = ((extra - side) % self.output_stride for side in inputs.shape[-2:])
+        return down, right
 
 
 class ASPP(nn.Module):

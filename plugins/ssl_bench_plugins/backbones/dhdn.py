@@ -30,6 +30,8 @@ def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
 class DHDN(nn.Module):
     """(B, in, H, W) to (B, out, H, W), H and W multiples of `stride`."""
 
+    encoding = ("stem", "encoder", "down")
+
     def __init__(self, in_channels: int, out_channels: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)
@@ -44,15 +46,23 @@ class DHDN(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images to logits."""
-        features = self.stem(inputs)
+        return self.from_features(self.features(inputs), inputs)
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images to the upper levels, and the lowest one's input beside its output."""
+        below = self.stem(inputs)
         skips: list[Tensor] = []
         for blocks, reduce in zip(self.encoder, self.down, strict=False):
-            skips.append(blocks(features))
-            features = reduce(F.max_pool2d(skips[-1], 2))
-        features = torch.cat([features, self.encoder[-1](features)], 1)
+            skips.append(blocks(below))
+            below = reduce(F.max_pool2d(skips[-1], 2))
+        return [*skips, torch.cat([below, self.encoder[-1](below)], 1)]
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """All levels to logits."""
+        *skips, below = features
         for enlarge, blocks, skip in zip(self.up, self.decoder, reversed(skips), strict=True):
-            features = blocks(torch.cat([skip, F.pixel_shuffle(enlarge(features), 2)], 1))
-        logits: Tensor = self.head(features)
+            below = blocks(torch.cat([skip, F.pixel_shuffle(enlarge(below), 2)], 1))
+        logits: Tensor = self.head(below)
         return logits
 
 

@@ -37,12 +37,27 @@ class DPT(smp.DPT):
             )
             self.initialize()
 
+    encoding = ("encoder", "decoder.projection_blocks")
+
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images to logits."""
+        return self.from_features(self.features(images), images)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Normalised images to the four layers' tokens as maps of the patches, each with what was read out of the
+        tokens that belong to no patch."""
+        projections = self.decoder.projection_blocks
+        return [project(*tokens) for project, *tokens in zip(projections, *self.encoder(images), strict=True)]
+
+    def from_features(self, features: list[Tensor], images: Tensor) -> Tensor:
+        """The four maps to logits of the size of `images`."""
+        fused = None
+        levels = list(zip(self.decoder.reassemble_blocks, features, strict=True))
+        for fuse, (reassemble, level) in zip(self.decoder.fusion_blocks, reversed(levels), strict=True):
+            fused = fuse(reassemble(level), fused)
         if self.fits:
-            logits: Tensor = super().forward(images)
+            logits: Tensor = self.segmentation_head(fused)
             return logits
-        features, prefixes = self.encoder(images)
         # Without the head's own upsampling, by a factor that is right for 16 px alone.
-        logits = self.segmentation_head.head(self.decoder(features, prefixes))
+        logits = self.segmentation_head.head(fused)
         return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=True)

@@ -51,6 +51,7 @@ def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
 class HDRNet(nn.Module):
     """(B, in, H, W) to (B, out, H, W), any H and W."""
 
+    encoding = ("splat", "local_path", "global_path")
     mean: Tensor
     std: Tensor
 
@@ -93,19 +94,29 @@ class HDRNet(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images to logits."""
-        images = inputs * self.std + self.mean
-        sliced = slice_grid(self.grid(images), self.guide(images))
+        return self.from_features(self.features(inputs), inputs)
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images to the local and the global path's sum, of which the grid is made."""
+        small = F.interpolate(self._images(inputs), (SIDE, SIDE), mode="bilinear", antialias=True)
+        splat = self.splat(small)
+        return [F.relu(self.local_path(splat) + self.global_path(splat)[:, :, None, None])]
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """That sum to logits: the transforms of its grid, sliced by the guide, of the images themselves."""
+        images = self._images(inputs)
+        sliced = slice_grid(self.grid(features[-1]), self.guide(images))
         transforms = sliced.unflatten(1, (self.out_channels, self.in_channels + 1))
         logits: Tensor = (transforms[:, :, :-1] * images.unsqueeze(1)).sum(2) + transforms[:, :, -1]
         return logits
 
-    def grid(self, images: Tensor) -> Tensor:
+    def grid(self, fused: Tensor) -> Tensor:
         """(B, out * (in + 1), depth, height, width): an affine transform in every cell, its offset last."""
-        small = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
-        features = self.splat(small)
-        fused = F.relu(self.local_path(features) + self.global_path(features)[:, :, None, None])
         grid: Tensor = self.head(fused).unflatten(1, (-1, BINS))
         return grid
+
+    def _images(self, inputs: Tensor) -> Tensor:
+        return inputs * self.std + self.mean
 
 
 class Guide(nn.Module):

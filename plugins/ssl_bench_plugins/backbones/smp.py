@@ -5,6 +5,7 @@ Encoders of timm are found under their own name too (`unet/convnext_tiny` is `un
 
 import math
 from pathlib import Path
+from typing import Any
 
 import segmentation_models_pytorch as smp
 from timm.layers import PatchEmbed
@@ -63,9 +64,28 @@ class SmpNetwork(nn.Module):
         assert isinstance(head, nn.Module)
         return head
 
+    @property
+    def encoding(self) -> tuple[str, ...]:
+        """What `features` alone runs."""
+        return tuple(f"model.{name}" for name in getattr(self.model, "encoding", ("encoder",)))
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images to logits."""
-        logits: Tensor = self.model(inputs)
+        return self.from_features(self.features(inputs), inputs)
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images to all that the encoder gives, whichever of it the decoder reads: of most, the image
+        itself comes first."""
+        model: Any = self.model
+        features: list[Tensor] = (model.features if isinstance(model, DPT) else model.encoder)(inputs)
+        return features
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """That to logits."""
+        model: Any = self.model
+        if isinstance(model, DPT):
+            return model.from_features(features, inputs)
+        logits: Tensor = model.segmentation_head(model.decoder(features))
         return logits
 
 

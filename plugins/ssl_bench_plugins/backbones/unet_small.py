@@ -21,6 +21,7 @@ class SmallUNet(nn.Module):
     """(B, in, H, W) to (B, out, H, W), H and W multiples of `stride`."""
 
     stride = 2 ** (len(WIDTHS) - 1)
+    encoding = ("encoder",)
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -37,16 +38,23 @@ class SmallUNet(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images to logits."""
-        features = inputs
+        return self.from_features(self.features(inputs), inputs)
+
+    def features(self, inputs: Tensor) -> list[Tensor]:
+        """Normalised images to the four levels, each half the size of the one before it."""
         skips: list[Tensor] = []
-        for level, stage in enumerate(self.encoder):
-            features = stage(F.max_pool2d(features, 2) if level else features)
-            skips.append(features)
-        for stage, skip in zip(self.decoder, skips[-2::-1], strict=True):
+        for stage in self.encoder:
+            skips.append(stage(F.max_pool2d(skips[-1], 2) if skips else inputs))
+        return skips
+
+    def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
+        """The four levels to logits."""
+        *skips, below = features
+        for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             # Nearest upsampling, in half the time that F.interpolate takes on a CPU.
-            larger = features.repeat_interleave(2, 2).repeat_interleave(2, 3)
-            features = stage(torch.cat([larger, skip], 1))
-        logits: Tensor = self.head(features)
+            larger = below.repeat_interleave(2, 2).repeat_interleave(2, 3)
+            below = stage(torch.cat([larger, skip], 1))
+        logits: Tensor = self.head(below)
         return logits
 
 

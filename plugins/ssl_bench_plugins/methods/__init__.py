@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ssl_bench import MethodSpec, hookimpl
 from ssl_bench_plugins.methods.configs import METHODS
+from ssl_bench_plugins.methods.feature_configs import FEATURE_METHODS
 from ssl_bench_plugins.methods.modern_configs import MODERN_METHODS
 from ssl_bench_plugins.methods.paper_configs import PAPER_METHODS
 
@@ -11,4 +12,4 @@ from ssl_bench_plugins.methods.paper_configs import PAPER_METHODS
 @hookimpl
 def provide_methods() -> Iterable[MethodSpec]:
     """Supervised baselines, the methods of the GCT paper, and those that came after it."""
-    return [*METHODS, *PAPER_METHODS, *MODERN_METHODS]
+    return [*METHODS, *PAPER_METHODS, *MODERN_METHODS, *FEATURE_METHODS]

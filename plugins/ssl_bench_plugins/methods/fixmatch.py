@@ -30,10 +30,10 @@ from torch import Tensor, nn
 
 from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
 from ssl_bench.toolbox import (
+    boxes_or_none,
     confidence,
     decay_at,
     distance,
-    draw_boxes,
     evaluating,
     frozen_copy,
     gated,
@@ -65,13 +65,12 @@ class FixMatch(Method):
         images, valid = batch.unlabeled_images, batch.unlabeled_valid
         weak = [task.perturb(images, draws, config.weak) for _ in range(1 + (config.gate == "agreement"))]
         strong = task.perturb(images, draws, config.strong)
-        boxes = draw_boxes(config.mix, draws, images) if config.mix != "none" else None
+        boxes = boxes_or_none(config.mix, draws, images)
 
         if self.teacher is not None:
             with evaluating(self.teacher):
                 targets = [task.activate(self.teacher(view)) for view in weak]
-            mixed = strong if boxes is None else mix(strong, boxes)
-            rows = torch.cat([batch.labeled_images, mixed])
+            rows = torch.cat([batch.labeled_images, mix(strong, boxes)])
             logits = progress.forward(self.student, rows, batch.labeled)
             labeled, unlabeled = logits.tensor_split([batch.labeled])
         else:
@@ -79,11 +78,10 @@ class FixMatch(Method):
             logits = progress.forward(self.student, rows, batch.labeled)
             labeled, *others = logits.split([batch.labeled, *map(len, weak)])
             targets = [task.activate(each.detach()) for each in others]
-            unlabeled = self.student(strong if boxes is None else mix(strong, boxes))
+            unlabeled = self.student(mix(strong, boxes))
 
         target, keep = targets[0], self._gate(targets, valid, progress)
-        if boxes is not None:
-            target, keep, valid = (mix(each, boxes) for each in (target, keep, valid))
+        target, keep, valid = (mix(each, boxes) for each in (target, keep, valid))
         progress.log("kept", masked_mean(keep.float(), valid))
         error = pseudo_error(task.kind, unlabeled, task.activate(unlabeled), target, config.target)
         yield {

@@ -15,12 +15,13 @@ Boxes = Literal["none", "half", "toggle", "aspect"]
 Strength = Literal["none", "weak", "strong"]
 
 
-def _symbol(latex: str) -> dict[str, Any]:
+def symbol(latex: str) -> dict[str, Any]:
+    """What makes a field a hyper-parameter of the generated table."""
     return {"symbol": latex}
 
 
-class _Mixing(MethodConfig):
-    """What can be mixed, gated and hard."""
+class MixingConfig(MethodConfig):
+    """Of methods in which rows can be mixed, pixels gated and targets hard."""
 
     gate_of_pictures: ClassVar[str] = "agreement"
     """The gate that regression has instead of confidence."""
@@ -46,23 +47,23 @@ class _Mixing(MethodConfig):
         return None
 
 
-class CutMixConfig(_Mixing):
+class CutMixConfig(MixingConfig):
     """CutMix with a mean teacher."""
 
     lambda_cm: float = Field(
         1.0,
         ge=0,
         description="weight of consistency: squared error, the sum over classes (regression: the mean over outputs)",
-        json_schema_extra=_symbol(r"\lambda_{CM}"),
+        json_schema_extra=symbol(r"\lambda_{CM}"),
     )
     tau_cm: float = Field(
         0.97,
         ge=0,
         description="the teacher is sure from this probability on",
-        json_schema_extra=_symbol(r"\tau_{CM}"),
+        json_schema_extra=symbol(r"\tau_{CM}"),
     )
     alpha_cm: float = Field(
-        0.99, ge=0, lt=1, description="decay of the average", json_schema_extra=_symbol(r"\alpha_{CM}")
+        0.99, ge=0, lt=1, description="decay of the average", json_schema_extra=symbol(r"\alpha_{CM}")
     )
     gate: Literal["rate", "pixel", "none"] = Field(
         "rate",
@@ -78,27 +79,27 @@ class CutMixConfig(_Mixing):
     tier_defaults: ClassVar = short_average("alpha_cm")
 
 
-class FixMatchConfig(_Mixing):
+class FixMatchConfig(MixingConfig):
     """FixMatch for pixels."""
 
     lambda_fm: float = Field(
         1.0,
         ge=0,
         description="weight of the pseudo targets' loss",
-        json_schema_extra=_symbol(r"\lambda_{FM}"),
+        json_schema_extra=symbol(r"\lambda_{FM}"),
     )
     tau_fm: float = Field(
         0.95,
         ge=0,
         description="a pixel is sure from this probability on",
-        json_schema_extra=_symbol(r"\tau_{FM}"),
+        json_schema_extra=symbol(r"\tau_{FM}"),
     )
     alpha_fm: float = Field(
         0.996,
         ge=0,
         lt=1,
         description="decay of the average that teaches",
-        json_schema_extra=_symbol(r"\alpha_{FM}"),
+        json_schema_extra=symbol(r"\alpha_{FM}"),
     )
     kept_fm: float = Field(
         0.5,
@@ -129,17 +130,17 @@ class FixMatchConfig(_Mixing):
         return super().misplaced(task)
 
 
-class CPSConfig(_Mixing):
+class CPSConfig(MixingConfig):
     """Cross pseudo supervision."""
 
     lambda_cps: float = Field(
         1.5,
         ge=0,
         description="weight of each network's loss to the other's targets; the paper's is 1 with CutMix",
-        json_schema_extra=_symbol(r"\lambda_{CPS}"),
+        json_schema_extra=symbol(r"\lambda_{CPS}"),
     )
     eta_cps: float = Field(
-        0, ge=0, description="ramp-up, nominal epochs; 0: none", json_schema_extra=_symbol(r"\eta_{CPS}")
+        0, ge=0, description="ramp-up, nominal epochs; 0: none", json_schema_extra=symbol(r"\eta_{CPS}")
     )
     target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
     mix: Boxes = Field(
@@ -153,21 +154,21 @@ class CPSConfig(_Mixing):
     }
 
 
-class STConfig(_Mixing):
+class STConfig(MixingConfig):
     """Self-training."""
 
     lambda_st: float = Field(
         1.0,
         ge=0,
         description="weight of the pseudo targets' loss",
-        json_schema_extra=_symbol(r"\lambda_{ST}"),
+        json_schema_extra=symbol(r"\lambda_{ST}"),
     )
     alpha_st: float = Field(
         0.99,
         ge=0,
         lt=1,
         description="decay of the average that labels",
-        json_schema_extra=_symbol(r"\alpha_{ST}"),
+        json_schema_extra=symbol(r"\alpha_{ST}"),
     )
     first_stage: float = Field(
         1 / 3, gt=0, lt=1, description="share of the run in which the labeller is trained"
@@ -194,26 +195,26 @@ class STConfig(_Mixing):
         )
 
 
-class PrevMatchConfig(_Mixing):
+class PrevMatchConfig(MixingConfig):
     """PrevMatch."""
 
     lambda_pm: float = Field(
         1.0,
         ge=0,
         description="weight of previous models' targets half-way through the run; 0 at both ends",
-        json_schema_extra=_symbol(r"\lambda_{PM}"),
+        json_schema_extra=symbol(r"\lambda_{PM}"),
     )
     tau_pm: float = Field(
         0.95,
         ge=0,
         description="the network's own target is sure from this probability on",
-        json_schema_extra=_symbol(r"\tau_{PM}"),
+        json_schema_extra=symbol(r"\tau_{PM}"),
     )
     tau_prev: float = Field(
         0.9,
         ge=0,
         description="the same of previous models' target",
-        json_schema_extra=_symbol(r"\tau_{prev}"),
+        json_schema_extra=symbol(r"\tau_{prev}"),
     )
     pool: int = Field(4, ge=1, description="previous models that are kept")
     snapshots: int = Field(7, ge=1, description="previous models in all, evenly spaced over the run")
@@ -241,14 +242,14 @@ class BankConfig(MethodConfig):
         0.2,
         ge=0,
         description="weight of the absolute difference to the bank, the mean over outputs",
-        json_schema_extra=_symbol(r"\lambda_{RB}"),
+        json_schema_extra=symbol(r"\lambda_{RB}"),
     )
     alpha_rb: float = Field(
         0.996,
         ge=0,
         lt=1,
         description="decay of the average of which snapshots are taken",
-        json_schema_extra=_symbol(r"\alpha_{RB}"),
+        json_schema_extra=symbol(r"\alpha_{RB}"),
     )
     snapshots: int = Field(
         4, ge=1, description="states of the average in the bank, evenly spaced over the run"

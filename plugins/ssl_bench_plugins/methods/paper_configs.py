@@ -31,8 +31,28 @@ class S4LConfig(MethodConfig):
     )
     # Appendix C has no such weight; this is the public code's.
     w_rot: float = Field(0.1, ge=0, description="weight of the task loss on rotated labelled images")
+    head_input: Literal["output", "features"] = Field(
+        "output", description="what the rotation head reads: the network's logits, or its deepest features"
+    )
 
-    kind_defaults: ClassVar = {"classification": {"lambda_s4l": 0.1}}
+    # For a head that reads a restored picture, the network writes the turn into the picture.
+    kind_defaults: ClassVar = {
+        "classification": {"lambda_s4l": 0.1},
+        "regression": {"head_input": "features"},
+    }
+
+    def stored(self) -> dict[str, Any]:
+        """A head that reads logits is left out: such cells are named as before there was another."""
+        content = super().stored()
+        if content["head_input"] == "output":
+            del content["head_input"]
+        return content
+
+    def without_features(self) -> str | None:
+        """Where the head reads them."""
+        if self.head_input == "output":
+            return None
+        return "s4l.head_input=features reads them; name another by --backbones, or set s4l.head_input=output"
 
 
 class AdvSSLConfig(MethodConfig):

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
 from ssl_bench.toolbox import (
+    boxes_or_none,
     confidence,
-    draw_boxes,
     evaluating,
     frozen_copy,
     gated,
@@ -66,10 +66,10 @@ class PrevMatch(Method):
         config, task, draws = self.config, self.task, progress.draws
         images, valid = batch.unlabeled_images, batch.unlabeled_valid
         strong = [task.perturb(images, draws, config.strong) for _ in range(2)]
-        boxes = [draw_boxes(config.mix, draws, images) if config.mix != "none" else None for _ in strong]
+        boxes = [boxes_or_none(config.mix, draws, images) for _ in strong]
         logits = progress.forward(self.model, batch.images, batch.labeled)
         labeled, weak = logits.tensor_split([batch.labeled])
-        views = self.model(torch.cat([pasted(view, box) for view, box in zip(strong, boxes, strict=True)]))
+        views = self.model(torch.cat([mix(view, box) for view, box in zip(strong, boxes, strict=True)]))
 
         own = task.activate(weak.detach())
         drawn = self._drawn(images, progress)
@@ -86,7 +86,7 @@ class PrevMatch(Method):
         for name, (target, sure) in terms.items():
             errors = []
             for view, box in zip(views.chunk(2), boxes, strict=True):
-                mixed, kept, known = (pasted(each, box) for each in (target, sure, valid))
+                mixed, kept, known = (mix(each, box) for each in (target, sure, valid))
                 error = pseudo_error(task.kind, view, task.activate(view), mixed, config.target)
                 errors.append(masked_mean(gated(error, kept), known))
             progress.log(f"kept by {name}", masked_mean(sure.to(target.dtype), valid))
@@ -135,11 +135,6 @@ class PrevMatch(Method):
     def deployed(self) -> nn.Module:
         """The model."""
         return self.model
-
-
-def pasted(rows: Tensor, boxes: Tensor | None) -> Tensor:
-    """Rows mixed by boxes, or as they are without any."""
-    return rows if boxes is None else mix(rows, boxes)
 
 
 def triangle(progress: Progress) -> float:

@@ -5,8 +5,11 @@ https://arxiv.org/abs/1905.03670, in the form that the GCT paper (ECCV 2020) com
 
     L = task(T(x_l), y) + w_rot task(T(rot x_l), rot y) + lambda_S4L CE_4(head(z(x), z(rot x)))
 
-Deviations: one copy of each image, turned by 90, 180 or 270 degrees, instead of all three, for half the cost; the head
-reads the network's logits z, since a task network has no feature vector of its own.
+z is what the head reads, `head_input`: the network's logits, as in the GCT paper's public code for segmentation, or its
+deepest features, as for regression: what a head that reads a picture needs is written into the picture.
+
+Deviations: one copy of each image, turned by 90, 180 or 270 degrees, instead of all three, for half the cost; S4L's own
+head is a linear one on a vector of features, which a task network does not have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +25,7 @@ from ssl_bench_plugins.methods.paper_configs import S4LConfig
 
 
 class RotationHead(nn.Sequential):
-    """Logits (B, O, H, W) of a task network to logits (B, 4) of its input's quarter turns."""
+    """Logits or features (B, C, H, W) of a task network to logits (B, 4) of its input's quarter turns."""
 
     def __init__(self, in_channels: int, width: int = 64) -> None:
         layers: list[nn.Module] = []
@@ -40,6 +43,8 @@ class Pass(NamedTuple):
     """Row of the batch and quarter turns of each image."""
     labeled: int
     logits: Tensor
+    read: Tensor
+    """What the head reads."""
 
 
 class S4L(Method):
@@ -49,7 +54,10 @@ class S4L(Method):
         super().__init__(task, config, build_network)
         self.config: S4LConfig = config
         self.model = build_network()
-        self.rotation_head = RotationHead(task.out_channels)
+        reads_logits = config.head_input == "output"
+        self.rotation_head = RotationHead(
+            task.out_channels if reads_logits else self.model.feature_channels()[-1]
+        )
 
     def players(self) -> Mapping[str, Player]:
         """The model with its rotation head."""
@@ -68,7 +76,7 @@ class S4L(Method):
             for views in ([*originals, *upright], sideways)
             if views
         ]
-        votes = torch.cat([self.rotation_head(each.logits) for each in passes])
+        votes = torch.cat([self.rotation_head(each.read) for each in passes])
         angles = torch.tensor([turn for each in passes for _, turn in each.views])
         yield {
             "model": {
@@ -80,12 +88,18 @@ class S4L(Method):
 
     def _pass(self, views: list[tuple[int, int]], batch: Batch, progress: Progress) -> Pass:
         labeled = sum(row < batch.labeled for row, _ in views)
-        return Pass(views, labeled, progress.forward(self.model, turned(batch.images, views), labeled))
+        images, forward = turned(batch.images, views), progress.forward
+        if self.config.head_input == "output":
+            logits = forward(self.model, images, labeled)
+            return Pass(views, labeled, logits, logits)
+        features = forward.features(self.model, images, labeled)
+        logits = forward.from_features(self.model, features, images, labeled)
+        return Pass(views, labeled, logits, features[-1])
 
     def _rotated_loss(self, passes: list[Pass], targets: Target) -> Tensor:
         """Task loss on the turned labelled rows, the mean over the valid pixels of all passes."""
         total = pixels = targets.valid.new_zeros((), dtype=torch.float32)
-        for views, labeled, logits in passes:
+        for views, labeled, logits, _ in passes:
             rows = [place for place in range(labeled) if views[place][1]]
             if not rows:
                 continue
