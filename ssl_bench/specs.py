@@ -122,6 +122,11 @@ class TaskSpec(Spec):
     method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     """Method name to overrides of its defaults: how a third-party task tunes methods it did not write."""
 
+    @property
+    def recipe(self) -> type[Recipe]:
+        """Type of its recipes: the engine's, or one with fields of the task's own."""
+        return type(next(iter(self.recipes.values())))
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
