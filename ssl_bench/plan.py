@@ -12,7 +12,7 @@ from ssl_bench.labels import asked_labels, fill_in
 from ssl_bench.lock import PATIENCE
 from ssl_bench.plugin_files import PluginFile
 from ssl_bench.recipe import Tier
-from ssl_bench.recipe_checks import check_encoders, check_parts, check_settings
+from ssl_bench.recipe_checks import check_encoders, check_parts, check_settings, lacking_encoder
 from ssl_bench.registry import Registry, pick
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.single_rows import check_single_rows
@@ -227,14 +227,18 @@ class _Planning:
 
     def _cells(
         self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant
-    ) -> Iterator[Cell]:
-        """A cell for each point of a search, or for the settings as they are, at each seed."""
+    ) -> Iterator[Cell | Skipped]:
+        """A cell for each point of a search, or for the settings as they are, at each seed; or why there is none."""
         registry, request, method = self.registry, self.request, variant.method
         recipe = self.recipes[task.name]
         for trial, config in self.configs[task.name, variant.text]:
             names = [backbone, *config.backbones()]
+            networks = {name: registry.backbone(name) for name in names}
             start = weights_for(self.weights, registry, names)
-            check_encoders(task, recipe, {name: registry.backbone(name) for name in names}, start)
+            if reason := lacking_encoder(config, networks, start):
+                yield Skipped(f"{task.name} · {variant.text}", reason)
+                continue
+            check_encoders(task, recipe, networks, start)
             check_settings(task, method, recipe, config)
             check_parts(task, method, recipe, config, request.execution)
             keys = parts_of(registry, task, self.sources[task.name].spec, names, method)

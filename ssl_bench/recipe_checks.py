@@ -37,6 +37,18 @@ def check_settings(task: TaskSpec, method: MethodSpec, recipe: Recipe, config: M
         raise UsageError(f"{task.name}.{method.name}: {reason}")
 
 
+def lacking_encoder(config: MethodConfig, networks: Mapping[str, BackboneSpec], start: Weights) -> str | None:
+    """Why a method cannot be had on networks, by name, of which one has no encoder, or none from pretrained weights; or
+    None where it can."""
+    reason = config.without_pretrained_encoder()
+    for name, spec in networks.items() if reason else ():
+        if not spec.has_encoder:
+            return f"network '{name}' has no part that is its encoder: {reason}"
+        if not start.identity or spec.load_weights is None:
+            return f"the encoder of '{name}' starts from random weights: {reason}"
+    return None
+
+
 def check_encoders(
     task: TaskSpec, recipe: Recipe, networks: Mapping[str, BackboneSpec], start: Weights
 ) -> None:

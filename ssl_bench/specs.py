@@ -257,6 +257,11 @@ class MethodConfig(Settings):
         """Why these settings cannot serve a task, and what to do, or None; a UsageError of the plan."""
         return None
 
+    def without_pretrained_encoder(self) -> str | None:
+        """Why these settings cannot serve a network without an encoder that starts from pretrained weights, and what to
+        do, or None: the plan shows such a cell as skipped with the reason."""
+        return None
+
     def rows_together(self) -> int:
         """How many unlabelled rows, one after the other, need each other, as where two are mixed: every part of a batch
         holds whole groups of them, or the plan refuses the cell."""

@@ -19,6 +19,7 @@ from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
 from ssl_bench.inference import exact_inference
+from ssl_bench.merged import merge
 from ssl_bench.method import Method
 from ssl_bench.plugin_files import require_files
 from ssl_bench.registry import Registry, load_registry
@@ -95,4 +96,5 @@ def load(folder: Path, registry: Registry | None = None, device: torch.device = 
             f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
             "are installed now; run the cell again with --no-resume"
         ) from error
+    merge(method)
     return Trained(folder, cell, method.to(device).eval(), device, registry)

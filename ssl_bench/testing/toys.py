@@ -3,6 +3,7 @@
 import io
 import math
 import random
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -162,7 +163,10 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 101 + index)
             network = nn.Sequential(
-                nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1)
+                OrderedDict(
+                    encoder=nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh()),
+                    head=nn.Conv2d(8, task.out_channels, 1),
+                )
             )
         return TaskNetwork(network, in_channels=3, residual=False)
 
