@@ -14,6 +14,7 @@ from ssl_bench.recipe import Forward, OptimizerSettings, Recipe
 from ssl_bench.registry import Registry, load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target
+from ssl_bench.testing.toys import ToyNetwork
 from ssl_bench.trainer import Trainer
 
 ROWS, SIDE, STEPS = 2, 40, 2
@@ -26,6 +27,7 @@ RECIPE = Recipe(
     optimizer=OptimizerSettings(name="sgd", learning_rate=0.2, momentum=0.5),
 )
 SETTINGS = {
+    "lora": {"rank": 4},
     "mt": {"noise": "strong"},
     "advssl": {"lambda_adv_l": 0.5, "lambda_adv_u": 0.5},
     "cutmix": {"tau_cm": 0.36},
@@ -70,7 +72,7 @@ def build(task: str, method: str, registry: Registry, *, norm: bool, **settings:
             nn.Conv2d(8, made.out_channels, 1),
         ]
         return TaskNetwork(
-            nn.Sequential(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
+            ToyNetwork(*(layer for layer in layers if norm or not isinstance(layer, nn.BatchNorm2d))),
             in_channels=3,
             residual=False,
         )

@@ -3,7 +3,6 @@
 import io
 import math
 import random
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -155,6 +154,15 @@ class ToyStream:
         return Batch(images, torch.ones_like(images[:, :1], dtype=torch.bool), target)
 
 
+class ToyNetwork(nn.Sequential):
+    """Layers, of which the first one is the encoder."""
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What a method may freeze."""
+        return self[0]
+
+
 def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
     """The method on the toy task of a kind."""
     task = TOYS[kind]()
@@ -162,12 +170,7 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
     def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 101 + index)
-            network = nn.Sequential(
-                OrderedDict(
-                    encoder=nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh()),
-                    head=nn.Conv2d(8, task.out_channels, 1),
-                )
-            )
+            network = ToyNetwork(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1))
         return TaskNetwork(network, in_channels=3, residual=False)
 
     torch.manual_seed(seed)
