@@ -195,6 +195,9 @@ class ClaimSpec(Spec):
     """Which evaluation of a run is reported."""
     notes: str = ""
     """What else a comparison should know."""
+    steps: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: _EMPTY)
+    """Method as published, to labels as published, to optimiser steps of the run, as far as they are known: a baseline
+    of fewer steps than what is compared with it says little."""
     backbone: str = ""
     """Our name of the very same network; empty where there is none, and so nothing to compare with."""
     pretrained: bool = False

@@ -6,6 +6,7 @@ from ssl_bench.hookspecs import hookimpl
 from ssl_bench.specs import ClaimSpec, DatasetSpec, DownloadSpec, TaskSpec
 from ssl_bench_tasks.claims import CLAIMS
 from ssl_bench_tasks.downloads import DOWNLOADS
+from ssl_bench_tasks.modern_claims import MODERN_CLAIMS
 from ssl_bench_tasks.specs import DATASETS, TASKS
 
 
@@ -30,4 +31,4 @@ def provide_downloads() -> Iterable[DownloadSpec]:
 @hookimpl
 def provide_claims() -> Iterable[ClaimSpec]:
     """Published scores of semi-supervised segmentation."""
-    return CLAIMS
+    return [*CLAIMS, *MODERN_CLAIMS]
