@@ -138,7 +138,7 @@ MODERN_CLAIMS = (
         source=UNIMATCH_V2.format("training logs"),
         selection=f"{LAST}; of UniMatch V2 the moving average",
         notes="Labelled only: steps of 32 labelled rows, fine-tuned; UniMatch V2: 16 labelled and 16 unlabelled. "
-        f"Nobody has published a frozen encoder on labelled images alone. 518 px compare with neither 321 nor 513. {UNLIKE}",
+        f"There is no log of a frozen encoder on labelled images alone. {UNLIKE}",
     ),
     _voc(
         "unimatch2-base",
