@@ -64,7 +64,7 @@ def _table(side: int, rounds: int) -> str:
         like = next(
             one for one in found if one.kind == each.kind and one.spec.role == "baseline" and one.stated
         )
-        reference = statistics.median(like.seconds)
+        reference = statistics.median(like.seconds[:rounds])
         # Of the very steps: some draw how many passes they take.
         counts = [_units(passes) for passes in each.passes]
         works = [
