@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ssl_bench.channels import RGB, Channels
-from ssl_bench.dataset import Dataset, digest, listing
+from ssl_bench.dataset import Dataset, listing
 from ssl_bench.errors import DataError
-from ssl_bench.execution import Execution
 from ssl_bench.files import read_json
 from ssl_bench.lock import PATIENCE
-from ssl_bench.recipe import Recipe, Tier
+from ssl_bench.recipe import Execution, Recipe, Tier
+from ssl_bench.seeds import digest
 from ssl_bench.specs import RATE, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.splits import LabelSplit
 

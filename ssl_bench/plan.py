@@ -6,14 +6,14 @@ from itertools import product
 from typing import Any
 
 from ssl_bench.cell import Cell, describe, seen_by, trials_behind
-from ssl_bench.dataset import digest, listing
-from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.dataset import listing
 from ssl_bench.labels import asked_labels, fill_in
 from ssl_bench.lock import PATIENCE
 from ssl_bench.plugin_files import PluginFile
-from ssl_bench.recipe import Tier
+from ssl_bench.recipe import PLAIN, Execution, Tier
 from ssl_bench.recipe_checks import check_encoders, check_parts, check_settings, lacking_encoder
 from ssl_bench.registry import Registry, pick
+from ssl_bench.seeds import digest
 from ssl_bench.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.single_rows import check_single_rows
 from ssl_bench.sources import Source, open_sources

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from ssl_bench.errors import UsageError
-from ssl_bench.execution import Execution
-from ssl_bench.recipe import Recipe
+from ssl_bench.recipe import Execution, Recipe
 from ssl_bench.specs import BackboneSpec, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.weights import Weights
 

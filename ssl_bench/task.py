@@ -14,8 +14,8 @@ from ssl_bench.dataset import VOID
 from ssl_bench.distributed import mean_over_processes
 from ssl_bench.errors import UsageError
 from ssl_bench.parts import Draws
-from ssl_bench.recipe import Recipe
-from ssl_bench.specs import Kind, TaskSpec, resolve
+from ssl_bench.recipe import Kind, Recipe
+from ssl_bench.specs import TaskSpec, resolve
 
 Strength = Literal["none", "weak", "strong"]
 

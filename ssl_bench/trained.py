@@ -1,6 +1,6 @@
 """A finished cell and its network, rebuilt from the cell's folder.
 
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained as load
 trained = load(Path("runs/cells/ID"))
 mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
@@ -19,10 +19,11 @@ from ssl_bench.checkpoint import load_weights
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.files import read_json
 from ssl_bench.inference import exact_inference
+from ssl_bench.loading import load_registry
 from ssl_bench.merged import merge
 from ssl_bench.method import Method
 from ssl_bench.plugin_files import require_files
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.registry import Registry
 from ssl_bench.results import read_record
 from ssl_bench.task import Task
 from ssl_bench.tiles import prediction_bands

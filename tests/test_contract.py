@@ -13,9 +13,10 @@ from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.registry import load_registry
-from ssl_bench.specs import Found, Kind, MethodConfig, MethodSpec, Ratio
+from ssl_bench.recipe import Kind
+from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio
 from ssl_bench.testing import TOYS, check_method, check_task
 from ssl_bench_plugins.methods.fixmatch import FixMatch
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher

@@ -30,10 +30,10 @@ from ssl_bench.cell import resolve_config
 from ssl_bench.channels import read_statement
 from ssl_bench.cli.commands import cli
 from ssl_bench.cli.suite import load_suite
-from ssl_bench.plan import parse_settings
-from ssl_bench.recipe import Recipe
-from ssl_bench.registry import Registry, load_registry, pick
-from ssl_bench.specs import Kind
+from ssl_bench.loading import load_registry
+from ssl_bench.recipe import Kind, Recipe
+from ssl_bench.registry import Registry, pick
+from ssl_bench.settings import parse_settings
 from ssl_bench.testing.toys import build_toy, toy_spec, train_toy
 from ssl_bench.variants import methods_of, pick_variants
 

@@ -17,14 +17,14 @@ from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cost import Meter
 from ssl_bench.export import export, load_weights
 from ssl_bench.leaderboard import render
+from ssl_bench.loading import load_registry
 from ssl_bench.merged import merge, merged
 from ssl_bench.method import Method
 from ssl_bench.plan import Plan, Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_records
 from ssl_bench.testing import TOYS, ToyStream
 from ssl_bench.testing.toys import RECIPE
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained
 from ssl_bench.trainer import Trainer
 from ssl_bench.worker import run_cell
 from ssl_bench_plugins.backbones.unet_small import SmallUNet
@@ -218,13 +218,13 @@ def test_three_rows_of_one_table(weights: Path, tmp_path: Path, monkeypatch: pyt
     places = [table.index(name) for name in ("| SupOnly ", "| SupOnly, frozen encoder", "| SupOnly, LoRA")]
     assert places == sorted(places)
     # What is used afterwards is a plain network with what was learnt in it.
-    cell = load(folders["lora"], registry=REGISTRY)
+    cell = load_trained(folders["lora"], registry=REGISTRY)
     assert not any(parametrize.is_parametrized(part) for part in cell.method.modules())
     path = tmp_path / "network.safetensors"
     assert export(cell, "weights", path) <= 1e-6
     images = torch.rand(1, 3, 33, 45)
     torch.testing.assert_close(load_weights(path, REGISTRY)(images), cell.activations(images))
-    plain = load(folders["supervised"], registry=REGISTRY).method.deployed
+    plain = load_trained(folders["supervised"], registry=REGISTRY).method.deployed
     assert cell.method.deployed.state_dict().keys() == plain.state_dict().keys()
 
 

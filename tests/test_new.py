@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Said
 
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.scaffold import PLUGIN_KINDS, Package, PluginKind, write_package
 from ssl_bench.testing.contract import named_subjects
 

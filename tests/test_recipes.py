@@ -18,22 +18,22 @@ from torch import Tensor, nn
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.batch_norm import synchronise
 from ssl_bench.cell import Cell, resolve_config
-from ssl_bench.dataset import digest
 from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.forwards import Forwards
 from ssl_bench.leaderboard import render
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.parts import Draws
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.recipe import LATER, Forward, OptimizerSettings, Recipe, flat, in_words
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import LATER, Forward, Kind, OptimizerSettings, Recipe, flat, in_words
 from ssl_bench.results import ResultStore, read_records
-from ssl_bench.specs import BackboneSpec, Kind, resolve
+from ssl_bench.seeds import digest
+from ssl_bench.specs import BackboneSpec, resolve
 from ssl_bench.task import DenseTarget, Target
 from ssl_bench.testing import TOYS, ToyStream
 from ssl_bench.testing.parts import backbone_checks
 from ssl_bench.testing.toys import RECIPE, toy_spec
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained
 from ssl_bench.trainer import Trainer
 from ssl_bench.worker import run_cell
 from ssl_bench_plugins.backbones.unet_small import SmallUNet
@@ -461,7 +461,7 @@ def test_a_cell_with_all_of_it_runs_and_predicts(tmp_path: Path) -> None:
     run_cell(folder, torch.device("cpu"), REGISTRY)
     (record,) = read_records(tmp_path / "runs")
     assert record["config"]["recipe"]["encoder"] == "frozen"
-    trained = load(folder, registry=REGISTRY)
+    trained = load_trained(folder, registry=REGISTRY)
     state = trained.method.deployed.state_dict()
     (stem,) = (name for name in state if name.endswith("conv_stem.weight"))
     (mean,) = (name for name in state if name.endswith("encoder.model.bn1.running_mean"))

@@ -9,7 +9,7 @@ from test_registry import plugin
 
 from ssl_bench.leaderboard import main_table, render
 from ssl_bench.leaderboard.reported import verdict
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.specs import ClaimSpec
 
 CLAIM = ClaimSpec(

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard import render
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.recipe import Recipe, in_words
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_records
 from ssl_bench.specs import TaskSpec
 from ssl_bench.task import Target

@@ -13,8 +13,8 @@ from trees import save
 
 from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Plan, Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, same
 from ssl_bench.run import check_data
 from ssl_bench.worker import run_cell

@@ -16,9 +16,10 @@ from trees import save
 from ssl_bench.cell import Cell, resolve_config
 from ssl_bench.errors import UsageError
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.recipe import TIERS
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.registry import Registry
 from ssl_bench.results import ResultStore
 from ssl_bench.specs import Found, MethodConfig, MethodSpec, TaskSpec
 from ssl_bench.testing import check_method

@@ -9,9 +9,10 @@ from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import resolve_config
 from ssl_bench.distributed import ALONE, World
 from ssl_bench.heap import keep_heap
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Method
 from ssl_bench.recipe import Forward, OptimizerSettings, Recipe
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.registry import Registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target
 from ssl_bench.testing.toys import ToyNetwork

@@ -12,10 +12,10 @@ from click.core import ParameterSource
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
 from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.files import existing, place, require_writable
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome as Ending
@@ -62,9 +62,9 @@ def tune(
     that are held out of the labelled ones, drawn by each of --split-seeds, and never on the test set.
     """
     from ssl_bench.cli.run import complain, execute, open_registry
+    from ssl_bench.leaderboard.write import write_tables
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import write_tables
     from ssl_bench.search.report import about, search_files, search_text
     from ssl_bench.search.suite import winner_suite
     from ssl_bench.search.trials import gather

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ssl_bench.cell import resolve_config
 from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch
-from ssl_bench.recipe import TIERS
-from ssl_bench.specs import Kind, MethodConfig, MethodSpec
+from ssl_bench.recipe import TIERS, Kind
+from ssl_bench.specs import MethodConfig, MethodSpec
 from ssl_bench.task import Target
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import LABELED, STEPS, ToyStream, build_toy, toy_spec, train_toy

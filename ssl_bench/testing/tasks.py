@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from ssl_bench.parts import Draws, Part
-from ssl_bench.specs import TaskSpec
+from ssl_bench.specs import TaskSpec, make_task
 from ssl_bench.splits import is_number
 from ssl_bench.statistics.images import image_scores
-from ssl_bench.task import Scores, Target, make_task
+from ssl_bench.task import Scores, Target
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import HEIGHT, WIDTH
 

@@ -15,8 +15,8 @@ from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import resolve_config
 from ssl_bench.method import Batch, Method
 from ssl_bench.parts import Draws
-from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.specs import Kind, MethodSpec, Metric, TaskSpec, resolve
+from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
+from ssl_bench.specs import MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
 from ssl_bench.toolbox.transfer import on_device
 from ssl_bench.trainer import Trainer

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import ClaimSpec, DatasetSpec, DownloadSpec, TaskSpec
+from ssl_bench import ClaimSpec, DatasetSpec, DownloadSpec, TaskSpec, hookimpl
 from ssl_bench_tasks.claims import CLAIMS
 from ssl_bench_tasks.downloads import DOWNLOADS
 from ssl_bench_tasks.modern_claims import MODERN_CLAIMS

@@ -5,7 +5,7 @@ Steps are worked out from the authors' configurations and data loaders: epochs t
 
 from collections.abc import Sequence
 
-from ssl_bench.specs import ClaimSpec
+from ssl_bench import ClaimSpec
 
 LABELS = ("1/16", "1/8", "1/4", "1/2", "full")
 LABELED = dict(zip(LABELS, (92, 183, 366, 732, 1464), strict=True))

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.recipe import LATER, Recipe, Settings
+from ssl_bench import Recipe
+from ssl_bench.recipe import LATER, Settings
 
 
 class ClassLoss(Settings):

@@ -8,12 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssl_bench.errors import DataError
-from ssl_bench.parts import Draws
-from ssl_bench.recipe import Recipe
-from ssl_bench.specs import Kind
-from ssl_bench.task import DenseTarget, Strength, Target, Task, masked_mean
-from ssl_bench.toolbox.transfer import on_device
+from ssl_bench import DataError, DenseTarget, Draws, Kind, Recipe, Strength, Target, Task, masked_mean
+from ssl_bench.toolbox import on_device
 from ssl_bench_tasks.metrics.confusion import ConfusionMetrics
 from ssl_bench_tasks.perturbations import Perturbation, Photometric, perturb
 from ssl_bench_tasks.recipes import ClassLoss, SegmentationRecipe

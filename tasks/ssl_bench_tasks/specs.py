@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.specs import DatasetSpec, Metric, Ratio, TaskSpec
+from ssl_bench import DatasetSpec, Metric, OptimizerSettings, Ratio, Recipe, TaskSpec
 from ssl_bench_tasks.recipes import SegmentationRecipe
 
 PSNR = Metric(name="psnr", symbol="PSNR", unit="dB")

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.dataset import VOID
-from ssl_bench.task import Target, masked_mean
-from ssl_bench.toolbox.gates import row_mean, smallest
+from ssl_bench import VOID, Target, masked_mean
+from ssl_bench.toolbox import row_mean, smallest
 
 
 def inverse_frequencies(labels: Iterable[np.ndarray], classes: int) -> Tensor:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import MethodSpec
+from ssl_bench import MethodSpec, hookimpl
 from ssl_bench_plugins.methods.configs import METHODS
 from ssl_bench_plugins.methods.labeled_configs import LABELED_METHODS
 from ssl_bench_plugins.methods.modern_configs import MODERN_METHODS

@@ -7,8 +7,7 @@ comparison; this is a row beside `supervised`, which trains it all.
 
 from typing import Any
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.task import Task
+from ssl_bench import NetworkFactory, Task
 from ssl_bench_plugins.methods.supervised import Supervised
 
 

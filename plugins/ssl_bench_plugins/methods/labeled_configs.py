@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ssl_bench.specs import MethodConfig, MethodSpec
+from ssl_bench import MethodConfig, MethodSpec
 
 
 class FrozenConfig(MethodConfig):

@@ -22,8 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.task import Task
+from ssl_bench import NetworkFactory, Task
 from ssl_bench_plugins.methods.labeled_configs import LoRAConfig
 from ssl_bench_plugins.methods.supervised import Supervised
 
