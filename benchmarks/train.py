@@ -24,8 +24,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import added_memory, interleaved, table
 from benchmarks.variants import Step, Workload, load_reference, reference_step, training_step, workloads
 from ssl_bench.cell_parts import prepare_torch
-from ssl_bench.execution import PLAIN, Execution, Precision, in_words
-from ssl_bench.registry import Registry, load_registry, pick
+from ssl_bench.loading import load_registry
+from ssl_bench.recipe import PLAIN, Execution, Precision, execution_in_words
+from ssl_bench.registry import Registry, pick
 from ssl_bench.specs import MethodSpec
 
 TITLE = "Training steps with and without each switch"
@@ -93,7 +94,7 @@ class Bench:
         calls = {
             variant.name: self._repeated(variant.call) for variant in variants if variant.call is not None
         }
-        plain = in_words(PLAIN.chosen())
+        plain = execution_in_words(PLAIN.chosen())
         if plain not in calls:
             return [_line(workload, method.name, variant.name, variant.note) for variant in variants]
         beside = calls[plain]
@@ -121,7 +122,7 @@ class Bench:
         self, workload: Workload, method: MethodSpec, form: Execution, flops: list[float]
     ) -> Variant:
         """A form that has taken its first step; the plain one adds the FLOPs of a step to `flops`."""
-        name = in_words(form.chosen())
+        name = execution_in_words(form.chosen())
         if time.monotonic() > self.ends:
             return Variant(name, None, "no time was left")
         try:

@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 
 from ssl_bench.acceleration import Accelerated, accelerate
-from ssl_bench.backbone import network_factory
 from ssl_bench.cell import resolve_config
-from ssl_bench.execution import Execution
 from ssl_bench.method import Batch, Method
-from ssl_bench.recipe import Recipe
+from ssl_bench.networks import network_factory
+from ssl_bench.recipe import Execution, Recipe
 from ssl_bench.registry import Registry
 from ssl_bench.specs import MethodSpec, TaskSpec, resolve
 from ssl_bench.task import Target, Task

@@ -5,7 +5,10 @@
     plan = bench.plan(tasks="segmentation", methods=["supervised", "mt"])
     frame = bench.run(plan)
 
-The class is loaded when it is first asked for: `import ssl_bench` is instant, and free of torch.
+What plugins, scripts and notebooks are written against is here, whichever module it lies in: `from ssl_bench import
+Method, MethodSpec, hookimpl`. Small functions that methods share are in `ssl_bench.toolbox`, the checks of plugins in
+`ssl_bench.testing`; there is no further door. A name is loaded when it is first asked for: `import ssl_bench` is
+instant, and free of torch.
 """
 
 from __future__ import annotations
@@ -15,17 +18,235 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ssl_bench.backbone import IMAGENET, Backbone, NetworkFactory, Statistics, TaskNetwork
     from ssl_bench.bench import Bench
+    from ssl_bench.cell_process import missing_message, needed_paths, start_cell
+    from ssl_bench.channels import RGB, Channels
+    from ssl_bench.dataset import VOID, Dataset
+    from ssl_bench.devices import cores, count_slots, device_memory, find_devices, group_devices
+    from ssl_bench.errors import (
+        CellError,
+        DataError,
+        PluginError,
+        SslBenchError,
+        UsageError,
+        first_line,
+        in_a_line,
+        suggestion,
+    )
+    from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted
+    from ssl_bench.files import read_json, write_bytes, write_json
+    from ssl_bench.folders import FolderDataset
+    from ssl_bench.fork_server import start_fork_server
+    from ssl_bench.forwards import Forwards
+    from ssl_bench.heartbeat import lock_of
+    from ssl_bench.hookspecs import hookimpl
+    from ssl_bench.lists import read_lines
+    from ssl_bench.loading import load_registry
+    from ssl_bench.lock import Lock, owner_at_work
+    from ssl_bench.log import Log
+    from ssl_bench.losses import is_loss
+    from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
+    from ssl_bench.outcomes import is_finished, outcome_of
+    from ssl_bench.parts import Draws
+    from ssl_bench.pictures import is_colored, read_alpha, read_colors, read_opacity, read_picture
+    from ssl_bench.process import die_with_parent
+    from ssl_bench.recipe import Execution, Kind, OptimizerSettings, Recipe, Tier
+    from ssl_bench.registry import Registry
+    from ssl_bench.samples import Files, Identify, Sample, any_name, collect_samples, own_name, parent_name
+    from ssl_bench.scan import file_stems, find_roots, folder_at, picture_files, require_inside, subfolders
+    from ssl_bench.search_path import SafeEnvironment
+    from ssl_bench.seeds import generator_for, name_hash, seed_for
+    from ssl_bench.signals import hold_signals
+    from ssl_bench.specs import (
+        LAST_POSITION,
+        BackboneSpec,
+        ClaimSpec,
+        DatasetSpec,
+        DownloadSpec,
+        ExecutorConfig,
+        ExecutorSpec,
+        Found,
+        MethodConfig,
+        MethodSpec,
+        Metric,
+        Ratio,
+        RemoteFile,
+        TaskSpec,
+        TrackerSpec,
+    )
+    from ssl_bench.survey import survey
+    from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
+    from ssl_bench.tracker import Tracker
+    from ssl_bench.trained import Trained, load_trained
+    from ssl_bench.worker import work_on
 
 __version__ = "0.1.0"
-__all__ = ["Bench", "__version__"]
+FACE = {
+    "ssl_bench.method": "Batch Losses Method Panel Player Progress",
+    "ssl_bench.parts": "Draws",
+    "ssl_bench.forwards": "Forwards",
+    "ssl_bench.log": "Log",
+    "ssl_bench.task": "DenseTarget Metrics Scores Strength Target Task masked_mean",
+    "ssl_bench.backbone": "IMAGENET Backbone NetworkFactory Statistics TaskNetwork",
+    "ssl_bench.dataset": "VOID Dataset",
+    "ssl_bench.channels": "RGB Channels",
+    "ssl_bench.folders": "FolderDataset",
+    "ssl_bench.samples": "Files Identify Sample any_name collect_samples own_name parent_name",
+    "ssl_bench.scan": "file_stems find_roots folder_at picture_files require_inside subfolders",
+    "ssl_bench.lists": "read_lines",
+    "ssl_bench.pictures": "is_colored read_alpha read_colors read_opacity read_picture",
+    "ssl_bench.survey": "survey",
+    "ssl_bench.recipe": "Execution Kind OptimizerSettings Recipe Tier",
+    "ssl_bench.seeds": "generator_for name_hash seed_for",
+    "ssl_bench.specs": "LAST_POSITION BackboneSpec ClaimSpec DatasetSpec DownloadSpec ExecutorConfig ExecutorSpec "
+    "Found MethodConfig MethodSpec Metric Ratio RemoteFile TaskSpec TrackerSpec",
+    "ssl_bench.hookspecs": "hookimpl",
+    "ssl_bench.errors": "CellError DataError PluginError SslBenchError UsageError first_line in_a_line suggestion",
+    "ssl_bench.tracker": "Tracker",
+    "ssl_bench.losses": "is_loss",
+    "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Outcome Wanted",
+    "ssl_bench.outcomes": "is_finished outcome_of",
+    "ssl_bench.heartbeat": "lock_of",
+    "ssl_bench.worker": "work_on",
+    "ssl_bench.process": "die_with_parent",
+    "ssl_bench.cell_process": "missing_message needed_paths start_cell",
+    "ssl_bench.devices": "cores count_slots device_memory find_devices group_devices",
+    "ssl_bench.files": "read_json write_bytes write_json",
+    "ssl_bench.fork_server": "start_fork_server",
+    "ssl_bench.lock": "Lock owner_at_work",
+    "ssl_bench.search_path": "SafeEnvironment",
+    "ssl_bench.signals": "hold_signals",
+    "ssl_bench.registry": "Registry",
+    "ssl_bench.loading": "load_registry",
+    "ssl_bench.bench": "Bench",
+    "ssl_bench.trained": "Trained load_trained",
+}
+"""Module to the names that it gives; what type checkers see above, and what is loaded."""
+__all__ = [
+    "ELSEWHERE",
+    "IMAGENET",
+    "INTERRUPTED",
+    "LAST_POSITION",
+    "REMOVED",
+    "RGB",
+    "VOID",
+    "Backbone",
+    "BackboneSpec",
+    "Batch",
+    "Bench",
+    "CellError",
+    "Channels",
+    "ClaimSpec",
+    "DataError",
+    "Dataset",
+    "DatasetSpec",
+    "DenseTarget",
+    "DownloadSpec",
+    "Draws",
+    "Execution",
+    "Executor",
+    "ExecutorConfig",
+    "ExecutorSpec",
+    "Files",
+    "FolderDataset",
+    "Forwards",
+    "Found",
+    "Identify",
+    "Job",
+    "Kind",
+    "Lock",
+    "Log",
+    "Losses",
+    "Method",
+    "MethodConfig",
+    "MethodSpec",
+    "Metric",
+    "Metrics",
+    "NetworkFactory",
+    "OptimizerSettings",
+    "Outcome",
+    "Panel",
+    "Player",
+    "PluginError",
+    "Progress",
+    "Ratio",
+    "Recipe",
+    "Registry",
+    "RemoteFile",
+    "SafeEnvironment",
+    "Sample",
+    "Scores",
+    "SslBenchError",
+    "Statistics",
+    "Strength",
+    "Target",
+    "Task",
+    "TaskNetwork",
+    "TaskSpec",
+    "Tier",
+    "Tracker",
+    "TrackerSpec",
+    "Trained",
+    "UsageError",
+    "Wanted",
+    "__version__",
+    "any_name",
+    "collect_samples",
+    "cores",
+    "count_slots",
+    "device_memory",
+    "die_with_parent",
+    "file_stems",
+    "find_devices",
+    "find_roots",
+    "first_line",
+    "folder_at",
+    "generator_for",
+    "group_devices",
+    "hold_signals",
+    "hookimpl",
+    "in_a_line",
+    "is_colored",
+    "is_finished",
+    "is_loss",
+    "load_registry",
+    "load_trained",
+    "lock_of",
+    "masked_mean",
+    "missing_message",
+    "name_hash",
+    "needed_paths",
+    "outcome_of",
+    "own_name",
+    "owner_at_work",
+    "parent_name",
+    "picture_files",
+    "read_alpha",
+    "read_colors",
+    "read_json",
+    "read_lines",
+    "read_opacity",
+    "read_picture",
+    "require_inside",
+    "seed_for",
+    "start_cell",
+    "start_fork_server",
+    "subfolders",
+    "suggestion",
+    "survey",
+    "work_on",
+    "write_bytes",
+    "write_json",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Bench":
-        from ssl_bench.bench import Bench
+    for module, names in FACE.items():
+        if name in names.split():
+            from importlib import import_module
 
-        return Bench
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'ssl_bench' has no attribute '{name}'")
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from ssl_bench.errors import in_a_line, without_places
-from ssl_bench.execution import Execution
 from ssl_bench.method import Method
+from ssl_bench.recipe import Execution
 
 
 class Accelerated:

@@ -9,7 +9,7 @@ from ssl_bench.cell import Cell
 from ssl_bench.executor import Job, Outcome
 from ssl_bench.files import read_json, write_json
 from ssl_bench.heartbeat import GRACE, Watch, end_hung
-from ssl_bench.lock import Owner, working
+from ssl_bench.lock import Owner, owner_at_work
 from ssl_bench.results import ResultStore
 
 RETRIES = 2
@@ -72,7 +72,7 @@ class Attempts:
     def by_others(self, cell: Cell) -> Owner | Outcome | None:
         """Who else runs a cell, or what became of it there; None where it is for this command to run."""
         folder = self.store.folder(cell)
-        owner = working(folder)
+        owner = owner_at_work(folder)
         if owner is not None:
             self.elsewhere.add(cell.id)
             return owner

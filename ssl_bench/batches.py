@@ -14,9 +14,8 @@ from ssl_bench.channels import in_type
 from ssl_bench.dataset import VOID, GuardedDataset
 from ssl_bench.method import Batch
 from ssl_bench.parts import WHOLE, Part
-from ssl_bench.recipe import Recipe
+from ssl_bench.recipe import Kind, Recipe
 from ssl_bench.seeds import generator_for
-from ssl_bench.specs import Kind
 from ssl_bench.splits import LabelSplit
 from ssl_bench.task import Target
 

@@ -7,22 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ssl_bench.attempts import RETRIES
-from ssl_bench.cli.display import PlainDisplay
-from ssl_bench.cli.plugins import warn_of_failures
-from ssl_bench.cli.progress import number_of
 from ssl_bench.devices import precision_for
+from ssl_bench.display import PlainDisplay
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.execution import Execution
-from ssl_bench.executor import start_of
 from ssl_bench.files import place
+from ssl_bench.leaderboard.write import write_leaderboards
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.plugin_files import read_plugin_files
-from ssl_bench.recipe import Tier
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import Execution, Tier
 from ssl_bench.results import ResultStore
-from ssl_bench.run import prepare_run, run_cells, write_leaderboards
+from ssl_bench.run import prepare_run, run_cells
 from ssl_bench.settings import setting_text
+from ssl_bench.start import start_of
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,14 +40,15 @@ Names = str | Sequence[str]
 class Bench:
     """A benchmark whose records lie in one folder.
 
-    The methods raise `ssl_bench.errors.SslBenchError` for what a user can mend, in one line.
+    The methods raise `ssl_bench.SslBenchError` for what a user can mend, in one line.
     """
 
     def __init__(self, out: str | Path = "runs", plugins: Iterable[str | Path] = ()) -> None:
         """`out`: the results folder, as `--out`; made when something is run. `plugins`: files, as `--plugin`."""
         self.store = ResultStore(place(str(out)))
         self.registry = load_registry(files=read_plugin_files(place(str(path)) for path in plugins))
-        warn_of_failures(self.registry)
+        for warning in self.registry.warnings:
+            click.echo(f"warning: {warning}", err=True)
 
     def plan(
         self,
@@ -146,7 +148,7 @@ class Bench:
         return self.results(plan)
 
     def results(self, plan: Plan | None = None) -> "pd.DataFrame":
-        """One row for each finished run, of a plan or of the folder; columns as `ssl_bench.frame.frame_of`."""
+        """One row for each finished run, of a plan or of the folder; columns as `frame_of` has them."""
         from ssl_bench.frame import frame_of
 
         if plan is None:
@@ -163,9 +165,9 @@ class Bench:
 
         import torch
 
-        from ssl_bench.trained import load
+        from ssl_bench.trained import load_trained
 
-        return load(folder, self.registry, torch.device(device))
+        return load_trained(folder, self.registry, torch.device(device))
 
     def show(self, cell: str, count: int = 4) -> "Image":
         """The picture of `ssl-bench show`: test images, labels, predictions and what the method sees."""

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import torch
 
-from ssl_bench.backbone import network_factory
 from ssl_bench.cell import Cell, recipe_of
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.heap import keep_heap
 from ssl_bench.method import Method
+from ssl_bench.networks import network_factory
 from ssl_bench.registry import Registry
 from ssl_bench.seeds import seed_for
-from ssl_bench.specs import resolve
-from ssl_bench.task import make_task
+from ssl_bench.specs import make_task, resolve
 from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import SCRATCH, Weights
 

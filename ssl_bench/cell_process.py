@@ -18,7 +18,7 @@ from ssl_bench.search_path import SafeEnvironment
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def start(folder: Path, device: str, base: Path | None = None) -> "subprocess.Popen[bytes]":
+def start_cell(folder: Path, device: str, base: Path | None = None) -> "subprocess.Popen[bytes]":
     """Start the cell in `folder` on `cpu` or `cuda:0`. The process ends with the caller's, and saves on SIGTERM.
 
     `base`: where relative paths of the user's begin, if not here.
@@ -69,7 +69,7 @@ def main(folder: Path, device: str, parent: int) -> None:
         sys.exit(DataError.exit_status)
     from ssl_bench import worker
 
-    worker.main(folder, device)
+    worker.work_on(folder, device)
 
 
 def _end_with(parent: int) -> None:

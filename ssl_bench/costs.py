@@ -7,9 +7,9 @@ from statistics import median
 from typing import Any
 
 from ssl_bench.cell import Cell
-from ssl_bench.dataset import digest
 from ssl_bench.forecast import Price
 from ssl_bench.results import Record
+from ssl_bench.seeds import digest
 
 Kind = tuple[str, ...]
 

@@ -1,7 +1,5 @@
 """Where images come from. Free of torch: arrays in, arrays out, one image at a time."""
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 
 from ssl_bench.channels import RGB, Channels
 from ssl_bench.errors import DataError
+from ssl_bench.seeds import digest
 
 VOID = 255
 """Class id of a pixel without a label, in files and in arrays."""
@@ -154,9 +153,3 @@ class GuardedDataset:
     def _require_open(self, name: str) -> None:
         if name in self._closed:
             raise DataError(f"test image '{name}' must not be read by a search")
-
-
-def digest(value: object, length: int = 12) -> str:
-    """Short content hash of anything JSON can hold."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]

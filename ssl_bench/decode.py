@@ -1,7 +1,7 @@
 """From the bytes of a picture file to the numbers in it, in one place. Free of torch.
 
-What a number means is for `ssl_bench.pictures` to say, one function per role. Pillow stretches samples of few bits to
-0..255 and turns those over that count from white; `Decoded.values` undoes both, exactly.
+What a number means is for `ssl_bench.pictures` to say, one function per role. Pillow stretches samples of few bits
+to 0..255 and turns those over that count from white; `Decoded.values` undoes both, exactly.
 
 EXIF orientation is one rule, for images and labels alike: each file is turned upright by its own tag.
 """

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ssl_bench.errors import UsageError
-from ssl_bench.execution import Precision
+from ssl_bench.recipe import Precision
 
 
 def find_devices(wanted: str) -> list[str]:
@@ -55,7 +55,7 @@ def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precisio
     return "bf16" if on_gpu else "fp32"
 
 
-def grouped(devices: list[str], processes: int) -> list[str]:
+def group_devices(devices: list[str], processes: int) -> list[str]:
     """The devices of each cell that runs at a time, `cuda:0,1`. UsageError where there are not enough for one."""
     if devices == ["cpu"] or processes == 1:
         return devices
@@ -84,7 +84,7 @@ def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
     return max(1, cores() // threads)
 
 
-def memory_of(device: str) -> int:
+def device_memory(device: str) -> int:
     """Memory of a GPU, bytes."""
     import torch
 

@@ -1,18 +1,10 @@
 """Where and how cells run: the interface of an executor."""
 
-import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-
-from pydantic import ValidationError
-
-from ssl_bench.errors import UsageError
-from ssl_bench.files import read_json
-from ssl_bench.results import read_record
-from ssl_bench.specs import ExecutorSpec, resolve_extra
 
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
@@ -40,10 +32,6 @@ class Job:
     memory: int | None = None
     """Peak of a finished job of this shape on its GPU, bytes, where there is one."""
 
-    def finished(self) -> bool:
-        """Whether its folder holds a whole record."""
-        return read_record(self.folder / "result.json") is not None
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -54,30 +42,6 @@ class Outcome:
     """`elsewhere`: another command runs the cell."""
     message: str = ""
     seconds: float = 0.0
-
-
-def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
-    """What became of a worker process: `code` is its exit status, below 0 the signal that killed it."""
-    if code == 0 and (job.folder / "result.json").exists():
-        return Outcome(job.cell, "finished", seconds=seconds)
-    if code == INTERRUPTED:
-        return Outcome(job.cell, "interrupted", "told to stop; it goes on from there", seconds)
-    if code == ELSEWHERE:
-        return Outcome(job.cell, "elsewhere", "another command runs it", seconds)
-    failure = read_json(job.folder / "failure.json")
-    if failure is not None:
-        message = str(failure.get("message"))
-    elif code == REMOVED or not job.folder.is_dir():
-        message = f"its folder {job.folder} was removed"
-    elif code == NO_SPACE:
-        message = f"no space left for {job.folder}"
-    elif code == IO_ERROR:
-        message = f"{job.folder} cannot be read or written"
-    elif code < 0:
-        message = f"killed by {signal.Signals(-code).name}"
-    else:
-        message = f"its process ended with status {code}"
-    return Outcome(job.cell, "failed", message, seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +69,7 @@ class Executor(ABC):
     """Runs jobs on devices, each in a process of its own, and reports as they end."""
 
     several_processes: ClassVar[bool] = False
-    """Whether it gives a cell as many devices of one machine as it has processes: `cuda:0,1` to `worker.main`."""
+    """Whether it gives a cell as many devices of one machine as it has processes: `cuda:0,1` to `work_on`."""
 
     def __init__(self, wanted: Wanted, config: Any) -> None:
         """`config`: checked settings, of the class that its description names.
@@ -134,29 +98,3 @@ class Executor(ABC):
 
         Closing the iterator stops what still runs; it can be resumed later. May be called again, with jobs to retry.
         """
-
-
-def start_of(spec: ExecutorSpec, values: Mapping[str, Any]) -> Callable[[Wanted], Executor]:
-    """An executor with these settings, yet to be started. UsageError for a wrong one, and for a package it lacks."""
-    name = spec.name
-    try:
-        config = spec.config(**values)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = "-".join(str(part) for part in fault["loc"][:1]).replace("_", "-")
-        message = fault["msg"].removeprefix("Value error, ")
-        given = f" '{fault['input']}'" if fault["type"] != "missing" else ""
-        where = f"--{name}-{field}{given}: " if field else f"executor '{name}': "
-        raise UsageError(f"{where}{message[0].lower()}{message[1:]}") from error
-    executor = resolve_extra(f"executor '{name}'", spec.executor, spec.install)
-
-    def start(wanted: Wanted) -> Executor:
-        if wanted.processes > 1 and not executor.several_processes:
-            raise UsageError(
-                f"--gpus-per-cell {wanted.processes}: executor '{name}' runs a cell in one process; "
-                "take another executor, or leave it out"
-            )
-        started: Executor = executor(wanted, config)
-        return started
-
-    return start

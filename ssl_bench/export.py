@@ -23,9 +23,10 @@ from ssl_bench.backbone import Statistics, TaskNetwork
 from ssl_bench.channels import Channels
 from ssl_bench.errors import CellError, DataError, UsageError, first_line
 from ssl_bench.files import sweep, temporary_beside, write_json
-from ssl_bench.registry import Registry, load_registry
-from ssl_bench.specs import resolve
-from ssl_bench.task import Task, make_task
+from ssl_bench.loading import load_registry
+from ssl_bench.registry import Registry
+from ssl_bench.specs import make_task, resolve
+from ssl_bench.task import Task
 from ssl_bench.trained import Trained
 
 TOLERANCE = 1e-4

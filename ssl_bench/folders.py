@@ -25,7 +25,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.lists import NameList, read_classes
 from ssl_bench.pictures import MEND, ColouredMask, colour_list
 from ssl_bench.reader import THREADS, FileDataset
-from ssl_bench.samples import Files, Sample, Unread, collect, say_unread
+from ssl_bench.samples import Files, Sample, Unread, collect_samples, say_unread
 from ssl_bench.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
 from ssl_bench.seeds import name_hash
 
@@ -141,7 +141,7 @@ class FolderDataset(FileDataset):
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False
     ) -> dict[str, Sample]:
-        samples = collect(
+        samples = collect_samples(
             parts, self.root, self._base, taken=taken, lone_targets=lone_targets, unread=self._unread
         )
         if not samples:

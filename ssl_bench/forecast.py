@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssl_bench.cell import Cell
-from ssl_bench.dataset import digest
 from ssl_bench.files import read_json, write_json
 from ssl_bench.results import Record, ResultStore
+from ssl_bench.seeds import digest
 
 FILE = "forecast.json"
 WITHOUT_PRICE = ("seed", "split", "trials")

@@ -8,7 +8,7 @@ from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
 from ssl_bench.search_path import SafeEnvironment
-from ssl_bench.signals import waiting
+from ssl_bench.signals import hold_signals
 
 
 def start_fork_server(modules: Iterable[str]) -> BaseContext:
@@ -23,6 +23,6 @@ def start_fork_server(modules: Iterable[str]) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ssl_bench.preload", "ssl_bench.worker"])
     # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
-    with waiting(signal.SIGINT, signal.SIGHUP), SafeEnvironment():
+    with hold_signals(signal.SIGINT, signal.SIGHUP), SafeEnvironment():
         forkserver.ensure_running()
     return context

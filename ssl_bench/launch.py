@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from torch.distributed import TCPStore
 
-from ssl_bench.signals import waiting
+from ssl_bench.signals import hold_signals
 
 LOOPBACK = "127.0.0.1"
 
@@ -83,7 +83,7 @@ def run_together(
             process = context.Process(
                 target=_begin, args=(environment, body, arguments), name=f"{name}-{rank}"
             )
-            with waiting(signal.SIGTERM):  # Python drops one that a copy gets as it begins.
+            with hold_signals(signal.SIGTERM):  # Python drops one that a copy gets as it begins.
                 process.start()
             started.append(process)
         return _first_failed(started, stop)

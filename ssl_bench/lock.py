@@ -164,7 +164,7 @@ def holder(folder: Path) -> Owner | None:
     return owner if owner and owner.is_alive(time.time() - last_sign(folder)) else None
 
 
-def working(folder: Path) -> Owner | None:
+def owner_at_work(folder: Path) -> Owner | None:
     """As `holder`, and as `Lock.take` would judge: where this machine's clock leaves a doubt, by the file server's."""
     owner = read_owner(folder / LOCK)
     if owner is None or owner.is_local or 0 <= time.time() - last_sign(folder) < owner.patience:

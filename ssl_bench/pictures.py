@@ -1,7 +1,7 @@
 """What the numbers of a picture file mean in each role: image, matte, class ids, trimap. Free of torch.
 
-Files are decoded, and turned upright, by `ssl_bench.decode`. Images of more bits or channels than 8-bit RGB are read by
-`ssl_bench.channels`; mattes of 16 bits of grey are kept whole, and of 16 bits a colour refused.
+Files are decoded, and turned upright, by `ssl_bench.decode`. Images of more bits or channels than 8-bit RGB are
+read by `ssl_bench.channels`; mattes of 16 bits of grey are kept whole, and of 16 bits a colour refused.
 """
 
 from collections import Counter

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from ssl_bench.dataset import digest
 from ssl_bench.errors import DataError, PluginError, UsageError, first_line, in_a_line
 from ssl_bench.files import write_text
 from ssl_bench.plugin_helpers import RELATIVE, Loader, find_helpers, module_names, offer
+from ssl_bench.seeds import digest
 from ssl_bench.specs import Provider
 
 

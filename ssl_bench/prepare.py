@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ssl_bench.dataset import Dataset, digest
+from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import TEMPORARY, write_bytes, write_text
 from ssl_bench.lock import LOCK, locked
 from ssl_bench.reader import THREADS
+from ssl_bench.seeds import digest
 
 MANIFEST = "prepared.jsonl"
 SCHEMA = 1

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from ssl_bench import __version__
-from ssl_bench.dataset import digest
+import ssl_bench
+from ssl_bench.seeds import digest
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "torchmetrics", "numpy")
 
@@ -24,7 +24,7 @@ def provenance(device: torch.device, resumed_at: Sequence[int]) -> dict[str, Any
     """Versions, hardware, and the steps at which the cell was resumed."""
     cuda = device.type == "cuda"
     return {
-        "ssl_bench": __version__,
+        "ssl_bench": ssl_bench.__version__,
         "commit": commit(),
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -46,7 +46,7 @@ def tf32() -> dict[str, bool]:
 @cache
 def commit() -> str | None:
     """The commit of the checkout this package lies in, with `+` where files have changed; None outside of one."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+    git = ["git", "-C", str(Path(ssl_bench.__file__).parent)]
     try:
         head = subprocess.run(
             [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10

@@ -26,18 +26,13 @@ from ssl_bench.channels import (
     white_of,
 )
 from ssl_bench.class_table import PLAIN
-from ssl_bench.dataset import Dataset, digest
+from ssl_bench.dataset import Dataset
 from ssl_bench.decode import QUARTER_TURNS, orientation, shown_otherwise
 from ssl_bench.errors import DataError
-from ssl_bench.pictures import (
-    read_alpha,
-    read_bytes,
-    read_indices,
-    read_unknown,
-    require_classes,
-)
+from ssl_bench.pictures import read_alpha, read_bytes, read_indices, read_unknown, require_classes
 from ssl_bench.rasters import Raster, read_raster
 from ssl_bench.samples import Sample
+from ssl_bench.seeds import digest
 
 Reader = Callable[[bytes, Path], np.ndarray]
 TargetKind = Literal["indices", "picture", "alpha"]

@@ -1,68 +1,31 @@
-"""The parent of a run: check, stage the cells, let an executor run them, keep the records, write the tables."""
+"""The parent of a run: check, stage the cells, let an executor run them, keep the records."""
 
 import contextlib
-import hashlib
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Sequence
 
-from ssl_bench import __version__
 from ssl_bench.attempts import RETRIES, Attempts
 from ssl_bench.cell import Cell
 from ssl_bench.costs import Costs, shape_of
-from ssl_bench.dataset import digest
+from ssl_bench.display import Display
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
-from ssl_bench.files import read_json, read_regular, sweep, write_json, write_text
+from ssl_bench.files import read_json
 from ssl_bench.forecast import kept_prices
-from ssl_bench.leaderboard import DOCUMENTS, FORMATS, Format, render
-from ssl_bench.lock import Lock, Owner
+from ssl_bench.lock import Lock
 from ssl_bench.plan import Plan
+from ssl_bench.recipe import Kind
 from ssl_bench.registry import Registry
-from ssl_bench.results import CHECKPOINTS, MEMORY, Record, ResultStore
-from ssl_bench.specs import Kind, resolve_extra
+from ssl_bench.results import CHECKPOINTS, MEMORY, ResultStore
+from ssl_bench.specs import resolve_extra
 from ssl_bench.survey import files_of, survey
 from ssl_bench.weights import check_channels, check_weights
 
 NOTES = 8
 """On one data set, before the rest is counted."""
-MADE_FROM = ".made-from.json"
-"""In the folder of tables: hashes of what they were made from, and of the tables."""
 WAIT = 1.0
 """Seconds between two looks at cells that other commands run, and before cells are tried again."""
-
-
-class Display(Protocol):
-    """Where progress is shown."""
-
-    def fetching(self, title: str) -> None:
-        """Something is about to be looked for, and downloaded where need be."""
-
-    def checking(self, title: str, files: int) -> None:
-        """A data set's files are about to be read."""
-
-    def checked(self) -> None:
-        """One of them was read."""
-
-    def noted(self, note: str) -> None:
-        """Something about them is for their owner to judge."""
-
-    def start(self, cells: int, finished: int) -> None:
-        """Cells are about to run; some had finished before."""
-
-    def progress(self, running: Sequence[tuple[Cell, dict[str, float]]]) -> None:
-        """What the cells in flight last said of themselves: step, iterations, loss, seconds."""
-
-    def again(self, cell: Cell, outcome: Outcome) -> None:
-        """An attempt at a cell failed; there will be another."""
-
-    def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
-        """Nothing is left to do here but to wait for cells that other commands run."""
-
-    def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
-        """One cell ended."""
 
 
 def prepare_run(
@@ -224,63 +187,6 @@ def _round(
     finally:
         # A generator's `finally` stops what still runs.
         stream.close()  # type: ignore[attr-defined]
-
-
-def write_leaderboards(registry: Registry, plan: Plan, store: ResultStore) -> list[Path] | None:
-    """The tables of every record in the store, written unless they are current. None: the plan has no record."""
-    if not any(store.is_finished(cell) for cell in plan.cells):
-        return None
-    formats = formats_to_write(["md"], store.leaderboards)
-    # Before they are read: what comes meanwhile makes the tables stale.
-    source = digest([store.content(), __version__, formats, repr(registry.claims)], 64)
-    mark = read_json(store.leaderboards / MADE_FROM) or {}
-    if mark.get("source") == source and mark.get("tables") == _hashes(mark.get("tables"), store.leaderboards):
-        return []
-    written = write_tables(render(store.records(), formats, claims=registry.claims), store.leaderboards)
-    names = [path.relative_to(store.leaderboards).as_posix() for path in written]
-    made = {"source": source, "tables": _hashes(names, store.leaderboards)}
-    with contextlib.suppress(OSError):  # The tables are there; the next run makes them again.
-        write_json(store.leaderboards / MADE_FROM, made)
-    return written
-
-
-def _hashes(names: Any, folder: Path) -> dict[str, str]:
-    """Hash of each table that is there, by its name in the folder."""
-    found = {}
-    for name in names if isinstance(names, dict | list) else ():
-        with contextlib.suppress(OSError):
-            found[name] = hashlib.sha256(read_regular(folder / name)).hexdigest()
-    return found
-
-
-def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
-    """The formats asked for and those in which the folder holds every document already: none of them grows stale."""
-    there = [form for form in FORMATS if all((folder / f"{name}.{form}").is_file() for name in DOCUMENTS)]
-    there += ["csv"] if any((folder / DOCUMENTS[0]).glob("*.csv")) else []
-    return [form for form in FORMATS if form in asked or form in there]
-
-
-def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Write what `render` gave into a folder, and remove CSV files of tables that there are no longer.
-
-    UsageError where it cannot be written.
-    """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for place in (folder, *(folder / name for name in DOCUMENTS)):
-            sweep(place)
-        for name, text in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            write_text(folder / name, text)
-            written.append(folder / name)
-        if any(path.suffix == ".csv" for path in written):
-            tables = (path for name in DOCUMENTS for path in (folder / name).glob("*.csv"))
-            for path in set(tables) - set(written):
-                path.unlink()
-    except OSError as error:
-        raise UsageError(f"{folder}: tables cannot be written ({error.strerror})") from error
-    return written
 
 
 def forget(cells: Sequence[Cell], store: ResultStore) -> None:

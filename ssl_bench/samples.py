@@ -110,7 +110,7 @@ class Sample:
         return ["/".join(path.parts[len(root.parts) :]) for path in (*files, *own)]
 
 
-def collect(
+def collect_samples(
     parts: Iterable[Files],
     root: Path,
     base: Path,

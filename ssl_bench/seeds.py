@@ -20,3 +20,9 @@ def generator_for(*parts: str | int) -> np.random.Generator:
 def name_hash(name: str) -> bytes:
     """A draw of 32 bytes that depends on a name alone: on no file's content, and on no other name."""
     return hashlib.sha256(name.encode()).digest()
+
+
+def digest(value: object, length: int = 12) -> str:
+    """Short content hash of anything JSON can hold."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

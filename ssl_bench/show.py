@@ -13,13 +13,13 @@ from ssl_bench.channels import eight_bit
 from ssl_bench.contact_sheet import draw_sheet, heat
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
-from ssl_bench.trained import CPU, load
+from ssl_bench.trained import CPU, load_trained
 
 
 @torch.inference_mode()
 def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
     """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
-    trained = load(folder, registry)
+    trained = load_trained(folder, registry)
     method, dataset = trained.method, open_cell_data(trained.cell, registry)
     require_same(trained.cell, dataset)
     task, rows = method.task, []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def waiting(*numbers: signal.Signals) -> Iterator[None]:
+def hold_signals(*numbers: signal.Signals) -> Iterator[None]:
     """What is started meanwhile begins with these signals blocked: they wait until it lets them through.
 
     This process still gets them: the system gives one that this thread blocks to any other, and Python's handler then

@@ -85,10 +85,11 @@ def _fewest_rows(cell: Cell, registry: Registry, rows: list[int]) -> dict[str, i
     import torch
     from torch import nn
 
-    from ssl_bench.backbone import network_factory
     from ssl_bench.method import Batch, Progress
+    from ssl_bench.networks import network_factory
     from ssl_bench.parts import Draws
-    from ssl_bench.task import Target, make_task
+    from ssl_bench.specs import make_task
+    from ssl_bench.task import Target
 
     fewest: dict[str, int] = {}
 
@@ -135,7 +136,7 @@ def _fails(cell: Cell, registry: Registry, name: str) -> bool:
     import torch
 
     from ssl_bench.backbone import TaskNetwork
-    from ssl_bench.task import make_task
+    from ssl_bench.specs import make_task
 
     task, side = make_task(registry.task(cell.task), cell.classes, cell.channels), recipe_of(cell).crop
     with torch.random.fork_rng(devices=[]), torch.no_grad():

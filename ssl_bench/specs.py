@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench.errors import UsageError
-from ssl_bench.recipe import Recipe, Settings, Tier
+from ssl_bench.recipe import Kind, Recipe, Settings, Tier
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ssl_bench.backbone import Backbone
+    from ssl_bench.channels import Channels
     from ssl_bench.dataset import Dataset
     from ssl_bench.executor import Executor
     from ssl_bench.method import Method
     from ssl_bench.task import Task
     from ssl_bench.tracker import Tracker
 
-Kind = Literal["classification", "regression"]
 Role = Literal["baseline", "control", "upper_bound", "ssl"]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 RATE = "learning_rate_factor"
 """The one setting that every method has."""
-LAST = 1000
+LAST_POSITION = 1000
 """Position of whatever states none: after the built-ins, by name."""
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -93,7 +93,7 @@ class Spec:
 
     name: str
     title: str = ""
-    position: int = LAST
+    position: int = LAST_POSITION
     """Place in tables and lists; names break ties."""
 
     @property
@@ -354,3 +354,9 @@ class Provider:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}".strip() or self.plugin
+
+
+def make_task(spec: TaskSpec, classes: tuple[str, ...], channels: "Channels | None" = None) -> "Task":
+    """Make the task of a data set that has these classes and channels; without any, those that the task begins with."""
+    task: Task = resolve(spec.task)(classes)
+    return task.receive(channels or task.input)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from ssl_bench.dataset import Dataset, digest
+from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.lists import NameList, read_prefixes
-from ssl_bench.seeds import name_hash
+from ssl_bench.seeds import digest, name_hash
 
 FEWEST = 2
 """Images that a search learns from and is scored on, at least."""

@@ -8,7 +8,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
+
+PLAIN_SECONDS = 10.0
+"""Between two lines of progress where there is no terminal."""
 
 
 class Output(io.FileIO):
@@ -115,3 +118,8 @@ def _text(output: Output, stream: Any) -> io.TextIOWrapper:
         stream.flush()
     kind = _Ascii if codecs.lookup(encoding).name == "ascii" else PlainText
     return kind(io.BufferedWriter(output), encoding, errors="replace", line_buffering=True)
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Whether bars can move there: a terminal, and one that can go back in a line."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")

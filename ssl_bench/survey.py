@@ -13,7 +13,7 @@ from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.pictures import MEND
 from ssl_bench.reader import THREADS
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind
 
 SHOWN, MOST = 5, 20
 """Images and classes that one note names."""

@@ -15,7 +15,6 @@ from ssl_bench.distributed import mean_over_processes
 from ssl_bench.errors import UsageError
 from ssl_bench.parts import Draws
 from ssl_bench.recipe import Kind, Recipe
-from ssl_bench.specs import TaskSpec, resolve
 
 Strength = Literal["none", "weak", "strong"]
 
@@ -164,12 +163,6 @@ class Task(ABC):
         raise UsageError(
             f"{stored.shape[2]} channels of {stored.dtype} are no PNG; override {type(self).__name__}.to_file"
         )
-
-
-def make_task(spec: TaskSpec, classes: tuple[str, ...], channels: Channels = RGB) -> Task:
-    """The task of a data set that has these classes and channels."""
-    task: Task = resolve(spec.task)(classes)
-    return task.receive(channels)
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:

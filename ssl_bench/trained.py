@@ -1,7 +1,7 @@
 """A finished cell and its network, rebuilt from the cell's folder.
 
-from ssl_bench.trained import load_trained as load
-trained = load(Path("runs/cells/ID"))
+from ssl_bench import load_trained
+trained = load_trained(Path("runs/cells/ID"))
 mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
 
@@ -71,7 +71,7 @@ class Trained:
         return np.concatenate([self.task.stored(band) for band in self.bands(image)])
 
 
-def load(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
+def load_trained(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
     """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
     registry = registry or load_registry()
     content, record = read_json(folder / "cell.json"), read_record(folder / "result.json") or {}

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ssl_bench.channels import Channels
-from ssl_bench.dataset import Dataset, digest
+from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.reader import FileDataset
-from ssl_bench.samples import Files, Sample, Unread, collect, say_unread
+from ssl_bench.samples import Files, Sample, Unread, collect_samples, say_unread
 from ssl_bench.scan import require_folder
+from ssl_bench.seeds import digest
 
 
 class _Extra(FileDataset):
@@ -31,7 +32,7 @@ class WithUnlabeled(Dataset):
         for number, folder in enumerate(folders, start=1):
             require_folder(folder)
             left: list[Unread] = []
-            found = collect((Files(images=".", nested=True),), folder, folder.resolve(), unread=left)
+            found = collect_samples((Files(images=".", nested=True),), folder, folder.resolve(), unread=left)
             unread = say_unread(left)
             if not found:
                 raise DataError(

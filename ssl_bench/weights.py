@@ -109,7 +109,7 @@ def check_weights(registry: Registry, cells: Iterable[Cell], report: Callable[[s
 def check_channels(registry: Registry, cells: Iterable[Cell]) -> None:
     """UsageError for a task that adds a network's output to images of another number of channels."""
     for cell in {(cell.task, cell.channels): cell for cell in cells if not cell.channels.are_rgb}.values():
-        from ssl_bench.task import make_task
+        from ssl_bench.specs import make_task
 
         task = make_task(registry.task(cell.task), cell.classes, cell.channels)
         if task.residual and task.in_channels != task.out_channels:
@@ -120,6 +120,6 @@ def check_channels(registry: Registry, cells: Iterable[Cell]) -> None:
 
 
 def _in_channels(cell: Cell, registry: Registry) -> int:
-    from ssl_bench.task import make_task
+    from ssl_bench.specs import make_task
 
     return make_task(registry.task(cell.task), cell.classes, cell.channels).in_channels

@@ -20,14 +20,15 @@ from ssl_bench.distributed import ALONE, World
 from ssl_bench.errors import CellError, DataError
 from ssl_bench.files import write_json
 from ssl_bench.heartbeat import Heartbeat
+from ssl_bench.loading import load_registry
 from ssl_bench.memory import TakeLess
 from ssl_bench.plugin_files import unpack
 from ssl_bench.process import Interrupted, attempt
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.registry import Registry
 from ssl_bench.results import CHECKPOINTS, MEMORY, read_record
 
 
-def main(folder: Path, devices: str, registry: Registry | None = None) -> None:
+def work_on(folder: Path, devices: str, registry: Registry | None = None) -> None:
     """Body of a worker process: run the cell unless it has finished, leave a record or a failure, and exit.
 
     `devices`: `cpu`, `cuda:0`, or `cuda:0,1` for a cell of several processes.

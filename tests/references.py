@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import resolve_config
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Method
 from ssl_bench.parts import Draws
-from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
 from ssl_bench.seeds import seed_for
-from ssl_bench.specs import Kind, resolve
+from ssl_bench.specs import resolve
 from ssl_bench.task import Strength, Target, Task
 from ssl_bench.testing import TOYS
 from ssl_bench.testing.toys import toy_spec

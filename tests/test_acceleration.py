@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from ssl_bench.acceleration import accelerate, in_float32
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.cell import resolve_config
-from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Method
-from ssl_bench.recipe import OptimizerSettings
-from ssl_bench.registry import load_registry
-from ssl_bench.specs import Kind, resolve
+from ssl_bench.recipe import PLAIN, Execution, Kind, OptimizerSettings
+from ssl_bench.specs import resolve
 from ssl_bench.task import Target, Task
 from ssl_bench.testing.toys import RECIPE, TOYS, ToyStream, build_toy, toy_spec
 from ssl_bench.trainer import Trainer

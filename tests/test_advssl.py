@@ -9,8 +9,7 @@ from torch import nn
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Progress
 from ssl_bench.parts import Draws
-from ssl_bench.recipe import Recipe
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind, Recipe
 from ssl_bench.task import Target
 from ssl_bench.testing import TOYS
 from ssl_bench.trainer import Trainer

@@ -16,23 +16,14 @@ import pytest
 from ssl_bench.attempts import Attempts
 from ssl_bench.cell import Cell
 from ssl_bench.errors import CellError
-from ssl_bench.executor import (
-    ELSEWHERE,
-    INTERRUPTED,
-    IO_ERROR,
-    NO_SPACE,
-    REMOVED,
-    Executor,
-    Job,
-    Outcome,
-    outcome_of,
-)
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Executor, Job, Outcome
 from ssl_bench.files import read_json, write_json
 from ssl_bench.heartbeat import Heartbeat, Watch
+from ssl_bench.loading import load_registry
 from ssl_bench.lock import Lock, holder
+from ssl_bench.outcomes import outcome_of
 from ssl_bench.plan import Plan, Request, make_plan
 from ssl_bench.process import Interrupted, attempt
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.run import run_cells
 

@@ -58,7 +58,7 @@ def test_a_finished_plan_runs_nothing(
 ) -> None:
     bench, frame = finished
     # Its tables are current, and are not made again.
-    monkeypatch.delattr("ssl_bench.run.render")
+    monkeypatch.delattr("ssl_bench.leaderboard.write.render")
     plan = bench.plan(
         tasks="night", methods=("supervised", "mt"), seeds=range(2), settings=TINY, control=False
     )

@@ -23,13 +23,13 @@ from ssl_bench.channels import RGB, Channels, Statement, channels_of, read_image
 from ssl_bench.copies import Print
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.export import load_weights
+from ssl_bench.loading import load_registry
 from ssl_bench.parts import Draws, Part
 from ssl_bench.pictures import read_indices
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.predict import Job, ending_of, is_done, write_prediction
 from ssl_bench.rasters import read_raster
-from ssl_bench.registry import load_registry
-from ssl_bench.task import make_task
+from ssl_bench.specs import make_task
 from ssl_bench.unlabeled import open_data
 from ssl_bench.weights import check_channels
 from ssl_bench_tasks.layouts.pairs import AlphaPairs, ImagePairs, SegmentationPairs

@@ -75,8 +75,8 @@ def test_bad_input(command: Command, tmp_path: Path, arguments: list[str], words
 
 
 def test_list_files_of_any_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ssl_bench.loading import load_registry
     from ssl_bench.plan import Request, make_plan
-    from ssl_bench.registry import load_registry
 
     monkeypatch.chdir(tmp_path)
     (cell,) = make_plan(load_registry(), Request(tasks="night", methods="supervised", labels=["4"])).cells

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssl_bench.leaderboard import render
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.results import read_records
 
 FOLDER = Path(__file__).parent.parent / "leaderboards"

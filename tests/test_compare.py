@@ -20,8 +20,8 @@ from ssl_bench.compare.gallery import make_galleries
 from ssl_bench.compare.outputs import make_outputs
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.errors import UsageError
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, record_files
 from ssl_bench.variants import pick_variants
 from ssl_bench.worker import run_cell
@@ -105,9 +105,9 @@ def test_panels_hold_what_the_cells_predict(runs: Path) -> None:
     gains = {name: high[name] - low[name] for name in low if name in high}
     assert ids == sorted(gains, key=lambda name: -gains[name])[:3]
     from ssl_bench.cell_parts import open_cell_data
-    from ssl_bench.trained import load
+    from ssl_bench.trained import load_trained
 
-    trained = load(comparison.shown[1].folder, registry)
+    trained = load_trained(comparison.shown[1].folder, registry)
     data = open_cell_data(trained.cell, registry)
     assert np.array_equal(
         outputs.rows[0].outputs[1], outputs.task.picture(trained.predict(data.image(ids[0])))

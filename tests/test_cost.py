@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ssl_bench.cost import EnergyMeter, Meter, inference_flops, peak_gpu_bytes, peak_resident_bytes
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.testing.toys import RECIPE, build_toy
 
 CPU = torch.device("cpu")

@@ -12,8 +12,8 @@ from test_splits import Names
 from trees import mask, save, write
 
 from ssl_bench.errors import DataError
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.splits import make_split, ranked, read_labels
 from ssl_bench.stratify import stratified
 from ssl_bench_tasks.layouts.voc import Voc

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from ssl_bench.cell import Cell
-from ssl_bench.cli.display import LiveDisplay, PlainDisplay
+from ssl_bench.display import LiveDisplay, PlainDisplay
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 
 STATE = {"step": 3, "iterations": 12, "seconds": 6.0, "loss": 0.5}
 

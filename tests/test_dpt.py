@@ -8,7 +8,7 @@ import timm
 import torch
 
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.weights import Weights
 from ssl_bench_plugins.backbones.dpt import DPT
 from ssl_bench_plugins.backbones.smp import SmpNetwork, build

@@ -17,7 +17,7 @@ from torch import nn
 
 from ssl_bench.backbone import IMAGENET, TaskNetwork
 from ssl_bench.errors import UsageError
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.weights import SCRATCH, Weights
 from ssl_bench_plugins.backbones import packaged_weights

@@ -17,9 +17,9 @@ from ssl_bench.acceleration import accelerate
 from ssl_bench.cell import Cell, execution_of
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.evaluate import WAITING, evaluate, groups_by_size
-from ssl_bench.execution import PLAIN, Execution, in_words
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import PLAIN, Execution, execution_in_words
 from ssl_bench.results import ResultStore, same
 
 REGISTRY = load_registry()
@@ -56,7 +56,7 @@ def test_any_other_form_is_another_cell() -> None:
         assert one.execution == one.identity["execution"] == one.coordinates()["execution"] == choice
         assert one == Cell.from_json(json.loads(json.dumps(one.to_json())))
     assert cell(precision="bf16", compile=False).execution == {"precision": "bf16"}
-    assert in_words(cell(precision="bf16", channels_last=True, micro_batches=2).execution) == (
+    assert execution_in_words(cell(precision="bf16", channels_last=True, micro_batches=2).execution) == (
         "channels last, 2 micro batches, bf16"
     )
 

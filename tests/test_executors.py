@@ -17,7 +17,7 @@ import pytest
 from conftest import Said
 from pydantic import Field
 
-from ssl_bench import cell_process, registry
+from ssl_bench import cell_process, loading
 from ssl_bench.costs import Costs, shape_of
 from ssl_bench.errors import UsageError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
@@ -71,10 +71,8 @@ class Farm:
 @pytest.fixture
 def farm(monkeypatch: pytest.MonkeyPatch) -> Farm:
     """The farm is installed."""
-    plugin, load = Farm(), registry.load_registry
-    monkeypatch.setattr(
-        registry, "load_registry", lambda plugins=(), **more: load([*plugins, plugin], **more)
-    )
+    plugin, load = Farm(), loading.load_registry
+    monkeypatch.setattr(loading, "load_registry", lambda plugins=(), **more: load([*plugins, plugin], **more))
     return plugin
 
 
@@ -215,7 +213,7 @@ def record(cell: dict, seconds: float, peak: int | None, recipe: dict, method: d
 
 
 def test_costs_come_from_the_nearest_records() -> None:
-    loaded = registry.load_registry()
+    loaded = loading.load_registry()
     request = Request(tasks="night,matting", methods="supervised,mt", seeds=(0, 1))
     cells = {(cell.task, cell.method, cell.seed): cell for cell in make_plan(loaded, request).cells}
     done, other = cells["night", "mt", 0], cells["night", "mt", 1]
@@ -316,7 +314,7 @@ def test_data_that_is_not_there_is_named(tmp_path: Path) -> None:
     cell = {"path": str(tmp_path / "no-data"), "unlabeled": [str(tmp_path)], "weights": None}
     (tmp_path / "cell.json").write_text(json.dumps(cell))
     assert cell_process.needed_paths(tmp_path) == {str(tmp_path / "no-data"), str(tmp_path)}
-    process = cell_process.start(tmp_path, "cpu")
+    process = cell_process.start_cell(tmp_path, "cpu")
     assert process.wait(60) == 2
     message = json.loads((tmp_path / "failure.json").read_text())["message"]
     assert message.startswith(f"{tmp_path / 'no-data'} is not there on ")
@@ -325,8 +323,8 @@ def test_data_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_cell_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from ssl_bench.cell_process import start\n"
-        "print(start(Path(sys.argv[1]), 'cpu').pid, flush=True)"
+        "import sys; from pathlib import Path; from ssl_bench.cell_process import start_cell\n"
+        "print(start_cell(Path(sys.argv[1]), 'cpu').pid, flush=True)"
     )
     line = [sys.executable, "-c", script, str(tmp_path)]
     pid = int(subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout)
@@ -494,7 +492,7 @@ def test_the_executor_of_the_guide_runs_a_cell(tmp_path: Path) -> None:
     text = (Path(__file__).parent.parent / "docs" / "clusters.md").read_text()
     module = types.ModuleType("kennel")
     exec(text.partition("```python\n")[2].partition("```")[0], module.__dict__)
-    loaded = registry.load_registry([module])
+    loaded = loading.load_registry([module])
     settings = ["night.iterations=1", "night.crop=32"]
     (cell,) = make_plan(loaded, Request(tasks="night", methods="supervised", settings=settings)).cells
     store = ResultStore(tmp_path)

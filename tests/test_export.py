@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ssl_bench.cli.export import export as command_line
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.export import FORMATS, export, load_weights, require_packages
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained
 
 Command = Callable[..., Said]
 SmallCell = Callable[..., Path]
@@ -73,7 +73,7 @@ def test_a_file_gives_what_evaluation_scores(
     content = path.read_bytes() if packed is None else b"".join(map(packed.read, packed.namelist()))
     for place in (Path(__file__).parent.parent, Path(torch.__file__).parent):
         assert str(place).encode() not in content, "a file tells where it was made"
-    trained, exported = load(folder), READERS[form](path)
+    trained, exported = load_trained(folder), READERS[form](path)
     for batch, height, width in SIZES:
         images = torch.from_numpy(np.random.default_rng(height).random((batch, 3, height, width), np.float32))
         with torch.inference_mode():
@@ -87,7 +87,7 @@ def test_a_file_gives_what_evaluation_scores(
 
 
 def test_a_file_normalises_as_the_encoder_was_trained(tmp_path: Path, small_cell: SmallCell) -> None:
-    trained = load(small_cell("denoising", "fpn/tf_efficientnet_lite0"))
+    trained = load_trained(small_cell("denoising", "fpn/tf_efficientnet_lite0"))
     assert export(trained, "onnx", tmp_path / "network.onnx") < 1e-4
     exported = read_onnx(tmp_path / "network.onnx")
     for batch, height, width in (*SIZES, (2, 64, 96)):
@@ -102,7 +102,7 @@ def test_a_file_normalises_as_the_encoder_was_trained(tmp_path: Path, small_cell
 
 
 def test_weights_say_how_to_rebuild(tmp_path: Path, small_cell: SmallCell) -> None:
-    trained = load(small_cell("segmentation"))
+    trained = load_trained(small_cell("segmentation"))
     path = tmp_path / "network.safetensors"
     assert export(trained, "weights", path) == 0
     about = json.loads((tmp_path / "network.safetensors.json").read_text())
@@ -126,7 +126,7 @@ class SizeDependent(nn.Module):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_file_that_disagrees_is_not_left(tmp_path: Path, small_cell: SmallCell) -> None:
-    trained = load(small_cell("matting"))
+    trained = load_trained(small_cell("matting"))
     trained.method.model = SizeDependent()  # type: ignore[assignment]
     path = tmp_path / "network.pt"
     path.write_bytes(b"an earlier file")

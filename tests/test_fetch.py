@@ -17,13 +17,13 @@ from conftest import Said
 from PIL import Image
 
 from ssl_bench import download as downloads
-from ssl_bench import registry as registries
+from ssl_bench import loading as registries
 from ssl_bench import unpack as unpacking
 from ssl_bench.download import checksum, download
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.loading import load_registry
 from ssl_bench.lock import locked
-from ssl_bench.registry import load_registry
 from ssl_bench.specs import DownloadSpec, RemoteFile
 from ssl_bench.unpack import unpack
 

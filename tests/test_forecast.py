@@ -21,8 +21,8 @@ from ssl_bench.cell_run import CellRun
 from ssl_bench.files import write_json
 from ssl_bench.forecast import Price, keep_errors, keep_prices, kept_makespan, kept_prices, kind_of, makespan
 from ssl_bench.heartbeat import Heartbeat
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_records
 from ssl_bench.timing import Stopwatch
 

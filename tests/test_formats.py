@@ -19,7 +19,7 @@ from ssl_bench.leaderboard.csv import render_csv
 from ssl_bench.leaderboard.html import formula_html, render_html
 from ssl_bench.leaderboard.latex import escape_latex, formula_latex
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 
 Command = Callable[..., Said]
 VOID = {"br", "hr", "img", "input", "meta", "link"}

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Losses, Progress
 from ssl_bench.parts import Draws
-from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
 from ssl_bench.task import Target
 from ssl_bench.testing import TOYS
 from ssl_bench.trainer import Trainer

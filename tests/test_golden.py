@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ssl_bench.leaderboard import DOCUMENTS, FORMATS, render
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.results import Record, read_records
 
 FOLDER = Path(__file__).parent / "golden"

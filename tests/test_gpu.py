@@ -9,10 +9,10 @@ from ssl_bench.acceleration import accelerate
 from ssl_bench.cell_parts import prepare_torch
 from ssl_bench.cost import peak_gpu_bytes
 from ssl_bench.errors import CellError
-from ssl_bench.execution import PLAIN, Execution
+from ssl_bench.loading import load_registry
 from ssl_bench.losses import LossLog
 from ssl_bench.method import Batch
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import PLAIN, Execution
 from ssl_bench.task import Target
 from ssl_bench.testing.toys import RECIPE, ToyStream, build_toy
 from ssl_bench.trainer import Trainer

@@ -31,13 +31,13 @@ from ssl_bench.errors import CellError, DataError, PluginError, without_places
 from ssl_bench.files import sweep
 from ssl_bench.heartbeat import Heartbeat, end_hung
 from ssl_bench.leaderboard import render
+from ssl_bench.leaderboard.write import write_leaderboards
+from ssl_bench.loading import load_registry
 from ssl_bench.lock import Owner, locked, process_start
 from ssl_bench.plugin_files import unpack
 from ssl_bench.process import Interrupted, _own_log, stop_on_signals
 from ssl_bench.provenance import method_code
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, read_record
-from ssl_bench.run import write_leaderboards
 from ssl_bench.streams import PlainText, drawing, visible
 from ssl_bench.worker import cell_in, run_cell
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
@@ -450,5 +450,6 @@ def test_every_promise_names_a_test_that_there_is() -> None:
     text = (folder.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
     assert len(named) > 30
-    lost = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (folder / file).read_text()]
+    texts = {path.name: path.read_text() for path in folder.rglob("test_*.py")}
+    lost = [f"{file}::{name}" for file, name in named if f"def {name}(" not in texts[file]]
     assert lost == []

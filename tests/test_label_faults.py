@@ -14,8 +14,8 @@ from test_pictures import png
 
 from ssl_bench.class_table import parse_classes
 from ssl_bench.errors import DataError
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.scan import IGNORED
 from ssl_bench_tasks.layouts.pairs import AlphaPairs, ImagePairs, SegmentationPairs
 

@@ -10,7 +10,9 @@ from trees import SIZE, check, mask, save, write
 
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset, name_hash, recognise
+from ssl_bench.folders import FolderDataset, recognise
+from ssl_bench.samples import Files
+from ssl_bench.seeds import name_hash
 from ssl_bench_tasks.layouts.lol import Lol
 from ssl_bench_tasks.layouts.p3m import P3M
 from ssl_bench_tasks.layouts.pairs import AlphaPairs, ImagePairs, SegmentationPairs

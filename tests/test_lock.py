@@ -15,7 +15,7 @@ import torch
 from ssl_bench import checkpoint as checkpoints
 from ssl_bench.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from ssl_bench.files import write_bytes
-from ssl_bench.lock import Lock, Owner, holder, last_sign, process_start, read_owner, working
+from ssl_bench.lock import Lock, Owner, holder, last_sign, owner_at_work, process_start, read_owner
 
 
 def lock_of(folder: Path, **changes: object) -> None:
@@ -48,9 +48,8 @@ def test_one_owner_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_dead_process_of_this_machine_loses_its_lock_at_once(tmp_path: Path) -> None:
-    script = (
-        "from pathlib import Path; from ssl_bench.lock import Lock; print(Lock(Path('.')).take(), flush=True)"
-    )
+    take = "print(Lock(Path('.')).take(), flush=True)"
+    script = f"from pathlib import Path; from ssl_bench.lock import Lock; {take}"
     child = subprocess.Popen([sys.executable, "-c", f"{script}; input()"], cwd=tmp_path, stdin=-1, stdout=-1)
     assert child.stdout is not None
     assert child.stdout.readline() == b"None\n"
@@ -92,12 +91,12 @@ def test_a_sign_of_life_from_the_future_is_taken_for_one_of_now(tmp_path: Path) 
     """Of a host with another clock, which may be gone: all agree that it lives, until its patience is over."""
     lock_of(tmp_path, machine="another", host="node7", patience=30.0)
     age(tmp_path, -1e8)
-    for look in (holder, working, lambda folder: Lock(folder).take()):
+    for look in (holder, owner_at_work, lambda folder: Lock(folder).take()):
         assert look(tmp_path) is not None
     assert abs(last_sign(tmp_path) - time.time()) < 20
     age(tmp_path, 40)
     assert holder(tmp_path) is None
-    assert working(tmp_path) is None
+    assert owner_at_work(tmp_path) is None
     assert Lock(tmp_path).take() is None
 
 
@@ -108,8 +107,8 @@ def test_where_clocks_differ_the_file_server_s_decides(
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 3600)  # Ours is an hour ahead of the disk's.
     assert holder(tmp_path) is None
-    assert working(tmp_path) == Lock(tmp_path).take()
-    assert working(tmp_path) is not None
+    assert owner_at_work(tmp_path) == Lock(tmp_path).take()
+    assert owner_at_work(tmp_path) is not None
 
 
 def test_a_lock_without_a_name_is_waited_for(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.method import Batch, Method, Progress
 from ssl_bench.parts import Draws
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind
 from ssl_bench.toolbox.mixing import draw_boxes
 from ssl_bench.trainer import Trainer
 

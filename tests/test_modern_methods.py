@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Method, Progress
 from ssl_bench.parts import Draws
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind
 from ssl_bench.toolbox.mixing import draw_boxes
 from ssl_bench.trainer import Trainer
 

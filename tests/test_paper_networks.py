@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import UsageError
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.specs import resolve
 from ssl_bench_plugins.backbones import deeplabv2
 from ssl_bench_plugins.backbones.deeplabv2 import DeepLabV2, set_multi_grid

@@ -19,14 +19,13 @@ from ssl_bench.batches import BatchStream
 from ssl_bench.cell import Cell
 from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.dataset import GuardedDataset
-from ssl_bench.devices import count_slots, grouped, one_by_one
+from ssl_bench.devices import count_slots, group_devices, one_by_one
 from ssl_bench.errors import CellError, PluginError, UsageError
-from ssl_bench.execution import Execution
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.loading import load_registry
 from ssl_bench.parts import WHOLE, Draws, Part
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.recipe import Forward, Recipe
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import Execution, Forward, Recipe
 from ssl_bench.results import ResultStore
 from ssl_bench.specs import BackboneSpec
 from ssl_bench.worker import run_cell
@@ -263,16 +262,16 @@ def test_the_command_line_takes_both(command: Callable[..., Said]) -> None:
 
 def test_cells_get_groups_of_devices() -> None:
     four = [f"cuda:{number}" for number in range(4)]
-    assert grouped(four, 1) == four
-    assert grouped(four, 2) == ["cuda:0,1", "cuda:2,3"]
-    assert grouped(four[1:], 2) == ["cuda:1,2"]
-    assert grouped(["cpu"], 2) == ["cpu"]
+    assert group_devices(four, 1) == four
+    assert group_devices(four, 2) == ["cuda:0,1", "cuda:2,3"]
+    assert group_devices(four[1:], 2) == ["cuda:1,2"]
+    assert group_devices(["cpu"], 2) == ["cpu"]
     with pytest.raises(UsageError, match="--gpus-per-cell 8: only 4 GPUs"):
-        grouped(four, 8)
+        group_devices(four, 8)
     assert one_by_one("cuda:2,3", 2) == ["cuda:2", "cuda:3"]
     assert one_by_one("cuda:2", 1) == ["cuda:2"]
     assert one_by_one("cpu", 2) == ["cpu", "cpu"]
-    assert count_slots(grouped(four, 2), 2, None) == 2
+    assert count_slots(group_devices(four, 2), 2, None) == 2
 
 
 class Narrow(nn.Module):

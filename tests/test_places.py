@@ -64,7 +64,7 @@ def test_own_modules_beside_a_cell_of_a_cluster(strays: Path) -> None:
     """Processes of other executors start as modules, in the folder of the command."""
     from ssl_bench import cell_process
 
-    process = cell_process.start(strays / "no-cell", "cpu", strays)
+    process = cell_process.start_cell(strays / "no-cell", "cpu", strays)
     assert process.wait() == 66
     assert not list(strays.glob("executed-*"))
 

@@ -13,11 +13,12 @@ from PIL import Image
 from ssl_bench.cell import Cell
 from ssl_bench.errors import DataError
 from ssl_bench.files import read_json
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.plugin_files import read_plugin_files
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.registry import Registry
 from ssl_bench.results import ResultStore, read_record
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained
 from ssl_bench.worker import registry_for, run_cell
 
 Command = Callable[..., Said]
@@ -66,11 +67,11 @@ def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"was trained with the plugin file my_pi.py; add --plugin .*plugins/my_pi"
     ):
-        load(folder)
+        load_trained(folder)
     pi.write_text(PI + "\n# another\n")
     with pytest.raises(DataError, match=r"my_pi.py \(sha256:.*\) is not what .* was trained with \(sha256:"):
-        load(folder, with_file(pi))
-    trained = load(folder, with_file(folder / "plugins" / "my_pi.py"))
+        load_trained(folder, with_file(pi))
+    trained = load_trained(folder, with_file(folder / "plugins" / "my_pi.py"))
     assert trained.method.config.lambda_pi == 1
 
 

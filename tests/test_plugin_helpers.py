@@ -15,7 +15,7 @@ from ssl_bench.files import read_json
 from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.plugin_helpers import find_helpers, module_names
 from ssl_bench.results import ResultStore
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained
 from ssl_bench.worker import registry_for
 
 Command = Callable[..., Said]
@@ -109,10 +109,10 @@ def test_a_worker_runs_what_was_planned(
     assert said.status == 0, said.err
     (trained,) = (tmp_path / "out" / "cells").iterdir()
     assert "1 to run" not in command("plan", *options, "--out", tmp_path / "out").out
-    load(trained, with_file(trained / "plugins" / "my_pi.py"))
+    load_trained(trained, with_file(trained / "plugins" / "my_pi.py"))
     (tmp_path / "helper_scale.py").write_text("SCALE = 2.0\n")
     with pytest.raises(DataError, match=r"my_pi.py \(sha256:.*\) is not what .* was trained with \(sha256:"):
-        load(trained, with_file(pi))
+        load_trained(trained, with_file(pi))
     assert "1 to run" in command("plan", *options, "--out", tmp_path / "out").out
 
 

@@ -21,7 +21,7 @@ from ssl_bench.files import read_json, write_json
 from ssl_bench.pictures import read_alpha, read_indices, read_picture
 from ssl_bench.task import Task
 from ssl_bench.testing.toys import ToyRegression
-from ssl_bench.trained import CPU, Trained, load
+from ssl_bench.trained import CPU, Trained, load_trained
 
 Command = Callable[..., Said]
 SmallCell = Callable[[str], Path]
@@ -62,7 +62,7 @@ def test_files_hold_what_evaluation_scores(
     said = command("predict", folder, tmp_path / "in", "--out", tmp_path / "out")
     assert (said.status, said.err) == (0, "")
     assert "2 written" in said.out
-    trained = load(folder)
+    trained = load_trained(folder)
     for name, image in inputs.items():
         path = tmp_path / "out" / f"{name}.png"
         read = READERS[task](path.read_bytes(), path)
@@ -77,7 +77,7 @@ def test_masks_show_their_classes_in_colours(command: Command, tmp_path: Path, s
     photograph(tmp_path / "a.png")
     folder = small_cell("segmentation")
     command("predict", folder, tmp_path / "a.png", "--out", tmp_path / "out")
-    task, legend = load(folder).task, read_json(tmp_path / "out" / "classes.json")
+    task, legend = load_trained(folder).task, read_json(tmp_path / "out" / "classes.json")
     assert legend is not None
     assert [row["name"] for row in legend["classes"]] == list(task.classes)
     assert legend["classes"][1] == {"id": 1, "name": task.classes[1], "color": "#800000"}
@@ -203,13 +203,13 @@ def test_a_cell_needs_no_data_and_says_when_it_does_not_fit(tmp_path: Path, smal
         (tmp_path / name).write_bytes((source / name).read_bytes())
     cell = json.loads((tmp_path / "cell.json").read_text())
     write_json(tmp_path / "cell.json", {**cell, "dataset": "voc", "path": "/gone"})
-    assert load(tmp_path).task.classes == load(source).task.classes
+    assert load_trained(tmp_path).task.classes == load_trained(source).task.classes
     write_json(tmp_path / "cell.json", {**cell, "backbone": "unet/resnet18"})
     with pytest.raises(DataError, match="does not fit"):
-        load(tmp_path)
+        load_trained(tmp_path)
     (tmp_path / "weights.pt").write_bytes(b"PK")
     with pytest.raises(DataError, match="no readable"):
-        load(tmp_path)
+        load_trained(tmp_path)
 
 
 class Deep(ToyRegression):

@@ -10,9 +10,10 @@ from PIL import Image
 from ssl_bench.batches import BatchStream
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset
+from ssl_bench.folders import FolderDataset
 from ssl_bench.prefetch import Prefetcher
 from ssl_bench.recipe import Recipe
+from ssl_bench.samples import Files
 from ssl_bench.splits import make_split
 
 STEPS = 7

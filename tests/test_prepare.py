@@ -12,8 +12,8 @@ from PIL import Image
 from ssl_bench import reader
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
+from ssl_bench.loading import load_registry
 from ssl_bench.prepare import MANIFEST, Cut, Preparation
-from ssl_bench.registry import load_registry
 from ssl_bench.specs import resolve
 
 Command = Callable[..., Said]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode, unset_fake_temporarily
 
-from ssl_bench.backbone import network_factory
 from ssl_bench.cell import resolve_config
 from ssl_bench.cell_parts import prepare_torch
+from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Method
+from ssl_bench.networks import network_factory
 from ssl_bench.parts import Draws
-from ssl_bench.registry import load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target, Task
 from ssl_bench.toolbox import images

@@ -26,17 +26,18 @@ from ssl_bench.cell_parts import open_cell_data
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.distributed import World, join, leave
 from ssl_bench.evaluate import evaluate
-from ssl_bench.execution import Execution
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED
 from ssl_bench.files import read_json
 from ssl_bench.heartbeat import Heartbeat, LockLost
 from ssl_bench.launch import LOOPBACK, Stopped, meeting_place, run_together
+from ssl_bench.loading import load_registry
 from ssl_bench.memory import TakeLess
 from ssl_bench.process import attempt, stop_on_signals
 from ssl_bench.processes import run_processes
-from ssl_bench.registry import Registry, load_registry
+from ssl_bench.recipe import Execution
+from ssl_bench.registry import Registry
 from ssl_bench.results import ResultStore, read_record, same
-from ssl_bench.worker import main
+from ssl_bench.worker import work_on
 
 # What every cell imports sooner or later, once and not in each of the processes forked from here.
 for _name in ("ssl_bench.processes", "torch._dynamo", "torch._inductor.config"):
@@ -138,7 +139,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     folder = ResultStore(tmp_path / "out").stage(cell)
 
     # Four rows of a process are too many at a time.
-    worker = in_a_process(main, folder, "cpu", registry)
+    worker = in_a_process(work_on, folder, "cpu", registry)
     wait_for(lambda: progress(folder).get("step", 0) > 2)
     worker.terminate()
     worker.join(60)
@@ -147,7 +148,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     assert read_json(folder / "memory.json") == {"reduced": [{"step": 0, "micro_batches": 2}]}
 
     stopped = progress(folder)["pid"]
-    worker = in_a_process(main, folder, "cpu", registry)
+    worker = in_a_process(work_on, folder, "cpu", registry)
     wait_for(lambda: progress(folder)["pid"] != stopped)
     pids = children(worker.pid)
     assert len(pids) == 2
@@ -160,7 +161,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     assert (failure["message"], failure["worth_retrying"]) == (message, True)
     assert not any(map(alive, pids))
 
-    worker = in_a_process(main, folder, "cpu", registry)
+    worker = in_a_process(work_on, folder, "cpu", registry)
     worker.join(120)
     assert worker.exitcode == 0
     record = read_record(folder / "result.json")
@@ -170,7 +171,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
 
     execution = Execution(processes=2, micro_batches=2)
     other = ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, execution=execution, **request))
-    worker = in_a_process(main, other, "cpu", registry)
+    worker = in_a_process(work_on, other, "cpu", registry)
     worker.join(120)
     straight = read_record(other / "result.json")
     assert straight is not None
@@ -193,7 +194,7 @@ def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
     execution = Execution(processes=2)
     cell = tiny_cell(data, registry, backbones="narrow", settings=settings, execution=execution)
     folder = ResultStore(tmp_path / "out").stage(cell)
-    worker = in_a_process(main, folder, "cpu", registry)
+    worker = in_a_process(work_on, folder, "cpu", registry)
     worker.join(120)
     assert worker.exitcode == 1
     failure = read_json(folder / "failure.json")

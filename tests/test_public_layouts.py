@@ -15,7 +15,7 @@ from trees import SIZE, check, mask, save, write
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.folders import FolderDataset, recognise
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.samples import any_name
 from ssl_bench.specs import resolve
 from ssl_bench_tasks.layouts import mat

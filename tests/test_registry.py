@@ -7,7 +7,8 @@ import pytest
 
 from ssl_bench.errors import PluginError, SslBenchError
 from ssl_bench.hookspecs import hookimpl
-from ssl_bench.registry import load_registry, pick
+from ssl_bench.loading import load_registry
+from ssl_bench.registry import pick
 from ssl_bench.specs import MethodSpec
 
 

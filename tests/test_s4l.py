@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Progress
 from ssl_bench.parts import Draws
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind
 from ssl_bench.task import Target
 from ssl_bench.testing import TOYS
 from ssl_bench_plugins.methods.paper_configs import S4LConfig

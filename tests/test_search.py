@@ -22,8 +22,8 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Job
 from ssl_bench.executor import Outcome as Ending
 from ssl_bench.files import write_json
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.search.grid import Search, learning_rates, make_searches
 from ssl_bench.search.picture import picture

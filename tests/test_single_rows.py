@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from ssl_bench.cell import Cell
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.execution import Execution
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
+from ssl_bench.recipe import Execution
 from ssl_bench.results import ResultStore
 from ssl_bench.specs import BackboneSpec
 from ssl_bench.worker import run_cell

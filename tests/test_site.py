@@ -16,7 +16,7 @@ from documents import ROOT
 
 from ssl_bench import hookspecs
 from ssl_bench.cli.commands import cli
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.specs import Found
 from ssl_bench_plugins.methods.configs import MeanTeacherConfig
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 import ssl_bench_tasks
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
+from ssl_bench.loading import load_registry
 from ssl_bench.parts import Draws
-from ssl_bench.registry import load_registry
 from ssl_bench.specs import DatasetSpec, resolve
 from ssl_bench.task import Strength, Target, Task
 from ssl_bench_tasks import perturbations

@@ -14,9 +14,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ssl_bench.cell import Cell
 from ssl_bench.cell_run import CellRun
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.process import Interrupted
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.testing.parts import tracker_checks
 from ssl_bench.trainer import Trainer

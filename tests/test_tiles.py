@@ -11,7 +11,7 @@ import torch
 from ssl_bench import tiles
 from ssl_bench.batches import whole_image
 from ssl_bench.tiles import prediction_bands, spans
-from ssl_bench.trained import CPU, load
+from ssl_bench.trained import CPU, load_trained
 
 
 @pytest.mark.parametrize("length", [1, 33, 1000, 1024, 1025, 1056, 1057, 1791, 1792, 1793, 4000, 6000, 7777])
@@ -44,7 +44,7 @@ def test_the_blend_is_linear_between_the_margins() -> None:
 def test_tiles_give_what_the_whole_image_gives(
     small_cell: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:
-    trained = load(small_cell(task))
+    trained = load_trained(small_cell(task))
     image = np.random.default_rng(0).integers(0, 255, (421, 533, 3), np.uint8)
     whole = trained.activations(whole_image(image, CPU))
     monkeypatch.setattr(tiles, "TILE", 256)

@@ -14,7 +14,7 @@ from trees import save
 
 from ssl_bench.cell import Cell
 from ssl_bench.files import read_json
-from ssl_bench.registry import load_registry
+from ssl_bench.loading import load_registry
 from ssl_bench.results import ResultStore, read_records, same
 from ssl_bench.worker import run_cell
 

@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from ssl_bench.cell import Cell
 from ssl_bench.cell_parts import build_method
 from ssl_bench.errors import CellError, UsageError
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore
 from ssl_bench.specs import resolve
 from ssl_bench.weights import Weights, check_weights, file_identity

@@ -9,8 +9,8 @@ from conftest import Said
 
 from ssl_bench.errors import UsageError
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.loading import load_registry
 from ssl_bench.plan import Request, make_plan
-from ssl_bench.registry import load_registry
 from ssl_bench.settings import configs_for, parse_settings
 from ssl_bench.specs import MethodSpec
 from ssl_bench.variants import plain

@@ -13,10 +13,10 @@ from PIL import Image
 from ssl_bench.cell import Cell
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.files import read_json, write_json
+from ssl_bench.loading import load_registry
 from ssl_bench.lock import Lock
 from ssl_bench.plan import Request, make_plan
 from ssl_bench.process import Interrupted
-from ssl_bench.registry import load_registry
 from ssl_bench.results import ResultStore, same
 from ssl_bench.run import forget
 from ssl_bench.worker import run_cell

@@ -70,13 +70,16 @@ def read_functions(module: str) -> tuple[Function, ...]:
 
 
 def _literals(module: str) -> dict[str, str]:
-    """Names that a module gives to a choice of values, which say more than the name."""
+    """Names that a module gives to a choice of values, or takes from another one: the values say more."""
     found = {}
     for node in tree(module).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             value = ast.unparse(node.value)
             if value.startswith("Literal["):
                 found[node.targets[0].id] = value
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("ssl_bench."):
+            there = _literals(str(node.module))
+            found |= {name.name: there[name.name] for name in node.names if name.name in there}
     return found
 
 

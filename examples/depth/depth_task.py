@@ -15,14 +15,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.dataset import Dataset
-from ssl_bench.errors import UsageError
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.parts import Draws
-from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.seeds import generator_for
-from ssl_bench.specs import DatasetSpec, Kind, Metric, TaskSpec
-from ssl_bench.task import DenseTarget, Scores, Strength, Target, Task, masked_mean
+from ssl_bench import (
+    Dataset,
+    DatasetSpec,
+    DenseTarget,
+    Draws,
+    Kind,
+    Metric,
+    OptimizerSettings,
+    Recipe,
+    Scores,
+    Strength,
+    Target,
+    Task,
+    TaskSpec,
+    UsageError,
+    generator_for,
+    hookimpl,
+    masked_mean,
+)
 
 HEIGHT, WIDTH = 72, 96
 FARTHEST = 20.0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.task import Target
+from ssl_bench import Target
 from ssl_bench.testing import contract_tests
 
 test_contract = contract_tests(depth_task)

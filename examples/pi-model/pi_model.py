@@ -6,12 +6,20 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.specs import MethodConfig, MethodSpec
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.schedules import ramp_up
+from ssl_bench import (
+    Batch,
+    Losses,
+    Method,
+    MethodConfig,
+    MethodSpec,
+    NetworkFactory,
+    Player,
+    Progress,
+    Task,
+    hookimpl,
+    masked_mean,
+)
+from ssl_bench.toolbox import ramp_up
 
 
 class PiConfig(MethodConfig):

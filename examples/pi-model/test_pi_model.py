@@ -4,10 +4,8 @@ import pi_model
 import pytest
 import torch
 
-from ssl_bench.method import Progress
-from ssl_bench.parts import Draws
-from ssl_bench.testing import ToyStream, contract_tests
-from ssl_bench.testing.toys import build_toy
+from ssl_bench import Draws, Progress
+from ssl_bench.testing import ToyStream, build_toy, contract_tests
 
 test_contract = contract_tests(pi_model)
 

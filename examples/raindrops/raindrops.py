@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import DatasetSpec
+from ssl_bench import DatasetSpec, Files, FolderDataset, hookimpl
 
 
 class Raindrops(FolderDataset):

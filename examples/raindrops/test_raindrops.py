@@ -6,7 +6,7 @@ import numpy as np
 import raindrops
 from PIL import Image
 
-from ssl_bench.survey import survey
+from ssl_bench import survey
 from ssl_bench.testing import contract_tests
 
 test_contract = contract_tests(raindrops)

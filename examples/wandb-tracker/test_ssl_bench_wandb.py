@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import ssl_bench_wandb
 
-from ssl_bench.testing.contract import find_subjects
+from ssl_bench.testing import find_subjects
 
 
 class Run:

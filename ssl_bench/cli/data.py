@@ -10,10 +10,10 @@ from ssl_bench.cli.data_list import list_layouts
 from ssl_bench.cli.data_mend import mend
 from ssl_bench.cli.data_prepare import prepare
 from ssl_bench.cli.data_split import split as split_lists
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.task_data import of_task, open_task_data
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
+from ssl_bench.words import number_of
 
 
 @click.group(short_help="List, fetch, check, mend, prepare, split and show data sets.")
@@ -31,7 +31,7 @@ def data() -> None:
 def show(task: str, data: Path | None, dataset: str | None, out: Path, count: int, split: str) -> None:
     """Write a contact sheet of TASK: each input beside its target."""
     from ssl_bench.contact_sheet import contact_sheet
-    from ssl_bench.task import make_task
+    from ssl_bench.specs import make_task
 
     spec, opened = open_task_data(task, data, dataset)
     names = opened.train if split == "train" else opened.test

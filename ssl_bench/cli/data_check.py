@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ssl_bench.cli.plugins import load_registry, plugin_option
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.dataset import Dataset
+    from ssl_bench.recipe import Kind
     from ssl_bench.registry import Registry
-    from ssl_bench.specs import DatasetSpec, Kind
+    from ssl_bench.specs import DatasetSpec
     from ssl_bench.survey import Survey
 
 SHOWN = 50
@@ -31,7 +32,7 @@ def check(path: Path, task: str | None, dataset: str | None) -> None:
     Images that are in both training and test, pixel for pixel or but for encoding, size or noise, are errors, as is
     whatever would stop a run. The exit status is 1 where there is any.
     """
-    from ssl_bench.cli.display import terminal_display
+    from ssl_bench.display import terminal_display
     from ssl_bench.scan import require_folder
     from ssl_bench.specs import resolve
     from ssl_bench.survey import files_of, survey

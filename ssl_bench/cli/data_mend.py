@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
+from ssl_bench.words import number_of
 
 SHOWN = 20
 """Numbers listed, the commonest first."""

@@ -6,9 +6,9 @@ import click
 
 from ssl_bench.cli.data_check import find_layout
 from ssl_bench.cli.plugins import load_registry, plugin_option
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
+from ssl_bench.words import number_of
 
 
 @click.command(short_help="Make crops or smaller copies of a set of large pictures.")
@@ -38,8 +38,7 @@ def prepare(
     from ssl_bench.folders import recognise
     from ssl_bench.prepare import Cut, Preparation
     from ssl_bench.scan import require_folder
-    from ssl_bench.specs import resolve
-    from ssl_bench.task import make_task
+    from ssl_bench.specs import make_task, resolve
 
     if (crop is None) == (resize is None):
         raise UsageError("give either --crop N or --resize LONGSIDE")

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.task_data import of_task, open_task_data
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.files import place
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.dataset import Dataset
@@ -157,7 +157,7 @@ def _order(spec: "TaskSpec", opened: "Dataset", seed: int, count: int) -> tuple[
     if spec.kind != "classification":
         click.echo(f"task '{spec.name}' has no classes to stratify by: drawn as `run --labels` does")
         return ranked(opened.train, seed)[:count], None
-    from ssl_bench.cli.display import terminal_display
+    from ssl_bench.display import terminal_display
     from ssl_bench.stratify import presence, stratified
 
     with terminal_display() as display:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.progress import number_of
 from ssl_bench.forecast import (
     Price,
     keep_errors,
@@ -16,6 +15,7 @@ from ssl_bench.forecast import (
     makespan,
     measured,
 )
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.cell import Cell

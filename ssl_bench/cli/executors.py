@@ -90,7 +90,7 @@ def choose_executor(
                 f"{option.opts[0]} is a setting of executor '{option.executor}', and this command's is '{name}'; "
                 f"add --executor {option.executor}, or leave it out"
             )
-    from ssl_bench.executor import start_of
+    from ssl_bench.start import start_of
 
     return start_of(spec, values)
 

@@ -38,8 +38,8 @@ def export(cell: str, form: str, out: Path, runs: Path) -> None:
 
     from ssl_bench.export import export as write
     from ssl_bench.export import require_packages
-    from ssl_bench.trained import load
+    from ssl_bench.trained import load_trained
 
     require_packages(form)
-    difference = write(load(folder, load_registry()), form, out)
+    difference = write(load_trained(folder, load_registry()), form, out)
     click.echo(f"wrote {out}: differs from the cell by at most {difference:.1e}")

@@ -31,8 +31,8 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.display import show_leaderboard
     from ssl_bench.leaderboard import FORMATS, check_one_table, render
+    from ssl_bench.leaderboard.write import formats_to_write, write_tables
     from ssl_bench.results import read_records
-    from ssl_bench.run import formats_to_write, write_tables
 
     asked = [name.strip() for name in formats.split(",")]
     if wrong := [name for name in asked if name not in FORMATS]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.cli.progress import number_of, say_broken
+from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
+from ssl_bench.words import number_of
 
 SOURCES = click.argument("folders", nargs=-1, required=True, type=Place())
 

@@ -219,8 +219,8 @@ execution_options = together(
 def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
     from ssl_bench.devices import precision_for
-    from ssl_bench.execution import Execution
     from ssl_bench.plan import Request
+    from ssl_bench.recipe import Execution
 
     options = {**options, **of_these_tasks(options)}
     return Request(

@@ -24,7 +24,8 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
 
     SUITE is a TOML file with the same options as keys.
     """
-    from ssl_bench.cli.display import show_plan, terminal_display
+    from ssl_bench.cli.display import show_plan
+    from ssl_bench.display import terminal_display
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
     from ssl_bench.run import check_data

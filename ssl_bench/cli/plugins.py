@@ -42,8 +42,8 @@ def foresee_files(context: click.Context, arguments: Sequence[str]) -> None:
 
 def load_registry() -> "Registry":
     """The registry of what is installed and of the files that the command names."""
+    from ssl_bench.loading import load_registry
     from ssl_bench.plugin_files import read_plugin_files
-    from ssl_bench.registry import load_registry
 
     meta = click.get_current_context().meta
     meta[REGISTRY] = registry = load_registry(files=read_plugin_files(meta.get(FILES, ())))
@@ -52,5 +52,5 @@ def load_registry() -> "Registry":
 
 def warn_of_failures(registry: "Registry") -> None:
     """A line for each plugin that could not be loaded."""
-    for plugin, why in registry.failures.items():
-        click.echo(f"warning: plugin '{plugin}' is left out: {why}", err=True)
+    for warning in registry.warnings:
+        click.echo(f"warning: {warning}", err=True)

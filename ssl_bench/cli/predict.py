@@ -37,10 +37,10 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     import torch
 
     from ssl_bench.heap import keep_heap
-    from ssl_bench.trained import load
+    from ssl_bench.trained import load_trained
 
     keep_heap()
-    trained = load(folder, load_registry(), torch.device(find_devices("auto")[0]))
+    trained = load_trained(folder, load_registry(), torch.device(find_devices("auto")[0]))
     if ending_of(trained.task) != ".png":
         jobs = find_jobs(images, out, ending_of(trained.task))
     waiting = [job for job in jobs if not is_done(job, trained.cell.id)]

@@ -1,23 +1,13 @@
 """A bar for a long command on a terminal, a plain line now and then elsewhere."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
 
 import click
 
-from ssl_bench.streams import drawing, visible
-
-PLAIN_SECONDS = 10.0
-"""Between two lines where there is no terminal."""
-
-
-def can_draw(stream: TextIO) -> bool:
-    """Whether bars can move there: a terminal, and one that can go back in a line."""
-    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+from ssl_bench.streams import PLAIN_SECONDS, can_draw, drawing, visible
 
 
 @contextmanager
@@ -82,18 +72,6 @@ def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
             click.echo(f"{title}: {_amount(done, total, unit)}")
 
     yield say
-
-
-def duration(seconds: float) -> str:
-    """In the unit that fits: seconds up to two minutes, minutes up to two hours, hours."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def number_of(count: int, unit: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def _amount(done: int, total: int | None, unit: str) -> str:

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
-from ssl_bench.cli.options import (
-    control_option,
-    execution_options,
-    plan_options,
-    request_from,
-    trials_option,
-)
+from ssl_bench.cli.options import control_option, execution_options, plan_options, request_from, trials_option
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
-from ssl_bench.cli.progress import number_of
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome
@@ -38,9 +32,9 @@ def run(suite: Path | None, **options: Any) -> None:
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
     from ssl_bench.cli.display import show_leaderboard
+    from ssl_bench.leaderboard.write import write_leaderboards
     from ssl_bench.plan import make_plan
     from ssl_bench.results import ResultStore
-    from ssl_bench.run import write_leaderboards
 
     registry = open_registry(options)
     plan = make_plan(registry, request_from(options))
@@ -71,8 +65,9 @@ def execute(
 
     Raises UsageError and DataError before any compute, and KeyboardInterrupt when the running cells have saved.
     """
-    from ssl_bench.cli.display import show_plan, terminal_display
+    from ssl_bench.cli.display import show_plan
     from ssl_bench.cli.estimate import show_error
+    from ssl_bench.display import terminal_display
     from ssl_bench.run import prepare_run, run_cells
 
     save_when_ended()
@@ -109,7 +104,7 @@ def save_when_ended() -> None:
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
     """A line for each cell that did not finish, and exit status 1 where there is any."""
-    from ssl_bench.cli.display import log_at
+    from ssl_bench.display import log_at
 
     for outcome in failed:
         log = log_at(store.cells / outcome.cell / "log.txt")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.progress import number_of
 from ssl_bench.cli.values import Place
+from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.status import CellStatus
@@ -44,7 +44,7 @@ def status_(folder: Path) -> None:
 
 
 def _running(cell: "CellStatus", folder: Path) -> str:
-    from ssl_bench.cli.progress import duration
+    from ssl_bench.words import duration
 
     said = cell.progress
     parts = [f"{cell.owner} on {said.get('device', '?')}"]

@@ -12,7 +12,7 @@ from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.registry import Registry
 from ssl_bench.task import Task
-from ssl_bench.trained import load
+from ssl_bench.trained import load_trained
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def make_outputs(
     images: list[np.ndarray] = []
     stored: list[list[np.ndarray]] = []
     for one in comparison.shown:
-        trained = load(one.folder, registry)
+        trained = load_trained(one.folder, registry)
         if dataset is None:
             dataset, task = open_cell_data(trained.cell, registry), trained.task
             require_same(trained.cell, dataset)

@@ -24,12 +24,7 @@ from ssl_bench.leaderboard.model import (
 from ssl_bench.leaderboard.notes import count_text, ends_text, listed, making_notes, reading_notes
 from ssl_bench.leaderboard.reported import reported_document
 from ssl_bench.leaderboard.rows import column_titles
-from ssl_bench.leaderboard.settings import (
-    cost_table,
-    images_text,
-    search_table,
-    settings_table,
-)
+from ssl_bench.leaderboard.settings import cost_table, images_text, search_table, settings_table
 from ssl_bench.leaderboard.tables import (
     gap_table,
     hyperparameters,

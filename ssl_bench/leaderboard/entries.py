@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ssl_bench.dataset import digest
-from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.entry import Entry, Measure
 from ssl_bench.leaderboard.fields import MISSING, canonical, finite, mapping, names, number, pairs, text
+from ssl_bench.recipe import execution_in_words
 from ssl_bench.results import Record
-from ssl_bench.specs import LAST
+from ssl_bench.seeds import digest
+from ssl_bench.specs import LAST_POSITION
 
 _OUTCOME = [item.name for item in fields(Entry) if item.metadata.get("outcome")]
 _REST = [item.name for item in fields(Entry) if not item.metadata.get("outcome")]
@@ -96,7 +96,7 @@ def entry_of(record: Record) -> Entry:
         data=text(cell.get("data")),
         backbone=text(cell.get("backbone")),
         pretrained=text(cell.get("pretrained")),
-        execution=in_words(mapping(cell.get("execution"))),
+        execution=execution_in_words(mapping(cell.get("execution"))),
         tier=text(cell.get("tier")),
         threads=text(cell.get("threads")),
         iterations=text(recipe.get("iterations")),
@@ -160,4 +160,4 @@ def _measure(metric: Mapping[str, Any]) -> Measure:
 
 
 def _position(description: Mapping[str, Any]) -> float:
-    return number(description.get("position"), -math.inf, math.inf, LAST)
+    return number(description.get("position"), -math.inf, math.inf, LAST_POSITION)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from ssl_bench.execution import in_words
 from ssl_bench.leaderboard.board import Numbers, Section
 from ssl_bench.leaderboard.columns import Column, seeds_text
 from ssl_bench.leaderboard.entry import Entry
@@ -10,7 +9,7 @@ from ssl_bench.leaderboard.fields import MISSING, finite
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing, words
 from ssl_bench.leaderboard.rows import column_titles
 from ssl_bench.leaderboard.tables import header, mean_of, name_cell
-from ssl_bench.recipe import in_words as recipe_in_words
+from ssl_bench.recipe import execution_in_words, in_words
 from ssl_bench.specs import RATE
 
 NOT_STATED = "not stated"
@@ -115,7 +114,7 @@ def _split(column: Column) -> Cell:
 
 
 def _recipe(head: Entry) -> Cell:
-    treated = recipe_in_words(head.recipe_settings)
+    treated = in_words(head.recipe_settings)
     more = (", ", Span(treated)) if treated else ()
     return Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"), *more))
 
@@ -126,5 +125,5 @@ def _network(head: Entry) -> Cell:
 
 
 def _computed(head: Entry) -> Cell:
-    plain = head.execution == in_words({})
+    plain = head.execution == execution_in_words({})
     return Cell(words(Span(head.threads), *(() if plain else (", ", Span(head.execution)))))

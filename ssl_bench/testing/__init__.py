@@ -10,15 +10,17 @@ Methods are checked on two toy tasks, one of each kind, with small networks that
 perturbations that are the same in every run: nothing but the method itself can carry what unlabelled images tell.
 """
 
-from ssl_bench.testing.contract import check_method, check_task, contract_tests
-from ssl_bench.testing.toys import TOYS, ToyClassification, ToyRegression, ToyStream
+from ssl_bench.testing.contract import check_method, check_task, contract_tests, find_subjects
+from ssl_bench.testing.toys import TOYS, ToyClassification, ToyRegression, ToyStream, build_toy
 
 __all__ = [
     "TOYS",
     "ToyClassification",
     "ToyRegression",
     "ToyStream",
+    "build_toy",
     "check_method",
     "check_task",
     "contract_tests",
+    "find_subjects",
 ]

@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import Any, cast
 
 from ssl_bench.errors import UsageError, suggestion
+from ssl_bench.loading import load_registry, normal_name
 from ssl_bench.plugin_files import read_plugin_files
-from ssl_bench.registry import Registry, load_registry, normal_name
+from ssl_bench.recipe import Kind
+from ssl_bench.registry import Registry
 from ssl_bench.specs import (
     BackboneSpec,
     DatasetSpec,
     ExecutorSpec,
-    Kind,
     MethodSpec,
     Spec,
     TaskSpec,

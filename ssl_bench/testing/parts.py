@@ -17,9 +17,8 @@ from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError, UsageError, first_line
 from ssl_bench.executor import Executor, Wanted
 from ssl_bench.registry import Registry
-from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, resolve
+from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, make_task, resolve
 from ssl_bench.splits import LabelSplit
-from ssl_bench.task import make_task
 from ssl_bench.testing.findings import Check
 from ssl_bench.tracker import Tracker
 

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Method, Progress
 from ssl_bench.parts import Draws
-from ssl_bench.specs import Kind, MethodSpec
+from ssl_bench.recipe import Kind
+from ssl_bench.specs import MethodSpec
 from ssl_bench.testing.toys import RECIPE, STEPS, ToyStream, build_toy, toy_trainer, train_toy
 from ssl_bench.trainer import Trainer
 

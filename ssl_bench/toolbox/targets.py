@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssl_bench.specs import Kind
+from ssl_bench.recipe import Kind
 
 Form = Literal["hard", "soft"]
 """A class, or the prediction as it is."""

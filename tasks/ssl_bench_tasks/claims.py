@@ -1,6 +1,6 @@
 """Published numbers. Semi-supervised segmentation: the results of the public code of Guided Collaborative Training."""
 
-from ssl_bench.specs import ClaimSpec
+from ssl_bench import ClaimSpec
 
 SOURCE = (
     "Ke, Z. et al.: Guided collaborative training for pixel-wise semi-supervised learning. In: ECCV (2020), "

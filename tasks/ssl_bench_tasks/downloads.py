@@ -4,7 +4,7 @@ Sizes and checksums are stated where they are known for sure and left out otherw
 state: where they state none on the set's page, this says so.
 """
 
-from ssl_bench.specs import DownloadSpec, RemoteFile
+from ssl_bench import DownloadSpec, RemoteFile
 
 UNSTATED = "none stated here; read the set's page before use"
 

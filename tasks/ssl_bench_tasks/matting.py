@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ssl_bench.task import Strength
+from ssl_bench import Strength
 from ssl_bench_tasks.metrics.matting import MattingMetrics
 from ssl_bench_tasks.perturbations import Perturbation, Photometric
 from ssl_bench_tasks.regression import ImageRegression

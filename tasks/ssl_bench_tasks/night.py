@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ssl_bench.task import Strength
+from ssl_bench import Strength
 from ssl_bench_tasks.metrics.image import ImageMetrics
 from ssl_bench_tasks.perturbations import Exposure, Perturbation
 from ssl_bench_tasks.regression import ImageRegression

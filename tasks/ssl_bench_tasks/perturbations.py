@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssl_bench.parts import Draws
-from ssl_bench.task import Strength
-from ssl_bench.toolbox.transfer import on_device
+from ssl_bench import Draws, Strength
+from ssl_bench.toolbox import on_device
 
 Perturbation = Callable[[Tensor, Draws], Tensor]
 Range = tuple[float, float]

@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.parts import Draws
-from ssl_bench.specs import Kind
-from ssl_bench.task import DenseTarget, Strength, Target, Task, masked_mean
+from ssl_bench import DenseTarget, Draws, Kind, Strength, Target, Task, masked_mean
 from ssl_bench_tasks.metrics.average import ImageAverage
 from ssl_bench_tasks.perturbations import Perturbation, perturb
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import TrackerSpec
+from ssl_bench import TrackerSpec, hookimpl
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from typing import Any
 
 import wandb
 
-from ssl_bench.tracker import Tracker
+from ssl_bench import Tracker
 
 
 class WandbTracker(Tracker):

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import LAST, BackboneSpec
+from ssl_bench import LAST_POSITION, BackboneSpec, hookimpl
 
 _HERE = "ssl_bench_plugins.backbones"
 DEEPLAB_STRIDES = {"deeplabv2": 16, "deeplabv2-os8": 8}
@@ -45,7 +44,7 @@ def provide_backbones() -> Iterable[BackboneSpec]:
             name="smp",
             title="DECODER/ENCODER, e.g. unet/resnet50: any smp decoder on any smp or timm encoder",
             # After every family with names of its own.
-            position=LAST + 1,
+            position=LAST_POSITION + 1,
             backbone=f"{_HERE}.smp:build",
             matches=lambda name: name.count("/") == 1,
             validate=f"{_HERE}.smp:validate",

@@ -20,7 +20,7 @@ from segmentation_models_pytorch.encoders import TimmUniversalEncoder, TimmViTEn
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from ssl_bench.errors import UsageError, first_line
+from ssl_bench import UsageError, first_line
 from ssl_bench_plugins.backbones import packaged_weights
 
 SECONDS = 10.0

@@ -7,8 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from ssl_bench.backbone import IMAGENET, Statistics
-from ssl_bench.errors import UsageError, first_line, suggestion
+from ssl_bench import IMAGENET, Statistics, UsageError, first_line, suggestion
 
 COPIES = "timm-"
 """Names of smp's own copies of timm's networks, which it keeps beside timm itself."""

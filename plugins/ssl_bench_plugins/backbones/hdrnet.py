@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.backbone import IMAGENET
+from ssl_bench import IMAGENET
 
 SIDE = 256
 """Of the low-resolution input, px."""

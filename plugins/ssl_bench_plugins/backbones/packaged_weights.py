@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ssl_bench.errors import UsageError
+from ssl_bench import UsageError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import segmentation_models_pytorch as smp
 from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
-from ssl_bench.errors import UsageError, suggestion
+from ssl_bench import UsageError, suggestion
 from ssl_bench_plugins.backbones.dpt import DPT
 from ssl_bench_plugins.backbones.encoder_weights import download
 from ssl_bench_plugins.backbones.encoders import encoder_name, statistics_of, try_out

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.specs import ExecutorSpec
+from ssl_bench import ExecutorSpec, hookimpl
 from ssl_bench_plugins.executors.configs import RayConfig, SlurmConfig
 
 

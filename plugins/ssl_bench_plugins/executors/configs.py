@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ssl_bench.specs import ExecutorConfig
+from ssl_bench import ExecutorConfig
 
 
 class RayConfig(ExecutorConfig):

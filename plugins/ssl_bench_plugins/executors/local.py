@@ -10,11 +10,18 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from ssl_bench.devices import find_devices, grouped
-from ssl_bench.errors import CellError
-from ssl_bench.executor import Executor, Job, Outcome, Wanted, outcome_of
-from ssl_bench.fork_server import start_fork_server
-from ssl_bench.specs import ExecutorConfig
+from ssl_bench import (
+    CellError,
+    Executor,
+    ExecutorConfig,
+    Job,
+    Outcome,
+    Wanted,
+    find_devices,
+    group_devices,
+    outcome_of,
+    start_fork_server,
+)
 from ssl_bench_plugins.executors.slots import slots_of
 
 TICK = 0.2
@@ -46,7 +53,7 @@ class LocalExecutor(Executor):
 
     def __init__(self, wanted: Wanted, config: ExecutorConfig) -> None:
         super().__init__(wanted, config)
-        self.devices = grouped(find_devices(wanted.devices), wanted.processes)
+        self.devices = group_devices(find_devices(wanted.devices), wanted.processes)
         self.in_flight: list[Running] = []
         self.context = multiprocessing.get_context("forkserver")
 
@@ -101,10 +108,10 @@ class LocalExecutor(Executor):
 
 def work(folder: str, device: str) -> None:
     """In the forked process: run the cell, and die with the parent."""
-    from ssl_bench import process, worker
+    from ssl_bench import die_with_parent, work_on
 
-    threading.Thread(target=process.die_with_parent, daemon=True).start()
-    worker.main(Path(folder), device)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    work_on(Path(folder), device)
 
 
 def stop(running: Sequence[Running]) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ssl_bench.errors import UsageError
-from ssl_bench.executor import Wanted
+from ssl_bench import UsageError, Wanted
 
 
 @dataclass(frozen=True)

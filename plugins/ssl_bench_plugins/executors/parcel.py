@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ssl_bench.files import write_bytes
+from ssl_bench import write_bytes
 
 RECORD = "result.json"
 STAYS = "lock"

@@ -19,11 +19,21 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from ssl_bench.cell_process import needed_paths
-from ssl_bench.errors import CellError, UsageError, in_a_line
-from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Executor, Job, Outcome, Wanted, outcome_of
-from ssl_bench.heartbeat import lock_of
-from ssl_bench.lock import Lock
+from ssl_bench import (
+    ELSEWHERE,
+    INTERRUPTED,
+    CellError,
+    Executor,
+    Job,
+    Lock,
+    Outcome,
+    UsageError,
+    Wanted,
+    in_a_line,
+    lock_of,
+    needed_paths,
+    outcome_of,
+)
 from ssl_bench_plugins.executors.configs import RayConfig
 from ssl_bench_plugins.executors.nodes import gpu_share, place, total_room
 from ssl_bench_plugins.executors.parcel import Packer, Parcel

@@ -18,10 +18,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import ssl_bench
-from ssl_bench.cell_process import missing_message
-from ssl_bench.devices import cores
-from ssl_bench.errors import UsageError, in_a_line
-from ssl_bench.search_path import SafeEnvironment
+from ssl_bench import SafeEnvironment, UsageError, cores, in_a_line, missing_message
 from ssl_bench_plugins.executors.nodes import Node
 from ssl_bench_plugins.executors.ray_node import look_around
 

@@ -12,8 +12,7 @@ from typing import Any
 import ray
 
 import ssl_bench
-from ssl_bench.cell_process import start
-from ssl_bench.executor import INTERRUPTED
+from ssl_bench import INTERRUPTED, start_cell
 from ssl_bench_plugins.executors.parcel import Packer, Parcel
 
 TELL = 1.0
@@ -78,7 +77,7 @@ def _attend(desk: Any, errand: Errand, folder: Path, packer: Packer | None) -> i
     """Start the process and pass word between it and the desk until it ends; its exit status."""
     if ray.get(desk.tell.remote(errand.attempt, None)):
         return INTERRUPTED
-    process = start(folder, errand.device, Path(errand.base))
+    process = start_cell(folder, errand.device, Path(errand.base))
     next_large = 0.0
     try:
         while True:

@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from ssl_bench.devices import cores, count_slots, memory_of
-from ssl_bench.executor import Job, Wanted
-from ssl_bench.files import read_json
+from ssl_bench import Job, Wanted, cores, count_slots, device_memory, read_json
 
 MARGIN = 1.2
 """Over a measured peak: what the allocator holds back, and evaluation on larger images than before."""
@@ -32,7 +30,7 @@ def slots_of(devices: Sequence[str], wanted: Wanted) -> Slots:
         return NumberedSlots(devices, count_slots(list(devices), wanted.cores, wanted.jobs))
     # A cell keeps one core busy with its GPU and another with loading.
     at_once = max(len(devices), cores() // (wanted.threads + 1))
-    return MemorySlots({device: memory_of(device) for device in devices}, at_once)
+    return MemorySlots({device: device_memory(device) for device in devices}, at_once)
 
 
 class NumberedSlots:

@@ -15,11 +15,21 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from ssl_bench.errors import UsageError
-from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted, outcome_of
-from ssl_bench.lock import working
-from ssl_bench.search_path import SafeEnvironment
-from ssl_bench.signals import waiting
+from ssl_bench import (
+    ELSEWHERE,
+    INTERRUPTED,
+    REMOVED,
+    Executor,
+    Job,
+    Outcome,
+    SafeEnvironment,
+    UsageError,
+    Wanted,
+    hold_signals,
+    is_finished,
+    outcome_of,
+    owner_at_work,
+)
 from ssl_bench_plugins.executors.configs import SlurmConfig
 from ssl_bench_plugins.executors.nodes import place
 from ssl_bench_plugins.executors.slurm_job import run_cell
@@ -129,7 +139,7 @@ class SlurmExecutor(Executor):
     def _outcome(self, one: Queued, desk: Path) -> Outcome | None:
         """What became of a cell, or None while that is open."""
         job, seconds = one.job, time.monotonic() - one.since
-        if job.finished():
+        if is_finished(job):
             return outcome_of(job, 0, seconds)
         if one.ended is None:
             return None
@@ -142,7 +152,7 @@ class SlurmExecutor(Executor):
             return None
         if not job.folder.is_dir():
             return outcome_of(job, REMOVED, seconds)
-        if working(job.folder) is not None:
+        if owner_at_work(job.folder) is not None:
             return outcome_of(job, ELSEWHERE, seconds)
         log = next(iter(desk.glob(f"{one.id}_*_log.out")), None)
         if log is None:
@@ -184,7 +194,7 @@ def uninterrupted() -> Iterator[None]:
     held: list[int] = []
     handlers = [signal.signal(number, lambda number, frame: held.append(number)) for number in both]
     try:
-        with waiting(*both):  # in the programs that are called within
+        with hold_signals(*both):  # in the programs that are called within
             yield
     finally:
         for signum, handler in zip(both, handlers, strict=True):

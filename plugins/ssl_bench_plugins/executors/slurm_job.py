@@ -6,9 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from ssl_bench.cell_process import start
-from ssl_bench.executor import ELSEWHERE, INTERRUPTED, Job, outcome_of
-from ssl_bench.files import write_json
+from ssl_bench import ELSEWHERE, INTERRUPTED, Job, outcome_of, start_cell, write_json
 
 WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """What Slurm sends before it takes a node away, and, as submitit asks for, before the time is up."""
@@ -25,7 +23,7 @@ def run_cell(cell: str, folder: str, device: str, stop: str) -> int:
     # In place of submitit's handlers, which would queue the job anew before the cell has saved.
     for number in WARNINGS:
         signal.signal(number, lambda number, frame: warned.append(number))
-    process = start(Path(folder), device)
+    process = start_cell(Path(folder), device)
     told = False
     while (code := process.poll()) is None:
         if warned and not told:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ssl_bench.errors import UsageError
-from ssl_bench.executor import Wanted
+from ssl_bench import UsageError, Wanted
 from ssl_bench_plugins.executors.configs import SlurmConfig
 
 CORES_OF_A_GPU = 4

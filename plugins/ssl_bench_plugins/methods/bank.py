@@ -23,13 +23,17 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import decay_at, update_average
-from ssl_bench.toolbox.gates import distance, row_mean
-from ssl_bench.toolbox.schedules import ramp_up
-from ssl_bench.toolbox.teachers import evaluating, frozen_copy, snapshots_taken
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import (
+    decay_at,
+    distance,
+    evaluating,
+    frozen_copy,
+    ramp_up,
+    row_mean,
+    snapshots_taken,
+    update_average,
+)
 from ssl_bench_plugins.methods.modern_configs import BankConfig
 
 

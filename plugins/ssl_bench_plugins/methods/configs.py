@@ -4,8 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.recipe import Tier
-from ssl_bench.specs import Found, MethodConfig, MethodSpec
+from ssl_bench import Found, MethodConfig, MethodSpec, Tier
 
 
 def short_average(alpha: str) -> dict[Tier, dict[str, Found]]:

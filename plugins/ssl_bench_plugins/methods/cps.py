@@ -24,13 +24,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.gates import distance
-from ssl_bench.toolbox.mixing import draw_boxes, mix
-from ssl_bench.toolbox.schedules import ramp_up
-from ssl_bench.toolbox.targets import pseudo_error
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import distance, draw_boxes, mix, pseudo_error, ramp_up
 from ssl_bench_plugins.methods.modern_configs import CPSConfig
 
 

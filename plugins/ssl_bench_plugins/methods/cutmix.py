@@ -24,14 +24,18 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import decay_at, update_average
-from ssl_bench.toolbox.gates import confidence
-from ssl_bench.toolbox.mixing import draw_boxes, mix
-from ssl_bench.toolbox.targets import gated, squared_error
-from ssl_bench.toolbox.teachers import frozen_copy, keep_running_statistics
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import (
+    confidence,
+    decay_at,
+    draw_boxes,
+    frozen_copy,
+    gated,
+    keep_running_statistics,
+    mix,
+    squared_error,
+    update_average,
+)
 from ssl_bench_plugins.methods.modern_configs import CutMixConfig
 
 

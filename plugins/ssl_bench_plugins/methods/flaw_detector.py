@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.errors import UsageError
-from ssl_bench.toolbox.layers import SameConv2d
+from ssl_bench import UsageError
+from ssl_bench.toolbox import SameConv2d
 from ssl_bench_plugins.methods.paper_configs import SMALLEST_IBN
 
 LAYERS = ((64, 2), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))

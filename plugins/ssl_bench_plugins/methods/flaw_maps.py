@@ -7,7 +7,7 @@ Deviation: a flawless map is zero; the public code makes it a negative constant.
 import torch
 from torch import Tensor
 
-from ssl_bench.toolbox.images import gaussian_blur, minmax, odd_size
+from ssl_bench.toolbox import gaussian_blur, minmax, odd_size
 
 FLAWLESS = 0.1
 """A blurred map that nowhere exceeds it shows no flaw."""

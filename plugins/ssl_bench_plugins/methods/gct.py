@@ -24,11 +24,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
-from ssl_bench.task import Target, Task, masked_mean
-from ssl_bench.toolbox.layers import draws_at_random
-from ssl_bench.toolbox.schedules import ramp_up
+from ssl_bench import (
+    Batch,
+    Losses,
+    Method,
+    NetworkFactory,
+    Panel,
+    Player,
+    Progress,
+    Target,
+    Task,
+    TaskNetwork,
+    masked_mean,
+)
+from ssl_bench.toolbox import draws_at_random, ramp_up
 from ssl_bench_plugins.methods.flaw_detector import FlawDetector
 from ssl_bench_plugins.methods.flaw_maps import both_flawed, exchange, readable
 from ssl_bench_plugins.methods.paper_configs import CRITIC_OPTIMIZER, GCTConfig

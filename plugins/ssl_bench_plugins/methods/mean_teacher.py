@@ -16,12 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import decay_at, update_average
-from ssl_bench.toolbox.schedules import ramp_up
-from ssl_bench.toolbox.teachers import frozen_copy, keep_running_statistics
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import decay_at, frozen_copy, keep_running_statistics, ramp_up, update_average
 from ssl_bench_plugins.methods.configs import MeanTeacherConfig
 
 

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.recipe import Recipe
-from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+from ssl_bench import MethodConfig, MethodSpec, Recipe, TaskSpec
 from ssl_bench_plugins.methods.configs import short_average
 
 Boxes = Literal["none", "half", "toggle", "aspect"]

@@ -4,8 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.recipe import OptimizerSettings, Recipe
-from ssl_bench.specs import MethodConfig, MethodSpec
+from ssl_bench import MethodConfig, MethodSpec, OptimizerSettings, Recipe
 
 CRITIC_OPTIMIZER = OptimizerSettings(
     name="adam", learning_rate=1e-4, betas=(0.9, 0.99), schedule="polynomial", power=0.9

@@ -7,7 +7,7 @@ Where the algorithm is silent: kernel sizes are rounded down and made odd, sigma
 import torch
 from torch import Tensor
 
-from ssl_bench.toolbox.images import dilate, gaussian_blur, minmax, odd_size
+from ssl_bench.toolbox import dilate, gaussian_blur, minmax, odd_size
 
 
 @torch.no_grad()

@@ -27,14 +27,21 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import update_average
-from ssl_bench.toolbox.gates import confidence, rising, smallest, spread
-from ssl_bench.toolbox.mixing import draw_boxes, mix
-from ssl_bench.toolbox.targets import gated, pseudo_error
-from ssl_bench.toolbox.teachers import evaluating, frozen_copy, snapshots_taken
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import (
+    confidence,
+    draw_boxes,
+    evaluating,
+    frozen_copy,
+    gated,
+    mix,
+    pseudo_error,
+    rising,
+    smallest,
+    snapshots_taken,
+    spread,
+    update_average,
+)
 from ssl_bench_plugins.methods.modern_configs import PrevMatchConfig
 
 MOST = 3

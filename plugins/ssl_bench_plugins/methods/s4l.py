@@ -16,12 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Target, Task
-from ssl_bench.toolbox.images import rotate
-from ssl_bench.toolbox.layers import SameConv2d
-from ssl_bench.toolbox.transfer import on_device
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Target, Task
+from ssl_bench.toolbox import SameConv2d, on_device, rotate
 from ssl_bench_plugins.methods.paper_configs import S4LConfig
 
 

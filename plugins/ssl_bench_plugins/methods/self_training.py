@@ -28,15 +28,19 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task, masked_mean
-from ssl_bench.toolbox.ema import decay_at, update_average
-from ssl_bench.toolbox.gates import row_mean, row_overlap
-from ssl_bench.toolbox.mixing import draw_boxes
-from ssl_bench.toolbox.targets import gated, pseudo_error
-from ssl_bench.toolbox.teachers import evaluating, frozen_copy
-from ssl_bench.toolbox.transfer import on_device
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task, masked_mean
+from ssl_bench.toolbox import (
+    decay_at,
+    draw_boxes,
+    evaluating,
+    frozen_copy,
+    gated,
+    on_device,
+    pseudo_error,
+    row_mean,
+    row_overlap,
+    update_average,
+)
 from ssl_bench_plugins.methods.modern_configs import STConfig
 
 MEMORY = 0.99

@@ -9,9 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ssl_bench.backbone import NetworkFactory
-from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.task import Task
+from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, Task
 
 
 class Supervised(Method):

@@ -7,8 +7,7 @@ from typing import Any
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from ssl_bench.losses import is_loss
-from ssl_bench.tracker import Tracker
+from ssl_bench import Tracker, is_loss
 
 
 class TensorBoardTracker(Tracker):

@@ -3,7 +3,7 @@
 Li, Zhang, Tao: Deep Automatic Natural Image Matting. IJCAI 2021.
 """
 
-from ssl_bench.folders import Files, FolderDataset
+from ssl_bench import Files, FolderDataset
 
 
 class Aim(FolderDataset):

@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.pictures import read_opacity
+from ssl_bench import Files, FolderDataset, read_opacity
 
 _FOLDER = re.compile(r"(clip|matting)_(?P<number>\d+)")
 

@@ -10,11 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ssl_bench.dataset import VOID
-from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.lists import read_lines
-from ssl_bench.pictures import is_colored, read_colors
+from ssl_bench import VOID, DataError, Files, FolderDataset, is_colored, read_colors, read_lines
 
 CLASSES = (
     *("sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian"),

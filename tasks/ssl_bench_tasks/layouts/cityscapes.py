@@ -6,7 +6,7 @@ Scene Understanding. CVPR 2016.
 
 from pathlib import PurePosixPath
 
-from ssl_bench.folders import Files, FolderDataset
+from ssl_bench import Files, FolderDataset
 
 CLASSES = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),

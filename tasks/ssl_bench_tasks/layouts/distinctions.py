@@ -10,12 +10,19 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from ssl_bench.channels import RGB, Channels
-from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset, name_hash
-from ssl_bench.pictures import read_alpha, read_picture
-from ssl_bench.samples import Sample
-from ssl_bench.scan import folder_at, picture_files
+from ssl_bench import (
+    RGB,
+    Channels,
+    DataError,
+    Files,
+    FolderDataset,
+    Sample,
+    folder_at,
+    name_hash,
+    picture_files,
+    read_alpha,
+    read_picture,
+)
 
 _NAMES = ("BG", "background", "backgrounds")
 

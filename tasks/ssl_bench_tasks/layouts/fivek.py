@@ -7,8 +7,7 @@ Image Pairs. CVPR 2011.
 import re
 from pathlib import Path
 
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.scan import file_stems, folder_at
+from ssl_bench import Files, FolderDataset, file_stems, folder_at
 
 _NAME = re.compile(r"a\d{4}(?!\d).*", re.IGNORECASE)
 

@@ -6,9 +6,7 @@ Yang, Wang, Huang, Wang, Liu: Sparse Gradient Regularized Deep Retinex Network. 
 
 from pathlib import Path
 
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.samples import any_name
-from ssl_bench.scan import file_stems, folder_at, subfolders
+from ssl_bench import Files, FolderDataset, any_name, file_stems, folder_at, subfolders
 
 
 class Lol(FolderDataset):

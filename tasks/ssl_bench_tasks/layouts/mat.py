@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.errors import DataError
-from ssl_bench.search_path import SafeEnvironment
+from ssl_bench import DataError, SafeEnvironment
 
 
 def read_variable(data: bytes, path: Path, name: str, field: str = "") -> np.ndarray:

@@ -3,7 +3,7 @@
 Li, Ma, Zhang, Tao: Privacy-Preserving Portrait Matting. ACM Multimedia 2021.
 """
 
-from ssl_bench.folders import Files, FolderDataset
+from ssl_bench import Files, FolderDataset
 
 
 def _validation(part: str, images: str) -> Files:

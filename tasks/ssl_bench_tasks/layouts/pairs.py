@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ssl_bench.folders import Files, FolderDataset, name_hash
-from ssl_bench.samples import any_name
+from ssl_bench import Files, FolderDataset, any_name, name_hash
 
 SUFFIXES = (
     *("mask", "masks", "label", "labels", "gt", "matte", "alpha", "seg", "segmentation", "target", "clean"),
@@ -35,8 +34,8 @@ class _Pairs(FolderDataset):
     """Images of `input/` without a target, and all of `unlabeled/`, are unlabelled.
 
     The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
-    `ssl_bench.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also `target/a_mask`
-    (or another of `SUFFIXES`): the first of these that is there, in this order.
+    `ssl_bench.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also
+    `target/a_mask` (or another of `SUFFIXES`): the first of these that is there, in this order.
 
     Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a
     fifth as a whole. A pair's part depends on the hash of its stem, or folder, alone, on no file's content and no

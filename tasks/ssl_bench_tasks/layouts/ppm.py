@@ -3,7 +3,7 @@
 Ke, Sun, Li, Yan, Lau: MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition. AAAI 2022.
 """
 
-from ssl_bench.folders import Files, FolderDataset
+from ssl_bench import Files, FolderDataset
 
 
 class Ppm(FolderDataset):

@@ -5,9 +5,7 @@ Cai, Gu, Zhang: Learning a Deep Single Image Contrast Enhancer from Multi-Exposu
 
 from pathlib import Path, PurePosixPath
 
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.samples import parent_name
-from ssl_bench.scan import file_stems, folder_at, subfolders
+from ssl_bench import Files, FolderDataset, file_stems, folder_at, parent_name, subfolders
 
 
 def _exposure(path: PurePosixPath) -> str | None:

@@ -11,10 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.samples import Identify, Sample
-from ssl_bench.scan import require_inside, subfolders
+from ssl_bench import DataError, Files, FolderDataset, Identify, Sample, require_inside, subfolders
 from ssl_bench_tasks.layouts.mat import read_variable, shape_of
 
 _INSTANCE = re.compile(r"\d+_(?P<scene>\d+)_\w+(_\d+){3}_[A-Z]")

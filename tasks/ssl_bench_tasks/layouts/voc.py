@@ -12,10 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ssl_bench.errors import DataError
-from ssl_bench.folders import Files, FolderDataset
-from ssl_bench.samples import Sample, collect
-from ssl_bench.scan import find_roots
+from ssl_bench import DataError, Files, FolderDataset, Sample, collect_samples, find_roots
 from ssl_bench_tasks.layouts.mat import read_variable
 
 CLASSES = (
@@ -86,7 +83,11 @@ class Voc(FolderDataset):
     @cached_property
     def _sbd(self) -> Mapping[str, Sample]:
         roots = find_roots(self._base, Sbd.is_root)
-        return collect(Sbd.train_files, roots[0], self._base, lone_targets=True) if len(roots) == 1 else {}
+        return (
+            collect_samples(Sbd.train_files, roots[0], self._base, lone_targets=True)
+            if len(roots) == 1
+            else {}
+        )
 
     def _collect(
         self, role: str, parts: Sequence[Files], *, taken: Collection[str] = (), lone_targets: bool = False

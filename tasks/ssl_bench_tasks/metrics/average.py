@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from ssl_bench.task import Scores, Target
+from ssl_bench import Scores, Target
 
 
 class ImageAverage(ABC):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from ssl_bench.task import Scores, Target
+from ssl_bench import Scores, Target
 
 
 class ConfusionMetrics:

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssl_bench.task import Scores, Target
+from ssl_bench import Scores, Target
 from ssl_bench_tasks.metrics.average import ImageAverage
 
 PSNR_CAP = 100.0

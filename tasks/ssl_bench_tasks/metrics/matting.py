@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from torch import Tensor
 
-from ssl_bench.task import Scores, Target
+from ssl_bench import Scores, Target
 from ssl_bench_tasks.metrics.average import ImageAverage
 from ssl_bench_tasks.metrics.image import mean_squared_error, psnr
 

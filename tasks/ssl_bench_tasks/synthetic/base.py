@@ -7,9 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ssl_bench.dataset import Dataset
-from ssl_bench.errors import DataError, UsageError
-from ssl_bench.seeds import generator_for
+from ssl_bench import DataError, Dataset, UsageError, generator_for
 
 TRAIN = 128
 TEST = 40

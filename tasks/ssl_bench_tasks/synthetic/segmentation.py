@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from ssl_bench.dataset import VOID
+from ssl_bench import VOID
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
 from ssl_bench_tasks.synthetic.textures import Array, Rng
