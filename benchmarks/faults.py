@@ -21,9 +21,9 @@ from pathlib import Path
 
 from benchmarks.measure import table
 from benchmarks.survival.command import FORK, make_data, start
-from ssl_bench.files import TEMPORARY
-from ssl_bench.lock import holder
-from ssl_bench.results import CHECKPOINTS, same
+from ssl_bench.machine.files import TEMPORARY
+from ssl_bench.machine.lock import holder
+from ssl_bench.store.results import CHECKPOINTS, same
 
 TITLE = "Faults"
 HOW = "Counts, no times."

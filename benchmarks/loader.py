@@ -19,13 +19,13 @@ from torchvision.transforms.v2 import functional as tv
 
 from benchmarks.measure import interleaved, table
 from ssl_bench.backbone import IMAGENET
-from ssl_bench.batches import BatchStream, Window
-from ssl_bench.cache import ArrayCache
+from ssl_bench.data.cache import ArrayCache
+from ssl_bench.data.splits import make_split
 from ssl_bench.dataset import GuardedDataset
-from ssl_bench.heap import keep_heap
-from ssl_bench.prefetch import Prefetcher
+from ssl_bench.machine.heap import keep_heap
 from ssl_bench.recipe import Recipe
-from ssl_bench.splits import make_split
+from ssl_bench.train.batches import BatchStream, Window
+from ssl_bench.train.prefetch import Prefetcher
 from ssl_bench_tasks.layouts.pairs import SegmentationPairs
 
 TITLE = "Loading"

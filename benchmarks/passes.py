@@ -16,15 +16,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.naive_gct import NaiveGCT
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.cell import resolve_config
-from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Method
-from ssl_bench.parts import Draws
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.task import Strength, Target, Task
 from ssl_bench.testing.toys import ToyClassification, ToyRegression, toy_spec
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.trainer import Trainer
+from ssl_bench.world.part import Draws
 from ssl_bench_plugins.backbones import smp
 
 BACKBONE, CLASSES = "unet/resnet18", 21

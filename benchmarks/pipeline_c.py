@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.measure import absent, interleaved, peak_memory, table
-from ssl_bench.heap import keep_heap
+from ssl_bench.machine.heap import keep_heap
 from ssl_bench.toolbox.images import odd_size
 from ssl_bench_plugins.methods.pipeline_c import flaw_target
 

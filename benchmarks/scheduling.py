@@ -21,11 +21,11 @@ from unittest import mock
 from benchmarks.measure import table
 from ssl_bench.cli.commands import cli
 from ssl_bench.executor import Job, Outcome
-from ssl_bench.files import write_json
 from ssl_bench.leaderboard import render
-from ssl_bench.loading import load_registry
-from ssl_bench.plan import Plan, Request, make_plan
-from ssl_bench.results import Record, ResultStore, read_records
+from ssl_bench.machine.files import write_json
+from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.results import Record, ResultStore, read_records
 from ssl_bench_plugins.executors.local import LocalExecutor
 
 TITLE = "Scheduling"

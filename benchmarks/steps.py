@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import peak_memory, table
 from benchmarks.passes import BACKBONE, CLASSES, ROWS, TASKS, Passes, Run, runs
-from ssl_bench.heap import keep_heap
+from ssl_bench.machine.heap import keep_heap
 from ssl_bench.recipe import Kind
 
 TITLE = "Training steps"

@@ -23,11 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import added_memory, interleaved, table
 from benchmarks.variants import Step, Workload, load_reference, reference_step, training_step, workloads
-from ssl_bench.cell_parts import prepare_torch
-from ssl_bench.loading import load_registry
 from ssl_bench.recipe import PLAIN, Execution, Precision, execution_in_words
-from ssl_bench.registry import Registry, pick
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.registry.registry import Registry, pick
 from ssl_bench.specs import MethodSpec
+from ssl_bench.worker.build import prepare_torch
 
 TITLE = "Training steps with and without each switch"
 BASELINE = "supervised"

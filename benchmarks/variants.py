@@ -10,15 +10,15 @@ from pathlib import Path
 
 import torch
 
-from ssl_bench.acceleration import Accelerated, accelerate
-from ssl_bench.cell import resolve_config
 from ssl_bench.method import Batch, Method
-from ssl_bench.networks import network_factory
+from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.networks import network_factory
 from ssl_bench.recipe import Execution, Recipe
-from ssl_bench.registry import Registry
+from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import MethodSpec, TaskSpec, resolve
 from ssl_bench.task import Target, Task
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.acceleration import Accelerated, accelerate
+from ssl_bench.train.trainer import Trainer
 
 Step = Callable[[], object]
 MakeStep = Callable[[str, str, int, int, int, torch.device], Step | None]

@@ -20,10 +20,28 @@ if TYPE_CHECKING:
 
     from ssl_bench.backbone import IMAGENET, Backbone, NetworkFactory, Statistics, TaskNetwork
     from ssl_bench.bench import Bench
-    from ssl_bench.cell_process import missing_message, needed_paths, start_cell
-    from ssl_bench.channels import RGB, Channels
+    from ssl_bench.data.folders import FolderDataset
+    from ssl_bench.data.lists import read_lines
+    from ssl_bench.data.pictures import is_colored, read_alpha, read_colors, read_opacity, read_picture
+    from ssl_bench.data.samples import (
+        Files,
+        Identify,
+        Sample,
+        any_name,
+        collect_samples,
+        own_name,
+        parent_name,
+    )
+    from ssl_bench.data.scan import (
+        file_stems,
+        find_roots,
+        folder_at,
+        picture_files,
+        require_inside,
+        subfolders,
+    )
+    from ssl_bench.data.survey import survey
     from ssl_bench.dataset import VOID, Dataset
-    from ssl_bench.devices import cores, count_slots, device_memory, find_devices, group_devices
     from ssl_bench.errors import (
         CellError,
         DataError,
@@ -35,29 +53,19 @@ if TYPE_CHECKING:
         suggestion,
     )
     from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted
-    from ssl_bench.files import read_json, write_bytes, write_json
-    from ssl_bench.folders import FolderDataset
-    from ssl_bench.fork_server import start_fork_server
-    from ssl_bench.forwards import Forwards
-    from ssl_bench.heartbeat import lock_of
     from ssl_bench.hookspecs import hookimpl
-    from ssl_bench.lists import read_lines
-    from ssl_bench.loading import load_registry
-    from ssl_bench.lock import Lock, owner_at_work
-    from ssl_bench.log import Log
-    from ssl_bench.losses import is_loss
+    from ssl_bench.machine.devices import cores, count_slots, device_memory, find_devices, group_devices
+    from ssl_bench.machine.files import read_json, write_bytes, write_json
+    from ssl_bench.machine.fork_server import start_fork_server
+    from ssl_bench.machine.lock import Lock, owner_at_work
+    from ssl_bench.machine.search_path import SafeEnvironment
+    from ssl_bench.machine.signals import hold_signals
     from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
-    from ssl_bench.outcomes import is_finished, outcome_of
-    from ssl_bench.parts import Draws
-    from ssl_bench.pictures import is_colored, read_alpha, read_colors, read_opacity, read_picture
-    from ssl_bench.process import die_with_parent
+    from ssl_bench.pixels.channels import RGB, Channels
     from ssl_bench.recipe import Execution, Kind, OptimizerSettings, Recipe, Tier
-    from ssl_bench.registry import Registry
-    from ssl_bench.samples import Files, Identify, Sample, any_name, collect_samples, own_name, parent_name
-    from ssl_bench.scan import file_stems, find_roots, folder_at, picture_files, require_inside, subfolders
-    from ssl_bench.search_path import SafeEnvironment
+    from ssl_bench.registry.loading import load_registry
+    from ssl_bench.registry.registry import Registry
     from ssl_bench.seeds import generator_for, name_hash, seed_for
-    from ssl_bench.signals import hold_signals
     from ssl_bench.specs import (
         LAST_POSITION,
         BackboneSpec,
@@ -75,28 +83,35 @@ if TYPE_CHECKING:
         TaskSpec,
         TrackerSpec,
     )
-    from ssl_bench.survey import survey
+    from ssl_bench.store.heartbeat import lock_of
+    from ssl_bench.store.outcomes import is_finished, outcome_of
     from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
     from ssl_bench.tracker import Tracker
-    from ssl_bench.trained import Trained, load_trained
-    from ssl_bench.worker import work_on
+    from ssl_bench.train.losses import is_loss
+    from ssl_bench.use.trained import Trained, load_trained
+    from ssl_bench.worker.attempt import die_with_parent
+    from ssl_bench.worker.fresh import missing_message, needed_paths, start_cell
+    from ssl_bench.worker.worker import work_on
+    from ssl_bench.world.forwards import Forwards
+    from ssl_bench.world.log import Log
+    from ssl_bench.world.part import Draws
 
 __version__ = "0.1.0"
 FACE = {
     "ssl_bench.method": "Batch Losses Method Panel Player Progress",
-    "ssl_bench.parts": "Draws",
-    "ssl_bench.forwards": "Forwards",
-    "ssl_bench.log": "Log",
+    "ssl_bench.world.part": "Draws",
+    "ssl_bench.world.forwards": "Forwards",
+    "ssl_bench.world.log": "Log",
     "ssl_bench.task": "DenseTarget Metrics Scores Strength Target Task masked_mean",
     "ssl_bench.backbone": "IMAGENET Backbone NetworkFactory Statistics TaskNetwork",
     "ssl_bench.dataset": "VOID Dataset",
-    "ssl_bench.channels": "RGB Channels",
-    "ssl_bench.folders": "FolderDataset",
-    "ssl_bench.samples": "Files Identify Sample any_name collect_samples own_name parent_name",
-    "ssl_bench.scan": "file_stems find_roots folder_at picture_files require_inside subfolders",
-    "ssl_bench.lists": "read_lines",
-    "ssl_bench.pictures": "is_colored read_alpha read_colors read_opacity read_picture",
-    "ssl_bench.survey": "survey",
+    "ssl_bench.pixels.channels": "RGB Channels",
+    "ssl_bench.data.folders": "FolderDataset",
+    "ssl_bench.data.samples": "Files Identify Sample any_name collect_samples own_name parent_name",
+    "ssl_bench.data.scan": "file_stems find_roots folder_at picture_files require_inside subfolders",
+    "ssl_bench.data.lists": "read_lines",
+    "ssl_bench.data.pictures": "is_colored read_alpha read_colors read_opacity read_picture",
+    "ssl_bench.data.survey": "survey",
     "ssl_bench.recipe": "Execution Kind OptimizerSettings Recipe Tier",
     "ssl_bench.seeds": "generator_for name_hash seed_for",
     "ssl_bench.specs": "LAST_POSITION BackboneSpec ClaimSpec DatasetSpec DownloadSpec ExecutorConfig ExecutorSpec "
@@ -104,23 +119,23 @@ FACE = {
     "ssl_bench.hookspecs": "hookimpl",
     "ssl_bench.errors": "CellError DataError PluginError SslBenchError UsageError first_line in_a_line suggestion",
     "ssl_bench.tracker": "Tracker",
-    "ssl_bench.losses": "is_loss",
+    "ssl_bench.train.losses": "is_loss",
     "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Outcome Wanted",
-    "ssl_bench.outcomes": "is_finished outcome_of",
-    "ssl_bench.heartbeat": "lock_of",
-    "ssl_bench.worker": "work_on",
-    "ssl_bench.process": "die_with_parent",
-    "ssl_bench.cell_process": "missing_message needed_paths start_cell",
-    "ssl_bench.devices": "cores count_slots device_memory find_devices group_devices",
-    "ssl_bench.files": "read_json write_bytes write_json",
-    "ssl_bench.fork_server": "start_fork_server",
-    "ssl_bench.lock": "Lock owner_at_work",
-    "ssl_bench.search_path": "SafeEnvironment",
-    "ssl_bench.signals": "hold_signals",
-    "ssl_bench.registry": "Registry",
-    "ssl_bench.loading": "load_registry",
+    "ssl_bench.store.outcomes": "is_finished outcome_of",
+    "ssl_bench.store.heartbeat": "lock_of",
+    "ssl_bench.worker.worker": "work_on",
+    "ssl_bench.worker.attempt": "die_with_parent",
+    "ssl_bench.worker.fresh": "missing_message needed_paths start_cell",
+    "ssl_bench.machine.devices": "cores count_slots device_memory find_devices group_devices",
+    "ssl_bench.machine.files": "read_json write_bytes write_json",
+    "ssl_bench.machine.fork_server": "start_fork_server",
+    "ssl_bench.machine.lock": "Lock owner_at_work",
+    "ssl_bench.machine.search_path": "SafeEnvironment",
+    "ssl_bench.machine.signals": "hold_signals",
+    "ssl_bench.registry.registry": "Registry",
+    "ssl_bench.registry.loading": "load_registry",
     "ssl_bench.bench": "Bench",
-    "ssl_bench.trained": "Trained load_trained",
+    "ssl_bench.use.trained": "Trained load_trained",
 }
 """Module to the names that it gives; what type checkers see above, and what is loaded."""
 __all__ = [

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssl_bench.attempts import RETRIES
-from ssl_bench.devices import precision_for
-from ssl_bench.display import PlainDisplay
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.files import place
 from ssl_bench.leaderboard.write import write_leaderboards
-from ssl_bench.loading import load_registry
-from ssl_bench.plan import Plan, Request, make_plan
-from ssl_bench.plugin_files import read_plugin_files
+from ssl_bench.machine.devices import precision_for
+from ssl_bench.machine.files import place
+from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.plan.settings import setting_text
 from ssl_bench.recipe import Execution, Tier
-from ssl_bench.results import ResultStore
-from ssl_bench.run import prepare_run, run_cells
-from ssl_bench.settings import setting_text
-from ssl_bench.start import start_of
+from ssl_bench.registry.files import read_plugin_files
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.run.attempts import RETRIES
+from ssl_bench.run.display import PlainDisplay
+from ssl_bench.run.loop import prepare_run, run_cells
+from ssl_bench.run.start import start_of
+from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from ssl_bench.trained import Trained
+    from ssl_bench.use.trained import Trained
 
 SECONDS = 60.0
 """Between two lines of progress: a notebook keeps them all."""
@@ -149,7 +149,7 @@ class Bench:
 
     def results(self, plan: Plan | None = None) -> "pd.DataFrame":
         """One row for each finished run, of a plan or of the folder; columns as `frame_of` has them."""
-        from ssl_bench.frame import frame_of
+        from ssl_bench.leaderboard.frame import frame_of
 
         if plan is None:
             return frame_of(self.store.records())
@@ -165,7 +165,7 @@ class Bench:
 
         import torch
 
-        from ssl_bench.trained import load_trained
+        from ssl_bench.use.trained import load_trained
 
         return load_trained(folder, self.registry, torch.device(device))
 
@@ -173,7 +173,7 @@ class Bench:
         """The picture of `ssl-bench show`: test images, labels, predictions and what the method sees."""
         folder = self.store.find(cell)
 
-        from ssl_bench.show import show_cell
+        from ssl_bench.use.show import show_cell
 
         return show_cell(folder, self.registry, count)
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ssl_bench.channels import RGB, Channels
 from ssl_bench.errors import DataError
+from ssl_bench.pixels.channels import RGB, Channels
 from ssl_bench.seeds import digest
 
 VOID = 255

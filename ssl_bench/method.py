@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.forwards import Forwards
-from ssl_bench.log import Log
-from ssl_bench.parts import Draws, Part
 from ssl_bench.recipe import OptimizerSettings
 from ssl_bench.task import Target, Task
+from ssl_bench.world.forwards import Forwards
+from ssl_bench.world.log import Log
+from ssl_bench.world.part import Draws, Part
 
 Losses = Mapping[str, Mapping[str, Tensor]]
 """Player to term to scalar loss; a player's loss is the sum of its terms."""
@@ -51,7 +51,7 @@ class Batch:
         return self.valid[self.labeled :]
 
     def split(self, count: int) -> list["Batch"]:
-        """It in `count` equal parts (`ssl_bench.parts`)."""
+        """It in `count` equal parts (`ssl_bench.world.part`)."""
         if count == 1:
             return [self]
         return [self._part(Part(number, count)) for number in range(count)]

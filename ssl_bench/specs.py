@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ssl_bench.backbone import Backbone
-    from ssl_bench.channels import Channels
     from ssl_bench.dataset import Dataset
     from ssl_bench.executor import Executor
     from ssl_bench.method import Method
+    from ssl_bench.pixels.channels import Channels
     from ssl_bench.task import Task
     from ssl_bench.tracker import Tracker
 

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ssl_bench.channels import RGB, Channels, in_type
 from ssl_bench.dataset import VOID
-from ssl_bench.distributed import mean_over_processes
 from ssl_bench.errors import UsageError
-from ssl_bench.parts import Draws
+from ssl_bench.pixels.channels import RGB, Channels, in_type
 from ssl_bench.recipe import Kind, Recipe
+from ssl_bench.world.part import Draws
+from ssl_bench.world.world import mean_over_processes
 
 Strength = Literal["none", "weak", "strong"]
 

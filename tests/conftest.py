@@ -51,10 +51,10 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture(scope="session")
 def small_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Folder of a cell of a task, trained for a few steps on the embedded data, once for all tests."""
-    from ssl_bench.loading import load_registry
-    from ssl_bench.plan import Request, make_plan
-    from ssl_bench.results import ResultStore
-    from ssl_bench.worker import run_cell
+    from ssl_bench.plan.plan import Request, make_plan
+    from ssl_bench.registry.loading import load_registry
+    from ssl_bench.store.results import ResultStore
+    from ssl_bench.worker.worker import run_cell
 
     registry, root = load_registry(), tmp_path_factory.mktemp("cells")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from ssl_bench.devices import find_devices
 from ssl_bench.errors import SslBenchError
 from ssl_bench.executor import Executor, Job, Outcome, Wanted
-from ssl_bench.worker import registry_for, run_cell
+from ssl_bench.machine.devices import find_devices
+from ssl_bench.worker.worker import registry_for, run_cell
 
 
 class InlineExecutor(Executor):

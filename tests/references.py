@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.cell import resolve_config
-from ssl_bench.loading import load_registry
 from ssl_bench.method import Batch, Method
-from ssl_bench.parts import Draws
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import resolve
 from ssl_bench.task import Strength, Target, Task
 from ssl_bench.testing import TOYS
 from ssl_bench.testing.toys import toy_spec
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.trainer import Trainer
+from ssl_bench.world.part import Draws
 
 LABELED, UNLABELED, HEIGHT, WIDTH, ITERATIONS, RATE = 2, 4, 11, 9, 9, 0.3
 RECIPE = Recipe(

@@ -15,8 +15,8 @@ from PIL import Image
 
 import ssl_bench
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.frame import COLUMNS
-from ssl_bench.plan import Request
+from ssl_bench.leaderboard.frame import COLUMNS
+from ssl_bench.plan.plan import Request
 
 TINY = {"night.iterations": 4, "night.crop": 32}
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks import passes, steps, train
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.loading import load_registry
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.task import Task
 from ssl_bench.testing.toys import ToyNetwork
 from ssl_bench_plugins.methods import flaw_detector

@@ -25,21 +25,21 @@ from test_unlabeled import make_pairs, plan
 from test_worker import Countdown
 from trees import save
 
-from ssl_bench.cell_parts import open_cell_data, require_same
 from ssl_bench.cli.run import save_when_ended
 from ssl_bench.errors import CellError, DataError, PluginError, without_places
-from ssl_bench.files import sweep
-from ssl_bench.heartbeat import Heartbeat, end_hung
 from ssl_bench.leaderboard import render
 from ssl_bench.leaderboard.write import write_leaderboards
-from ssl_bench.loading import load_registry
-from ssl_bench.lock import Owner, locked, process_start
-from ssl_bench.plugin_files import unpack
-from ssl_bench.process import Interrupted, _own_log, stop_on_signals
-from ssl_bench.provenance import method_code
-from ssl_bench.results import ResultStore, read_record
-from ssl_bench.streams import PlainText, drawing, visible
-from ssl_bench.worker import cell_in, run_cell
+from ssl_bench.machine.files import sweep
+from ssl_bench.machine.lock import Owner, locked, process_start
+from ssl_bench.machine.streams import PlainText, drawing, visible
+from ssl_bench.registry.files import unpack
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.heartbeat import Heartbeat, end_hung
+from ssl_bench.store.results import ResultStore, read_record
+from ssl_bench.worker.attempt import Interrupted, _own_log, stop_on_signals
+from ssl_bench.worker.build import open_cell_data, require_same
+from ssl_bench.worker.provenance import method_code
+from ssl_bench.worker.worker import cell_in, run_cell
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from ssl_bench.loading import load_registry
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import Role
 
 ROOT = Path(__file__).parent.parent

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.cell import resolve_config
-from ssl_bench.distributed import ALONE, World
-from ssl_bench.heap import keep_heap
-from ssl_bench.loading import load_registry
+from ssl_bench.machine.heap import keep_heap
 from ssl_bench.method import Batch, Method
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Forward, OptimizerSettings, Recipe
-from ssl_bench.registry import Registry
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target
 from ssl_bench.testing.toys import ToyNetwork
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.trainer import Trainer
+from ssl_bench.world.world import ALONE, World
 
 ROWS, SIDE, STEPS = 2, 40, 2
 TASKS = {"segmentation": ("zero", "one", "two"), "night": ()}

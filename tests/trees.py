@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ssl_bench.data.survey import survey
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
-from ssl_bench.survey import survey
 
 SIZE = (6, 8)
 

@@ -19,7 +19,7 @@ from ssl_bench.cli import main
 
 # What the workers use, imported once for all of them.
 for name in (
-    *("torch._dynamo", "torch._inductor.config", "ssl_bench.worker", "ssl_bench.cli.run"),
+    *("torch._dynamo", "torch._inductor.config", "ssl_bench.worker.worker", "ssl_bench.cli.run"),
     *("ssl_bench_tasks.night", "ssl_bench_tasks.layouts.pairs", "ssl_bench_plugins.backbones.unet_small"),
     *("ssl_bench_plugins.methods.supervised", "ssl_bench_plugins.methods.mean_teacher"),
     "ssl_bench_plugins.executors.local",

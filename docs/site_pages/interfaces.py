@@ -44,7 +44,7 @@ def interface(path: str, *only: str) -> str:
 
 def columns() -> str:
     """What the DataFrame of results holds."""
-    from ssl_bench.frame import COLUMNS
+    from ssl_bench.leaderboard.frame import COLUMNS
 
     rows = [[code(name), text] for name, text in COLUMNS.items()]
     return f"## Columns of results\n\n{table(['column', ''], rows)}\nand a column for each metric, by its name.\n"

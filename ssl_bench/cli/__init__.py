@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssl_bench.search_path import SafePath
+from ssl_bench.machine.search_path import SafePath
 
 TYPE_CHECKING = False  # As in `typing`, which is not imported before the path is safe.
 if TYPE_CHECKING:

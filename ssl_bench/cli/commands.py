@@ -8,10 +8,11 @@ from click.core import ParameterSource
 from ssl_bench import __version__
 from ssl_bench.cli.check import check
 from ssl_bench.cli.compare import compare
-from ssl_bench.cli.data import data
+from ssl_bench.cli.data.group import data
 from ssl_bench.cli.export import export
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
+from ssl_bench.cli.meant import MEANT
 from ssl_bench.cli.merge import collect, merge
 from ssl_bench.cli.new import new
 from ssl_bench.cli.plan import plan
@@ -22,7 +23,6 @@ from ssl_bench.cli.show import show
 from ssl_bench.cli.start import INTERRUPTED
 from ssl_bench.cli.status import status_
 from ssl_bench.cli.tune import tune
-from ssl_bench.cli.words import MEANT
 from ssl_bench.errors import SslBenchError
 
 

@@ -61,9 +61,9 @@ def compare(
     Cells must have finished with their weights at hand. Red boxes show where the methods differ most.
     """
     from ssl_bench.compare.choice import Finished, choose_cells
-    from ssl_bench.registry import pick
-    from ssl_bench.results import record_files
-    from ssl_bench.variants import pick_variants
+    from ssl_bench.plan.variants import pick_variants
+    from ssl_bench.registry.registry import pick
+    from ssl_bench.store.results import record_files
 
     registry = load_registry()
     variants = [] if methods == "all" else pick_variants(registry, methods)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.forecast import (
+from ssl_bench.forecast.prices import (
     Price,
     keep_errors,
     keep_prices,
@@ -18,10 +18,10 @@ from ssl_bench.forecast import (
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.cell import Cell
-    from ssl_bench.plan import Plan
-    from ssl_bench.registry import Registry
-    from ssl_bench.results import ResultStore
+    from ssl_bench.plan.cell import Cell
+    from ssl_bench.plan.plan import Plan
+    from ssl_bench.registry.registry import Registry
+    from ssl_bench.store.results import ResultStore
 
 MISSING = "-"
 
@@ -31,8 +31,8 @@ def estimate(
 ) -> None:
     """Time each shape of what is left of a plan, keep the prices in the results folder, and show them."""
     from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.timing import time_shapes
-    from ssl_bench.weights import check_weights
+    from ssl_bench.forecast.timing import time_shapes
+    from ssl_bench.plan.weights import check_weights
 
     left = [cell for cell in plan.cells if store.finished(cell) is None]
     shapes = {kind_of(cell): cell for cell in reversed(left)}

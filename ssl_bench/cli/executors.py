@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from ssl_bench.executor import Executor, Wanted
-    from ssl_bench.registry import Registry
+    from ssl_bench.registry.registry import Registry
     from ssl_bench.specs import ExecutorSpec
 
 GIVEN = f"{__name__}.given"
@@ -90,7 +90,7 @@ def choose_executor(
                 f"{option.opts[0]} is a setting of executor '{option.executor}', and this command's is '{name}'; "
                 f"add --executor {option.executor}, or leave it out"
             )
-    from ssl_bench.start import start_of
+    from ssl_bench.run.start import start_of
 
     return start_of(spec, values)
 

@@ -30,15 +30,15 @@ def export(cell: str, form: str, out: Path, runs: Path) -> None:
     activation are inside. It is compared with the cell on images of odd sizes, and left only where they agree to
     1e-4. `weights` is a safetensors file, with FILE.json beside it that says how to rebuild the network.
     """
-    from ssl_bench.results import ResultStore
+    from ssl_bench.store.results import ResultStore
 
     folder = ResultStore(runs).find(cell)
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: name a file in a folder that exists")
 
-    from ssl_bench.export import export as write
-    from ssl_bench.export import require_packages
-    from ssl_bench.trained import load_trained
+    from ssl_bench.use.export import export as write
+    from ssl_bench.use.export import require_packages
+    from ssl_bench.use.trained import load_trained
 
     require_packages(form)
     difference = write(load_trained(folder, load_registry()), form, out)

@@ -29,10 +29,10 @@ from ssl_bench.errors import UsageError, unknown
 @plugin_option
 def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, oracle: bool) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
-    from ssl_bench.cli.display import show_leaderboard
+    from ssl_bench.cli.shown import show_leaderboard
     from ssl_bench.leaderboard import FORMATS, check_one_table, render
     from ssl_bench.leaderboard.write import formats_to_write, write_tables
-    from ssl_bench.results import read_records
+    from ssl_bench.store.results import read_records
 
     asked = [name.strip() for name in formats.split(",")]
     if wrong := [name for name in asked if name not in FORMATS]:

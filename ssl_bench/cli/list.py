@@ -7,7 +7,7 @@ import click
 from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
 
 if TYPE_CHECKING:
-    from ssl_bench.registry import Registry
+    from ssl_bench.registry.registry import Registry
 
 KINDS = ("tasks", "datasets", "backbones", "methods", "executors", "trackers")
 PLUGINS = "plugins"

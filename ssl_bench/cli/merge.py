@@ -22,7 +22,7 @@ def merge(folders: tuple[Path, ...], to: Path) -> None:
     command that made it goes on with. Records of one cell that differ in more than cost and provenance are refused,
     and then nothing is written. `collect` does the same with records alone.
     """
-    from ssl_bench.merge import merge
+    from ssl_bench.store.merge import merge
 
     done = merge(folders, to)
     say_broken(done.broken)
@@ -44,7 +44,7 @@ def collect(folders: tuple[Path, ...], to: Path) -> None:
     As `merge`, with records alone: equal ones are kept once, and records of one cell that differ in more than cost and
     provenance are refused, and then nothing is written.
     """
-    from ssl_bench.merge import collect
+    from ssl_bench.store.merge import collect
 
     done = collect(folders, to)
     say_broken(done.broken)

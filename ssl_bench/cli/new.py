@@ -29,7 +29,7 @@ def new(kind: str, name: str, task: str | None, into: Path) -> None:
     does is yours to replace. Nothing that exists is overwritten.
     """
     from ssl_bench.errors import UsageError
-    from ssl_bench.scaffold import PLUGIN_KINDS, Package, write_package
+    from ssl_bench.registry.scaffold import PLUGIN_KINDS, Package, write_package
 
     chosen = next((known for known in PLUGIN_KINDS if known == kind), None)
     if chosen is None:

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.cli.suite import load_suite, of_these_tasks
 from ssl_bench.cli.values import Place, Seconds, seeds_of
-from ssl_bench.devices import check_devices
+from ssl_bench.machine.devices import check_devices
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -218,8 +218,8 @@ execution_options = together(
 
 def request_from(options: dict[str, Any]) -> Any:
     """The `Request` that the options of `plan_options` make."""
-    from ssl_bench.devices import precision_for
-    from ssl_bench.plan import Request
+    from ssl_bench.machine.devices import precision_for
+    from ssl_bench.plan.plan import Request
     from ssl_bench.recipe import Execution
 
     options = {**options, **of_these_tasks(options)}

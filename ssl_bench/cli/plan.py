@@ -24,11 +24,11 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
 
     SUITE is a TOML file with the same options as keys.
     """
-    from ssl_bench.cli.display import show_plan
-    from ssl_bench.display import terminal_display
-    from ssl_bench.plan import make_plan
-    from ssl_bench.results import ResultStore
-    from ssl_bench.run import check_data
+    from ssl_bench.cli.shown import show_plan
+    from ssl_bench.plan.plan import make_plan
+    from ssl_bench.run.display import terminal_display
+    from ssl_bench.run.loop import check_data
+    from ssl_bench.store.results import ResultStore
 
     registry = load_registry()
     warn_of_failures(registry)
@@ -38,7 +38,7 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
         check_data(made, made.cells, display)
     if estimate:
         from ssl_bench.cli.estimate import estimate as price
-        from ssl_bench.devices import count_slots, find_devices
+        from ssl_bench.machine.devices import count_slots, find_devices
 
         devices = find_devices(options["devices"])
         price(registry, made, store, devices, count_slots(devices, options["threads"], options["jobs"]))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssl_bench.cli.values import Place
-from ssl_bench.files import place
+from ssl_bench.machine.files import place
 
 if TYPE_CHECKING:
-    from ssl_bench.registry import Registry
+    from ssl_bench.registry.registry import Registry
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-FILES, REGISTRY = "ssl_bench.plugin_files", "ssl_bench.registry"
+FILES, REGISTRY = "ssl_bench.registry.files", "ssl_bench.registry.registry"
 
 
 def _remember(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
@@ -42,8 +42,8 @@ def foresee_files(context: click.Context, arguments: Sequence[str]) -> None:
 
 def load_registry() -> "Registry":
     """The registry of what is installed and of the files that the command names."""
-    from ssl_bench.loading import load_registry
-    from ssl_bench.plugin_files import read_plugin_files
+    from ssl_bench.registry.files import read_plugin_files
+    from ssl_bench.registry.loading import load_registry
 
     meta = click.get_current_context().meta
     meta[REGISTRY] = registry = load_registry(files=read_plugin_files(meta.get(FILES, ())))

@@ -26,18 +26,18 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     be written, is named at the end, and the others are predicted.
     """
     from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.devices import find_devices
-    from ssl_bench.files import require_writable
-    from ssl_bench.predict import ending_of, find_jobs, is_done, write_legend, write_prediction
-    from ssl_bench.results import ResultStore
+    from ssl_bench.machine.devices import find_devices
+    from ssl_bench.machine.files import require_writable
+    from ssl_bench.store.results import ResultStore
+    from ssl_bench.use.predict import ending_of, find_jobs, is_done, write_legend, write_prediction
 
     folder = ResultStore(runs).find(cell)
     jobs = find_jobs(images, out)
 
     import torch
 
-    from ssl_bench.heap import keep_heap
-    from ssl_bench.trained import load_trained
+    from ssl_bench.machine.heap import keep_heap
+    from ssl_bench.use.trained import load_trained
 
     keep_heap()
     trained = load_trained(folder, load_registry(), torch.device(find_devices("auto")[0]))

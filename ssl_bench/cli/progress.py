@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from ssl_bench.streams import PLAIN_SECONDS, can_draw, drawing, visible
+from ssl_bench.machine.streams import PLAIN_SECONDS, can_draw, drawing, visible
 
 
 @contextmanager

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.compare.choice import Finished
-    from ssl_bench.files import sweep, write_text
+    from ssl_bench.machine.files import sweep, write_text
     from ssl_bench.report import make_report
-    from ssl_bench.results import record_files
+    from ssl_bench.store.results import record_files
 
     page = to or folder / "report.html"
     broken: list[str] = []

@@ -15,9 +15,9 @@ from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome
-    from ssl_bench.plan import Plan
-    from ssl_bench.registry import Registry
-    from ssl_bench.results import ResultStore
+    from ssl_bench.plan.plan import Plan
+    from ssl_bench.registry.registry import Registry
+    from ssl_bench.store.results import ResultStore
 
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
@@ -31,10 +31,10 @@ def run(suite: Path | None, **options: Any) -> None:
     SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """
-    from ssl_bench.cli.display import show_leaderboard
+    from ssl_bench.cli.shown import show_leaderboard
     from ssl_bench.leaderboard.write import write_leaderboards
-    from ssl_bench.plan import make_plan
-    from ssl_bench.results import ResultStore
+    from ssl_bench.plan.plan import make_plan
+    from ssl_bench.store.results import ResultStore
 
     registry = open_registry(options)
     plan = make_plan(registry, request_from(options))
@@ -65,10 +65,10 @@ def execute(
 
     Raises UsageError and DataError before any compute, and KeyboardInterrupt when the running cells have saved.
     """
-    from ssl_bench.cli.display import show_plan
     from ssl_bench.cli.estimate import show_error
-    from ssl_bench.display import terminal_display
-    from ssl_bench.run import prepare_run, run_cells
+    from ssl_bench.cli.shown import show_plan
+    from ssl_bench.run.display import terminal_display
+    from ssl_bench.run.loop import prepare_run, run_cells
 
     save_when_ended()
     start = choose_executor(click.get_current_context(), registry, options["executor"])
@@ -104,7 +104,7 @@ def save_when_ended() -> None:
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
     """A line for each cell that did not finish, and exit status 1 where there is any."""
-    from ssl_bench.display import log_at
+    from ssl_bench.run.display import log_at
 
     for outcome in failed:
         log = log_at(store.cells / outcome.cell / "log.txt")

@@ -23,11 +23,11 @@ def show(cell: str, runs: Path, out: Path | None, count: int) -> None:
 
     CELL is the id of a finished cell, the beginning of one, or its folder.
     """
-    from ssl_bench.results import ResultStore
+    from ssl_bench.store.results import ResultStore
 
     folder = ResultStore(runs).find(cell)
 
-    from ssl_bench.show import show_cell
+    from ssl_bench.use.show import show_cell
 
     path = out or folder / "show.png"
     sheet = show_cell(folder, load_registry(), count)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-from ssl_bench.streams import steady_streams
+from ssl_bench.machine.streams import steady_streams
 
 INTERRUPTED = "interrupted; the same command goes on from here"
 

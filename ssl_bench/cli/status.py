@@ -9,7 +9,7 @@ from ssl_bench.cli.values import Place
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.status import CellStatus
+    from ssl_bench.store.status import CellStatus
 
 
 @click.command(name="status", short_help="Show what runs where, what has finished, and what failed.")
@@ -20,7 +20,7 @@ def status_(folder: Path) -> None:
     Of a cell that runs: host, process, device, step, speed, time left and last sign of life. Of one that failed: the
     reason. Of one that was interrupted: the step that it was last seen at.
     """
-    from ssl_bench.status import read_status
+    from ssl_bench.store.status import read_status
 
     found = read_status(folder)
     names = {

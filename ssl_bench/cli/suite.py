@@ -9,10 +9,10 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.plugins import REGISTRY
 from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.files import MOST_JSON, existing, read_regular
+from ssl_bench.machine.files import MOST_JSON, existing, read_regular
 
 if TYPE_CHECKING:
-    from ssl_bench.registry import Registry
+    from ssl_bench.registry.registry import Registry
 
 REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
 LISTS = ("tasks", "methods", "backbones", "seeds", "split_seeds", "trackers")
@@ -71,7 +71,7 @@ def of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
 
 def _task_of(entry: str, registry: "Registry") -> str:
     """The task of a `TASK=VALUE`, by its name."""
-    from ssl_bench.registry import called
+    from ssl_bench.registry.registry import called
 
     name = entry.partition("=")[0]
     spec = called(name, registry.sorted("tasks"))
@@ -81,8 +81,8 @@ def _task_of(entry: str, registry: "Registry") -> str:
 def _option_value(key: str, value: Any) -> Any:
     if key in REPEATABLE:
         if isinstance(value, dict):
+            from ssl_bench.plan.settings import setting_text
             from ssl_bench.recipe import flat
-            from ssl_bench.settings import setting_text
 
             return [f"{name}={setting_text(item)}" for name, item in flat(value).items()]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]

@@ -14,16 +14,16 @@ from ssl_bench.cli.options import execution_options, plan_options, request_from
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
-from ssl_bench.files import existing, place, require_writable
+from ssl_bench.machine.files import existing, place, require_writable
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.executor import Outcome as Ending
-    from ssl_bench.plan import Plan, Request
-    from ssl_bench.registry import Registry
-    from ssl_bench.results import ResultStore
+    from ssl_bench.plan.plan import Plan, Request
+    from ssl_bench.registry.registry import Registry
     from ssl_bench.search.grid import Search
     from ssl_bench.search.trials import Outcome
+    from ssl_bench.store.results import ResultStore
 
 OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "out", "resume")
 """Options that a suite of winners has in another form, or no use for."""
@@ -63,11 +63,11 @@ def tune(
     """
     from ssl_bench.cli.run import complain, execute, open_registry
     from ssl_bench.leaderboard.write import write_tables
-    from ssl_bench.plan import make_plan
-    from ssl_bench.results import ResultStore
+    from ssl_bench.plan.plan import make_plan
     from ssl_bench.search.report import about, search_files, search_text
     from ssl_bench.search.suite import winner_suite
     from ssl_bench.search.trials import gather
+    from ssl_bench.store.results import ResultStore
 
     registry = open_registry(options)
     of_suite = click.get_current_context().get_parameter_source("grid") is ParameterSource.DEFAULT_MAP
@@ -130,10 +130,10 @@ def make_request(
 
     UsageError as `make_searches`.
     """
-    from ssl_bench.registry import pick
+    from ssl_bench.data.splits import read_share
+    from ssl_bench.plan.variants import pick_variants
+    from ssl_bench.registry.registry import pick
     from ssl_bench.search.grid import make_searches
-    from ssl_bench.splits import read_share
-    from ssl_bench.variants import pick_variants
 
     read_share(request.held_out)
     tasks = pick(registry, "tasks", request.tasks, registry.task)
@@ -178,7 +178,7 @@ def require_one_setting(plan: "Plan", searches: "Mapping[str, Search]") -> None:
 
 def diverged(store: "ResultStore", cell: str) -> bool:
     """Whether a cell came to an early end because a loss or a prediction was not finite."""
-    from ssl_bench.files import read_json
+    from ssl_bench.machine.files import read_json
 
     return bool((read_json(store.cells / cell / "failure.json") or {}).get("diverged"))
 
@@ -215,7 +215,7 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _absolute(entry: str, wanted: Callable[[Path], bool]) -> str:
     """`[TASK=]PATH` with the path from the root, where there is such a file or folder; else as it is."""
-    from ssl_bench.splits import is_number
+    from ssl_bench.data.splits import is_number
 
     name, equals, value = ("", "", entry) if existing(entry) else entry.partition("=")
     path = existing(value)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ssl_bench.errors import UsageError
-from ssl_bench.files import place
+from ssl_bench.machine.files import place
 
 LONGEST = 1e9
 """Seconds that an option takes, at most: some thirty years."""

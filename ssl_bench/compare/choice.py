@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ssl_bench.data.splits import ranked
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard.columns import Column, differing, make_columns
-from ssl_bench.leaderboard.entries import read_entries
-from ssl_bench.leaderboard.entry import Entry
-from ssl_bench.leaderboard.fields import finite
-from ssl_bench.leaderboard.grouping import Table
-from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.rows import make_rows
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.columns import Column, differing, make_columns
+from ssl_bench.leaderboard.reading.entries import read_entries
+from ssl_bench.leaderboard.reading.entry import Entry
+from ssl_bench.leaderboard.reading.fields import finite
+from ssl_bench.leaderboard.reading.grouping import Table
+from ssl_bench.leaderboard.reading.rows import make_rows
+from ssl_bench.plan.settings import configs_for
+from ssl_bench.plan.variants import Variant
 from ssl_bench.recipe import TIERS, Tier
-from ssl_bench.results import Record
-from ssl_bench.settings import configs_for
 from ssl_bench.specs import TaskSpec
-from ssl_bench.splits import ranked
-from ssl_bench.variants import Variant
+from ssl_bench.store.results import Record
 
 Choice = Literal["random", "gain"]
 
@@ -54,7 +54,7 @@ class Finished:
     """The records of some folders, and which of them have their weights beside them."""
 
     def __init__(self, files: Iterable[tuple[Path, Record]]) -> None:
-        """`files`: as `ssl_bench.results.record_files` gives them."""
+        """`files`: as `ssl_bench.store.results.record_files` gives them."""
         files = list(files)
         self.entries = read_entries(record for _, record in files)[0]
         self.folders: dict[str, Path] = {}

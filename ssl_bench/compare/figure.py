@@ -10,8 +10,8 @@ from ssl_bench.compare.choice import Choice, Comparison, metric_name, rule_text
 from ssl_bench.compare.outputs import Outputs, Row
 from ssl_bench.compare.regions import Box
 from ssl_bench.dataset import VOID
-from ssl_bench.leaderboard.fields import MISSING
-from ssl_bench.leaderboard.markdown import plain
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.fields import MISSING
 
 WIDTH = 216
 """Of a column, px."""

@@ -10,8 +10,8 @@ from ssl_bench.compare.choice import Comparison, Finished, metric_name
 from ssl_bench.compare.figure import caption_of, class_colours
 from ssl_bench.compare.outputs import Outputs, make_outputs
 from ssl_bench.errors import SslBenchError
-from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.registry import Registry
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.registry.registry import Registry
 from ssl_bench.report.gallery import Gallery, Panel, Picture
 
 BUDGET = 8 * 2**20

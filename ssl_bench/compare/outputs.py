@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssl_bench.cell_parts import open_cell_data, require_same
-from ssl_bench.channels import eight_bit
 from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_scores
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.dataset import VOID, Dataset
-from ssl_bench.registry import Registry
+from ssl_bench.pixels.channels import eight_bit
+from ssl_bench.registry.registry import Registry
 from ssl_bench.task import Task
-from ssl_bench.trained import load_trained
+from ssl_bench.use.trained import load_trained
+from ssl_bench.worker.build import open_cell_data, require_same
 
 
 @dataclass(frozen=True)

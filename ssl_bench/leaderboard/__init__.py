@@ -1,7 +1,7 @@
 """Records to tables: pure functions, byte for byte the same whatever the order the records come in."""
 
-from ssl_bench.leaderboard.documents import DOCUMENTS, hyperparameter_table, main_table
-from ssl_bench.leaderboard.formats import FORMATS, Format, check_one_table, render
+from ssl_bench.leaderboard.documents.main import DOCUMENTS, hyperparameter_table, main_table
+from ssl_bench.leaderboard.files import FORMATS, Format, check_one_table, render
 from ssl_bench.leaderboard.terminal import terminal
 
 __all__ = [

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ssl_bench.leaderboard.fields import MISSING
+from ssl_bench.leaderboard.reading.fields import MISSING
 
 Style = Literal["text", "code", "formula", "symbol", "figure", "strong", "faint", "cite"]
 """`text` may hold anything and is escaped; `formula` is LaTeX, and so is `symbol`, which stands within a name and is

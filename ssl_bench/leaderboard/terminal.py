@@ -3,16 +3,16 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from ssl_bench.leaderboard.board import Section, read_board
-from ssl_bench.leaderboard.columns import runs_text
-from ssl_bench.leaderboard.fields import MISSING
-from ssl_bench.leaderboard.grouping import Table
-from ssl_bench.leaderboard.markdown import plain
+from ssl_bench.leaderboard.documents.verdicts import verdicts
+from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.model import plain_text
-from ssl_bench.leaderboard.rows import column_titles
-from ssl_bench.leaderboard.scores import Score
-from ssl_bench.leaderboard.verdicts import verdicts
-from ssl_bench.results import Record
+from ssl_bench.leaderboard.reading.board import Section, read_board
+from ssl_bench.leaderboard.reading.columns import runs_text
+from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.leaderboard.reading.grouping import Table
+from ssl_bench.leaderboard.reading.rows import column_titles
+from ssl_bench.leaderboard.reading.scores import Score
+from ssl_bench.store.results import Record
 
 WIDTH = 100
 """Characters of a line."""

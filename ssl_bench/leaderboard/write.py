@@ -8,13 +8,13 @@ from typing import Any
 
 from ssl_bench import __version__
 from ssl_bench.errors import UsageError
-from ssl_bench.files import read_json, read_regular, sweep, write_json, write_text
-from ssl_bench.leaderboard.documents import DOCUMENTS
-from ssl_bench.leaderboard.formats import FORMATS, Format, render
-from ssl_bench.plan import Plan
-from ssl_bench.registry import Registry
-from ssl_bench.results import ResultStore
+from ssl_bench.leaderboard.documents.main import DOCUMENTS
+from ssl_bench.leaderboard.files import FORMATS, Format, render
+from ssl_bench.machine.files import read_json, read_regular, sweep, write_json, write_text
+from ssl_bench.plan.plan import Plan
+from ssl_bench.registry.registry import Registry
 from ssl_bench.seeds import digest
+from ssl_bench.store.results import ResultStore
 
 MADE_FROM = ".made-from.json"
 """In the folder of tables: hashes of what they were made from, and of the tables."""

@@ -4,14 +4,14 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ssl_bench.leaderboard.board import Board, Section
-from ssl_bench.leaderboard.cost import duration
-from ssl_bench.leaderboard.efficiency import make_series
-from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.rows import Row, column_titles
-from ssl_bench.leaderboard.scores import by_run
-from ssl_bench.leaderboard.tables import mean_of
-from ssl_bench.report.svg import FRONT, Series, chart, linear, logarithmic, number
+from ssl_bench.figures.svg import FRONT, Series, chart, linear, logarithmic, number
+from ssl_bench.leaderboard.documents.cost import duration
+from ssl_bench.leaderboard.documents.efficiency import make_series
+from ssl_bench.leaderboard.documents.tables import mean_of
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.board import Board, Section
+from ssl_bench.leaderboard.reading.rows import Row, column_titles
+from ssl_bench.leaderboard.reading.scores import by_run
 
 MOST_LINES = 16
 """In one chart; a reader could not follow more."""

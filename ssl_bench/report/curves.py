@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ssl_bench.leaderboard.board import Section
-from ssl_bench.leaderboard.entry import Entry
-from ssl_bench.leaderboard.fields import finite
-from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.leaderboard.rows import column_titles
+from ssl_bench.figures.svg import STYLES, Series, chart, linear, logarithmic, number
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.board import Section
+from ssl_bench.leaderboard.reading.entry import Entry
+from ssl_bench.leaderboard.reading.fields import finite
+from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.report.charts import MOST_LINES, Chart, row_name
-from ssl_bench.report.svg import STYLES, Series, chart, linear, logarithmic, number
 
 
 def curve_charts(section: Section, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from ssl_bench.leaderboard.board import Board, read_board
-from ssl_bench.leaderboard.documents import MOST_SHOWN, make_documents
-from ssl_bench.leaderboard.entries import entry_of, of_search
-from ssl_bench.leaderboard.html import block_html
-from ssl_bench.leaderboard.markdown import plain
+from ssl_bench.figures.svg import swatch
+from ssl_bench.leaderboard.documents.main import MOST_SHOWN, make_documents
+from ssl_bench.leaderboard.documents.tables import REFERENCES
+from ssl_bench.leaderboard.documents.verdicts import verdicts
+from ssl_bench.leaderboard.formats.html import block_html
+from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.model import Document, Grid, Heading
-from ssl_bench.leaderboard.tables import REFERENCES
-from ssl_bench.leaderboard.verdicts import verdicts
+from ssl_bench.leaderboard.reading.board import Board, read_board
+from ssl_bench.leaderboard.reading.entries import entry_of, of_search
 from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, styles_of
 from ssl_bench.report.curves import curve_charts
 from ssl_bench.report.gallery import Gallery
 from ssl_bench.report.runs import runs_json
-from ssl_bench.report.svg import swatch
-from ssl_bench.results import Record
 from ssl_bench.specs import ClaimSpec
+from ssl_bench.store.results import Record
 
 MOST_TABLES = 40
 """Tables of the leaderboard with charts of their own, so that a page of ten thousand settings can be opened."""

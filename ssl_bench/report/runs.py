@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ssl_bench.leaderboard.entry import Entry
-from ssl_bench.leaderboard.fields import MISSING
-from ssl_bench.leaderboard.markdown import plain
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.entry import Entry
+from ssl_bench.leaderboard.reading.fields import MISSING
 
 _TEXTS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("Task", lambda entry: entry.task_title),

@@ -8,10 +8,10 @@ from itertools import product
 from typing import Any
 
 from ssl_bench.errors import UsageError, not_taking_part, unknown
-from ssl_bench.registry import Registry
-from ssl_bench.settings import Point, field_names, read_value
+from ssl_bench.plan.settings import Point, field_names, read_value
+from ssl_bench.plan.variants import Variant, methods_of
+from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import RATE, MethodSpec
-from ssl_bench.variants import Variant, methods_of
 
 Grid = Mapping[str, Sequence[Any]]
 """Field of a method's config to the values that are tried."""

@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Sequence
 from itertools import product
 
-from ssl_bench.leaderboard.fields import finite
-from ssl_bench.leaderboard.markdown import plain
-from ssl_bench.report.svg import HEIGHT, WIDTH, Series, chart, linear, logarithmic, number
+from ssl_bench.figures.svg import HEIGHT, WIDTH, Series, chart, linear, logarithmic, number
+from ssl_bench.leaderboard.formats.markdown import plain
+from ssl_bench.leaderboard.reading.fields import finite
 from ssl_bench.search.grid import Grid
 from ssl_bench.search.trials import Outcome, Trial
 

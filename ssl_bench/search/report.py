@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.markdown import escape, plain, render_markdown
+from ssl_bench.leaderboard.formats.markdown import escape, plain, render_markdown
 from ssl_bench.leaderboard.model import Cell, Document, Grid, Heading, Span, Style, cell, paragraph
-from ssl_bench.leaderboard.rows import setting_text
+from ssl_bench.leaderboard.reading.rows import setting_text
 from ssl_bench.search.picture import picture
 from ssl_bench.search.trials import RULE, Outcome, Trial
 

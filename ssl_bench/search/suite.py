@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench.files import toml
+from ssl_bench.machine.files import toml
+from ssl_bench.plan.settings import read_value
 from ssl_bench.search.trials import RULE, Outcome
-from ssl_bench.settings import read_value
 
 
 def winner_suite(

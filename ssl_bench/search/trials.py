@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ssl_bench.cell import Cell
-from ssl_bench.leaderboard.scores import shown
-from ssl_bench.results import Record
+from ssl_bench.leaderboard.reading.scores import shown
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.settings import Point, in_words
 from ssl_bench.search.grid import Grid, Search
-from ssl_bench.settings import Point, in_words
 from ssl_bench.specs import Metric
+from ssl_bench.store.results import Record
 
 RULE = "the best mean as it is shown; of equal ones, the first."
 

@@ -7,10 +7,10 @@ from types import ModuleType
 from typing import Any, cast
 
 from ssl_bench.errors import UsageError, suggestion
-from ssl_bench.loading import load_registry, normal_name
-from ssl_bench.plugin_files import read_plugin_files
 from ssl_bench.recipe import Kind
-from ssl_bench.registry import Registry
+from ssl_bench.registry.files import read_plugin_files
+from ssl_bench.registry.loading import load_registry, normal_name
+from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import (
     BackboneSpec,
     DatasetSpec,

@@ -9,16 +9,16 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ssl_bench.cell import resolve_config
 from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import TIERS, Kind
 from ssl_bench.specs import MethodConfig, MethodSpec
 from ssl_bench.task import Target
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import LABELED, STEPS, ToyStream, build_toy, toy_spec, train_toy
 from ssl_bench.testing.trial import SHORT, Trial
-from ssl_bench.trainer import check_players
+from ssl_bench.train.trainer import check_players
 
 
 def _settings_can_be_written(trial: Trial) -> str | None:

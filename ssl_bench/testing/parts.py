@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.cell import Cell
+from ssl_bench.data.splits import LabelSplit
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError, UsageError, first_line
 from ssl_bench.executor import Executor, Wanted
-from ssl_bench.registry import Registry
+from ssl_bench.plan.cell import Cell
+from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, TrackerSpec, make_task, resolve
-from ssl_bench.splits import LabelSplit
 from ssl_bench.testing.findings import Check
 from ssl_bench.tracker import Tracker
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ssl_bench.parts import Draws, Part
+from ssl_bench.data.splits import is_number
+from ssl_bench.significance.images import image_scores
 from ssl_bench.specs import TaskSpec, make_task
-from ssl_bench.splits import is_number
-from ssl_bench.statistics.images import image_scores
 from ssl_bench.task import Scores, Target
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import HEIGHT, WIDTH
+from ssl_bench.world.part import Draws, Part
 
 
 def task_checks(spec: TaskSpec) -> Iterator[Check]:

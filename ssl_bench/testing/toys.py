@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.cell import resolve_config
 from ssl_bench.method import Batch, Method
-from ssl_bench.parts import Draws
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
 from ssl_bench.specs import MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
 from ssl_bench.toolbox.transfer import on_device
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.trainer import Trainer
+from ssl_bench.world.part import Draws
 
 STEPS, LABELED, UNLABELED = 8, 2, 4
 HEIGHT, WIDTH = 40, 72

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Method, Progress
-from ssl_bench.parts import Draws
 from ssl_bench.recipe import Kind
 from ssl_bench.specs import MethodSpec
 from ssl_bench.testing.toys import RECIPE, STEPS, ToyStream, build_toy, toy_trainer, train_toy
-from ssl_bench.trainer import Trainer
+from ssl_bench.train.trainer import Trainer
+from ssl_bench.world.part import Draws
 
 SHORT = 3
 """Steps after which a draw from the wrong generator, or a term that is not finite, has shown."""

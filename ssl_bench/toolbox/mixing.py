@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ssl_bench.errors import PluginError
-from ssl_bench.parts import Draws
 from ssl_bench.toolbox.transfer import on_device
+from ssl_bench.world.part import Draws
 
 BoxLaw = Literal["half", "toggle", "aspect"]
 """Which boxes are pasted; `draw_boxes` says by whose law."""

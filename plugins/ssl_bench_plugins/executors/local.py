@@ -100,7 +100,7 @@ class LocalExecutor(Executor):
         except (EOFError, ConnectionError) as error:
             raise CellError(
                 "the server that cells are forked from ended at its start; "
-                f"`{sys.executable} -c 'import ssl_bench.worker'` may say why"
+                f"`{sys.executable} -c 'import ssl_bench.worker.worker'` may say why"
             ) from error
         finally:
             sys.path = path

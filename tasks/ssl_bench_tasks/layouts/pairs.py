@@ -34,7 +34,7 @@ class _Pairs(FolderDataset):
     """Images of `input/` without a target, and all of `unlabeled/`, are unlabelled.
 
     The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
-    `ssl_bench.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also
+    `ssl_bench.data.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also
     `target/a_mask` (or another of `SUFFIXES`): the first of these that is there, in this order.
 
     Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a

@@ -1,0 +1,1 @@
+"""`ssl-bench data ...`: one small module per command."""

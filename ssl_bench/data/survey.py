@@ -1,0 +1,263 @@
+"""Everything there is to know of a data set without a network: every file read, counted and compared."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ssl_bench.data.copies import Print, find_pairs
+from ssl_bench.data.pictures import MEND
+from ssl_bench.data.reader import THREADS
+from ssl_bench.dataset import VOID, Dataset
+from ssl_bench.errors import DataError
+from ssl_bench.recipe import Kind
+
+SHOWN, MOST = 5, 20
+"""Images and classes that one note names."""
+Prints = Sequence[tuple[str, Print]]
+"""Ids, and what tells their images again."""
+
+
+@dataclass
+class Values:
+    """Range and mean of the numbers in files."""
+
+    low: float = np.inf
+    high: float = -np.inf
+    total: float = 0.0
+    count: int = 0
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Values":
+        """Those of an array."""
+        return cls(float(array.min()), float(array.max()), float(array.sum(dtype=np.float64)), array.size)
+
+    def add(self, other: "Values") -> None:
+        """Take others in."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.total += other.total
+        self.count += other.count
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}, mean {self.total / max(1, self.count):.4g}"
+
+
+@dataclass
+class Survey:
+    """What was found. `errors` make a data set unfit; `notes` are for its owner to judge."""
+
+    faults: list[str] = field(default_factory=list)
+    """Errors of files, and of what the targets hold together."""
+    copies: list[str] = field(default_factory=list)
+    """Errors of images that are in training and test."""
+    notes: list[str] = field(default_factory=list)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """(width, height) of images."""
+    images: Values = field(default_factory=Values)
+    targets: dict[str, Values] = field(default_factory=dict)
+    """By dtype; none for class ids."""
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(VOID + 1, np.int64))
+    """Of each class id, void last, over all targets."""
+    holders: np.ndarray = field(default_factory=lambda: np.zeros(VOID + 1, np.int64))
+    """Targets that hold each class id."""
+    duplicates: int = 0
+    """Groups of equal images within training or test, and images in both."""
+    labeled: int = 0
+    """Targets read."""
+
+    @property
+    def errors(self) -> list[str]:
+        """All of them."""
+        return [*self.faults, *self.copies]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of one image."""
+
+    name: str
+    fault: str = ""
+    print: Print | None = None
+    size: tuple[int, int] = (0, 0)
+    values: Values = field(default_factory=Values)
+    depth: str = ""
+    target: Values | np.ndarray | None = None
+    """Pixels of each class id, or the values of a picture; None where there is no target."""
+
+
+def survey(
+    dataset: Dataset,
+    kind: Kind,
+    targets: Collection[str] | None = None,
+    report: Callable[[], None] = lambda: None,
+) -> Survey:
+    """Read every image, and the `targets` named or all, going on after faults. `report` is called once per file.
+
+    Images made in memory are passed over.
+    """
+    with contextlib.suppress(DataError):  # It is said of each image.
+        _ = dataset.channels
+    found = Survey(notes=list(dataset.notes))
+    train, unlabeled, test = (
+        [name for name in names if dataset.place(name) is not None]
+        for names in (dataset.train, dataset.unlabeled, dataset.test)
+    )
+    wanted = frozenset((*train, *test) if targets is None else targets)
+    if kind == "classification":
+        with contextlib.suppress(DataError):  # It is said below, after the files' own faults.
+            _ = dataset.classes
+
+    def read(name: str) -> _Seen:
+        return _see(dataset, name, kind, report, with_target=name in wanted)
+
+    seen: dict[str, _Seen] = {}
+    with ThreadPoolExecutor(THREADS) as pool:
+        for one in pool.map(read, (*train, *unlabeled, *test)):
+            seen[one.name] = one
+            _add(found, one)
+    _judge(found, dataset, kind)
+    prints = [
+        [(name, known) for name in names if (known := seen[name].print)] for names in (train, unlabeled, test)
+    ]
+    _compare(found, dataset, *prints)
+    return found
+
+
+def files_of(dataset: Dataset, targets: Collection[str] | None = None) -> int:
+    """How many files `survey` reads, trimaps aside."""
+    named = len(dataset.train) + len(dataset.test) if targets is None else len(targets)
+    return len(dataset.train) + len(dataset.unlabeled) + len(dataset.test) + named
+
+
+def _see(dataset: Dataset, name: str, kind: Kind, report: Callable[[], None], *, with_target: bool) -> _Seen:
+    try:
+        image = dataset.image(name)
+        target = dataset.target(name) if with_target else None
+        count = dataset.check_image(name, with_target=with_target)
+    except DataError as error:
+        return _Seen(name, fault=str(error))
+    for _ in range(count):
+        report()
+    counted: Values | np.ndarray | None = None
+    if target is not None:
+        is_ids = kind == "classification"
+        counted = np.bincount(target.ravel(), minlength=VOID + 1) if is_ids else Values.of(target)
+    size = (image.shape[1], image.shape[0])
+    depth = "" if target is None else str(target.dtype)
+    channels = dataset.channels
+    numbers = image if channels.are_rgb else channels.stored(image)
+    return _Seen(name, "", Print.of(image), size, Values.of(numbers), depth, counted)
+
+
+def _add(found: Survey, one: _Seen) -> None:
+    if one.fault:
+        found.faults += [] if one.fault in found.faults else [one.fault]
+        return
+    found.sizes[one.size] += 1
+    found.images.add(one.values)
+    if isinstance(one.target, Values):
+        found.targets.setdefault(one.depth, Values()).add(one.target)
+    elif one.target is not None:
+        found.pixels += one.target
+        found.holders += one.target > 0
+    found.labeled += one.target is not None
+
+
+def _compare(found: Survey, dataset: Dataset, train: Prints, unlabeled: Prints, test: Prints) -> None:
+    """Copies: an error across training and test, a note within either; what is only near is a note."""
+    near: list[str] = []
+    for what, others in (("training", train), ("unlabelled", unlabeled)):
+        for pair in find_pairs([one for _, one in test], [one for _, one in others]):
+            name, twin = test[pair.first][0], others[pair.second][0]
+            if not pair.copy:
+                near.append(f"'{name}' and '{twin}'")
+                continue
+            found.duplicates += 1
+            how = "pixel for pixel" if pair.exact else "but for encoding, size or noise"
+            places = dataset.place(name), dataset.place(twin)
+            found.copies.append(
+                f"test image '{name}' is the training image '{twin}', {how}: {places[0]}, {places[1]}; take one of "
+                "them out"
+                if what == "training"
+                else f"{places[1]} is the test image {places[0]}, {how}, which no method may train on; take it out of "
+                "the unlabelled images"
+            )
+    if near:
+        some = ", ".join(near[:SHOWN]) + (", ..." if len(near) > SHOWN else "")
+        found.notes.append(
+            f"{len(near)} pairs of a test and a training image look nearly the same; see that none shows one scene: "
+            + some
+        )
+    for role, group in (("training", [*train, *unlabeled]), ("test", test)):
+        alike: dict[bytes, list[str]] = {}
+        for name, one in group:
+            alike.setdefault(one.content, []).append(name)
+        for names in alike.values():
+            if len(names) > 1:
+                found.duplicates += 1
+                shown = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (
+                    ", ..." if len(names) > SHOWN else ""
+                )
+                found.notes.append(f"{len(names)} {role} images are the same, pixel for pixel: {shown}")
+    pairs = find_pairs([one for _, one in train], [one for _, one in unlabeled])
+    again = [
+        (train[pair.first][0], unlabeled[pair.second][0]) for pair in pairs if pair.copy and not pair.exact
+    ]
+    if again:
+        found.duplicates += len(again)
+        some = ", ".join(f"'{one}' as '{other}'" for one, other in again[:SHOWN])
+        found.notes.append(
+            f"{len(again)} images with a target are among the unlabelled ones again, but for encoding, size or noise: "
+            + some + (", ..." if len(again) > SHOWN else "")
+        )  # fmt: skip
+
+
+def _judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
+    """Notes on values that are allowed and yet likely a slip."""
+    if kind == "classification":
+        try:
+            classes = dataset.classes
+        except DataError as error:  # They were to be counted: of a broken mask this has been said before.
+            found.faults += [] if str(error) in found.faults else [str(error)]
+            return
+        if found.labeled:
+            _judge_classes(found, classes)
+        return
+    for dtype, values in found.targets.items():
+        top = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+        # Of 16 bits, a range of 14 and fewer is rather a camera's.
+        if values.high <= (top / 4 if dtype == "uint16" else top / 128):
+            found.notes.append(f"targets of {dtype} reach {values.high:g} only, where {top} is white")
+    if len(found.targets) > 1:
+        found.notes.append(f"targets are stored in several depths: {', '.join(sorted(found.targets))}")
+
+
+def _judge_classes(found: Survey, classes: Sequence[str]) -> None:
+    """What is wrong, or likely so, with which classes the targets hold."""
+    total, void = int(found.pixels.sum()), int(found.pixels[VOID])
+    held = [number for number in range(len(classes)) if found.holders[number]]
+    absent = [name for number, name in enumerate(classes) if not found.holders[number]]
+    if void == total:
+        found.faults.append("every pixel of every target is void (255)")
+    elif held == [0] and void:
+        found.faults.append(
+            f"the targets hold 0 and 255 alone, and 255 is void: no pixel is {_quoted(absent)}, and a network that "
+            f"knows `{classes[0]}` alone would score 100 %; store the classes as 0, 1, ..., or write `0 {classes[0]}` "
+            f"and `255 {absent[0]}` into classes.txt ({MEND})"
+        )
+    elif len(held) == 1:
+        found.notes.append(
+            f"every target holds `{classes[held[0]]}` alone: a network that knows nothing else scores 100 %"
+        )
+    elif absent:
+        beside = f", and {100 * void / total:.2g} % of the pixels are void (255)" if void else ""
+        found.notes.append(f"no target holds {_quoted(absent)}{beside}")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:MOST]) + (
+        f" or {len(names) - MOST} more" if len(names) > MOST else ""
+    )

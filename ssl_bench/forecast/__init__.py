@@ -1,0 +1,1 @@
+"""What cells take, before they are run."""

@@ -1,0 +1,1 @@
+"""The documents of a leaderboard, and the tables in them."""

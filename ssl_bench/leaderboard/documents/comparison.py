@@ -1,0 +1,217 @@
+"""Which differences stand: whether labels are missing, ranks of groups, intervals of gains, further seeds."""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+
+from ssl_bench.leaderboard.documents.tables import header, name_cell, references
+from ssl_bench.leaderboard.model import (
+    Block,
+    Cell,
+    Document,
+    Grid,
+    Heading,
+    Listing,
+    Span,
+    Style,
+    cell,
+    figure,
+    missing,
+    words,
+)
+from ssl_bench.leaderboard.reading.board import Board, Numbers, Section, numbered
+from ssl_bench.leaderboard.reading.rows import Row, column_titles
+from ssl_bench.leaderboard.reading.scores import by_run, shown
+from ssl_bench.leaderboard.reading.standing import Standing
+from ssl_bench.significance.comparison import Difference
+from ssl_bench.significance.ranks import borda, places
+from ssl_bench.significance.seeds import MOST, further_seeds
+from ssl_bench.specs import Role
+
+MOST_PAIRS = 15
+"""Those of six methods. Beyond, only pairs with the baseline are listed."""
+_NOTES = (
+    "Labels: all labels minus the few. Where the interval does not leave out zero, or does so the wrong way "
+    "round, labels are not what is missing, and no method is ranked: what is left to win is then less than what "
+    "can be measured.",
+    "Ranks: the first and last rank that a method may have. Methods that share a rank cannot be told apart at a "
+    "level of 95 % for all pairs of the column together (Holm). What has fewer runs is not placed above what "
+    "has more. Neither the control nor what has all the labels is ranked.",
+    "Borda: over all tasks of the table in which methods are ranked, a point for every method that a mean score "
+    "beats and half a point for a tie; only methods with a score in every one of these tasks take part.",
+    "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
+    "leaves out zero, each one for itself. Pairs share their split, their seed and the test images; the "
+    "interval speaks for other splits drawn alike, where there are several (else for this one), for other seeds "
+    "and for other images of the same kind. 'Seeds alone': scores of single images are not known, and so it "
+    "does not speak for other images. 'One image': there is one test image, and so it does not, either.",
+    "A single run has no spread, and so no interval and no rank of its own.",
+    "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
+    "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
+    "for any number of seeds, or a single one. 'More splits': too few splits for any number of seeds.",
+)
+_SPLITS = (
+    "Several splits and seeds: runs of one split share their labelled images, runs of one seed their initial "
+    "weights, and the variance of a mean says so (two-way analysis of variance; an effect with p > 0.25 counts "
+    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %."
+)
+_CONTROL = (
+    "The control: what others share with a method besides what the method adds, such as a forward pass with "
+    "unlabelled images in it. A gain over the control is what the method itself brings."
+)
+
+
+def comparison_document(board: Board) -> Document:
+    """Up to five tables a table of the leaderboard."""
+    numbers = numbered(board.rows)
+    blocks: list[Block] = []
+    for section in board.sections:
+        parts = (
+            _labels(section),
+            _ranks(section, numbers),
+            _differences(section, numbers, "baseline"),
+            _differences(section, numbers, "control"),
+            _seeds(section),
+        )
+        found = [grid for grid in parts if grid.rows]
+        blocks += [Heading(section.table.title), *found] if found else []
+    several = any(
+        len(column.split_seeds) > 1 for section in board.sections for column in section.table.columns
+    )
+    control = any(standing.control for section in board.sections for standing in section.standings)
+    said = (*_NOTES, *((_SPLITS,) if several else ()), *((_CONTROL,) if control else ()))
+    notes = Listing([words(note) for note in said])
+    return [*blocks, Heading("How to read this"), notes, *references(numbers)]
+
+
+_MISSING = {"missing": "yes", "not missing": "no", "unknown": "not known"}
+
+
+def _labels(section: Section) -> Grid:
+    """What all labels add in each column, and so whether they are what is missing."""
+    rows = []
+    if not any(standing.bound and standing.baseline for standing in section.standings):
+        return Grid("labels", (), ())
+    for title, column, standing in zip(
+        column_titles(section.table), section.table.columns, section.standings, strict=True
+    ):
+        bound, digits = standing.bound, column.head.digits
+        added = _difference(standing, bound, standing.baseline, digits) if bound else missing()
+        rows.append([cell(title), cell(column.head.metric), added, figure(_MISSING[standing.labels])])
+    header = [figure(name) for name in ("Task", "Metric", "All labels minus the few", "Labels are missing")]
+    return Grid("labels", header, rows, "Whether labels are what is missing")
+
+
+def _ranks(section: Section, numbers: Numbers) -> Grid:
+    competing = [row for row in section.rows if row.competes]
+    ranking = [number for number, standing in enumerate(section.standings) if standing.ranks]
+    across = len(section.standings) > 1 and bool(ranking)
+    points = dict(zip(*_borda(section, competing, ranking), strict=True)) if across else {}
+    ranked = dict(zip(points, places(list(points.values())), strict=True))
+    rows = []
+    for index, row in enumerate(competing):
+        cells = [_rank(row, standing) for standing in section.standings]
+        if across:
+            both = (points[index], ranked[index]) if index in points else None
+            cells.append(
+                figure(f"{both[0]:g} ({both[1]})", points=both[0], place=both[1]) if both else missing()
+            )
+        rows.append([name_cell(row, numbers), figure("rank"), *cells])
+    heads = [*header(section.table), *([figure("Borda points (place)")] if across else [])]
+    return Grid("ranks", heads, rows if len(competing) > 1 and ranking else [], "Ranks")
+
+
+def _rank(row: Row, standing: Standing) -> Cell:
+    place = standing.field.index(row)
+    if place is None:
+        return missing()
+    if not standing.ranks:
+        return figure("not ranked")
+    first, last = standing.field.ranks[place]
+    single = len(standing.field.samples[place].scores) < 2
+    text = f"{first}" if first == last else f"{first}-{last}"
+    return figure(f"{text} (n=1)" if single else text, first=first, last=last)
+
+
+def _borda(section: Section, rows: Sequence[Row], ranking: Sequence[int]) -> tuple[list[int], list[float]]:
+    """Indices of the rows with a score in every column that ranks, and their points."""
+    heads = [section.table.columns[number].head for number in ranking]
+    present = [
+        index for index, row in enumerate(rows) if all(by_run(row.cells[number]) for number in ranking)
+    ]
+    means = [
+        # Rounded as shown: what looks equal is equally good.
+        [
+            shown(statistics.fmean(by_run(rows[index].cells[number]).values()), head.digits)
+            for index in present
+        ]
+        for number, head in zip(ranking, heads, strict=True)
+    ]
+    return present, borda(means, higher_is_better=[head.higher_is_better for head in heads])
+
+
+def _differences(section: Section, numbers: Numbers, role: Role) -> Grid:
+    """Every row minus the baseline; every method minus the control."""
+    others = [standing.baseline if role == "baseline" else standing.control for standing in section.standings]
+    rows = []
+    for row in section.rows:
+        if role == "control" and (not row.competes or row.head.role == "baseline"):
+            continue
+        cells = [
+            _difference(standing, row, other, column.head.digits)
+            for standing, other, column in zip(section.standings, others, section.table.columns, strict=True)
+        ]
+        if any(one.values for one in cells):
+            rows.append([name_cell(row, numbers), figure("95 % interval"), *cells])
+    titles = dict.fromkeys(other.title for other in others if other is not None)
+    caption = f"Difference to {' or '.join(titles)}"
+    return Grid(
+        "differences" if role == "baseline" else f"differences-{role}", header(section.table), rows, caption
+    )
+
+
+def _difference(standing: Standing, row: Row, other: Row | None, digits: int) -> Cell:
+    if other is None or row is other:
+        return missing()
+    difference = standing.difference(row, other)
+    if difference is None:
+        mean = standing.single(row, other)
+        if mean is None:
+            return missing()
+        return figure(f"{shown(mean, digits):+.{digits}f} (n=1, no interval)", difference=mean, n=1)
+    low, high = difference.interval
+    text = f"{shown(difference.mean, digits):+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    of_images = {0: ", seeds alone", 1: ", one image"}.get(difference.images, "")
+    values = {"difference": difference.mean, "low": low, "high": high, "n": difference.runs}
+    style: Style = "strong" if difference.stands and standing.ranks else "figure"
+    return Cell((Span(text, style), Span(f" (n={difference.runs}{of_images})", "figure")), values)
+
+
+def _seeds(section: Section) -> Grid:
+    competing = [row for row in section.rows if row.competes]
+    pairs = list(itertools.combinations(competing, 2))
+    if len(pairs) > MOST_PAIRS:
+        pairs = [pair for pair in pairs if pair[0].head.role == "baseline"]
+    rows = []
+    for first, second in pairs:
+        found = [standing.difference(first, second) for standing in section.standings]
+        if any(found):
+            name = Cell((*_name(first), Span(" and ", "figure"), *_name(second)))
+            rows.append([name, figure("further seeds"), *map(_further, found)])
+    return Grid("seeds", header(section.table), rows, "Further seeds that would tell two methods apart")
+
+
+def _further(difference: Difference | None) -> Cell:
+    if difference is None:
+        return missing()
+    seeds = further_seeds(difference)
+    if isinstance(seeds, int):
+        # Where all runs have one seed, or each its own, what is missing are further runs, each of its own split.
+        of_splits = difference.splits > 1 and difference.seeds in (1, difference.runs)
+        return figure(
+            (f"{seeds} splits" if of_splits else str(seeds)) if seeds else "told apart", seeds=seeds
+        )
+    return figure(f"over {MOST}" if seeds == "too many" else f"more {seeds}")
+
+
+def _name(row: Row) -> tuple[Span, ...]:
+    return name_cell(row, {}).spans

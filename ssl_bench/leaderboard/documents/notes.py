@@ -1,0 +1,128 @@
+"""What is said below the tables of scores: how to read them, and what they come from."""
+
+from collections.abc import Iterable, Sequence
+
+from ssl_bench.leaderboard.documents.settings import NOT_STATED
+from ssl_bench.leaderboard.model import Span, joined, words
+from ssl_bench.leaderboard.reading.board import Board, Section
+from ssl_bench.leaderboard.reading.columns import runs_text
+from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.leaderboard.reading.rows import Row
+
+BEST = (
+    "In bold, or with a star: methods that are better than {than} at 95 %, over the pairs of split and seed that both "
+    "have, and than which no method with at least as many runs is better at 95 %; never from a single run."
+)
+
+
+def reading_notes(board: Board) -> list[tuple[Span, ...]]:
+    """How to read a table of scores."""
+    rows = board.rows
+    standings = [standing for section in board.sections for standing in section.standings]
+    baselines = _titles(standing.baseline for standing in standings)
+    controls = _titles(standing.control for standing in standings)
+    bounds = _titles(row for row in rows if row.head.role == "upper_bound")
+    columns = [column for section in board.sections for column in section.table.columns]
+    several = dict.fromkeys(runs_text(column) for column in columns if len(column.split_seeds) > 1)
+    over = " " + "; ".join(several) + "." if several else ""
+    notes = [words(f"Scores: mean ± sample standard deviation over n runs.{over}")]
+    if baselines:
+        than = "the baseline, and than the control where there is one," if controls else "the baseline"
+        notes.append(words(BEST.format(than=than)))
+        names = joined(list(baselines), " or ")
+        pairs = "pairs of split and seed" if several else "seeds"
+        notes.append(words("Signed figures: difference to ", *names, f", over the {pairs} that both have."))
+    if any(standing.labels == "not missing" for standing in standings):
+        notes.append(
+            words(
+                "Labels are not what is missing: the gain of all labels does not stand at 95 %, and so "
+                "nobody is ranked in that column."
+            )
+        )
+    if any(len(cells) == 1 for row in rows for cells in row.cells):
+        notes.append(words("n=1: a single run, which tells nothing of its spread."))
+    if changed := _changed(rows):
+        names = joined(list(changed), " and ")
+        notes.append(
+            words(
+                *names,
+                ": the code changed between runs of one row, under one version (`method_code` in their records): run "
+                "them again at one of the two.",
+            )
+        )
+    if controls:
+        names = joined(list(controls), " and ")
+        notes.append(
+            words(
+                *names,
+                ": the control, which does not compete. A gain over it is the method's own.",
+            )
+        )
+    if bounds:
+        names = joined(list(bounds), " and ")
+        notes.append(words(*names, ": an upper bound, which does not compete for bold."))
+    return notes
+
+
+def _changed(rows: Iterable[Row]) -> dict[str, None]:
+    """Titles of rows whose runs come from more than one code of their method."""
+    return _titles(
+        row for row in rows if len({entry.code for cells in row.cells for entry in cells} - {MISSING}) > 1
+    )
+
+
+def making_notes(board: Board) -> list[tuple[Span, ...]]:
+    """How to read the tables, then what they were made from."""
+    rows, notes = board.rows, reading_notes(board)
+    everywhere = _titles(row for row in rows if row.head.uses_all_labels)
+    versions = {version for entry in board.entries for _, version in entry.versions}
+    versions |= {entry.provider for entry in board.entries}
+    if any(standing.bound for section in board.sections for standing in section.standings):
+        notes.append(
+            words(
+                "Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends "
+                "leaving out zero. A single run has no interval; its share is no more than a hint."
+            )
+        )
+    if everywhere:
+        names = joined(list(everywhere), " and ")
+        notes.append(words(*names, ": trained on every label of the training set, whatever the split."))
+    notes.append(
+        words(
+            "What ranks is the score after the last iteration, never the best one of a run, "
+            "which would be a choice made on test data."
+        )
+    )
+    if all(entry.trials is None for entry in board.entries):
+        notes.append(words(f"How many settings were tried before these runs: {NOT_STATED}."))
+    left_out = (
+        f" {count_text(board.repeated, 'more')} repeat a run and are left out." if board.repeated else ""
+    )
+    notes.append(words(f"Made from {count_text(len(board.entries), 'record')}.{left_out}"))
+    notes.append(words("Hardware: ", *listed(entry.device for entry in board.entries), "."))
+    notes.append(words("Versions: ", *listed(versions), "."))
+    return notes
+
+
+def ends_text(section: Section) -> str:
+    """From which method to which one a gap reaches, where all columns agree."""
+    ends = {
+        (low.title, high.title)
+        for standing in section.standings
+        if (low := standing.baseline) and (high := standing.bound)
+    }
+    return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
+
+
+def count_text(number: int, word: str) -> str:
+    """A number with its word, in the plural where it is."""
+    return f"{number} {word}" if number == 1 or word == "more" else f"{number} {word}s"
+
+
+def listed(names: Iterable[str]) -> Sequence[Span]:
+    """Names in order, each once."""
+    return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")
+
+
+def _titles(rows: Iterable[Row | None]) -> dict[str, None]:
+    return dict.fromkeys(row.title for row in rows if row is not None)

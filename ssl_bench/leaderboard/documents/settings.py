@@ -1,0 +1,129 @@
+"""The views of a table beside its scores: what it was made with, the search before it, and cost in brief."""
+
+from collections.abc import Sequence
+
+from ssl_bench.leaderboard.documents.tables import header, mean_of, name_cell
+from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing, words
+from ssl_bench.leaderboard.reading.board import Numbers, Section
+from ssl_bench.leaderboard.reading.columns import Column, seeds_text
+from ssl_bench.leaderboard.reading.entry import Entry
+from ssl_bench.leaderboard.reading.fields import MISSING, finite
+from ssl_bench.leaderboard.reading.rows import column_titles
+from ssl_bench.recipe import execution_in_words, in_words
+from ssl_bench.specs import RATE
+
+NOT_STATED = "not stated"
+FINGERPRINT = 16
+"""Characters shown of the fingerprint of data."""
+
+
+def cost_table(section: Section, numbers: Numbers) -> Grid:
+    """Mean seconds of a run, and the parameters of the network that it deploys."""
+    rows = [
+        [name_cell(row, numbers), figure("time, parameters"), *map(_cost, row.cells)] for row in section.rows
+    ]
+    caption = "Cost, as mean time of a run and size of the deployed network"
+    return Grid("cost", header(section.table), rows, caption)
+
+
+def search_table(section: Section, numbers: Numbers) -> Grid | None:
+    """How many settings were tried to find those of a row, and its learning rate over the recipe's.
+
+    None where nothing is stated of any row: the notes say so.
+    """
+    if not any(
+        entry.trials or _rate(entry) != 1 for row in section.rows for cells in row.cells for entry in cells
+    ):
+        return None
+    rows = [[name_cell(row, numbers), figure("trials"), *map(_search, row.cells)] for row in section.rows]
+    return Grid(
+        "search", header(section.table), rows, "Search, as trials of settings and the learning rate found"
+    )
+
+
+_SETTINGS = (
+    *("Task", "Metric", "Data", "Labels", "Labelled", "Unlabelled", "Test images", "Split", "Network"),
+    *("Recipe", "Threads"),
+)
+
+
+def settings_table(section: Section) -> Grid:
+    """A line per task: what its column was made with."""
+    rows = []
+    for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
+        head = column.head
+        rows.append(
+            [
+                cell(title),
+                cell(head.metric),
+                Cell(_data(head)),
+                cell(head.source),
+                cell(head.labeled),
+                cell(head.unlabeled),
+                cell(images_text(column)),
+                _split(column),
+                _network(head),
+                _recipe(head),
+                _computed(head),
+            ]
+        )
+    return Grid("settings", [figure(name) for name in _SETTINGS], rows, "Settings")
+
+
+def _search(entries: Sequence[Entry]) -> Cell:
+    if not entries:
+        return missing()
+    counts = {entry.trials for entry in entries}
+    # Seeds of one row that were searched for differently are nothing to sum up.
+    trials = counts.pop() if len(counts) == 1 else None
+    rate = f", rate × {_rate(entries[0]):g}" if _rate(entries[0]) != 1 else ""
+    values = {} if trials is None else {"trials": trials}
+    return figure(f"{trials or NOT_STATED}{rate}", **values)
+
+
+def _rate(entry: Entry) -> float:
+    return finite(entry.config.get(RATE)) or 1.0
+
+
+def _cost(entries: Sequence[Entry]) -> Cell:
+    seconds = mean_of(entries, "seconds")
+    parameters = mean_of(entries, "parameters")
+    if seconds is None and parameters is None:
+        return missing()
+    time = f"{seconds:.1f} s" if seconds is not None else MISSING
+    size = f"{parameters / 1e6:.2f} M" if parameters is not None else MISSING
+    values = {"seconds": seconds, "parameters": parameters}
+    return figure(f"{time}, {size}", **{name: value for name, value in values.items() if value is not None})
+
+
+def _data(head: Entry) -> tuple[Span, ...]:
+    """Title, data set or layout where it is another, fingerprint."""
+    layout = words(" (", Span(head.dataset), ")") if head.is_titled else ()
+    return words(Span(head.data_title), *layout, " ", Span(head.data[:FINGERPRINT], "code"))
+
+
+def images_text(column: Column) -> str:
+    """How many test images, or a dash where no record tells."""
+    return " or ".join(map(str, column.images)) or MISSING
+
+
+def _split(column: Column) -> Cell:
+    if len(column.split_seeds) > 1:
+        return Cell(words(f"{len(column.split_seeds)} splits, ", Span(seeds_text(column))))
+    return Cell(words(Span(column.head.split, "code"), ", ", Span(seeds_text(column))))
+
+
+def _recipe(head: Entry) -> Cell:
+    treated = in_words(head.recipe_settings)
+    more = (", ", Span(treated)) if treated else ()
+    return Cell(words(Span(head.iterations), " iterations ", Span(head.recipe, "code"), *more))
+
+
+def _network(head: Entry) -> Cell:
+    name = Span(head.backbone, "code")
+    return Cell((name,) if head.pretrained == MISSING else words(name, ", weights ", Span(head.pretrained)))
+
+
+def _computed(head: Entry) -> Cell:
+    plain = head.execution == execution_in_words({})
+    return Cell(words(Span(head.threads), *(() if plain else (", ", Span(head.execution)))))

@@ -1,0 +1,1 @@
+"""Documents as text in one format each."""

@@ -1,0 +1,1 @@
+"""From names to cells: everything that is settled, and checked, before any compute."""

@@ -1,0 +1,305 @@
+"""From names on the command line to a plan: the cells of one command, validated whole before any compute."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
+from ssl_bench.dataset import listing
+from ssl_bench.machine.lock import PATIENCE
+from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
+from ssl_bench.plan.labels import asked_labels, fill_in
+from ssl_bench.plan.recipe_checks import check_encoders, check_parts, check_settings, lacking_encoder
+from ssl_bench.plan.settings import Point, configs_for, parse_settings, read_trials, recipe_for
+from ssl_bench.plan.single_rows import check_single_rows
+from ssl_bench.plan.sources import Source, open_sources
+from ssl_bench.plan.variants import Variant, methods_of, pick_variants, plain
+from ssl_bench.plan.weights import check_asked, wanted_weights, weights_for
+from ssl_bench.recipe import PLAIN, Execution, Tier
+from ssl_bench.registry.files import PluginFile
+from ssl_bench.registry.registry import Registry, pick
+from ssl_bench.seeds import digest
+from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a command asks for, as given."""
+
+    tasks: str = "all"
+    methods: str = "all"
+    """Names, plain or with settings of their own (`ssl_bench.plan.variants`)."""
+    control: bool = False
+    """Whether methods of role `control` join those that learn from unlabelled images."""
+    backbones: str = ""
+    """Empty: each task's default for the tier."""
+    labels: Sequence[str] = ()
+    """`VALUE` for every task or `TASK=VALUE`; where there is none, the task's own for the tier."""
+    split_seeds: Sequence[int] = (0,)
+    seeds: Sequence[int] = (0,)
+    tier: Tier = "smoke"
+    data: Sequence[str] = ()
+    """`TASK=PATH`."""
+    dataset: Sequence[str] = ()
+    """`TASK=NAME`."""
+    unlabeled: Sequence[str] = ()
+    """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
+    settings: Sequence[str] = ()
+    """`METHOD.FIELD=VALUE`, `TASK.FIELD=VALUE`, or `TASK.METHOD.FIELD=VALUE` for one task alone."""
+    of_suite: bool = False
+    """Whether `settings` come from a suite, of which the command may be a part."""
+    threads: int = 1
+    pretrained: bool | None = None
+    """Start networks that take them from pretrained weights; None: yes, and no complaint where none does."""
+    weights: str = ""
+    """A local file of such weights; empty: the published ones."""
+    execution: Execution = PLAIN
+    trackers: str = ""
+    checkpoint_seconds: float = 15.0
+    checkpoint_steps: int | None = None
+    hang_seconds: float = PATIENCE
+    trials: Sequence[str] = ()
+    """`[TASK.]METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
+    held_out: str = ""
+    """Share of the labelled images to score on, in the test set's place; empty: none."""
+    points: Mapping[tuple[str, str], Sequence[Point]] = field(default_factory=dict)
+    """Task and method to the settings that a search tries, each over `settings`."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A coordinate that is not run, and why."""
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of one command, in the order of the tables."""
+
+    cells: tuple[Cell, ...]
+    skipped: tuple[Skipped, ...]
+    sources: Mapping[str, Source]
+    """Task name to its data."""
+    notes: tuple[str, ...] = ()
+    """What was decided where the command left it open, and what is allowed and yet likely not meant, a line each."""
+
+    def preload(self, registry: Registry) -> tuple[str, ...]:
+        """Modules that the cells import."""
+        references: list[Any] = []
+        # Those of single files are run by each worker, from the source that its cell holds.
+        files = {module for file in registry.files.values() for module in file.modules}
+        for cell in self.cells:
+            references += [
+                registry.task(cell.task).task,
+                registry.method(cell.method).method,
+                registry.backbone(cell.backbone).backbone,
+                registry.dataset(cell.task, cell.dataset).dataset,
+            ]
+        return tuple(sorted({module_of(reference) for reference in references} - files))
+
+
+def make_plan(registry: Registry, request: Request) -> Plan:
+    """Resolve and check everything a command asks for. UsageError or DataError at the first thing wrong."""
+    planning = _Planning(registry, request)
+    cells: dict[str, Cell] = {}
+    skipped: dict[Skipped, None] = {}
+    for found in (found for task in planning.tasks for found in planning.of_task(task)):
+        if isinstance(found, Skipped):
+            skipped[found] = None
+        else:
+            # By content: 1/8 and the count that it comes to are one cell.
+            cells.setdefault(digest(found.identity), found)
+    check_asked(bool(request.pretrained or request.weights), cells.values())
+    check_single_rows(registry, cells.values())
+    notes = (*planning.notes, *_notes(registry, tuple(cells.values())))
+    return Plan(tuple(cells.values()), tuple(skipped), planning.sources, notes)
+
+
+def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """A line for each split that leaves methods without the unlabelled images that they learn from."""
+    lacking: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if _learns_from_unlabeled(registry.method(cell.method)) and not cell.split.unlabeled:
+            where = f"{cell.task}, {cell.split.source} labels"
+            lacking.setdefault(where, {})[cell.method] = None
+    return tuple(
+        f"{where}: no image is unlabelled, so that {', '.join(methods)} learn{'s' * (len(methods) == 1)} from the "
+        "labelled ones alone; label fewer (--labels), or add pictures (--unlabeled)"
+        for where, methods in lacking.items()
+    )
+
+
+class _Planning:
+    """A plan in the making: what all of its cells have in common, resolved and checked."""
+
+    def __init__(self, registry: Registry, request: Request) -> None:
+        self.registry, self.request = registry, request
+        self.tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]
+        self.variants = pick_variants(registry, request.methods)
+        self.controls = self._controls() if request.control else []
+        self.trackers = tuple(
+            pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
+        )
+        tasks, variants = self.tasks, [*self.variants, *self.controls]
+        overrides = parse_settings(
+            registry, request.settings, tasks, methods_of(variants), pass_over=request.of_suite
+        )
+        asked = asked_labels(registry, request.labels, tasks)
+        self.backbones = [name.strip() for name in request.backbones.split(",") if name.strip()]
+        for name in self.backbones:
+            registry.check_backbone(name)
+        self.recipes = {
+            task.name: recipe_for(task, request.tier, overrides.get(task.name, {})) for task in tasks
+        }
+        self.configs = {
+            (task.name, one.text): configs_for(
+                task, one, request.tier, overrides, request.points.get((task.name, one.method.name), ())
+            )
+            for task in tasks
+            for one in variants
+        }
+        for config in (config for pairs in self.configs.values() for _, config in pairs):
+            for name in config.backbones():
+                registry.check_backbone(name)
+        self.trials = read_trials(request.trials, registry)
+        self.share = read_share(request.held_out) if request.held_out else None
+        self.weights = wanted_weights(request.pretrained, request.weights)
+        self.sources = open_sources(registry, request, tasks)
+        self.labels, self.notes = fill_in(asked, tasks, self.sources, request.tier)
+
+    def _controls(self) -> list[Variant]:
+        """The controls that nobody named, where a method learns from unlabelled images."""
+        named = {variant.method.name for variant in self.variants}
+        every = [self.registry.method(spec.name) for spec in self.registry.sorted("methods")]
+        controls = [plain(spec) for spec in every if spec.role == "control" and spec.name not in named]
+        return controls if any(_learns_from_unlabeled(variant.method) for variant in self.variants) else []
+
+    def variants_for(self, task: TaskSpec) -> list[Variant]:
+        """What is asked for, and the controls wherever a method learns from unlabelled images of the task."""
+        learning = any(
+            _learns_from_unlabeled(one.method) and not one.method.unsupported(task) for one in self.variants
+        )
+        found = [*self.variants, *(self.controls if learning else [])]
+        return sorted(found, key=lambda one: (one.method.position, one.method.name))
+
+    def of_task(self, task: TaskSpec) -> Iterator[Cell | Skipped]:
+        """The cells of a task, split by split, and what is not run of them."""
+        request, source = self.request, self.sources[task.name]
+        splits = [
+            make_split(source.dataset, label, seed, task=task.name)
+            for label in self.labels[task.name]
+            # `all` and a list are one split, of which a search still draws what it holds out.
+            for seed in (request.split_seeds if is_number(label) or self.share is not None else (0,))
+        ]
+        everything = make_split(source.dataset, "all", 0, task=task.name)
+        data = {
+            "dataset": source.spec.name,
+            "data": source.dataset.fingerprint(),
+            "listing": listing(source.dataset),
+            "path": str(source.path) if source.path else None,
+            "unlabeled": tuple(map(str, source.unlabeled)),
+            "classes": source.dataset.classes,
+            "channels": source.dataset.channels,
+        }
+        states: dict[LabelSplit, dict[str, str]] = {}
+        backbones = self.backbones or [task.backbones[request.tier]]
+        for split, backbone, variant in product(splits, backbones, self.variants_for(task)):
+            method = variant.method
+            reason = method.unsupported(task)
+            if reason:
+                yield Skipped(f"{task.name} · {variant.text}", reason)
+                continue
+            used = everything if method.labels == "all" else split
+            if self.share is not None:
+                held_out = hold_out(source.dataset, split, self.share, task=task.name)
+                used = without(source.dataset, used, held_out)
+            source.targets.update(used.labeled, used.held_out)
+            if used not in states:
+                seen = seen_by(used, source.dataset)
+                states[used] = {
+                    "content": source.dataset.content(*seen),
+                    "stamp": source.dataset.stamp(*seen),
+                }
+            yield from self._cells(task, {**data, **states[used]}, used, backbone, variant)
+
+    def _cells(
+        self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant
+    ) -> Iterator[Cell | Skipped]:
+        """A cell for each point of a search, or for the settings as they are, at each seed; or why there is none."""
+        registry, request, method = self.registry, self.request, variant.method
+        recipe = self.recipes[task.name]
+        for trial, config in self.configs[task.name, variant.text]:
+            names = [backbone, *config.backbones()]
+            networks = {name: registry.backbone(name) for name in names}
+            start = weights_for(self.weights, registry, names)
+            if reason := lacking_encoder(config, networks, start):
+                yield Skipped(f"{task.name} · {variant.text}", reason)
+                continue
+            check_encoders(task, recipe, networks, start)
+            check_settings(task, method, recipe, config)
+            check_parts(task, method, recipe, config, request.execution)
+            keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
+            files = plugin_files(registry, keys, self.trackers)
+            for seed in request.seeds:
+                yield Cell(
+                    **data,
+                    task=task.name,
+                    split=split,
+                    backbone=backbone,
+                    method=method.name,
+                    seed=seed,
+                    tier=request.tier,
+                    recipe=recipe.stored(),
+                    config=config.stored(),
+                    threads=request.threads,
+                    providers={part: str(registry.providers[key]) for part, key in keys.items()},
+                    describe=describe(task, method, variant.names),
+                    pretrained=start.identity,
+                    weights=start.path,
+                    execution=request.execution.chosen(),
+                    trackers=self.trackers,
+                    plugins={file.path.name: file.source for file in files},
+                    helpers={file.path.name: dict(file.helpers) for file in files if file.helpers},
+                    checkpoint_seconds=request.checkpoint_seconds,
+                    checkpoint_steps=request.checkpoint_steps,
+                    hang_seconds=request.hang_seconds,
+                    trials=None if trial else self._trials(task, variant, config),
+                    variant=variant.text if variant.names else "",
+                    trial=trial,
+                )
+
+    def _trials(self, task: TaskSpec, variant: Variant, config: MethodConfig) -> int | None:
+        """As the command states them, which says nothing of another tier's settings; else as the tier does."""
+        name, tier = variant.method.name, variant.tier or self.request.tier
+        stated = self.trials.get((task.name, name)) or self.trials.get(("", name))
+        return (stated if variant.tier is None else None) or trials_behind(task, variant.method, config, tier)
+
+
+def _learns_from_unlabeled(method: MethodSpec) -> bool:
+    return method.role == "ssl" and method.uses_unlabeled
+
+
+def parts_of(
+    registry: Registry, task: TaskSpec, dataset: DatasetSpec, backbones: Sequence[str], method: MethodSpec
+) -> dict[str, tuple[str, str]]:
+    """Part of a cell to the registry's key of what provides it; `backbones`: the cell's own, then its method's."""
+    own, *others = (registry.backbone(name).name for name in backbones)
+    return {
+        "task": ("tasks", task.name),
+        "dataset": ("datasets", dataset.key),
+        "backbone": ("backbones", own),
+        "method": ("methods", method.name),
+        **{f"backbone {name}": ("backbones", name) for name in others if name != own},
+    }
+
+
+def plugin_files(
+    registry: Registry, parts: Mapping[str, tuple[str, str]], trackers: Sequence[str]
+) -> list[PluginFile]:
+    """The single files among the plugins that provide these parts and trackers."""
+    keys = [*parts.values(), *(("trackers", name) for name in trackers)]
+    plugins = {registry.providers[key].plugin for key in keys}
+    return [file for name, file in registry.files.items() if name in plugins]

@@ -1,0 +1,74 @@
+"""Whether a recipe can be followed: by a method's settings, by networks, in parts. Torch-free."""
+
+from collections.abc import Mapping
+
+from ssl_bench.errors import UsageError
+from ssl_bench.plan.weights import Weights
+from ssl_bench.recipe import Execution, Recipe
+from ssl_bench.specs import BackboneSpec, MethodConfig, MethodSpec, TaskSpec
+
+
+def check_parts(
+    task: TaskSpec, method: MethodSpec, recipe: Recipe, config: MethodConfig, execution: Execution
+) -> None:
+    """UsageError unless the rows of a step can be cut in the parts that `execution` asks for."""
+    together = config.rows_together()
+    possible = recipe.possible_parts(method.uses_unlabeled, together)
+    if not possible:
+        raise UsageError(
+            f"{task.name}.unlabeled_rows={recipe.unlabeled_rows}: {method.name} takes unlabelled rows {together} at a "
+            f"time, and leaves none out; set {task.name}.unlabeled_rows to a multiple of {together}"
+        )
+    if execution.micro_batches * execution.processes not in possible:
+        rows = f"{recipe.labeled_rows} labelled"
+        rows += f" and {recipe.unlabeled_rows} unlabelled" if method.uses_unlabeled else ""
+        kept = f", {together} unlabelled ones at a time," if together > 1 else ""
+        raise UsageError(
+            f"--micro-batches {execution.micro_batches} x --gpus-per-cell {execution.processes}: {task.name} has "
+            f"{rows} rows per step for {method.name}, to be cut{kept} in {', '.join(map(str, possible))} equal parts; "
+            f"or set {task.name}.labeled_rows or .unlabeled_rows"
+        )
+
+
+def check_settings(task: TaskSpec, method: MethodSpec, recipe: Recipe, config: MethodConfig) -> None:
+    """UsageError where the method's settings cannot serve the recipe or the task."""
+    if reason := config.unsuited(recipe) or config.misplaced(task):
+        raise UsageError(f"{task.name}.{method.name}: {reason}")
+
+
+def lacking_encoder(config: MethodConfig, networks: Mapping[str, BackboneSpec], start: Weights) -> str | None:
+    """Why a method cannot be had on networks, by name, of which one has no encoder, or none from pretrained weights; or
+    None where it can."""
+    reason = config.without_pretrained_encoder()
+    for name, spec in networks.items() if reason else ():
+        if not spec.has_encoder:
+            return f"network '{name}' has no part that is its encoder: {reason}"
+        if not start.identity or spec.load_weights is None:
+            return f"the encoder of '{name}' starts from random weights: {reason}"
+    return None
+
+
+def check_encoders(
+    task: TaskSpec, recipe: Recipe, networks: Mapping[str, BackboneSpec], start: Weights
+) -> None:
+    """UsageError unless the networks, by name, have the encoder that a recipe treats apart, and, where it is frozen,
+    pretrained weights for it."""
+    frozen, multiplier = recipe.encoder == "frozen", recipe.optimizer.encoder_multiplier
+    if not frozen and multiplier == 1:
+        return
+    field = "encoder=frozen" if frozen else f"optimizer.encoder_multiplier={multiplier:g}"
+    plain = "encoder=train" if frozen else "optimizer.encoder_multiplier=1"
+    for name, spec in networks.items():
+        if not spec.has_encoder:
+            raise UsageError(
+                f"{task.name}.{field}: network '{name}' has no part that is its encoder; name another by --backbones, "
+                f"or set {task.name}.{plain}"
+            )
+        if frozen and (not start.identity or spec.load_weights is None):
+            cure = (
+                "give --pretrained or --weights FILE" if spec.load_weights else "name another by --backbones"
+            )
+            raise UsageError(
+                f"{task.name}.{field}: the encoder of '{name}' would stay at random weights; {cure}, or set "
+                f"{task.name}.{plain}"
+            )

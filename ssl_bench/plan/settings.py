@@ -1,0 +1,192 @@
+"""Settings from the command line: names and fields checked, values against their ranges. Torch-free."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from ssl_bench.errors import UsageError, not_taking_part, suggestion, unknown
+from ssl_bench.plan.cell import resolve_config
+from ssl_bench.recipe import Recipe, Tier
+from ssl_bench.registry.registry import Registry, called
+from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from ssl_bench.plan.variants import Variant
+
+Point = Mapping[str, Any]
+"""Fields of a method's config to the values that one trial of a search gives them."""
+
+
+def parse_settings(
+    registry: Registry,
+    settings: Sequence[str],
+    tasks: Sequence[TaskSpec],
+    methods: Sequence[MethodSpec],
+    *,
+    pass_over: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """`NAME.FIELD=VALUE` strings to {name: {field: value}}, names and fields checked, values as TOML or text.
+
+    A name is a task's, a method's, or `TASK.METHOD`. `pass_over`: those that are not part of the command are left out,
+    and are no error.
+    """
+    fields: dict[str, list[str]] = {}
+    for task in tasks:
+        fields[task.name] = field_names(task.recipe)
+    for method in methods:
+        fields[method.name] = field_names(method.config)
+    by_name = {task.name for task in tasks}
+    parsed: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        name, dot, name_of_field = path.strip().partition(".")
+        if not equals or not dot:
+            raise UsageError(
+                f"--set '{setting}': write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
+            )
+        name = _name(registry, ("tasks", "methods"), name)
+        if name not in fields:
+            if name in registry.entries["tasks"] or name in registry.entries["methods"]:
+                if pass_over:
+                    continue
+                raise not_taking_part(f"--set {setting}", f"'{name}'")
+            raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
+        known, within = fields[name], name_of_field.partition(".")
+        if name_of_field not in known and within[1]:
+            within = (_name(registry, ("methods",), within[0]), *within[1:])
+        if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
+            if within[0] not in fields and pass_over:
+                continue
+            if within[0] not in fields:
+                raise not_taking_part(f"--set {setting}", f"'{within[0]}'")
+            name, name_of_field, known = f"{name}.{within[0]}", within[2], fields[within[0]]
+        if name_of_field not in known:
+            raise unknown("field", path.strip(), [f"{name}.{each}" for each in known])
+        put(parsed.setdefault(name, {}), name_of_field, read_value(text.strip()))
+    return parsed
+
+
+def put(settings: dict[str, Any], path: str, value: Any) -> None:
+    """Set what a dotted name leads to, in mappings within one another."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        settings = settings.setdefault(parent, {})
+    settings[last] = value
+
+
+def _name(registry: Registry, kinds: Sequence[str], text: str) -> str:
+    """The name of what is called so; the text itself where nothing is."""
+    found = (called(text, registry.sorted(kind)) for kind in kinds)
+    return next((spec.name for spec in found if spec), text)
+
+
+def recipe_for(task: TaskSpec, tier: Tier, overrides: Mapping[str, Any]) -> Recipe:
+    """The task's recipe for a tier with `--set TASK.FIELD` applied."""
+    if tier not in task.recipes:
+        raise UsageError(f"task '{task.name}' has no tier '{tier}'; {suggestion(tier, task.recipes)}")
+    base = task.recipes[tier]
+    try:
+        return type(base).model_validate(_merged(base.model_dump(), overrides))
+    except ValidationError as error:
+        raise UsageError(f"--set {task.name}.{_first(error)}") from error
+
+
+def configs_for(
+    task: TaskSpec,
+    variant: "Variant",
+    tier: Tier,
+    overrides: Mapping[str, Mapping[str, Any]],
+    points: Sequence[Point] = (),
+) -> list[tuple[str, MethodConfig]]:
+    """A variant's settings for a task, `--set` below them, in words and checked: one for each point of a search."""
+    method = variant.method
+    given: dict[str, Any] = {}
+    if variant.tier is None:
+        for name in (method.name, f"{task.name}.{method.name}"):
+            given = _merged(given, overrides.get(name, {}))
+    given = _merged(given, variant.settings)
+    tried = [(in_words(point), _config(task, variant, tier, {**given, **point}, point)) for point in points]
+    return tried or [("", _config(task, variant, tier, given, {}))]
+
+
+def _config(
+    task: TaskSpec, variant: "Variant", tier: Tier, overrides: Mapping[str, Any], point: Point
+) -> MethodConfig:
+    """The settings for a task. UsageError, saying where it was given, for a value out of range."""
+    method = variant.method
+    try:
+        return resolve_config(task, method, overrides, variant.tier or tier)
+    except ValidationError as error:
+        name = str(next(iter(error.errors()[0]["loc"]), ""))
+        if name in variant.settings:
+            raise UsageError(f"method '{variant.text}': {_first(error)}") from error
+        raise UsageError(f"{'--grid' if name in point else '--set'} {method.name}.{_first(error)}") from error
+
+
+def in_words(point: Point) -> str:
+    """`lambda_fc=0.1, xi=0.4`."""
+    return ", ".join(f"{name}={value}" for name, value in point.items())
+
+
+def read_trials(entries: Sequence[str], registry: Registry) -> dict[tuple[str, str], int]:
+    """`[TASK.]METHOD=COUNT` entries to (task, method) to count; an empty task stands for those without their own."""
+    found = {}
+    for entry in entries:
+        name, equals, count = entry.partition("=")
+        if not equals or not count.isdecimal() or int(count) < 1:
+            raise UsageError(f"--trials '{entry}': write [TASK.]METHOD=COUNT, with a count of 1 or more")
+        task, dot, method = name.strip().rpartition(".")
+        if dot:
+            task = registry.task(task).name
+        method = registry.method(method).name
+        found[task, method] = int(count)
+    return found
+
+
+def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted names of all fields, those of models inside included."""
+    names = []
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names += field_names(info.annotation, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def read_value(text: str) -> Any:
+    """A value as TOML has it, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def setting_text(value: Any) -> str:
+    """A value as `read_value` reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{', '.join(map(setting_text, value))}]" if isinstance(value, list) else str(value)
+
+
+def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in overrides.items():
+        within = base.get(name, {})
+        nested = isinstance(value, dict) and isinstance(within, dict)
+        merged[name] = _merged(within, value) if nested else value
+    return merged
+
+
+def _first(error: ValidationError) -> str:
+    """`FIELD=VALUE: what is wrong` for the first fault."""
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"] if isinstance(part, str))
+    message, given = fault["msg"].removeprefix("Value error, "), fault["input"]
+    if isinstance(given, str) and "," in given and fault["type"] in ("tuple_type", "list_type"):
+        message += (
+            f"; write [{', '.join(part.strip() for part in given.split(','))}], in quotes for the shell"
+        )
+    return f"{where}={given}: {message[0].lower()}{message[1:]}" if where else message

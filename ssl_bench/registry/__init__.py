@@ -1,0 +1,1 @@
+"""What plugins provide: entry points and single files to one frozen registry."""

@@ -1,0 +1,172 @@
+"""Everything that plugins provide, by kind and name."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from ssl_bench.errors import UsageError, unknown
+from ssl_bench.registry.files import PluginFile
+from ssl_bench.specs import (
+    BackboneSpec,
+    ClaimSpec,
+    DatasetSpec,
+    DownloadSpec,
+    ExecutorSpec,
+    MethodSpec,
+    Provider,
+    Spec,
+    TaskSpec,
+    TrackerSpec,
+    resolve,
+)
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Spec)
+
+KINDS: Mapping[str, type] = {
+    "tasks": TaskSpec,
+    "datasets": DatasetSpec,
+    "downloads": DownloadSpec,
+    "backbones": BackboneSpec,
+    "methods": MethodSpec,
+    "executors": ExecutorSpec,
+    "trackers": TrackerSpec,
+    "claims": ClaimSpec,
+}
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything that plugins provide, by kind and name, and what went wrong on the way."""
+
+    entries: Mapping[str, Mapping[str, Spec]]
+    providers: Mapping[tuple[str, str], Provider]
+    """(kind, key) to who provides it."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Plugin name to why it could not be loaded; the rest works without it."""
+    plugins: Mapping[str, Provider] = field(default_factory=dict)
+    """Every plugin that was found, by name, those that failed or are disabled among them."""
+    disabled: frozenset[str] = frozenset()
+    """Names of those that $SSL_BENCH_DISABLE_PLUGINS leaves out."""
+    files: Mapping[str, PluginFile] = field(default_factory=dict)
+    """Plugin name to its file, of plugins that are a single one."""
+
+    def task(self, name: str) -> TaskSpec:
+        """The task of that name; UsageError with a suggestion where there is none."""
+        return cast(TaskSpec, self._get("tasks", name))
+
+    def method(self, name: str) -> MethodSpec:
+        """The method of that name."""
+        return cast(MethodSpec, self._get("methods", name))
+
+    def executor(self, name: str) -> ExecutorSpec:
+        """The executor of that name."""
+        return cast(ExecutorSpec, self._get("executors", name))
+
+    def tracker(self, name: str) -> TrackerSpec:
+        """The tracker of that name."""
+        return cast(TrackerSpec, self._get("trackers", name))
+
+    def download(self, name: str) -> DownloadSpec:
+        """The public data set of that name."""
+        return cast(DownloadSpec, self._get("downloads", name))
+
+    def dataset(self, task: str, name: str) -> DatasetSpec:
+        """The data set of that name for a task."""
+        known = {spec.name: spec for spec in self.datasets_of(task)}
+        found = called(name, known.values())
+        if found is None:
+            raise unknown(f"dataset for task '{task}'", name, known)
+        return found
+
+    def datasets_of(self, task: str) -> list[DatasetSpec]:
+        """The data sets of a task."""
+        return [spec for spec in self._all("datasets", DatasetSpec) if spec.task == task]
+
+    def backbone(self, name: str) -> BackboneSpec:
+        """The backbone that answers to a name, plain or `DECODER/ENCODER`."""
+        specs = self._all("backbones", BackboneSpec)
+        for spec in specs:
+            if spec.answers_to(name):
+                return spec
+        meant = [resolve(spec.suggest)(name) for spec in specs if spec.suggest is not None]
+        if any(meant):
+            raise UsageError(f"unknown backbone '{name}'; did you mean '{next(filter(None, meant))}'?")
+        families = [spec.title for spec in specs if spec.matches is not None]
+        plain = [spec.name for spec in specs if spec.answers_to(spec.name)]
+        raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each plugin that could not be loaded."""
+        return [f"plugin '{plugin}' is left out: {why}" for plugin, why in self.failures.items()]
+
+    @property
+    def executors(self) -> list[ExecutorSpec]:
+        """All executors, in the order of lists."""
+        return self._all("executors", ExecutorSpec)
+
+    @property
+    def claims(self) -> list[ClaimSpec]:
+        """Published numbers, in the order of tables."""
+        return self._all("claims", ClaimSpec)
+
+    def check_backbone(self, name: str) -> None:
+        """Raise UsageError unless a backbone of that name can be built."""
+        spec = self.backbone(name)
+        if spec.validate is not None:
+            resolve(spec.validate)(name)
+
+    def sorted(self, kind: str) -> list[Spec]:
+        """All of a kind, in the order that tables use."""
+        return sorted(self.entries[kind].values(), key=lambda spec: (spec.position, spec.key))
+
+    def _all(self, kind: str, wanted: type[T]) -> list[T]:
+        return [cast(T, spec) for spec in self.sorted(kind)]
+
+    def _get(self, kind: str, name: str) -> Spec:
+        known = self.entries[kind]
+        found = called(name, known.values())
+        if found is None:
+            classes = {_plain(_class_of(spec)): spec.name for spec in known.values()}
+            meant = classes.get(_plain(name), name)
+            error = unknown(kind.removesuffix("s"), name, known, meant)
+            if self.failures:
+                broken = "; ".join(f"plugin '{plugin}': {why}" for plugin, why in self.failures.items())
+                error = UsageError(f"{error} (not loaded: {broken})")
+            raise error
+        return found
+
+
+def called(name: str, known: Iterable[S]) -> S | None:
+    """The one that is called so, by its name or else by its title, in small or capital letters, spaces or not; None
+    where none is. UsageError where several are."""
+    specs = list(known)
+    exact = [spec for spec in specs if spec.name == name]
+    found = exact or [spec for spec in specs if _plain(name) in (_plain(spec.name), _plain(spec.title))]
+    if len(found) > 1:
+        raise UsageError(f"'{name}' may be {' or '.join(spec.name for spec in found)}; write one of these")
+    return found[0] if found else None
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
+
+
+def _class_of(spec: Spec) -> str:
+    """The name of what a method's description describes, which may be the long form of its own name."""
+    reference = spec.method if isinstance(spec, MethodSpec) else spec.name
+    return reference.rpartition(":")[2] if isinstance(reference, str) else reference.__name__
+
+
+def pick(registry: Registry, kind: str, text: str, get: Callable[[str], Spec]) -> list[str]:
+    """Names from `all` or a comma-separated list, checked, without repeats, in the order of the tables."""
+    if text.strip() == "all":
+        return [spec.name for spec in registry.sorted(kind)]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
+    names = [get(name).name for name in names]
+    order = [spec.name for spec in registry.sorted(kind)]
+    return sorted(set(names), key=order.index)

@@ -1,0 +1,1 @@
+"""The parent of a run: one loop over cells."""

@@ -1,0 +1,1 @@
+"""What cells leave behind, and who works on them: one folder each."""

@@ -1,0 +1,262 @@
+"""Results of several machines in one place: cells with all they hold, or their records alone.
+
+Everything is read and compared before anything is written; a record is written last, so that a cell counts as finished
+exactly when all of it is there. Doing it again, or again after a kill, does no harm.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.machine.files import (
+    TEMPORARY,
+    read_regular,
+    require_writable,
+    sweep,
+    temporary_beside,
+    write_json,
+)
+from ssl_bench.machine.lock import Lock, holder
+from ssl_bench.store.results import (
+    CHECKPOINTS,
+    MEMORY,
+    OUTSIDE_IDENTITY,
+    Record,
+    parse_record,
+    record_files_as_written,
+    same,
+)
+from ssl_bench.store.titles import join_titles, write_titles
+
+UNFINISHED = (*CHECKPOINTS, MEMORY, "failure.json", "progress.json")
+"""What a finished cell has no use for."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of the cells found."""
+
+    added: Sequence[str]
+    """Finished cells that were not there before."""
+    kept: Sequence[str]
+    """Finished cells that were there already, with the same numbers."""
+    unfinished: Sequence[str]
+    """Cells that are finished nowhere; from the furthest of their folders a run goes on."""
+    running: Sequence[str]
+    """Folders left out, since a process works in them."""
+    broken: Sequence[str] = ()
+    """What is wrong with each record that is not whole, and with weights of which there is no whole copy."""
+
+
+def merge(sources: Sequence[Path], to: Path) -> Merged:
+    """Join results folders into `to`: every cell once, with weights and log; a finished one before any other.
+
+    What data is called (`data.toml`) is joined, too. Raises UsageError for a source that is no results folder and for
+    a `to` that cannot be written, DataError naming cell and field where two records of one cell differ.
+    """
+    found: dict[str, list[Path]] = {}
+    running: list[str] = []
+    for root in dict.fromkeys((to, *sources)):
+        if not (root / "cells").is_dir():
+            if root == to:
+                continue
+            raise UsageError(
+                f"{root} is no results folder (there is no {root / 'cells'}); name the --out of a run"
+            )
+        for folder in sorted((root / "cells").iterdir()):
+            if not folder.is_dir() or folder.is_symlink() or folder.name.startswith("."):
+                continue
+            if holder(folder) is not None:
+                running.append(str(folder))
+                continue
+            found.setdefault(folder.name, []).append(folder)
+    broken: list[str] = []
+    records: list[tuple[Path, Record]] = []
+    for path in (folder / "result.json" for folders in found.values() for folder in folders):
+        try:
+            records.append((path, parse_record(path)))
+        except FileNotFoundError:
+            continue
+        except DataError as error:
+            broken.append(str(error))
+    finished = _agreeing(records)
+    copies: dict[str, list[tuple[Path, Record]]] = {}
+    for path, record in records:
+        copies.setdefault(path.parent.name, []).append((path.parent, record))
+    titles = join_titles((to, *sources))
+    require_writable(to, "--to")
+    added: list[str] = []
+    kept: list[str] = []
+    unfinished: list[str] = []
+    for cell, folders in found.items():
+        target = to / "cells" / cell
+        if str(target) in running:
+            continue
+        if cell in finished:
+            source, fault = _whole_copy(copies[cell])
+            broken += [fault] if fault else []
+            (kept if source == target else added).append(cell)
+        else:
+            source = max(folders, key=_how_far)
+            unfinished.append(cell)
+        if source != target:
+            _copy_cell(source, target, finished=cell in finished)
+    write_titles(to, titles)
+    return Merged(added, kept, unfinished, running, broken)
+
+
+def collect(sources: Sequence[Path], to: Path) -> Merged:
+    """Gather every record below `sources` as `to`/CELL.json. Raises as `merge` does, and UsageError for none."""
+    for root in sources:
+        if not root.is_dir():
+            raise UsageError(f"no folder at {root}; check the path")
+    # What was collected before comes first, so that equal records are kept as they are.
+    broken: list[str] = []
+    present = list(record_files_as_written(to, broken))
+    records = _agreeing(
+        [*present, *(item for root in sources for item in record_files_as_written(root, broken))]
+    )
+    if not records and broken:
+        raise DataError(broken[0])
+    if not records:
+        raise UsageError(
+            f"no records below {', '.join(map(str, sources))}; name the --out of a run that has finished cells"
+        )
+    titles = join_titles((to, *sources))
+    before = {path.resolve() for path, _ in present}
+    added: list[str] = []
+    kept: list[str] = []
+    require_writable(to, "--to")
+    sweep(to)
+    for cell, (path, record) in records.items():
+        if path.resolve() in before:
+            kept.append(cell)
+        else:
+            write_json(to / f"{cell}.json", record)
+            added.append(cell)
+    write_titles(to, titles)
+    return Merged(added, kept, [], [], broken)
+
+
+def difference(first: Any, second: Any, path: str = "") -> str | None:
+    """The first field in which two JSON values differ, as `metrics.miou: 1 and 2`; None where they are equal."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for key in sorted({*first, *second}):
+            place = f"{path}.{key}" if path else str(key)
+            if key not in first or key not in second:
+                return f"{place}: only one of them has it"
+            if found := difference(first[key], second[key], place):
+                return found
+        return None
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        pairs = enumerate(zip(first, second, strict=True))
+        return next((found for i, (a, b) in pairs if (found := difference(a, b, f"{path}[{i}]"))), None)
+    return None if first == second else f"{path}: {str(first)[:60]} and {str(second)[:60]}"
+
+
+def _agreeing(files: Iterable[tuple[Path, Record]]) -> dict[str, tuple[Path, Record]]:
+    """Records by cell, the first file of each. DataError where another one says something else."""
+    found: dict[str, tuple[Path, Record]] = {}
+    for path, record in files:
+        cell = _cell_of(path, record)
+        earlier, other = found.setdefault(cell, (path, record))
+        if not same(other, record):
+            field = difference(_numbers(other), _numbers(record))
+            raise DataError(
+                f"cell {cell} has two different records; {field} ({earlier} and {path}); nothing was written: remove "
+                "one of them"
+            )
+    return found
+
+
+def _whole_copy(copies: Sequence[tuple[Path, Record]]) -> tuple[Path, str]:
+    """The first copy of a finished cell whose weights are those of its record; what is wrong where there is none."""
+    faults = []
+    for folder, record in copies:
+        path, provenance = folder / "weights.pt", record.get("provenance")
+        expected = provenance.get("weights_sha256") if isinstance(provenance, Mapping) else None
+        try:
+            found = hashlib.sha256(read_regular(path)).hexdigest()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            faults.append(f"{path} cannot be read ({error.strerror})")
+            continue
+        if expected in (None, found):
+            return folder, ""
+        faults.append(f"{path} is not what its record has (another checksum), and there is no whole copy")
+    return copies[0][0], next(iter(faults), "")  # Weights may have been deleted for their size.
+
+
+def _numbers(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
+
+
+def _cell_of(path: Path, record: Record) -> str:
+    """The id in a record. It becomes a file name, so it must be one."""
+    name: str = record["cell"]["id"]
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", name):
+        raise DataError(f"{path} is no record: it names no cell")
+    if path.name == "result.json" and path.parent.name != name:
+        raise DataError(f"{path} is the record of {name}; name its folder so")
+    return name
+
+
+def _how_far(folder: Path) -> tuple[bool, float]:
+    """What an unfinished cell can go on from: the latest checkpoint is the furthest."""
+    times = [(folder / name).stat().st_mtime for name in CHECKPOINTS if (folder / name).is_file()]
+    return bool(times), max(times, default=0.0)
+
+
+def _copy_cell(source: Path, target: Path, *, finished: bool) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    lock = Lock(target)
+    if (owner := lock.take()) is not None:
+        raise UsageError(f"{target}: {owner} is running it; wait for its end")
+    try:
+        for leftover in target.glob(TEMPORARY):
+            leftover.unlink(missing_ok=True)
+        (target / "failure.json").unlink(missing_ok=True)
+        for path in _files(source):
+            if finished and path.name in UNFINISHED:
+                continue
+            if path == source / "result.json" and not finished:
+                continue  # It is not whole.
+            if path == source / "result.json":
+                for name in UNFINISHED:
+                    (target / name).unlink(missing_ok=True)
+            _copy(path, target / path.relative_to(source))
+    finally:
+        lock.release()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files of a cell, whatever a tracker left among them, the record last; no links, no traces of a run."""
+    record = folder / "result.json"
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(place) / name for name in sorted(names)):
+            passing = path.name.startswith(".") or path in (folder / "lock", folder / "progress.json")
+            if path.is_file() and not path.is_symlink() and not passing and path != record:
+                yield path
+    if record.is_file():
+        yield record
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(target)
+    try:
+        shutil.copy2(source, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

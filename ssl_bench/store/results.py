@@ -1,0 +1,217 @@
+"""Immutable records of finished cells, and the folder they live in.
+
+OUT/cells/CELL/cell.json        what to run
+OUT/cells/CELL/lock             who works on it, while somebody does (`lock.py`)
+OUT/cells/CELL/progress.json    its last sign of life
+OUT/cells/CELL/checkpoint.pt    where it stands, and `checkpoint.previous.pt`, where it stood before
+OUT/cells/CELL/memory.json      since when its batches are taken in smaller parts, where memory ran out
+OUT/cells/CELL/log.txt          what it said, all attempts in one, each under a heading
+OUT/cells/CELL/failure.json     why it ended early; never taken for a result
+OUT/cells/CELL/weights.pt       what it learnt
+OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
+OUT/leaderboards/*.md           tables made from the records
+OUT/data.toml                   what data sets are called in them, if somebody says so
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.errors import DataError, UsageError, suggestion
+from ssl_bench.machine.files import parse_json, place, read_json, read_regular, require_writable, write_json
+from ssl_bench.machine.lock import holder
+from ssl_bench.store.titles import FILE as TITLES
+from ssl_bench.store.titles import read_titles, with_title
+
+if TYPE_CHECKING:
+    from ssl_bench.plan.cell import Cell
+
+SCHEMA = 1
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
+"""The newest, and the one before."""
+MEMORY = "memory.json"
+OTHERS = ("cell.json", "failure.json", "progress.json", MEMORY)
+"""Files of a cell that hold no record."""
+
+Record = Mapping[str, Any]
+
+OUTSIDE_IDENTITY = ("cost", "provenance")
+"""Sections of a record that two runs of one cell may differ in."""
+
+
+def same(first: Record, second: Record) -> bool:
+    """Whether two records agree in all but cost and provenance."""
+    return _identity(first) == _identity(second)
+
+
+def _identity(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
+
+
+class ResultStore:
+    """The one party that knows where results live."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cells = root / "cells"
+        self.leaderboards = root / "leaderboards"
+        self._whole: dict[Path, tuple[int, ...]] = {}
+
+    def prepare(self) -> None:
+        """Make the folders. UsageError where they cannot be written."""
+        require_writable(self.root, "--out")
+        require_writable(self.cells, "--out")
+
+    def folder(self, cell: "Cell") -> Path:
+        """The folder of a cell."""
+        return self.cells / cell.id
+
+    def finished(self, cell: "Cell") -> Record | None:
+        """The record of a finished cell, or None."""
+        return read_record(self.folder(cell) / "result.json")
+
+    def is_finished(self, cell: "Cell") -> bool:
+        """Whether there is a record; a file that was found whole is not read again until it changes."""
+        path = self.folder(cell) / "result.json"
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        # A copy may come with its time kept, and not with all of these.
+        known = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if self._whole.get(path) != known:
+            if read_record(path) is None:
+                return False
+            self._whole[path] = known
+        return True
+
+    def stage(self, cell: "Cell") -> Path:
+        """Write what a worker needs into the cell's folder, and forget an earlier failure."""
+        folder = self.folder(cell)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "cell.json", cell.to_json())
+            (folder / "failure.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another --out") from error
+        return folder
+
+    def tidy(self, cell: "Cell") -> None:
+        """Remove what a kill right after the record left behind; nothing where a process still works there."""
+        folder = self.folder(cell)
+        if (folder / "lock").exists() and holder(folder) is None:
+            with contextlib.suppress(OSError):  # Somebody else's results can be shown all the same.
+                for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
+                    (folder / name).unlink(missing_ok=True)
+
+    def content(self) -> str:
+        """Hash of the bytes of every record and of `data.toml`: what tables are made from, whenever it was written."""
+        whole = hashlib.sha256()
+        for path in (*sorted(self.cells.glob("*/result.json")), self.root / TITLES):
+            with contextlib.suppress(OSError):
+                whole.update(hashlib.sha256(read_regular(path)).digest() + path.parent.name.encode())
+        return whole.hexdigest()
+
+    def _others(self, name: str, here: Sequence[str]) -> str:
+        """Where there are finished cells, one of that name first."""
+        root, working = self.root.absolute(), Path.cwd()
+        stores = [
+            (path.parent.name, store.relative_to(working) if store.is_relative_to(working) else store)
+            for path in sorted(root.parent.glob("*/cells/*/result.json"))
+            if (store := path.parent.parent.parent) != root
+        ]
+        named = next((store for cell, store in stores if cell.startswith(name)), None)
+        if named:
+            return f"there is one in {named}: give --runs {named}"
+        if here:
+            return suggestion(name, here) if len(here) > 3 else f"there: {', '.join(sorted(here))}"
+        folders = list(dict.fromkeys(str(store) for _, store in stores))
+        if folders:
+            return f"there are finished cells in {', '.join(folders[:3])}: give --runs {folders[0]}"
+        return f"nothing has been run there yet; `ssl-bench run --out {self.root}` does"
+
+    def find(self, name: str) -> Path:
+        """Folder of a finished cell: `name` is its id, what its id alone begins with, or the folder itself.
+
+        Raises UsageError where there is no one such cell.
+        """
+        if (place(name) / "result.json").is_file():
+            return place(name)
+        names = [path.parent.name for path in self.cells.glob("*/result.json")]
+        found = sorted(other for other in names if other.startswith(name))
+        if len(found) == 1 or (found and found[0] == name):
+            return self.cells / found[0]
+        if not found:
+            raise UsageError(f"no finished cell '{name}' in {self.root}; {self._others(name, names)}")
+        raise UsageError(f"{len(found)} cells begin with '{name}', '{found[0]}' first; give more of the id")
+
+    def records(self) -> list[Record]:
+        """All finished records, in the order of their ids."""
+        titles = read_titles(self.root)
+        return [with_title(record, titles) for record in read_records(self.cells)]
+
+
+def read_record(path: Path) -> Record | None:
+    """A whole record of the schema we know, or None."""
+    try:
+        return parse_record(path)
+    except (OSError, DataError):
+        return None
+
+
+def parse_record(path: Path) -> Record:
+    """A whole record of the schema we know. DataError, naming the file, for any other; FileNotFoundError for none."""
+    try:
+        record = parse_json(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} is no readable record ({error.strerror or error})") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no whole record ({error})") from error
+    if record.get("schema") != SCHEMA:
+        raise DataError(
+            f"{path} is no record of a form that is known here (schema {record.get('schema')!s:.20})"
+        )
+    cell = record.get("cell")
+    name = cell.get("id") if isinstance(cell, dict) else None
+    if not isinstance(name, str) or not name or name.startswith(".") or "/" in name:
+        raise DataError(f"{path} is no whole record (it names no cell)")
+    if not isinstance(record.get("metrics"), dict):
+        raise DataError(f"{path} is no whole record (it has no metrics)")
+    return record
+
+
+def read_records(folder: Path, broken: list[str] | None = None) -> Iterator[Record]:
+    """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path.
+
+    What is wrong with each that is not whole is added to `broken`, a line each.
+    """
+    return (record for _, record in record_files(folder, broken))
+
+
+def record_files(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
+    """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
+    titles = read_titles(folder) if folder.is_dir() else {}
+    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder, broken))
+
+
+def record_files_as_written(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
+    """As `record_files`, with what the files say and nothing else."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.rglob("*.json")):
+        if path.name in OTHERS or path.name.startswith("."):
+            continue
+        try:
+            yield path, parse_record(path)
+        except FileNotFoundError:
+            continue
+        except DataError as error:
+            # Other programs keep files of JSON, too.
+            if broken is not None and (
+                path.name == "result.json" or "schema" in (read_json(path) or ("schema",))
+            ):
+                broken.append(str(error))

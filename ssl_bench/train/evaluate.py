@@ -1,0 +1,128 @@
+"""Scores on whole test images at their own resolution."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssl_bench.dataset import GuardedDataset
+from ssl_bench.errors import Diverged
+from ssl_bench.task import Metrics, Scores, Task
+from ssl_bench.train.batches import as_images, whole_target
+from ssl_bench.train.inference import exact_inference
+from ssl_bench.world.world import ALONE, World
+
+TOGETHER = 2**21
+"""Pixels of the images that a GPU predicts together: a little above one of full HD."""
+WAITING = 32
+"""Images on the host that may wait for others of their size."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of the set, and of each image in the order of the test ids."""
+
+    scores: Scores
+    per_image: Mapping[str, Sequence[Any]]
+
+
+class Share(NamedTuple):
+    """What some of the images give: their metrics, and by name what is recorded of each."""
+
+    metrics: Metrics
+    rows: dict[str, Mapping[str, Any]]
+
+    def merged(self, other: "Share") -> "Share":
+        """With the images of another one."""
+        self.metrics.merge(other.metrics)
+        return Share(self.metrics, self.rows | other.rows)
+
+
+@exact_inference()
+def evaluate(
+    predict: Callable[[Tensor], Tensor],
+    task: Task,
+    data: GuardedDataset,
+    names: Sequence[str],
+    device: torch.device,
+    between: Callable[[], None] = lambda: None,
+    world: World = ALONE,
+) -> Evaluation:
+    """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
+
+    `between` is called before each image is read; what it raises ends the evaluation. The processes of `world` take
+    the images in turn, and all of them get the scores of the whole set, or raise what one of them raised. On a GPU
+    images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and rounds
+    otherwise, one is taken at a time. Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it
+    would look like a score.
+    """
+    mine = names[world.rank :: world.size]
+    share: Share | Exception
+    try:
+        share = _score(predict, task, data, mine, device, between)
+    except Exception as error:
+        if world.size == 1:
+            raise
+        share = error  # The others wait to be told.
+    whole = Share(task.metrics(), {})
+    for found in world.gather(share):
+        if isinstance(found, Exception):
+            raise found
+        whole = found if world.size == 1 else whole.merged(found)
+    in_order = [whole.rows[name] for name in names]
+    keys = list(dict.fromkeys(key for row in in_order for key in row))
+    return Evaluation(whole.metrics.compute(), {key: [row.get(key) for row in in_order] for key in keys})
+
+
+def _score(
+    predict: Callable[[Tensor], Tensor],
+    task: Task,
+    data: GuardedDataset,
+    names: Sequence[str],
+    device: torch.device,
+    between: Callable[[], None],
+) -> Share:
+    share = Share(task.metrics(), {})
+    together = TOGETHER if device.type == "cuda" else 0
+
+    def image(name: str) -> np.ndarray:
+        between()
+        return data.image(name)
+
+    for group in groups_by_size(image, names, together):
+        stored = np.stack([image for _, image in group]).transpose(0, 3, 1, 2)
+        predictions = task.activate(predict(as_images(torch.from_numpy(stored.copy()), device)))
+        finite = predictions.isfinite().flatten(1).all(1).tolist()
+        for row, (name, _) in enumerate(group):
+            if not finite[row]:
+                raise Diverged(
+                    f"the prediction for test image '{name}' is not finite; try a lower learning rate"
+                )
+            target = whole_target(data.target(name), task.kind, device)
+            region = data.unknown(name)
+            unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
+            share.rows[name] = share.metrics.update(predictions[row : row + 1], target, unknown)
+    return share
+
+
+def groups_by_size(
+    image: Callable[[str], np.ndarray], names: Sequence[str], pixels: int
+) -> Iterator[list[tuple[str, np.ndarray]]]:
+    """Names with their images (H, W, C), those of one shape together: up to so many pixels in all, and one at least.
+
+    No more than `WAITING` images are held, so that a group may be smaller; without room for two the order is kept.
+    """
+    waiting: dict[tuple[int, ...], list[tuple[str, np.ndarray]]] = {}
+    for name in names:
+        picture = image(name)
+        height, width = picture.shape[:2]
+        group = waiting.setdefault(picture.shape, [])
+        group.append((name, picture))
+        if (len(group) + 1) * height * width > pixels:
+            yield waiting.pop(picture.shape)
+        elif sum(map(len, waiting.values())) >= WAITING:
+            yield waiting.pop(next(iter(waiting)))
+    yield from waiting.values()

@@ -1,0 +1,1 @@
+"""A finished cell's network, put to use."""

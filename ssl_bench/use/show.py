@@ -1,0 +1,44 @@
+"""A finished cell in pictures: input, label, prediction, and what the method sees."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ssl_bench.pixels.channels import eight_bit
+from ssl_bench.registry.registry import Registry
+from ssl_bench.task import Task
+from ssl_bench.train.batches import whole_image, whole_target
+from ssl_bench.use.sheet import draw_sheet, heat
+from ssl_bench.use.trained import CPU, load_trained
+from ssl_bench.worker.build import open_cell_data, require_same
+
+
+@torch.inference_mode()
+def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
+    """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
+    trained = load_trained(folder, registry)
+    method, dataset = trained.method, open_cell_data(trained.cell, registry)
+    require_same(trained.cell, dataset)
+    task, rows = method.task, []
+    for name in (trained.cell.split.held_out or dataset.test)[:count]:
+        picture, stored = dataset.image(name), dataset.target(name)
+        image, target = whole_image(picture, CPU), whole_target(stored, task.kind, CPU)
+        row = [
+            (name, dataset.channels.drawn(picture)),
+            ("label", task.picture(eight_bit(stored))),
+            ("prediction", _drawn(task, task.activate(method.predict(image)))),
+        ]
+        for panel in method.explain(image, target):
+            values = panel.values
+            row.append(
+                (panel.title, _drawn(task, values) if panel.is_prediction else heat(values[0, 0].numpy()))
+            )
+        rows.append(row)
+    return draw_sheet(rows, task)
+
+
+def _drawn(task: Task, prediction: Tensor) -> np.ndarray:
+    return task.picture(eight_bit(task.stored(prediction)))

@@ -1,0 +1,101 @@
+"""A finished cell and its network, rebuilt from the cell's folder.
+
+from ssl_bench import load_trained
+trained = load_trained(Path("runs/cells/ID"))
+mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssl_bench.errors import CellError, DataError, UsageError
+from ssl_bench.machine.files import read_json
+from ssl_bench.method import Method
+from ssl_bench.plan.cell import Cell, read_cell
+from ssl_bench.registry.files import require_files
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.registry.registry import Registry
+from ssl_bench.store.results import read_record
+from ssl_bench.task import Task
+from ssl_bench.train.inference import exact_inference
+from ssl_bench.train.merged import merge
+from ssl_bench.use.tiles import prediction_bands
+from ssl_bench.worker.build import build_method, open_cell_data, require_same
+from ssl_bench.worker.checkpoint import load_weights
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A cell at its final weights, in evaluation mode."""
+
+    folder: Path
+    cell: Cell
+    method: Method
+    device: torch.device
+    registry: Registry
+
+    @property
+    def task(self) -> Task:
+        """The task, with the class names that the network was trained for."""
+        return self.method.task
+
+    @exact_inference()
+    def activations(self, images: Tensor) -> Tensor:
+        """T(x) of images (B, C, H, W) in [0, 1], as evaluation takes it: (B, O, H, W) float32."""
+        return self.task.activate(self.method.predict(images.to(self.device)))
+
+    def bands(self, image: np.ndarray) -> Iterator[Tensor]:
+        """T(x) of an image (H, W, C) of any depth, in bands of whole rows from the top; one band where it is small.
+
+        Each is (1, O, rows, W), and to be used before the next is asked for. CellError where it is not finite.
+        """
+        if image.shape[2] != self.task.in_channels:
+            raise UsageError(
+                f"'{self.cell.task}' takes images of {self.task.in_channels} channels, not {image.shape[2]}"
+            )
+        stride = getattr(self.method.deployed, "stride", 1)
+        for band in prediction_bands(self.activations, image, stride, self.device):
+            if not band.isfinite().all():
+                raise CellError(f"the prediction of cell {self.cell.id} is not finite; train it again")
+            yield band
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """The label of an image (H, W, C), as a data set gives it, as the task stores it (`Task.stored`)."""
+        return np.concatenate([self.task.stored(band) for band in self.bands(image)])
+
+
+def load_trained(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
+    """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
+    registry = registry or load_registry()
+    content, record = read_json(folder / "cell.json"), read_record(folder / "result.json") or {}
+    weights = load_weights(folder / "weights.pt", record.get("provenance", {}).get("weights_sha256"))
+    if content is None or weights is None:
+        raise DataError(
+            f"{folder} has no readable cell.json and weights.pt as its record has them; run the cell again with "
+            "--no-resume"
+        )
+    cell = read_cell(folder)
+    require_files(cell.plugins, cell.helpers, registry.files.values(), folder)
+    # The data may be gone; cells that do not hold their classes are older than that.
+    classes = cell.classes
+    if "classes" not in content:
+        dataset = open_cell_data(cell, registry)
+        require_same(cell, dataset)
+        classes = dataset.classes
+    method = build_method(cell, registry, classes)
+    try:
+        method.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
+            "are installed now; run the cell again with --no-resume"
+        ) from error
+    merge(method)
+    return Trained(folder, cell, method.to(device).eval(), device, registry)

@@ -1,0 +1,1 @@
+"""One cell in its process, from its folder to its record."""

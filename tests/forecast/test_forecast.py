@@ -1,0 +1,203 @@
+"""What a plan will take: schedules, prices, and how far off they were."""
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Said
+from hypothesis import given
+from hypothesis import strategies as st
+from trees import save
+
+from ssl_bench.forecast.prices import (
+    Price,
+    keep_errors,
+    keep_prices,
+    kept_makespan,
+    kept_prices,
+    kind_of,
+    makespan,
+)
+from ssl_bench.forecast.timing import Stopwatch
+from ssl_bench.machine.files import write_json
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.heartbeat import Heartbeat
+from ssl_bench.store.results import ResultStore, read_records
+from ssl_bench.worker.cell_run import CellRun
+
+REGISTRY, CPU = load_registry(), torch.device("cpu")
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> dict[str, Any]:
+    for number in range(10):
+        save(tmp_path / f"night/input/{number}.png", 12 * number)
+        save(tmp_path / f"night/target/{number}.png", 255 - 12 * number)
+    settings = ["night.iterations=6", "night.crop=8", "night.evaluations=3"]
+    return {
+        "tasks": "night",
+        "data": [f"night={tmp_path / 'night'}"],
+        "labels": ("1/2",),
+        "settings": settings,
+    }
+
+
+def cells(arguments: dict[str, Any], **request: Any) -> tuple[Cell, ...]:
+    return make_plan(REGISTRY, Request(**{**arguments, **request})).cells
+
+
+def test_a_schedule_by_hand() -> None:
+    # 7 | 5 1 1: the longest alone, the others behind one another.
+    assert makespan([1, 5, 1, 7], 2) == 7
+    assert makespan([1, 5, 1, 7], 1) == 14
+    assert makespan([3, 3, 2, 2, 2], 2) == 7  # Longest first is no optimum: 3 3 | 2 2 2 would end at 6.
+    assert makespan([1, 2], 5) == 2
+
+
+@given(st.lists(st.floats(0.1, 50), min_size=1, max_size=6), st.integers(1, 3))
+def test_a_schedule_is_near_the_best_one(seconds: list[float], slots: int) -> None:
+    best = min(
+        max(
+            sum(s for s, place in zip(seconds, places, strict=True) if place == slot) for slot in range(slots)
+        )
+        for places in itertools.product(range(slots), repeat=len(seconds))
+    )
+    # Graham's bound.
+    assert best - 1e-6 <= makespan(seconds, slots) <= best * (4 / 3 - 1 / (3 * slots)) + 1e-6
+
+
+def test_cells_of_one_price(arguments: dict[str, Any]) -> None:
+    first, second = cells(arguments, methods="mt", seeds=(0, 1))
+    assert kind_of(first) == kind_of(second)
+    others = [
+        *cells(arguments, methods="mt", seeds=(5,), labels=("3",)),
+        *cells(arguments, methods="supervised,full"),
+        *cells(arguments, methods="mt", threads=2),
+        *cells(arguments, methods="mt", held_out="1/2"),
+        *cells(arguments, methods="mt", settings=["mt.noise=none"]),
+    ]
+    assert kind_of(others[0]) == kind_of(first)
+    assert len({kind_of(cell) for cell in others}) == len(others)
+
+
+def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    store = ResultStore(tmp_path / "out")
+    store.prepare()
+    planned = cells(arguments, methods="supervised,mt", seeds=(0, 1))
+    assert keep_errors(store, planned) is None
+    prices = dict(zip((cell.id for cell in planned), map(Price, (10.0, 20.0, 30.0, None)), strict=True))
+    keep_prices(store, dict(list(prices.items())[:1]), "A", 2)
+    keep_prices(store, dict(list(prices.items())[1:]), "B", 2)
+    assert kept_prices(store) == prices
+    for cell, took in zip(planned, (11.0, 15.0, None, 5.0), strict=True):
+        if took is not None:
+            cost = {"seconds": took, "gpu_energy_joules": 7}
+            record = {"schema": 1, "cell": {"id": cell.id}, "metrics": {}, "cost": cost}
+            write_json(store.stage(cell) / "result.json", record)
+    error = keep_errors(store, planned)
+    assert error is not None
+    assert kept_makespan(store, planned[:3]) == (30.0, 2)
+    assert kept_makespan(store, planned) is None
+    assert (error.cells, error.predicted, error.measured) == (2, 30.0, 26.0)
+    assert (error.total, error.median, error.worst) == pytest.approx((-4 / 30, (0.1 + 0.25) / 2, -0.25))
+    content = json.loads((store.root / "forecast.json").read_text())["cells"][planned[0].id]
+    assert content["device"] == "A"
+    assert content["measured"]["seconds"] == 11.0
+    assert content["measured"]["joules"] == 7.0
+    assert kept_prices(store) == prices
+    # A forecast is no record, and one that is not whole is none at all.
+    assert len(list(read_records(store.root))) == 3
+    (store.root / "forecast.json").write_text('{"cells": {"x"')
+    assert kept_prices(store) == {}
+    (store.root / "forecast.json").write_text('{"cells": {"x": 1, "y": {"predicted": {"seconds": "z"}}}}')
+    assert kept_prices(store) == {"y": Price()}
+
+
+@pytest.mark.parametrize(("method", "images", "rows", "beside"), [("supervised", 4, 2, 0), ("mt", 8, 4, 1)])
+def test_the_price_of_a_cell(
+    tmp_path: Path, arguments: dict[str, Any], method: str, images: int, rows: int, beside: int
+) -> None:
+    (cell,) = cells(arguments, methods=method)
+    assert len(cell.split.labeled) == 4
+    with contextlib.closing(CellRun(cell, tmp_path, CPU, REGISTRY, (), Heartbeat(tmp_path))) as run:
+        watch = Stopwatch(run, time.perf_counter() - 1000)
+        assert watch.rows == rows
+        parts = (watch.step(), watch.image(), watch.first_read())
+        assert all(0 <= part < 60 for part in parts)
+        assert min(parts[:2]) > 0
+        watch.step, watch.image, watch.first_read = lambda: 20.0, lambda: 300.0, lambda: 5.0  # type: ignore[method-assign]
+        before = time.perf_counter() - watch.started
+        price = watch.extrapolate().price
+    assert price.seconds is not None
+    assert price.gpu_bytes is price.joules is None
+    assert price.resident_bytes is not None
+    assert price.resident_bytes > 50e6
+    # The first step and what comes before it; five more; what is read for the first time; three evaluations, and
+    # one for each network beside, of two images.
+    rest = 5 * 20 + images * 5 + (3 + beside) * 2 * 300
+    assert before <= price.seconds - rest <= before + 60
+
+
+@pytest.mark.slow
+def test_an_estimate_and_its_error(
+    tmp_path: Path, arguments: dict[str, Any], command: Callable[..., Said]
+) -> None:
+    settings = [word for setting in arguments["settings"] for word in ("--set", setting)]
+    options = [
+        *("--tasks", "night", "--methods", "supervised", "--seeds", "0,1", "--labels", "1/2"),
+        *(
+            "--data",
+            *arguments["data"],
+            *settings,
+            "--devices",
+            "cpu",
+            "--jobs",
+            "2",
+            "--out",
+            tmp_path / "out",
+        ),
+    ]
+    said = command("plan", "--estimate", *options)
+    assert said.status == 0, said.err
+    assert "night · supervised · unet-small  2 of 2" in said.out
+    assert "2 cells left:" in said.out
+    assert "with 2 at a time, energy -" in said.out
+    store = ResultStore(tmp_path / "out")
+    prices = list(kept_prices(store).values())
+    assert len(prices) == 2
+    assert prices[0] == prices[1]
+    assert (prices[0].seconds or 0) > 0
+    assert not list(store.cells.iterdir())
+
+    said = command("run", *options)
+    assert said.status == 0, said.err
+    assert "estimates of 2 finished cells:" in said.out
+    assert "from start to end:" in said.out
+    said = command("plan", "--estimate", *options)
+    assert "estimates of 2 finished cells:" in said.out
+    assert "timing" not in said.out
+    assert "night · supervised · unet-small  0 of 2" in said.out
+
+
+def test_a_cell_that_cannot_be_timed_says_why(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    from ssl_bench.forecast.timing import time_cell
+
+    (cell,) = cells(arguments, methods="supervised")
+    timed = time_cell(replace(cell, listing="another").to_json(), "cpu")
+    assert timed.price == Price()
+    assert "the data set has changed" in timed.fault
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stopwatch, "extrapolate", lambda self: [][1])
+        timed = time_cell(cell.to_json(), "cpu")
+    assert timed.fault.startswith("IndexError: list index out of range; `ssl-bench run`")
+    several = time_cell(replace(cell, execution={"processes": 2}).to_json(), "cpu")
+    assert several.fault == "cells in several processes are not timed"

@@ -1,0 +1,235 @@
+"""One document in every format: what each says, and that no name breaks out of it."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from conftest import Said
+from test_leaderboard import HOSTILE, example, make
+
+from ssl_bench.leaderboard import FORMATS, render
+from ssl_bench.leaderboard.formats.csv import render_csv
+from ssl_bench.leaderboard.formats.html import formula_html, render_html
+from ssl_bench.leaderboard.formats.latex import escape_latex, formula_latex
+from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing
+from ssl_bench.registry.loading import load_registry
+
+Command = Callable[..., Said]
+VOID = {"br", "hr", "img", "input", "meta", "link"}
+
+
+class Parsed(HTMLParser):
+    """Elements in order, text by element, and whether every element is closed where it should be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.texts.setdefault(tag, []).append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in set(self.open):
+            self.texts[tag][-1] += data
+
+    def comments(self) -> None:
+        raise AssertionError
+
+    handle_comment = handle_decl = handle_pi = lambda self, data: pytest.fail(data)  # type: ignore[assignment]
+
+
+def hostile() -> list[dict]:
+    paths = (
+        *("describe__task__title", "describe__method__title", "describe__method__reference", "cell__dataset"),
+        *("cell__split__source", "cell__backbone", "cell__split__hash", "provenance__device"),
+        "providers__method",
+    )
+    metric = [{"name": "psnr", "symbol": HOSTILE, "unit": HOSTILE}]
+    symbols = [["eta_mt", HOSTILE], [r"\eta", r"\input{/etc/passwd}"], ["c", r"a_b_c}\end{table}"]]
+    return [
+        make("night", "mt", 0, 18.0, config__method={"eta_mt": value, r"\eta": 1, "c": 2, HOSTILE: value},
+             describe__task__metrics=metric, describe__method__symbols=symbols, **dict.fromkeys(paths, HOSTILE))
+        for value in (1.0, HOSTILE, "=1+1", r"\input{x} % \\ & # ~ ^ é ł 中")
+    ]  # fmt: skip
+
+
+def test_csv_holds_the_numbers_at_twelve_digits() -> None:
+    files = render(example(), ["csv"])
+    assert set(files) >= {
+        "leaderboard/tier-lite-labels-1-8-scores.csv",
+        "leaderboard/tier-lite-labels-1-8-gap.csv",
+        "leaderboard/tier-lite-labels-1-8-settings.csv",
+        "leaderboard/tier-lite-labels-1-8-cost.csv",
+    }
+    text = files["leaderboard/tier-lite-labels-1-8-scores.csv"]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["Methods"] for row in rows] == ["SupOnly", "MT", "Full"]
+    assert [row["Night Image Enhancement: mean"] for row in rows][::2] == ["18.4", "20.2"]
+    assert float(rows[2]["Night Image Enhancement: std"]) == pytest.approx(0.12**0.5)
+    assert rows[0]["Night Image Enhancement: difference"] == ""
+    assert rows[1]["Semantic Segmentation: difference"] == "4.0"
+    assert rows[1]["Semantic Segmentation: n"] == "3"
+
+
+def test_csv_of_cells_worked_by_hand() -> None:
+    rows = [
+        [cell('a, "b"\nc'), figure("1.0 ± 0.5", mean=1.0, std=0.5), missing()],
+        [cell("=HYPERLINK(1)"), missing(), figure("-2", value=-2.0)],
+        [Cell((Span("MT"), Span("1", "cite"))), figure("3", mean=3), figure("-1", value=-1)],
+    ]
+    grid = Grid("x", [cell("Name"), cell("Task"), cell("-")], rows)
+    assert render_csv(grid) == (
+        'Name,Task: mean,Task: std,\n"a, ""b"" c",1.0,0.5,\n\'=HYPERLINK(1),,,-2.0\nMT,3,,-1\n'
+    )
+
+
+def test_files_of_an_earlier_rendering_never_grow_stale(command: Command, tmp_path: Path) -> None:
+    records, folder = tmp_path / "records", tmp_path / "leaderboards"
+    records.mkdir()
+    for number, record in enumerate(example()):
+        (records / f"{number}.json").write_text(json.dumps(record))
+    assert command("leaderboard", tmp_path, "--format", "csv,tex").status == 0
+    assert "61.0" in (folder / "leaderboard" / "tier-lite-labels-1-8-scores.csv").read_text()
+    (folder / "notes.csv").write_text("mine")
+    (folder / "cost.html").write_text("mine")
+    for number, record in enumerate(example()):
+        record["cell"]["tier"] = "smoke"
+        (records / f"{number}.json").write_text(json.dumps(record))
+    assert command("leaderboard", tmp_path).status == 0
+    found = [json.loads(path.read_text()) for path in records.iterdir()]
+    expected = render(found, ["md", "csv", "tex"], claims=load_registry().claims)
+    written = {
+        str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
+    }
+    assert written == {**expected, "notes.csv": "mine", "cost.html": "mine"}
+
+
+def test_html_is_tables_with_heads_and_values() -> None:
+    page = Parsed(render(example(), ["html"])["leaderboard.html"])
+    tags = [tag for tag, _ in page.elements]
+    assert tags.count("table") == 4
+    assert page.texts["h2"] == ["Tier lite, labels 1/8", "Notes", "References"]
+    assert page.texts["th"][:3] == ["Methods", "", "Semantic Segmentation"]
+    assert page.texts["strong"] == ["65.00 ± 2.00"]
+    cells = [attributes for tag, attributes in page.elements if tag == "td" and "data-value" in attributes]
+    assert cells[0] == {"data-value": "61.0"}
+    scopes = [attributes.get("scope") for tag, attributes in page.elements if tag == "th"]
+    assert scopes[:7] == ["col"] * 6 + ["row"]
+
+
+def test_no_name_breaks_out_of_html() -> None:
+    for name, text in render(hostile(), ["html"]).items():
+        page = Parsed(text)
+        allowed = {
+            "h1",
+            "h2",
+            "h3",
+            "p",
+            "ul",
+            "ol",
+            "li",
+            "table",
+            "caption",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+        }
+        assert {tag for tag, _ in page.elements} <= allowed | {"strong", "code", "i", "sub", "sup", "span"}, (
+            name
+        )
+        assert {key for _, attributes in page.elements for key in attributes} <= {
+            "scope",
+            "data-value",
+            "class",
+        }
+        assert not set(text) & {"\x1b", "\u202e"}
+
+
+def test_no_name_becomes_a_formula_of_a_spreadsheet() -> None:
+    files = render(hostile(), ["csv"])
+    for name, text in files.items():
+        rows = list(csv.reader(io.StringIO(text)))
+        assert len({len(row) for row in rows}) == 1, name
+        for field in (field for row in rows for field in row):
+            assert not field.startswith(("=", "+", "@", "-")) or re.fullmatch(r"[-+]?[0-9.e-]+", field)
+    assert all(re.fullmatch(r"[a-z]+/[a-z0-9-]+\.csv", name) for name in files)
+    assert any("'=1+1" in text for text in files.values())
+
+
+def test_formulas_in_html_and_latex() -> None:
+    assert formula_html(r"\lambda_{Adv}^l") == "<i>λ<sub>Adv</sub><sup>l</sup></i>"
+    assert formula_html(r"\xi") == "<i>ξ</i>"
+    assert formula_html("<b>_{<}") == "<i>&lt;b&gt;<sub>&lt;</sub></i>"
+    assert formula_latex(r"\lambda_{Adv}^l") == r"$\lambda_{Adv}^l$"
+    assert formula_latex(r"\input{x}") == r"\textbackslash{}input\{x\}"
+    assert formula_latex("a}$b") == r"a\}\$b"
+    assert formula_latex("a_") == r"a\_"
+
+
+def test_latex_escapes() -> None:
+    assert escape_latex("50 % & a_b #1 {x} $ ~ ^ \\") == (
+        r"50 \% \& a\_b \#1 \{x\} \$ \textasciitilde{} \textasciicircum{} \textbackslash{}"
+    )
+    assert escape_latex("mIoU (%) ↑ é ł a--b [1]") == (
+        r"mIoU (\%) $\uparrow$ \'{e} \texttt{U+0142} a-{}-b {[}1{]}"
+    )
+
+
+def test_latex_tables_are_booktabs() -> None:
+    text = render(example(), ["tex"])["leaderboard.tex"]
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{tabular}") == 4
+    assert r"SupOnly & 61.00 $\pm$ 1.00 (n=3) &" in text
+    # What every row would say stands in the caption.
+    assert r"\caption{Tier lite, labels 1/8. mIoU (\%) $\uparrow$ / PSNR (dB) $\uparrow$}" in text
+    assert r"\textbf{65.00 $\pm$ 2.00} (n=3, +4.00)" in text
+    assert r"30.10 $\pm$ 0.10 (n=3, $-$0.20)" in text
+    assert r"MT~{[}1{]}" in text
+    assert r"\caption{Tier lite, labels 1/8. Settings}" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")
+def test_latex_compiles(tmp_path: Path) -> None:
+    files = {**render(example(), ["tex"]), **{f"bad-{k}": v for k, v in render(hostile(), ["tex"]).items()}}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    inputs = "\n".join(rf"\input{{{name}}}\clearpage" for name in files)
+    (tmp_path / "main.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs,float,graphicx,xcolor}\n"
+        f"\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "main.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_format_is_the_same_for_any_order() -> None:
+    records = [*example(), *hostile()]
+    assert render(records, FORMATS) == render(records[::-1], FORMATS)
+    assert {name.rpartition(".")[2] for name in render(records, FORMATS)} == set(FORMATS)
+
+
+def test_greyed_text_in_every_format() -> None:
+    grid = Grid("x", [cell("a")], [[Cell((Span("1.0", "faint"),))]])
+    assert '<th scope="row"><span class="faint">1.0</span></th>' in render_html([grid])

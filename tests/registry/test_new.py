@@ -1,0 +1,93 @@
+"""`ssl-bench new`: what it writes keeps its contract, and what it must not do."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Said
+
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.registry.scaffold import PLUGIN_KINDS, Package, PluginKind, write_package
+from ssl_bench.testing.contract import named_subjects
+
+Command = Callable[..., Said]
+REGISTRY = load_registry()
+
+
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
+def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) -> None:
+    package = Package(kind, "my-own_one", "matting" if kind == "dataset" else "")
+    folder = write_package(package, REGISTRY, tmp_path)
+    assert folder.name == "ssl-bench-my-own-one"
+    for path in folder.iterdir():
+        assert "{{" not in path.read_text()
+        if path.suffix == ".py":
+            compile(path.read_text(), str(path), "exec")
+    subjects = list(named_subjects(REGISTRY, str(folder / "ssl_bench_my_own_one.py")))
+    assert subjects
+    for subject in subjects:
+        assert not subject.skipped
+        assert subject.findings() == []
+
+
+def test_a_method_starts_from_the_vocabulary(tmp_path: Path) -> None:
+    folder = write_package(Package("method", "own"), REGISTRY, tmp_path)
+    text = (folder / "ssl_bench_own.py").read_text()
+    for word in ("teachers", "targets", "gates", "mixing", "ema"):
+        assert f"from ssl_bench.toolbox.{word} import" in text
+    assert "progress.draws" in text
+    assert 'progress.log("kept"' in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dataset", "executor", "tracker"])
+def test_the_packages_own_test_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: PluginKind
+) -> None:
+    package = Package(kind, f"own-{kind}", "night" if kind == "dataset" else "")
+    monkeypatch.syspath_prepend(write_package(package, REGISTRY, tmp_path))
+    module = importlib.import_module(f"test_{package.module}")
+    (name,) = {name for name in vars(module) if name.startswith("test_")} - {"test_contract"}
+    getattr(module, name)(tmp_path)
+
+
+def test_the_command_says_what_comes_next(command: Command, tmp_path: Path) -> None:
+    said = command("new", "method", "two", "--into", tmp_path)
+    assert said.status == 0
+    assert "pip install -e" in said.out
+    assert 'two = "ssl_bench_two"' in (tmp_path / "ssl-bench-two" / "pyproject.toml").read_text()
+    module = tmp_path / "ssl-bench-two" / "ssl_bench_two.py"
+    module.write_text("mine now")
+    again = command("new", "task", "two", "--into", tmp_path)
+    assert (again.status, module.read_text()) == (2, "mine now")
+    assert "is there already, and is left as it is" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["method", "mt"], ["method 'mt' is there already, from ssl-bench"]),
+        (["method", "night"], ["task 'night' is there already"]),
+        (["dataset", "lol", "--task", "night"], ["dataset 'night/lol' is there already"]),
+        (["dataset", "rain", "--task", "nigth"], ["unknown task 'nigth'", "did you mean 'night'?"]),
+        (["method", "Pi Model"], ["'Pi Model' cannot be a name", "did you mean 'pi-model'?"]),
+        (["method", "../../x"], ["'../../x' cannot be a name", "did you mean 'x'?"]),
+        (["method", "7"], ["'7' cannot be a name"]),
+        (["method", "a" * 41], ["at most 40"]),
+        (["methdo", "x"], ["unknown kind of plugin 'methdo'", "did you mean 'method'?"]),
+        (["method", "x", "--task", "night"], ["--task goes with `new dataset`"]),
+        (["method", "x", "--into", "/no/such/folder"], ["cannot be written"]),
+    ],
+    ids=lambda value: " ".join(value)[:30],
+)
+def test_bad_input(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = command("new", *arguments)
+    assert said.status == 2
+    assert len(said.err.splitlines()) == 1, said.err
+    for word in words:
+        assert word in said.err
+    assert not list(tmp_path.iterdir())

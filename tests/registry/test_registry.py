@@ -1,0 +1,112 @@
+"""Entry points to a registry, and everything that can go wrong on the way."""
+
+import types
+from typing import Any
+
+import pytest
+
+from ssl_bench.errors import PluginError, SslBenchError
+from ssl_bench.hookspecs import hookimpl
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.registry.registry import pick
+from ssl_bench.specs import MethodSpec
+
+
+def plugin(name: str, **hooks: Any) -> types.ModuleType:
+    module = types.ModuleType(name)
+    for hook, value in hooks.items():
+
+        def implementation(value: Any = value) -> Any:
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        implementation.__name__ = hook
+        setattr(module, hook, hookimpl(lambda value=value: implementation(value)))
+    return module
+
+
+def spec(name: str) -> MethodSpec:
+    return MethodSpec(name=name, title=name.title(), method="nowhere:Nothing")
+
+
+def test_built_ins_are_there_with_their_provider() -> None:
+    registry = load_registry()
+    assert not registry.failures
+    assert [s.title for s in registry.sorted("tasks")] == [
+        "Semantic Segmentation",
+        "Real Image Denoising",
+        "Portrait Image Matting",
+        "Night Image Enhancement",
+    ]
+    assert {"supervised", "mt", "full"} <= set(registry.entries["methods"])
+    assert registry.providers["methods", "mt"].distribution == "ssl-bench"
+
+
+def test_a_plugin_adds_a_method() -> None:
+    registry = load_registry([plugin("mine", provide_methods=[spec("pi")])], installed=False)
+    assert registry.method("pi").title == "Pi"
+    assert registry.providers["methods", "pi"].plugin == "mine"
+
+
+def test_a_name_taken_twice_names_both_owners() -> None:
+    plugins = [plugin("one", provide_methods=[spec("pi")]), plugin("two", provide_methods=[spec("pi")])]
+    with pytest.raises(PluginError, match=r"'pi'.*'one'.*'two'"):
+        load_registry(plugins, installed=False)
+
+
+def test_a_misspelt_hook_is_an_error() -> None:
+    with pytest.raises(PluginError, match="provide_method"):
+        load_registry([plugin("mine", provide_method=[])], installed=False)
+
+
+def test_a_hook_must_return_its_own_specs() -> None:
+    with pytest.raises(PluginError, match=r"mine.*provide_tasks must return TaskSpec"):
+        load_registry([plugin("mine", provide_tasks=[spec("pi")])], installed=False)
+
+
+@pytest.mark.parametrize("name", ["", "Pi", "../pi", "a b", "<b>"])
+def test_a_name_must_be_safe(name: str) -> None:
+    with pytest.raises(PluginError, match="lower-case"):
+        load_registry([plugin("mine", provide_methods=[spec(name)])], installed=False)
+
+
+def test_a_hook_that_raises_is_reported_and_the_rest_works() -> None:
+    broken = plugin("broken", provide_methods=RuntimeError("no\nlicence"))
+    registry = load_registry([broken, plugin("mine", provide_methods=[spec("pi")])], installed=False)
+    assert registry.failures == {"broken": "RuntimeError: no"}
+    assert registry.method("pi")
+    with pytest.raises(SslBenchError, match=r"unknown method 'gctt'.*broken"):
+        registry.method("gctt")
+
+
+def test_unknown_names_come_with_a_suggestion() -> None:
+    registry = load_registry()
+    for call, wrong, right in [
+        (registry.task, "segmentaton", "segmentation"),
+        (registry.method, "supervized", "supervised"),
+        (registry.backbone, "unet-smal", "unet-small"),
+        (registry.executor, "locl", "local"),
+    ]:
+        with pytest.raises(SslBenchError, match=f"unknown .*'{wrong}'; did you mean '{right}'"):
+            call(wrong)
+
+
+def test_pick_keeps_the_order_of_tables() -> None:
+    registry = load_registry()
+    assert pick(registry, "methods", "mt, supervised,mt", registry.method) == ["supervised", "mt"]
+    assert len(pick(registry, "tasks", "all", registry.task)) == 4
+    with pytest.raises(SslBenchError, match="no tasks named"):
+        pick(registry, "tasks", " , ", registry.task)
+
+
+def test_backbones_answer_to_decoder_and_encoder() -> None:
+    registry = load_registry()
+    registry.check_backbone("unet/resnet18")
+    registry.check_backbone("dpt/vit_tiny_patch16_224")
+    with pytest.raises(SslBenchError, match="'unet/vit_tiny_patch16_224' cannot be built"):
+        registry.check_backbone("unet/vit_tiny_patch16_224")
+    with pytest.raises(SslBenchError, match="did you mean 'resnet18'"):
+        registry.check_backbone("unet/resnet81")
+    with pytest.raises(SslBenchError, match=r"unknown decoder 'unett'.*did you mean 'unet'"):
+        registry.check_backbone("unett/resnet18")

@@ -1,0 +1,173 @@
+"""Variances of means over crossed splits and seeds: by hand, against other arithmetic, and by simulation."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from ssl_bench.significance.comparison import Difference, Sample, common_runs, compare, of_run
+from ssl_bench.significance.crossed import Design, Run, design_of
+from ssl_bench.significance.seeds import further_seeds
+
+
+def crossed(splits: int, seeds: int) -> tuple[Run, ...]:
+    return tuple((f"k{split}", f"s{seed}") for split in range(splits) for seed in range(seeds))
+
+
+def mean_squares(values: np.ndarray) -> tuple[float, float, float]:
+    """Of splits, seeds and the rest, of (splits, seeds) figures, as textbooks write them."""
+    splits, seeds = values.shape
+    mean, of_splits, of_seeds = values.mean(), values.mean(1), values.mean(0)
+    rest = values - of_splits[:, None] - of_seeds[None] + mean
+    return (
+        float(seeds * ((of_splits - mean) ** 2).sum() / (splits - 1)),
+        float(splits * ((of_seeds - mean) ** 2).sum() / (seeds - 1)),
+        float((rest**2).sum() / ((splits - 1) * (seeds - 1))),
+    )
+
+
+def test_with_both_effects_it_is_the_sum_of_mean_squares() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(0, 3, (3, 1)) + random.normal(0, 3, (1, 5)) + random.normal(0, 1, (3, 5))
+    split, seed, rest = mean_squares(values)
+    found = Design(crossed(3, 5)).estimate(values.ravel())
+    assert found.value == pytest.approx((split + seed - rest) / 15)
+    below = split**2 / 2 + seed**2 / 4 + rest**2 / 8
+    assert found.degrees == pytest.approx((split + seed - rest) ** 2 / below)
+    assert found.of_splits == pytest.approx((split - rest) / 15)
+
+
+def test_with_one_effect_it_is_that_of_the_means_of_its_levels() -> None:
+    random = np.random.default_rng(1)
+    values = random.normal(0, 3, (3, 1)) + random.normal(0, 1, (3, 5))
+    design = Design(crossed(3, 5))
+    assert [factor.name for factor in design.kept(values.ravel())] == ["split"]
+    found = design.estimate(values.ravel())
+    assert found.value == pytest.approx(values.mean(1).var(ddof=1) / 3)
+    assert found.degrees == 2
+
+
+def test_an_effect_that_is_not_found_is_pooled() -> None:
+    values = np.random.default_rng(4).normal(0, 1, (3, 5))
+    split, seed, rest = mean_squares(values)
+    assert scipy.stats.f.sf(split / rest, 2, 8) > 0.25
+    assert scipy.stats.f.sf(seed / rest, 4, 8) > 0.25
+    found = Design(crossed(3, 5)).estimate(values.ravel())
+    assert (found.value, found.degrees) == (pytest.approx(values.var(ddof=1) / 15), 14)
+    assert found.of_splits == 0
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [crossed(1, 6), crossed(6, 1), tuple((f"k{number}", f"s{number}") for number in range(6))],
+    ids=["one split", "one seed", "each its own"],
+)
+def test_runs_that_share_nothing_are_independent(runs: Sequence[Run]) -> None:
+    values = np.random.default_rng(2).normal(0, 1, 6)
+    found = Design(runs).estimate(values)
+    assert (found.value, found.degrees) == (pytest.approx(values.var(ddof=1) / 6), 5)
+
+
+def test_nested_and_broken_designs_stay_on_the_safe_side() -> None:
+    # Seeds of their own in each split: the means of the splits.
+    nested = [(f"k{split}", f"s{split}{seed}") for split in range(3) for seed in range(4)]
+    values = np.repeat([0.0, 5.0, 10.0], 4) + np.tile([-0.1, 0.0, 0.0, 0.1], 3)
+    found = Design(nested).estimate(values)
+    assert (found.value, found.degrees) == (pytest.approx(25 / 3), 2)
+    # Three of the four runs of 2 x 2: nothing is left to test an effect with, and so both count.
+    corner = Design([("a", "0"), ("a", "1"), ("b", "0")])
+    assert len(corner.kept(np.array([0.0, 1.0, 2.0]))) == 2
+    assert corner.estimate(np.zeros(3)).value == 0
+    # One run that is missing changes little.
+    values = np.random.default_rng(0).normal(0, 1, 15)
+    whole, less = (Design(crossed(3, 5)[:n]).estimate(values[:n]) for n in (15, 14))
+    assert 0.5 < less.value / whole.value < 2
+
+
+@pytest.mark.parametrize("missing", [0, 2])
+@pytest.mark.parametrize(
+    ("effects", "low", "high"),
+    [((0.0, 0.0), 0.93, 0.98), ((0.0, 0.4), 0.93, 0.98), ((0.4, 0.0), 0.91, 0.97), ((1.0, 0.0), 0.885, 0.96),
+     ((1.0, 0.4), 0.9, 0.97), ((3.0, 1.0), 0.9, 0.97)],
+)  # fmt: skip
+def test_intervals_over_crossed_runs_cover(
+    effects: tuple[float, float], low: float, high: float, missing: int
+) -> None:
+    # 5 seeds x 3 splits, 1500 repetitions: the rate has a standard error of 0.6 %.
+    random, splits, seeds, repetitions = np.random.default_rng(3), 3, 5, 1500
+    of_splits, of_seeds = effects
+    hits = 0
+    for _ in range(repetitions):
+        values = random.normal(0, of_splits, (splits, 1)) + random.normal(0, of_seeds, (1, seeds))
+        values = (values + random.normal(0, 1, (splits, seeds))).ravel()
+        there = np.sort(random.permutation(15)[missing:])
+        found = design_of(tuple(crossed(splits, seeds)[place] for place in there)).estimate(values[there])
+        width = scipy.special.stdtrit(found.degrees, 0.975) * found.value**0.5
+        hits += abs(values[there].mean()) <= width
+    assert low <= hits / repetitions <= high
+
+
+def test_pairs_are_splits_and_seeds_and_a_run_for_all_splits_serves_each() -> None:
+    own = {run: float(place) for place, run in enumerate(crossed(3, 2))}
+    everywhere: dict[Run, float] = {(None, "s0"): 10.0, (None, "s1"): 20.0, (None, "s9"): 0.0}
+    assert common_runs(own, everywhere) == sorted(own)
+    assert of_run(everywhere, ("k2", "s1")) == 20.0
+    assert common_runs(everywhere, {(None, "s1"): 1.0}) == [(None, "s1")]
+    assert common_runs(own, {("k0", "s1"): 1.0, ("k7", "s0"): 1.0}, everywhere) == [("k0", "s1")]
+    assert common_runs(own, {}) == []
+    found = compare(Sample(everywhere, {}), Sample(own, {}))
+    assert found is not None
+    assert (found.runs, found.splits, found.seeds) == (6, 3, 2)
+    assert found.mean == 15 - 2.5
+
+
+def test_images_count_beside_crossed_runs() -> None:
+    # Images alone differ: whatever the design, the interval is that over images.
+    random = np.random.default_rng(5)
+    gain = random.normal(0, 1, 40)
+    counts = random.multinomial(40, [1 / 40] * 40, 2000)
+    runs = crossed(3, 4)
+    first = Sample({run: float(gain.mean()) for run in runs}, dict.fromkeys(runs, counts @ gain / 40), 40)
+    second = Sample(dict.fromkeys(runs, 0.0), {run: np.zeros(2000) for run in runs}, 40)
+    found = compare(first, second)
+    assert found is not None
+    assert found.run_variance == pytest.approx(0, abs=1e-20)
+    assert found.image_variance == pytest.approx(gain.var(ddof=1) / 40, rel=0.1)
+
+
+def test_a_single_test_image_asks_for_images() -> None:
+    runs = crossed(1, 4)
+    samples = [
+        Sample({run: base + place / 10 for place, run in enumerate(order)}, {}, 1)
+        for base, order in ((0.0, runs), (5.0, runs[::-1]))
+    ]
+    found = compare(*samples)
+    assert found is not None
+    assert (found.images, found.image_variance) == (1, 0.0)
+    assert found.stands
+    assert further_seeds(found) == "images"
+
+
+def test_further_seeds_where_splits_differ() -> None:
+    # What splits leave open no seed closes; without it, seeds bring three runs each.
+    stuck = Difference(1.0, 15, 0, 1.0, 0.0, 2.0, 5, 3, 0.9)
+    assert further_seeds(stuck) == "splits"
+    free = further_seeds(Difference(1.0, 15, 0, 0.3, 0.0, 14.0, 5, 3))
+    alone = further_seeds(Difference(1.0, 5, 0, 0.3, 0.0))
+    assert isinstance(free, int)
+    assert isinstance(alone, int)
+    assert 0 < free < alone
+    # Over one seed, further runs are further splits.
+    assert further_seeds(Difference(1.0, 5, 0, 0.3, 0.0, 4.0, 1, 5)) == alone
+
+
+def test_the_order_of_runs_changes_nothing() -> None:
+    values = dict(zip(crossed(2, 3), (1.0, 2.0, 4.0, 3.0, 3.5, 7.0), strict=True))
+    zero = dict.fromkeys(values, 0.0)
+    found = {
+        compare(Sample(dict(order), {}), Sample(zero, {}))
+        for order in itertools.islice(itertools.permutations(values.items()), 20)
+    }
+    assert len(found) == 1

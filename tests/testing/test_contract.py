@@ -1,0 +1,325 @@
+"""The public contract checks: everything registered passes, and broken plugins are caught."""
+
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssl_bench.method import Batch, Losses, Method, Player, Progress
+from ssl_bench.recipe import Kind
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio
+from ssl_bench.testing import TOYS, check_method, check_task
+from ssl_bench_plugins.methods.fixmatch import FixMatch
+from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
+from ssl_bench_plugins.methods.supervised import Supervised
+
+REGISTRY = load_registry()
+MT = REGISTRY.method("mt")
+
+
+@pytest.mark.parametrize("kind", TOYS)
+@pytest.mark.parametrize("name", REGISTRY.entries["methods"])
+def test_every_method_keeps_its_contract(name: str, kind: Kind) -> None:
+    assert check_method(REGISTRY.method(name), kind) == []
+
+
+def test_a_metric_must_say_how_images_make_up_its_score() -> None:
+    task = REGISTRY.task("segmentation")
+    assert isinstance(task.metrics[0].aggregate, Ratio)
+    mean = replace(task, metrics=(replace(task.metrics[0], aggregate="mean"),))
+    assert "does not give back metric 'miou' by its aggregate" in check_task(mean)[0]
+    other = replace(task, metrics=(replace(task.metrics[0], aggregate=Ratio(part="none", whole="union")),))
+    assert "does not give back metric 'miou'" in check_task(other)[0]
+
+
+def test_what_tiers_say_can_be_taken() -> None:
+    class Tuned(MT.config):  # type: ignore[name-defined,misc]
+        tier_defaults: ClassVar = {"lite": {"night": Found({"lambda_mt": -1})}}
+
+    class Misspelt(MT.config):  # type: ignore[name-defined,misc]
+        tier_defaults: ClassVar = {"light": {}}
+
+    (finding,) = check_method(replace(MT, config=Tuned), "regression")
+    assert "tier_defaults of night in tier lite: lambda_mt: Input should be greater than or equal" in finding
+    assert "name tier 'light'" in check_method(replace(MT, config=Misspelt), "regression")[0]
+    night = REGISTRY.task("night")
+    assert "labels of tier smoke are 'few'" in check_task(replace(night, labels={"smoke": "few"}))[0]
+    assert check_task(replace(night, labels={"smoke": "4", "lite": "1/8", "paper": "all"})) == []
+
+
+@pytest.mark.parametrize("name", REGISTRY.entries["tasks"])
+def test_every_task_keeps_its_contract(name: str) -> None:
+    assert check_task(REGISTRY.task(name)) == []
+
+
+class ConsistencyWithoutGradient(MeanTeacher):
+    """The classic slip: both predictions are read from the no-grad output, and training goes on without a word."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            student = dict(losses["student"])
+            yield {"student": {**student, "consistency": student["consistency"].detach()}}
+
+
+class PseudoLossWithoutGradient(FixMatch):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            student = dict(losses["student"])
+            yield {"student": {**student, "pseudo": student["pseudo"].detach()}}
+
+
+class TeacherWithoutPlayer(MeanTeacher):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.teacher.requires_grad_(True)
+
+
+class TeacherAmongThePlayers(TeacherWithoutPlayer):
+    """Its average is taken, and its consistency's gradient as well."""
+
+    def players(self) -> Mapping[str, Player]:
+        return {"student": Player(nn.ModuleList([self.student, self.teacher]))}
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        views = self.task.perturb(batch.unlabeled_images, progress.draws)
+        error = (self.student(views) - self.teacher(views)).square()
+        task = self.task.loss(self.student(batch.labeled_images), batch.targets)
+        yield {"student": {"task": task, "consistency": error.mean()}}
+
+
+class StateOutside(Supervised):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.calls = 0
+
+    def after_step(self, progress: Progress) -> None:
+        self.calls += 1
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] / (1 + self.calls)}}
+
+
+class StateOfTheClass(Supervised):
+    """What one cell does depends on the cells before it in the process."""
+
+    steps = 0
+
+    def after_step(self, progress: Progress) -> None:
+        StateOfTheClass.steps += 1
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] / (1 + self.steps)}}
+
+
+class Weighed(Supervised):
+    """Its loss times a draw."""
+
+    draw: ClassVar[Callable[[], float]]
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] * type(self).draw()}}
+
+
+class OwnGenerator(Weighed):
+    draw = torch.Generator().seed
+
+
+class PythonsGenerator(Weighed):
+    draw = random.random
+
+
+class NumpysGenerator(Weighed):
+    draw = np.random.random
+
+
+class IdlePlayer(Supervised):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.critic = nn.Linear(2, 2)
+
+    def players(self) -> Mapping[str, Player]:
+        return {**super().players(), "critic": Player(self.critic)}
+
+
+class NotFinite(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] / 0}}
+
+
+class NotFiniteInLowPrecision(Supervised):
+    """The logarithm of what a sure network leaves to the other classes: 0 in bf16, and not in float32."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        logits = self.model(batch.labeled_images)
+        doubt = 1 - (1 - 1e-4 * logits.square().clamp(max=1) - 1e-5 * torch.ones_like(logits)).to(
+            logits.dtype
+        )
+        yield {"model": {"task": self.task.loss(logits, batch.targets), "doubt": -1e-3 * doubt.log().mean()}}
+
+
+class MixesPrecisions(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        logits = self.model(batch.labeled_images)
+        yield {
+            "model": {"task": torch.lerp(logits, self.task.encode(batch.targets).value, 0.5).square().mean()}
+        }
+
+
+class ReadsAbsentTargets(MeanTeacher):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        everything = self.task.encode(batch.targets).value
+        for row, image in enumerate(batch.images):
+            yield {"student": {"leak": (self.student(image[None]) - everything[row]).abs().mean()}}
+
+
+class ReadsVoidLabels(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        yield {"model": {"task": F.cross_entropy(self.model(batch.labeled_images), batch.targets.value)}}
+
+
+class WrongShape(Supervised):
+    def predict(self, images: Tensor) -> Tensor:
+        return super().predict(images)[..., :8, :8]
+
+
+class LearnsInEvaluation(Supervised):
+    def predict(self, images: Tensor) -> Tensor:
+        self.model.network[0].bias.add_(0.1)
+        return super().predict(images)
+
+
+class ReturnsItsLosses(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Any:
+        return next(iter(super().losses(batch, progress)))
+
+
+class NamesNoPlayer(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"student": losses["model"]}
+
+
+class ForgetsTheMean(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        yield {"model": {"task": self.model(batch.labeled_images)}}
+
+
+class Raises(Supervised):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        yield {"model": {"task": self.modle(batch.labeled_images)}}
+
+
+class SumsOverRows(Supervised):
+    """Twice the rows, twice the loss."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] * len(batch.images)}}
+
+
+class OneDrawForAll(Supervised):
+    """Every process has a row of its own, and so a number of its own."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        noisy = batch.labeled_images * progress.draws.rand(1, 1, 1, 1)
+        yield {"model": {"task": self.task.loss(self.model(noisy), batch.targets)}}
+
+
+class Unwritable(MethodConfig):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    device: torch.device = torch.device("cpu")
+
+
+SUPERVISED = REGISTRY.method("supervised")
+FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
+    (
+        TeacherWithoutPlayer,
+        "parameter 'teacher.* requires grad but belongs to no player; give it to one, or call",
+    ),
+    (IdlePlayer, "player 'critic' never moves: no term of `losses` reaches its parameters"),
+    (
+        ConsistencyWithoutGradient,
+        "unlabelled images change nothing that is learnt: does the unsupervised loss carry",
+    ),
+    (replace(SUPERVISED, uses_unlabeled=True), "unlabelled images change nothing"),
+    (
+        TeacherAmongThePlayers,
+        r"'teacher.*' is a moving average and a parameter of player 'student'.*requires_grad_",
+    ),
+    (StateOutside, "differs after a resume: state outside modules and buffers is lost then"),
+    (StateOfTheClass, "differs when the same run is repeated in one process.*state that outlives the method"),
+    (OwnGenerator, "differs when the same run is repeated in one process: a generator of its own"),
+    (PythonsGenerator, "depends on the global generator of Python's `random` or of NumPy"),
+    (NumpysGenerator, "depends on the global generator of Python's `random` or of NumPy"),
+    (SumsOverRows, "depends on the number of processes: a loss is to be a mean over rows"),
+    (OneDrawForAll, "depends on the number of processes: .* is to be drawn for each row"),
+    (NotFinite, "loss 'model/task' is inf at step 0: is there a division, root or logarithm without a floor"),
+    (
+        NotFiniteInLowPrecision,
+        "loss 'model/doubt' is inf at step 0 under autocast: compute it from `task.activate`",
+    ),
+    (MixesPrecisions, "raises under autocast .*: cast to float32 where precisions meet"),
+    (
+        ReadsAbsentTargets,
+        "reads targets of unlabelled images, which no batch holds: .* the 2 labelled rows alone",
+    ),
+    (
+        ReadsVoidLabels,
+        "term 'model/task' depends on labels of void pixels, which nobody gave: use `task.loss`",
+    ),
+    (LearnsInEvaluation, "evaluation changes 'model.network.0.bias': `predict` must only read"),
+    (replace(SUPERVISED, config=Unwritable), "the settings do not survive JSON .*; give fields plain types"),
+    (WrongShape, r"predict gives shape \(1, 3, 8, 8\)"),
+    (ReturnsItsLosses, "`losses` must yield {player: {term: loss}}; was it returned"),
+    (NamesNoPlayer, "`losses` names player 'student', which `players` does not have: model"),
+    (ForgetsTheMean, "term 'model/task' is no scalar tensor; take the mean"),
+    (Raises, r"has no attribute 'modle' \(test_contract.py, line \d+\)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    FAULTS,
+    ids=[getattr(fault, "__name__", sentence[:20]) for fault, sentence in FAULTS],
+)
+def test_broken_methods_are_caught(fault: type[Method] | MethodSpec, sentence: str) -> None:
+    if isinstance(fault, type):
+        fault = replace(MT if issubclass(fault, MeanTeacher) else SUPERVISED, method=fault)
+    findings = check_method(fault, "classification")
+    assert len(findings) == 1, findings
+    assert re.search(sentence, findings[0]), findings
+
+
+FIXMATCH = REGISTRY.method("fixmatch")
+
+
+@pytest.mark.parametrize("kind", TOYS)
+def test_a_gate_that_never_opens_on_a_toy_is_no_fault_where_settings_open_it(kind: Kind) -> None:
+    assert FIXMATCH.check_with
+    closed = check_method(replace(FIXMATCH, check_with={}), kind)
+    assert check_method(FIXMATCH, kind) == []
+    if kind == "regression":  # Its gate goes by ranks, and is open.
+        assert closed == []
+        return
+    (finding,) = closed
+    assert "term 'student/pseudo' is 0 on a toy network. Does a gate never open there" in finding
+    assert "state settings that open it in MethodSpec.check_with" in finding
+
+
+def test_settings_that_open_a_gate_hide_no_fault() -> None:
+    fault = replace(FIXMATCH, method=PseudoLossWithoutGradient)
+    (finding,) = check_method(fault, "classification")
+    assert "does the unsupervised loss carry a gradient" in finding

@@ -1,0 +1,226 @@
+"""A cell in its folder: records, resumes, failures. In this process, on a few steps of real tasks."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Said
+from PIL import Image
+
+from ssl_bench.errors import CellError, UsageError
+from ssl_bench.machine.files import read_json, write_json
+from ssl_bench.machine.lock import Lock
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.run.loop import forget
+from ssl_bench.store.results import ResultStore, same
+from ssl_bench.worker.attempt import Interrupted
+from ssl_bench.worker.worker import run_cell
+
+REGISTRY = load_registry()
+CPU = torch.device("cpu")
+STEPS = 6
+
+
+def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -> tuple[Cell, ...]:
+    settings = [
+        f"{task}.{field}" for task in tasks.split(",") for field in (f"iterations={STEPS}", "crop=32")
+    ]
+    arguments = {
+        "tasks": tasks,
+        "methods": methods,
+        "settings": settings,
+        "backbones": "unet-small",
+    } | request
+    return make_plan(REGISTRY, Request(**arguments)).cells  # type: ignore[arg-type]
+
+
+def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: False) -> dict:
+    """Run a cell, stopping after each step for which `stop` says so, until it is finished."""
+    store = ResultStore(root)
+    folder = store.stage(cell)
+    signals = Countdown(stop)
+    while True:
+        try:
+            run_cell(folder, CPU, REGISTRY, signals)
+            break
+        except Interrupted:
+            continue
+    record = store.finished(cell)
+    assert record is not None
+    return dict(record)
+
+
+class Countdown(list):
+    """A list of signals that looks filled at the looks chosen: before every step, and before every test image."""
+
+    looks = 0
+
+    def __init__(self, stop: Callable[[int], bool]) -> None:
+        super().__init__()
+        self.stop = stop
+
+    def __bool__(self) -> bool:
+        self.looks += 1
+        return self.stop(self.looks)
+
+
+@pytest.mark.parametrize(("task", "backbone"), [("segmentation", "unet-small"), ("matting", "")])
+def test_interruptions_do_not_change_the_record(tmp_path: Path, task: str, backbone: str) -> None:
+    settings = [f"{task}.iterations={STEPS}", f"{task}.crop=32", f"{task}.evaluations=2"]
+    (cell,) = cells(task, settings=settings, backbones=backbone)
+    straight = finish(cell, tmp_path / "straight")
+    # After 2 steps, twice in the evaluation half-way, twice in the last one.
+    broken = finish(cell, tmp_path / "broken", stop=lambda look: look in (3, 6, 20, 70, 90))
+    assert same(straight, broken)
+    assert straight["provenance"]["resumed_at"] == []
+    assert broken["provenance"]["resumed_at"] == [2, 3, STEPS]
+    assert same(straight, finish(cell, tmp_path / "again"))
+
+
+def test_what_a_record_holds(tmp_path: Path) -> None:
+    (cell,) = cells()
+    record = finish(cell, tmp_path)
+    assert record["cell"]["id"] == cell.id
+    assert record["cell"]["split"]["hash"] == cell.split.hash
+    assert 0 < record["metrics"]["miou"] < 100
+    assert set(record["beside"]) == {"student"}
+    assert set(record["curves"]) == {"student/task", "student/consistency"}
+    assert len(record["per_image"]["ids"]) == len(record["per_image"]["miou"]) == 40
+    assert record["evaluations"][-1] == {"step": STEPS, "metrics": record["metrics"]}
+    assert record["cost"]["images_seen"] == STEPS * 4
+    assert record["cost"]["parameters"] == record["cost"]["parameters_trained"] > 300_000
+    assert record["config"]["method"]["eta_mt"] == 3
+    assert record["config"]["recipe"]["crop"] == 32
+    folder = ResultStore(tmp_path).folder(cell)
+    assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json", "weights.pt"]
+
+
+def test_a_truncated_checkpoint_starts_over(tmp_path: Path) -> None:
+    (cell,) = cells()
+    straight = finish(cell, tmp_path / "straight")
+    folder = ResultStore(tmp_path / "broken").stage(cell)
+    (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    run_cell(folder, CPU, REGISTRY)
+    assert same(straight, json.loads((folder / "result.json").read_text()))
+
+
+def test_the_same_seed_gives_every_method_the_same_start(tmp_path: Path) -> None:
+    from ssl_bench.worker.build import build_method
+
+    supervised, mt, other = (
+        build_method(cell, REGISTRY, ("a", "b"))
+        for cell in (*cells(methods="supervised,mt"), *cells(methods="mt", seeds=(1,)))
+    )
+    for first, second, third in zip(
+        supervised.deployed.parameters(), mt.deployed.parameters(), other.deployed.parameters(), strict=True
+    ):
+        assert torch.equal(first, second)
+        assert first.dim() == 1 or not torch.equal(first, third)
+
+
+def test_folder_names_are_safe_and_identity_is_by_content() -> None:
+    (cell,), (again,) = cells(), cells()
+    assert cell.id == again.id
+    assert cell == Cell.from_json(json.loads(json.dumps(cell.to_json())))
+    ids = {
+        cell.id,
+        *(c.id for c in cells(methods="supervised")),
+        *(c.id for c in cells(seeds=(1,))),
+        *(c.id for c in cells(labels=("1/4",))),
+        *(c.id for c in cells(split_seeds=(1,))),
+        *(c.id for c in cells(threads=2)),
+        *(c.id for c in cells(settings=["mt.alpha_mt=0.5"])),
+        *(c.id for c in cells(backbones="unet/resnet18")),
+        *(c.id for c in cells("night")),
+    }
+    assert len(ids) == 9
+    assert not any(set(name) & set('/\\ :*?"<>|') or name.startswith(".") for name in ids)
+
+
+def test_the_upper_bound_is_one_cell_for_all_splits() -> None:
+    both = cells(methods="full", labels=("1/8,1/4",))
+    assert len(both) == 1
+    assert len(both[0].split.labeled) == 128
+    assert both[0].split.source == "all"
+
+
+def test_json_files_are_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"b": 1, "a": [1.5, None]})
+    assert path.read_text() == '{\n "a": [\n  1.5,\n  null\n ],\n "b": 1\n}\n'
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": float("nan")})
+    assert read_json(path) == {"a": [1.5, None], "b": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
+    path.write_text('{"a": ')
+    assert read_json(path) is None
+
+
+def test_show_draws_a_finished_cell(tmp_path: Path, command: Callable[..., Said]) -> None:
+    (cell,) = cells(
+        "segmentation", methods="gct", settings=["segmentation.iterations=2", "segmentation.crop=32"]
+    )
+    finish(cell, tmp_path)
+    said = command("show", cell.id[:20], "--runs", tmp_path, "--out", tmp_path / "x.png", "--count", 2)
+    assert (said.status, said.err) == (0, "")
+    with Image.open(tmp_path / "x.png") as sheet:
+        assert sheet.width > 10 * 192  # input, label, prediction and GCT's eight maps
+    missing = command("show", "night", "--runs", tmp_path)
+    assert missing.status == 2
+    assert missing.err.startswith("ssl-bench: no finished cell 'night'")
+
+
+def test_data_root_of_the_environment(
+    tmp_path: Path, command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("input", "target"):
+        (tmp_path / "night" / name).mkdir(parents=True)
+        for index in range(8):
+            Image.new("RGB", (16, 16), (index, 0, 0)).save(tmp_path / "night" / name / f"{index}.png")
+    monkeypatch.setenv("SSL_BENCH_DATA", str(tmp_path))
+    said = command("plan", "--tasks", "night,matting", "--methods", "full", "--out", tmp_path / "out")
+    assert f"night: 1 cell (0 finished), pairs ({tmp_path / 'night'})" in said.out
+    assert "matting: 1 cell (0 finished), synthetic (made in memory)" in said.out
+
+
+def test_predictions_that_are_not_finite_are_no_score(tmp_path: Path) -> None:
+    settings = ["segmentation.iterations=1", "segmentation.optimizer.name=sgd"]
+    (cell,) = cells(methods="supervised", settings=[*settings, "segmentation.optimizer.learning_rate=1e38"])
+    with pytest.raises(CellError, match="the prediction for test image 'test-0000' is not finite"):
+        run_cell(ResultStore(tmp_path).stage(cell), CPU, REGISTRY)
+
+
+def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
+    (cell,) = cells(methods="supervised", settings=["segmentation.iterations=1"])
+    store = ResultStore(tmp_path)
+    folder = store.stage(cell)
+    (folder / "result.json").write_text('{"schema": 1, "cell"')
+    assert store.finished(cell) is None
+    run_cell(folder, CPU, REGISTRY)
+    assert store.finished(cell) is not None
+
+
+def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
+    (cell,) = cells(methods="supervised")
+    store = ResultStore(tmp_path)
+    folder = store.stage(cell)
+    (folder / "checkpoint.pt").write_bytes(b"kept")
+    lock = Lock(folder)
+    assert lock.take() is None
+    with pytest.raises(UsageError, match="another command"):
+        forget([cell], store)
+    assert (folder / "checkpoint.pt").exists()
+    lock.release()
+    forget([cell], store)
+    assert not (folder / "checkpoint.pt").exists()
+
+
+def test_data_that_changed_after_the_plan_are_refused(tmp_path: Path) -> None:
+    (cell,) = cells(methods="supervised")
+    with pytest.raises(CellError, match="has changed since the run was planned"):
+        run_cell(ResultStore(tmp_path).stage(replace(cell, listing="another")), CPU, REGISTRY)
