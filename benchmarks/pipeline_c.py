@@ -35,13 +35,14 @@ def weights(size: int) -> Tensor:
 
 def dense_blur(images: Tensor, size: int) -> Tensor:
     """One convolution with the k x k kernel, as published GCT code blurs."""
-    kernel = torch.outer(weights(size), weights(size))[None, None]
+    line = weights(size).to(images.device)
+    kernel = torch.outer(line, line)[None, None]
     return F.conv2d(F.pad(images, (size // 2,) * 4, mode="reflect"), kernel)
 
 
 def separable_blur(images: Tensor, size: int) -> Tensor:
     """Two convolutions with 1-D kernels."""
-    kernel, margin = weights(size)[None, None], size // 2
+    kernel, margin = weights(size).to(images.device)[None, None], size // 2
     rows = F.conv2d(F.pad(images, (0, 0, margin, margin), mode="reflect"), kernel[..., None])
     return F.conv2d(F.pad(rows, (margin, margin, 0, 0), mode="reflect"), kernel[:, :, None])
 
@@ -76,7 +77,7 @@ def with_kornia() -> Callable[[Tensor, Tensor, int], Tensor]:
 
     return with_parts(
         lambda images, size: gaussian_blur2d(images, (size, size), (sigma(size), sigma(size)), "reflect"),
-        lambda images: dilation(images, torch.ones(3, 3)),
+        lambda images: dilation(images, torch.ones(3, 3, device=images.device)),
     )
 
 

@@ -64,6 +64,7 @@ class Bench:
         data: Mapping[str, str | Path] | None = None,
         dataset: Mapping[str, str] | None = None,
         unlabeled: Mapping[str, str | Path] | None = None,
+        test: int | Mapping[str, int] | None = None,
         settings: Mapping[str, Any] | None = None,
         threads: int = 1,
         pretrained: bool | None = None,
@@ -76,6 +77,7 @@ class Bench:
 
         Arguments are the options of `ssl-bench plan`. `methods`: with settings, as in `mt:lambda_mt=0`, one is a row of
         its own. `labels`: of each task, or () for its own in the tier. `data`, `dataset`, `unlabeled`: by task.
+        `test`: how many labelled images to hold out, of each task or by task, of data without a test set of its own.
         `settings`: as `--set`, `{"mt.alpha_mt": 0.999}`. `execution`: precision, memory layout and division; None: bf16
         where there is a GPU, else fp32. Raises UsageError or DataError at the first thing wrong.
         """
@@ -93,6 +95,7 @@ class Bench:
             data=_pairs(data),
             dataset=_pairs(dataset),
             unlabeled=_pairs(unlabeled),
+            test=(str(test),) if isinstance(test, int) else _pairs(test),
             settings=[f"{name}={setting_text(value)}" for name, value in (settings or {}).items()],
             threads=threads,
             pretrained=pretrained,

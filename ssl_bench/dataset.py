@@ -14,6 +14,9 @@ from ssl_bench.seeds import digest
 VOID = 255
 """Class id of a pixel without a label, in files and in arrays."""
 
+FEW_TESTED = 10
+"""Test images, below which plans and tables say how few they are."""
+
 
 class Dataset(ABC):
     """Images of one task by id. Image and target are read apart, so a target is read only where it is due."""
@@ -50,6 +53,15 @@ class Dataset(ABC):
     def recognises(cls, path: Path) -> bool:
         """Whether this layout lies in the folder."""
         return False
+
+    def test_on(self, count: int) -> None:
+        """Hold so many labelled images out for testing, or a few more where some must stay together.
+
+        Only before anything is read of it. Raises DataError where test images are given, or too few would be left.
+        """
+        raise DataError(
+            f"{self.path or type(self).__name__}: its test images are given: --test is for data without any"
+        )
 
     @abstractmethod
     def image(self, name: str) -> np.ndarray:

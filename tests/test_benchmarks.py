@@ -1,13 +1,14 @@
-"""The benchmark of training steps, at a size where it says nothing of speed."""
+"""The benchmarks of training steps and of a GPU, at sizes where they say nothing of speed."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import passes, steps, train
+from benchmarks import gpu, passes, steps, train
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.task import Task
@@ -126,3 +127,46 @@ def test_steps_have_a_line_each_and_work_is_counted(monkeypatch: pytest.MonkeyPa
     assert work["supervised"] == work["supervised, pictures"] == 1
     assert "medians of 1 steps" in steps.how(chosen)
     assert ("Above 1.15: " in text) != ("None is above 1.15" in text)
+
+
+@pytest.mark.slow
+def test_every_part_of_the_benchmark_of_a_gpu_works_on_a_cpu(tmp_path: Path) -> None:
+    text = gpu.run(of_gpu("--device", "cpu", "--quick", "--out", str(tmp_path)))
+    assert "Failed" not in text
+    assert "Stopped" not in text
+    for part in gpu.PARTS:
+        assert f"## {part.title}\n\n" in text
+        assert (tmp_path / f"{part.name}.md").read_text() in text
+    assert re.search(r"^\d+ passed, \d+ skipped", text, re.MULTILINE)
+    assert "| 128, 8, 21 |" in text
+    assert "| 2 |" in text
+    assert "the same scores" in text
+    assert "NO" not in text
+    assert (tmp_path / "leaderboards" / "README.md").is_file()
+
+
+def test_a_part_that_fails_or_hangs_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = {
+        "broken": "echo no such kernel >&2; exit 3",
+        "endless": "echo begun; sleep 600",
+        "sound": "echo '| a | 1 |'",
+    }
+    for name, body in bodies.items():
+        (tmp_path / f"{name}.sh").write_text(body)
+    monkeypatch.setattr(gpu, "GRACE", 0.4)
+    monkeypatch.setattr(gpu, "PARTS", tuple(gpu.Part(name, name.title(), 1.0) for name in bodies))
+    monkeypatch.setattr(gpu, "command_of", lambda part: ["sh", str(tmp_path / f"{part.name}.sh")])
+    text = gpu.run(of_gpu("--device", "cpu", "--quick", "--minutes", "0.2", "--out", str(tmp_path / "out")))
+    assert "## Broken\n\nFailed with exit status 3. It said:\n\n    no such kernel" in text
+    assert "## Endless\n\nStopped after" in text
+    assert "    begun" in text
+    assert "## Sound\n\n| a | 1 |" in text
+    assert (tmp_path / "out" / "sound.md").read_text().startswith("## Sound\n\n| a | 1 |")
+    with pytest.raises(SystemExit, match="--parts gone: known are broken, endless, sound"):
+        gpu.run(of_gpu("--device", "cpu", "--parts", "gone", "--out", str(tmp_path)))
+
+
+def of_gpu(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    gpu.add_options(parser)
+    return parser.parse_args(arguments)

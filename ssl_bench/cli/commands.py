@@ -10,6 +10,7 @@ from ssl_bench.cli.check import check
 from ssl_bench.cli.compare import compare
 from ssl_bench.cli.data.group import data
 from ssl_bench.cli.export import export
+from ssl_bench.cli.help import SectionedGroup
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.meant import MEANT
@@ -26,7 +27,9 @@ from ssl_bench.cli.tune import tune
 from ssl_bench.errors import SslBenchError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="ssl-bench", message="%(prog)s %(version)s")
 def cli() -> None:
     """Benchmark semi-supervised learning on pixel-wise tasks.

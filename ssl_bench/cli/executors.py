@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ssl_bench.cli.help import SectionedCommand
 from ssl_bench.cli.plugins import foresee_files, load_registry
 from ssl_bench.errors import PluginError, UsageError
 
@@ -40,7 +41,7 @@ class ExecutorOption(click.Option):
         self.executor, self.field = spec.name, field
 
 
-class ExecutorCommand(click.Command):
+class ExecutorCommand(SectionedCommand):
     """A command with `--executor`, and for each executor there is the options that its settings make."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -56,18 +57,11 @@ class ExecutorCommand(click.Command):
             ctx.meta[OPTIONS] = list(_generate(taken, ctx.info_name or ""))
         return [*own, *ctx.meta[OPTIONS]]
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def section_of(self, parameter: click.Parameter) -> str:
         """A section for each executor, after the command's own."""
-        rows: dict[str, list[tuple[str, str]]] = {"Options": []}
-        for parameter in self.get_params(ctx):
-            is_generated = isinstance(parameter, ExecutorOption)
-            section = f"Options of --executor {parameter.executor}" if is_generated else "Options"  # type: ignore[attr-defined]
-            record = parameter.get_help_record(ctx)
-            if record is not None and not isinstance(parameter, click.Argument):
-                rows.setdefault(section, []).append(record)
-        for section, records in rows.items():
-            with formatter.section(section):
-                formatter.write_dl(records)
+        if isinstance(parameter, ExecutorOption):
+            return f"Options of --executor {parameter.executor}"
+        return super().section_of(parameter)
 
 
 def choose_executor(

@@ -18,7 +18,7 @@ from ssl_bench.errors import UsageError, unknown
     "formats",
     default="md",
     show_default=True,
-    help="md, csv, tex (for booktabs), html (fragments), or several: md,tex.",
+    help="md, csv, tex (a file a table), html (fragments), or several: md,tex.",
 )
 @click.option(
     "--one-table", is_flag=True, help="Stop, naming what differs, where records do not fit into one table."
@@ -26,15 +26,29 @@ from ssl_bench.errors import UsageError, unknown
 @click.option(
     "--oracle", is_flag=True, help="Also show, greyed, the best evaluation on test data, which never ranks."
 )
+@click.option("--tasks", default="", help="Tables of these alone.  [default: all]")
+@click.option("--methods", default="", help="Rows of these alone.  [default: all]")
+@click.option(
+    "--metrics", default="", help="These metrics alone; the first of a task's ranks.  [default: all]"
+)
 @plugin_option
-def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, oracle: bool) -> None:
+def leaderboard(
+    folder: Path,
+    to: Path | None,
+    formats: str,
+    one_table: bool,
+    oracle: bool,
+    tasks: str,
+    methods: str,
+    metrics: str,
+) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.shown import show_leaderboard
-    from ssl_bench.leaderboard import FORMATS, check_one_table, render
+    from ssl_bench.leaderboard import FORMATS, check_one_table, chosen, render
     from ssl_bench.leaderboard.write import formats_to_write, write_tables
     from ssl_bench.store.results import read_records
 
-    asked = [name.strip() for name in formats.split(",")]
+    asked = _names(formats)
     if wrong := [name for name in asked if name not in FORMATS]:
         raise unknown("--format", wrong[0], FORMATS)
     broken: list[str] = []
@@ -42,9 +56,15 @@ def leaderboard(folder: Path, to: Path | None, formats: str, one_table: bool, or
     say_broken(broken)
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
+    asked_of = {"tasks": tasks, "methods": methods, "metrics": metrics}
+    records = chosen(records, **{name: _names(listed) for name, listed in asked_of.items()})
     if one_table:
         check_one_table(records)
     target = to or folder / "leaderboards"
-    chosen = formats_to_write([form for form in FORMATS if form in asked], target)
-    files = render(records, chosen, oracle=oracle, claims=load_registry().claims)
+    wanted = formats_to_write([form for form in FORMATS if form in asked], target)
+    files = render(records, wanted, oracle=oracle, claims=load_registry().claims)
     show_leaderboard(records, write_tables(files, target))
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]

@@ -104,6 +104,12 @@ plan_options = together(
         help="A folder of further images without targets; repeatable.",
     ),
     click.option(
+        "--test",
+        multiple=True,
+        metavar="[TASK=]COUNT",
+        help="Labelled images to hold out, of data without test images of its own.  [default: a fifth]",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
@@ -235,6 +241,7 @@ def request_from(options: dict[str, Any]) -> Any:
         data=options["data"],
         dataset=options["dataset"],
         unlabeled=options["unlabeled"],
+        test=options["test"],
         settings=options["settings"],
         of_suite=click.get_current_context().get_parameter_source("settings") is ParameterSource.DEFAULT_MAP,
         threads=options["threads"],

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
+from ssl_bench.cli.help import SectionedCommand
 from ssl_bench.cli.options import control_option, jobs_option, plan_options, request_from, trials_option
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
 
 
-@click.command(short_help="Show the cells of a run without running them.")
+@click.command(cls=SectionedCommand, short_help="Show the cells of a run without running them.")
 @plan_options
 @control_option
 @trials_option

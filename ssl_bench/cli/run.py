@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 def run(suite: Path | None, **options: Any) -> None:
     """Run every task with every method and write leaderboards.
 
+    \b
+    ssl-bench run --tasks night --methods supervised,mt,full --tier lite --seeds 0-2
+    ssl-bench run --tasks matting --data matting=FOLDER --labels all
+
     SUITE is a TOML file with the same options as keys. Finished cells are kept, interrupted ones go on where they
     stood, failed ones are tried again. Records, logs and tables lie under --out.
     """

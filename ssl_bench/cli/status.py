@@ -11,6 +11,9 @@ from ssl_bench.words import number_of
 if TYPE_CHECKING:
     from ssl_bench.store.status import CellStatus
 
+SHOWN = 50
+"""Cells of one state that are named."""
+
 
 @click.command(name="status", short_help="Show what runs where, what has finished, and what failed.")
 @click.argument("folder", type=Place(), default=Path("runs"))
@@ -18,7 +21,7 @@ def status_(folder: Path) -> None:
     """Show where the cells of FOLDER (default: runs) stand, from any machine that sees it.
 
     Of a cell that runs: host, process, device, step, speed, time left and last sign of life. Of one that failed: the
-    reason. Of one that was interrupted: the step that it was last seen at.
+    reason. Of one that was interrupted: the step that it was last seen at. Of one that has finished: its score.
     """
     from ssl_bench.store.status import read_status
 
@@ -34,13 +37,21 @@ def status_(folder: Path) -> None:
     counts = {state: sum(cell.state == state for cell in found) for state in names}
     said = [f"{count} {names[state]}" for state, count in counts.items() if count or state == "finished"]
     click.echo(f"{folder}: {number_of(len(found), 'cell')}: {', '.join(said)}")
-    lines = {"running": _running, "damaged": _damaged, "failed": _failed, "interrupted": _interrupted}
+    lines = {
+        "running": _running,
+        "damaged": _damaged,
+        "failed": _failed,
+        "interrupted": _interrupted,
+        "finished": _finished,
+    }
     for state, line in lines.items():
         chosen = [cell for cell in found if cell.state == state]
         if chosen:
             click.secho(names[state], bold=True)
-        for cell in chosen:
+        for cell in chosen[:SHOWN]:
             click.echo(f"  {cell.cell}: {line(cell, folder)}")
+        if len(chosen) > SHOWN:
+            click.echo(f"  and {len(chosen) - SHOWN} more")
 
 
 def _running(cell: "CellStatus", folder: Path) -> str:
@@ -63,6 +74,10 @@ def _damaged(cell: "CellStatus", folder: Path) -> str:
 
 def _failed(cell: "CellStatus", folder: Path) -> str:
     return f"{' '.join(cell.message.split())} (log: {folder / 'cells' / cell.cell / 'log.txt'})"
+
+
+def _finished(cell: "CellStatus", folder: Path) -> str:
+    return cell.message
 
 
 def _interrupted(cell: "CellStatus", folder: Path) -> str:

@@ -14,7 +14,7 @@ from ssl_bench.machine.files import MOST_JSON, existing, read_regular
 if TYPE_CHECKING:
     from ssl_bench.registry.registry import Registry
 
-REPEATABLE = ("labels", "data", "dataset", "unlabeled", "set", "trials", "grid", "plugin")
+REPEATABLE = ("labels", "data", "dataset", "unlabeled", "test", "set", "trials", "grid", "plugin")
 LISTS = ("tasks", "methods", "backbones", "seeds", "split_seeds", "trackers")
 
 
@@ -64,7 +64,7 @@ def of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
             # A path may hold the sign, too.
             if "=" not in entry or existing(entry) or _task_of(entry, registry) in named
         ]
-        for name in ("labels", "data", "dataset", "unlabeled")
+        for name in ("labels", "data", "dataset", "unlabeled", "test")
         if source(name) is ParameterSource.DEFAULT_MAP
     }
 

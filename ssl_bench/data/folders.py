@@ -69,6 +69,7 @@ class FolderDataset(FileDataset):
         self.root = root
         self._base = path.resolve()
         self._unread: list[Unread] = []
+        self._whole: Mapping[str, Sample] = {}
         super().__init__(path, *self._parts())
         self._require_targets()
         if self.targets_are == "indices":
@@ -131,8 +132,27 @@ class FolderDataset(FileDataset):
 
     def hold_apart(self, samples: Mapping[str, Sample]) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         """Samples for training, and those of the groups that are held out."""
+        self._whole = samples
         groups = sorted({self.group(name) for name, sample in samples.items() if sample.target})
-        held = self.hold_out(groups) if len(groups) > 1 else set()
+        return self._without(self.hold_out(groups) if len(groups) > 1 else set())
+
+    def test_on(self, count: int) -> None:
+        """As `Dataset.test_on`: groups by the hash of their names, until they are enough."""
+        if not self._whole:
+            raise DataError(f"{self.path}: its test images are given: --test is for data without any")
+        sizes = Counter(self.group(name) for name, sample in self._whole.items() if sample.target)
+        held: set[str] = set()
+        for group in sorted(sizes, key=name_hash):
+            if sum(sizes[name] for name in held) < count:
+                held.add(group)
+        if len(held) == len(sizes):
+            whole = f"{sum(sizes.values())} labelled images in {len(sizes)} groups"
+            raise DataError(f"{self.path}: --test {count} of {whole} leaves none to train on; take fewer")
+        self._take(*self._without(held))
+
+    def _without(self, held: Collection[str]) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
+        """Samples for training, and those of the groups that are held out."""
+        samples = self._whole
         test = {
             name: sample for name, sample in samples.items() if sample.target and self.group(name) in held
         }

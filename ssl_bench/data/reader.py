@@ -54,10 +54,7 @@ class FileDataset(Dataset):
     def __init__(self, path: Path, train: Mapping[str, Sample], test: Mapping[str, Sample]) -> None:
         """Training samples without a target are unlabelled ones. `path` is what messages name."""
         self.path = path
-        self._samples = {**train, **test}
-        self.train = tuple(name for name, sample in train.items() if sample.target)
-        self.unlabeled = tuple(name for name, sample in train.items() if not sample.target)
-        self.test = tuple(test)
+        self._take(train, test)
         self._cache = ArrayCache()
         self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
         self._turns: dict[Path, int] = {}
@@ -69,6 +66,12 @@ class FileDataset(Dataset):
         self._stamps: dict[Path, tuple[int, ...] | None] = {}
         self._restated: set[Path] = set()
         self._fingerprint = ""
+
+    def _take(self, train: Mapping[str, Sample], test: Mapping[str, Sample]) -> None:
+        self._samples = {**train, **test}
+        self.train = tuple(name for name, sample in train.items() if sample.target)
+        self.unlabeled = tuple(name for name, sample in train.items() if not sample.target)
+        self.test = tuple(test)
 
     @property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -144,12 +144,16 @@ def open_data(
     unlabeled: Sequence[Path] = (),
     classes: tuple[str, ...] = (),
     channels: Channels | None = None,
+    tested: int | None = None,
 ) -> Dataset:
     """The data set in a folder, or in memory, with further unlabelled images.
 
-    `classes`, `channels`: what these gave before, where that is known. Raises DataError as `Dataset.open`.
+    `classes`, `channels`: what these gave before, where that is known. `tested`: how many labelled images to hold out,
+    where that is asked for. Raises DataError as `Dataset.open` and `Dataset.test_on`.
     """
     opened = dataset.open(path)
+    if tested is not None:
+        opened.test_on(tested)
     if classes:
         opened.know_classes(classes)
     if channels is not None:

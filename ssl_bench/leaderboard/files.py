@@ -1,15 +1,18 @@
 """Documents to files, in every format there is."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 from ssl_bench.leaderboard.documents.main import make_documents, make_index
+from ssl_bench.leaderboard.documents.tables import references_of
+from ssl_bench.leaderboard.formats.bibliography import cite_keys, render_bibliography
 from ssl_bench.leaderboard.formats.csv import render_csv
 from ssl_bench.leaderboard.formats.html import render_html
 from ssl_bench.leaderboard.formats.latex import render_latex
 from ssl_bench.leaderboard.formats.markdown import render_markdown
-from ssl_bench.leaderboard.model import Document, Grid, walk
+from ssl_bench.leaderboard.formats.runs import render_runs
+from ssl_bench.leaderboard.model import Document, Grid, Listing, plain_text, walk
 from ssl_bench.leaderboard.reading.board import read_board
 from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.grouping import require_one_table
@@ -18,7 +21,11 @@ from ssl_bench.store.results import Record
 
 Format = Literal["md", "csv", "tex", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-_RENDER = {"md": render_markdown, "tex": render_latex, "html": render_html}
+OF_TABLES: tuple[Format, ...] = ("csv", "tex")
+"""Formats with a file a table, in the folder of its document."""
+RUNS = "runs.csv"
+REFERENCES_FILE = "references.bib"
+_OF_DOCUMENTS = {"md": render_markdown, "html": render_html}
 
 
 def render(
@@ -30,21 +37,27 @@ def render(
 ) -> dict[str, str]:
     """File name to text, the same bytes whatever the order of the records.
 
-    Markdown: an index, README.md, and a file a document. LaTeX and HTML: a fragment a document. CSV: a file a
-    table, in the folder of its document. `oracle`: show, greyed, what a choice on test data would have scored.
-    `claims`: published numbers, for a document of their own.
+    Always: every run, a row per metric, `runs.csv`. Markdown: an index, README.md, and a file a document. HTML: a
+    fragment a document. CSV and LaTeX: a file a table, in the folder of its document, and with LaTeX the references
+    that its tables cite. `oracle`: show, greyed, what a choice on test data would have scored. `claims`: published
+    numbers, for a document of their own.
     """
     board = read_board(records)
     documents = make_documents(board, oracle=oracle, claims=claims)
-    files: dict[str, str] = {}
+    files = {RUNS: render_runs(board.entries)}
     if "md" in formats:
         files["README.md"] = make_index(board, documents)
     for name, document in documents.items():
-        for form in FORMATS:
-            if form in formats and form in _RENDER:
-                files[f"{name}.{form}"] = _RENDER[form](document)
-        if "csv" in formats:
-            files |= {f"{name}/{path}": text for path, text in _tables(document).items()}
+        for form, render_document in _OF_DOCUMENTS.items():
+            if form in formats:
+                files[f"{name}.{form}"] = render_document(document)
+    keys = cite_keys(row.head.reference for row in board.rows if row.head.reference)
+    for form in OF_TABLES:
+        if form in formats:
+            for name, document in documents.items():
+                files |= {f"{name}/{path}.{form}": text for path, text in _tables(document, name, form, keys)}
+    if "tex" in formats:
+        files[REFERENCES_FILE] = render_bibliography(keys)
     return files
 
 
@@ -53,16 +66,26 @@ def check_one_table(records: Iterable[Record]) -> None:
     require_one_table(read_entries(records)[0])
 
 
-def _tables(document: Document) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for titles, block in walk(document):
+def _tables(
+    document: Document, name: str, form: Format, keys: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Name and text of each of a document's tables."""
+    cited = [keys[reference] for reference in references_of(document)]
+    blocks = list(walk(document))
+    taken: set[str] = set()
+    for number, (titles, block) in enumerate(blocks):
         if isinstance(block, Grid):
             stem = _slug(f"{titles} {block.name}")
-            name, count = stem, 2
-            while f"{name}.csv" in files:
-                name, count = f"{stem}-{count}", count + 1
-            files[f"{name}.csv"] = render_csv(block)
-    return files
+            names = (stem, *(f"{stem}-{count}" for count in range(2, len(taken) + 3)))
+            path = next(name for name in names if name not in taken)
+            taken.add(path)
+            after = blocks[number + 1][1] if number + 1 < len(blocks) else None
+            said = [plain_text(item) for item in after.items] if isinstance(after, Listing) else []
+            tex = form == "tex"
+            yield (
+                path,
+                render_latex(block, titles, f"{name}-{path}", cited, said) if tex else render_csv(block),
+            )
 
 
 def _slug(text: str) -> str:

@@ -43,6 +43,8 @@ class Grid:
     caption: str = ""
     numbers_from: int | None = None
     """Columns of bare numbers begin here."""
+    measures: Sequence[str] = ()
+    """What the scores of each column are: a metric with unit and arrow, or nothing."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from ssl_bench import __version__
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.documents.main import DOCUMENTS
-from ssl_bench.leaderboard.files import FORMATS, Format, render
+from ssl_bench.leaderboard.files import FORMATS, OF_TABLES, Format, render
 from ssl_bench.machine.files import read_json, read_regular, sweep, write_json, write_text
 from ssl_bench.plan.plan import Plan
 from ssl_bench.registry.registry import Registry
@@ -50,12 +50,12 @@ def _hashes(names: Any, folder: Path) -> dict[str, str]:
 def formats_to_write(asked: Sequence[Format], folder: Path) -> list[Format]:
     """The formats asked for and those in which the folder holds every document already: none of them grows stale."""
     there = [form for form in FORMATS if all((folder / f"{name}.{form}").is_file() for name in DOCUMENTS)]
-    there += ["csv"] if any((folder / DOCUMENTS[0]).glob("*.csv")) else []
+    there += [form for form in OF_TABLES if any((folder / DOCUMENTS[0]).glob(f"*.{form}"))]
     return [form for form in FORMATS if form in asked or form in there]
 
 
 def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Write what `render` gave into a folder, and remove CSV files of tables that there are no longer.
+    """Write what `render` gave into a folder, and remove the files of tables that there are no longer.
 
     UsageError where it cannot be written.
     """
@@ -68,9 +68,9 @@ def write_tables(files: Mapping[str, str], folder: Path) -> list[Path]:
             (folder / name).parent.mkdir(exist_ok=True)
             write_text(folder / name, text)
             written.append(folder / name)
-        if any(path.suffix == ".csv" for path in written):
-            tables = (path for name in DOCUMENTS for path in (folder / name).glob("*.csv"))
-            for path in set(tables) - set(written):
+        for form in OF_TABLES:
+            tables = {path for name in DOCUMENTS for path in (folder / name).glob(f"*.{form}")}
+            for path in tables - set(written) if tables & set(written) else ():
                 path.unlink()
     except OSError as error:
         raise UsageError(f"{folder}: tables cannot be written ({error.strerror})") from error

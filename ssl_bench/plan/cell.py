@@ -58,6 +58,8 @@ class Cell:
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
     """Folders of further unlabelled images on this machine. Not part of the identity: `data` speaks for them."""
+    tested: int | None = None
+    """How many labelled images were asked to be held out for testing. Not part of the identity, as `data` holds it."""
     classes: tuple[str, ...] = ()
     """Names of the classes, so that no worker looks into masks for them. Not part of the identity."""
     channels: Channels = RGB
@@ -195,10 +197,13 @@ def seen_by(split: LabelSplit, dataset: Dataset) -> tuple[Collection[str], Colle
     return dict.fromkeys((*readable, *split.unlabeled)), readable
 
 
-def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) -> dict[str, Any]:
-    """What tables print about a task and a method, so that a record can be shown without its plugins.
+def describe(
+    task: TaskSpec, method: MethodSpec, variant: Sequence[str] = (), folder: Path | None = None
+) -> dict[str, Any]:
+    """What tables print about a task, a method and data, so that a record can be shown without its plugins.
 
     `variant`: names of the fields that make a row of its own of the method, and of a tier whose settings it takes.
+    `folder`: where the data lies, whose name it is called by unless `data.toml` says otherwise.
     """
     # Pairs, and not a mapping: records are written with sorted keys, and tables show fields in their own order.
     symbols = [
@@ -222,6 +227,7 @@ def describe(task: TaskSpec, method: MethodSpec, variant: Sequence[str] = ()) ->
             "symbols": symbols,
             **({"variant": list(variant)} if variant else {}),
         },
+        **({"data": {"title": folder.resolve().name}} if folder and folder.resolve().name else {}),
     }
 
 

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
-from ssl_bench.dataset import listing
+from ssl_bench.dataset import FEW_TESTED, listing
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.plan.labels import asked_labels, fill_in
@@ -45,6 +45,8 @@ class Request:
     """`TASK=NAME`."""
     unlabeled: Sequence[str] = ()
     """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
+    test: Sequence[str] = ()
+    """`TASK=COUNT`, or `COUNT` for every task: labelled images to hold out, of data without a test set of its own."""
     settings: Sequence[str] = ()
     """`METHOD.FIELD=VALUE`, `TASK.FIELD=VALUE`, or `TASK.METHOD.FIELD=VALUE` for one task alone."""
     of_suite: bool = False
@@ -114,8 +116,17 @@ def make_plan(registry: Registry, request: Request) -> Plan:
             cells.setdefault(digest(found.identity), found)
     check_asked(bool(request.pretrained or request.weights), cells.values())
     check_single_rows(registry, cells.values())
-    notes = (*planning.notes, *_notes(registry, tuple(cells.values())))
+    notes = (*planning.notes, *_few_tested(planning.sources), *_notes(registry, tuple(cells.values())))
     return Plan(tuple(cells.values()), tuple(skipped), planning.sources, notes)
+
+
+def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
+    """A line for each data set with too few test images to tell methods apart."""
+    for name, source in sources.items():
+        if (count := len(source.dataset.test)) < FEW_TESTED:
+            images = "1 test image is" if count == 1 else f"{count} test images are"
+            more = "hold more out (--test), label more, or give a folder of test images"
+            yield f"{name}: {images} few, so that little can be told apart; {more}"
 
 
 def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -201,6 +212,7 @@ class _Planning:
             "listing": listing(source.dataset),
             "path": str(source.path) if source.path else None,
             "unlabeled": tuple(map(str, source.unlabeled)),
+            "tested": source.tested,
             "classes": source.dataset.classes,
             "channels": source.dataset.channels,
         }
@@ -256,7 +268,7 @@ class _Planning:
                     config=config.stored(),
                     threads=request.threads,
                     providers={part: str(registry.providers[key]) for part, key in keys.items()},
-                    describe=describe(task, method, variant.names),
+                    describe=describe(task, method, variant.names, self.sources[task.name].path),
                     pretrained=start.identity,
                     weights=start.path,
                     execution=request.execution.chosen(),

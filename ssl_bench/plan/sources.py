@@ -29,6 +29,8 @@ class Source:
     """The folder given; None for data made in memory."""
     unlabeled: tuple[Path, ...] = ()
     """Folders of further unlabelled images."""
+    tested: int | None = None
+    """How many labelled images were asked to be held out for testing."""
     targets: set[str] = field(default_factory=set)
 
 
@@ -37,6 +39,7 @@ def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpe
     paths = {name: place(value) for name, value in _pairs(registry, "--data", "PATH", request.data)}
     names = dict(_pairs(registry, "--dataset", "NAME", request.dataset))
     unlabeled = _folders(registry, request.unlabeled, tasks)
+    tested = _tested(registry, request.test, tasks)
     wanted = {task.name for task in tasks}
     for option, given in (("--data", paths), ("--dataset", names)):
         for name in given:
@@ -64,7 +67,9 @@ def open_sources(registry: Registry, request: "Request", tasks: Sequence[TaskSpe
         extra = tuple(unlabeled.get(task.name, ()))
         for folder in (*filter(None, [path]), *extra):
             require_utf8(folder)
-        sources[task.name] = Source(spec, open_data(resolve(spec.dataset), path, extra), path, extra)
+        count = tested.get(task.name)
+        opened = open_data(resolve(spec.dataset), path, extra, tested=count)
+        sources[task.name] = Source(spec, opened, path, extra, count)
         sources[task.name].targets.update(sources[task.name].dataset.test)
     return sources
 
@@ -91,6 +96,24 @@ def _pairs(registry: Registry, option: str, what: str, values: Sequence[str]) ->
             raise UsageError(f"{option} is given twice for task '{name}'")
         seen.add(name)
         yield name, value
+
+
+def _tested(registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpec]) -> dict[str, int]:
+    """Labelled images to hold out, by task."""
+    each = [entry for entry in entries if "=" not in entry]
+    if each and len(entries) > 1:
+        raise UsageError(f"--test '{each[0]}': write TASK=COUNT where there are several")
+    pairs = (
+        [(task.name, each[0]) for task in tasks] if each else [*_pairs(registry, "--test", "COUNT", entries)]
+    )
+    found = {}
+    for name, text in pairs:
+        if name not in {task.name for task in tasks}:
+            raise not_taking_part(f"--test {name}=...", f"task '{name}'")
+        if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 10**9:
+            raise UsageError(f"--test '{text}': give a whole number of images above 0")
+        found[name] = int(text)
+    return found
 
 
 def _folders(registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpec]) -> dict[str, list[Path]]:

@@ -17,6 +17,7 @@ from ssl_bench.leaderboard.reading.board import Board, read_board
 from ssl_bench.leaderboard.reading.entries import entry_of, of_search
 from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, styles_of
 from ssl_bench.report.curves import curve_charts
+from ssl_bench.report.gains import gain_charts
 from ssl_bench.report.gallery import Gallery
 from ssl_bench.report.runs import runs_json
 from ssl_bench.specs import ClaimSpec
@@ -70,8 +71,12 @@ def make_report(
         count=len(board.entries),
         tables=len(board.sections),
         verdicts=[
-            (plain(section.table.title), block_html(verdicts(section)))
-            for section in board.sections[:MOST_SHOWN]
+            (
+                plain(section.table.title),
+                block_html(verdicts(section)),
+                list(gain_charts(section, f"gains-{number}")),
+            )
+            for number, section in enumerate(board.sections[:MOST_SHOWN])
         ],
         style=(folder / "page.css").read_text(encoding="utf-8"),
         script=(folder / "page.js").read_text(encoding="utf-8"),

@@ -14,6 +14,7 @@ from ssl_bench.machine.lock import Owner
 from ssl_bench.machine.streams import PLAIN_SECONDS, can_draw, drawing, visible
 from ssl_bench.plan.cell import Cell
 from ssl_bench.store.results import Record
+from ssl_bench.store.status import score_text
 from ssl_bench.words import duration, number_of
 
 
@@ -195,12 +196,8 @@ class LiveDisplay:
 def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> str:
     if record is None:
         return f"[{done}/{total}] {cell.title}: {outcome.status}: {outcome.message}{log_at(log)}"
-    metric = cell.describe["task"]["metrics"][0]
-    score = record["metrics"].get(metric["name"])
-    shown = "-" if score is None else f"{score:.{metric['digits']}f}"
     how = outcome.message or f"in {outcome.seconds:.0f} s"
-    words = filter(None, [metric["symbol"], shown, metric["unit"], how])
-    return f"[{done}/{total}] {cell.title}: {' '.join(words)}"
+    return f"[{done}/{total}] {cell.title}: {score_text(record)} {how}"
 
 
 def log_at(log: Path) -> str:

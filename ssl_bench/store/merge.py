@@ -26,8 +26,8 @@ from ssl_bench.machine.lock import Lock, holder
 from ssl_bench.store.results import (
     CHECKPOINTS,
     MEMORY,
-    OUTSIDE_IDENTITY,
     Record,
+    identity_of,
     parse_record,
     record_files_as_written,
     same,
@@ -167,7 +167,7 @@ def _agreeing(files: Iterable[tuple[Path, Record]]) -> dict[str, tuple[Path, Rec
         cell = _cell_of(path, record)
         earlier, other = found.setdefault(cell, (path, record))
         if not same(other, record):
-            field = difference(_numbers(other), _numbers(record))
+            field = difference(identity_of(other), identity_of(record))
             raise DataError(
                 f"cell {cell} has two different records; {field} ({earlier} and {path}); nothing was written: remove "
                 "one of them"
@@ -192,10 +192,6 @@ def _whole_copy(copies: Sequence[tuple[Path, Record]]) -> tuple[Path, str]:
             return folder, ""
         faults.append(f"{path} is not what its record has (another checksum), and there is no whole copy")
     return copies[0][0], next(iter(faults), "")  # Weights may have been deleted for their size.
-
-
-def _numbers(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
 
 
 def _cell_of(path: Path, record: Record) -> str:

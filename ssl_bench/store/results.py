@@ -43,11 +43,15 @@ OUTSIDE_IDENTITY = ("cost", "provenance")
 
 def same(first: Record, second: Record) -> bool:
     """Whether two records agree in all but cost and provenance."""
-    return _identity(first) == _identity(second)
+    return identity_of(first) == identity_of(second)
 
 
-def _identity(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
+def identity_of(record: Record) -> dict[str, Any]:
+    """What two runs of one cell must agree in: all but cost, provenance and what the folder of the data is called."""
+    kept = {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
+    if isinstance(described := kept.get("describe"), Mapping):
+        kept["describe"] = {key: value for key, value in described.items() if key != "data"}
+    return kept
 
 
 class ResultStore:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.machine.files import read_json
 from ssl_bench.machine.lock import Owner, holder, last_sign
-from ssl_bench.store.results import CHECKPOINTS, parse_record
+from ssl_bench.store.results import CHECKPOINTS, Record, parse_record
 
 State = Literal["running", "damaged", "failed", "interrupted", "waiting", "finished"]
 """Damaged: there is a record, and it is not whole."""
@@ -29,7 +29,7 @@ class CellStatus:
     progress: Mapping[str, Any] = field(default_factory=dict)
     """What it last said of itself (`CellRun`): phase, step, iterations, steps_per_second, device; or nothing."""
     message: str = ""
-    """Why it failed, or what is wrong with its record."""
+    """Why it failed, what is wrong with its record, or the score of a finished one."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -51,12 +51,24 @@ def read_status(root: Path) -> list[CellStatus]:
     return [_status(cells / name) for name in names if not name.startswith(".")]
 
 
+def score_text(record: Record) -> str:
+    """The score that ranks, as `PSNR 18.40 dB`; a dash where there is none, and nothing where the record is strange."""
+    try:
+        metric = record["describe"]["task"]["metrics"][0]
+        score = record["metrics"].get(metric["name"])
+        shown = "-" if score is None else f"{score:.{metric['digits']}f}"
+        return " ".join(filter(None, [metric["symbol"], shown, metric["unit"]]))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return ""
+
+
 def _status(folder: Path) -> CellStatus:
     owner = holder(folder)
     if owner is None:
         try:
-            parse_record(folder / "result.json")
-            return CellStatus(folder.name, "finished")
+            return CellStatus(
+                folder.name, "finished", message=score_text(parse_record(folder / "result.json"))
+            )
         except FileNotFoundError:
             pass
         except DataError as error:

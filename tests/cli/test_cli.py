@@ -1,6 +1,7 @@
 """Commands as a user types them: errors in one line and the right status, before any compute."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 from conftest import Said
 from PIL import Image
 from trees import save
+
+from ssl_bench.cli.commands import cli
 
 Command = Callable[..., Said]
 
@@ -309,3 +312,16 @@ def test_installed_plugins(tmp_path: Path) -> None:
     assert "'pi' is provided twice" in clash.stderr
     assert "pluginone" in clash.stderr
     assert "plugintwo" in clash.stderr
+
+
+def test_every_option_and_command_stands_below_a_title(command: Command) -> None:
+    for name in ("run", "plan", "tune"):
+        shown = command(name, "--help").out
+        titles = [line for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
+        assert titles[:2] == ["What is compared:", "On which data:"]
+        rest = shown.partition("\nOther:\n")[2]
+        assert rest.split() == ["-h,", "--help", "Show", "this", "message", "and", "exit."], name
+    shown = command("--help").out
+    assert "Other:" not in shown
+    listed = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
+    assert sorted(listed) == sorted(cli.commands)

@@ -14,10 +14,12 @@ import pytest
 from conftest import Said
 from test_leaderboard import HOSTILE, example, make
 
-from ssl_bench.leaderboard import FORMATS, render
+from ssl_bench.errors import UsageError
+from ssl_bench.leaderboard import FORMATS, chosen, render
+from ssl_bench.leaderboard.formats.bibliography import cite_keys, render_bibliography
 from ssl_bench.leaderboard.formats.csv import render_csv
 from ssl_bench.leaderboard.formats.html import formula_html, render_html
-from ssl_bench.leaderboard.formats.latex import escape_latex, formula_latex
+from ssl_bench.leaderboard.formats.latex import escape_latex, formula_latex, render_latex
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing
 from ssl_bench.registry.loading import load_registry
 
@@ -136,7 +138,11 @@ def test_html_is_tables_with_heads_and_values() -> None:
 
 
 def test_no_name_breaks_out_of_html() -> None:
-    for name, text in render(hostile(), ["html"]).items():
+    files = render(hostile(), ["html"])
+    for name, text in files.items():
+        assert not set(text) & {"\x1b", "\u202e"}, name
+    del files["runs.csv"]
+    for name, text in files.items():
         page = Parsed(text)
         allowed = {
             "h1",
@@ -162,7 +168,6 @@ def test_no_name_breaks_out_of_html() -> None:
             "data-value",
             "class",
         }
-        assert not set(text) & {"\x1b", "\u202e"}
 
 
 def test_no_name_becomes_a_formula_of_a_spreadsheet() -> None:
@@ -172,7 +177,7 @@ def test_no_name_becomes_a_formula_of_a_spreadsheet() -> None:
         assert len({len(row) for row in rows}) == 1, name
         for field in (field for row in rows for field in row):
             assert not field.startswith(("=", "+", "@", "-")) or re.fullmatch(r"[-+]?[0-9.e-]+", field)
-    assert all(re.fullmatch(r"[a-z]+/[a-z0-9-]+\.csv", name) for name in files)
+    assert all(re.fullmatch(r"[a-z]+/[a-z0-9-]+\.csv|runs\.csv", name) for name in files)
     assert any("'=1+1" in text for text in files.values())
 
 
@@ -195,27 +200,101 @@ def test_latex_escapes() -> None:
     )
 
 
-def test_latex_tables_are_booktabs() -> None:
-    text = render(example(), ["tex"])["leaderboard.tex"]
-    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{tabular}") == 4
-    assert r"SupOnly & 61.00 $\pm$ 1.00 (n=3) &" in text
-    # What every row would say stands in the caption.
-    assert r"\caption{Tier lite, labels 1/8. mIoU (\%) $\uparrow$ / PSNR (dB) $\uparrow$}" in text
-    assert r"\textbf{65.00 $\pm$ 2.00} (n=3, +4.00)" in text
-    assert r"30.10 $\pm$ 0.10 (n=3, $-$0.20)" in text
-    assert r"MT~{[}1{]}" in text
-    assert r"\caption{Tier lite, labels 1/8. Settings}" in text
+def test_latex_is_a_file_a_table() -> None:
+    files = render(example(), ["tex"])
+    scores = files["leaderboard/tier-lite-labels-1-8-scores.tex"]
+    for name, text in files.items():
+        if name.endswith(".tex"):
+            assert text.count(r"\begin{table}") == text.count(r"\toprule") == text.count(r"\label{") == 1, (
+                name
+            )
+            assert "section*" not in text
+    # Metrics stand in the head and the number of runs in the caption, once.
+    assert r"& Semantic Segmentation & Real Image Denoising &" in scores
+    assert r" & mIoU (\%) $\uparrow$ & PSNR (dB) $\uparrow$ &" in scores
+    assert r"\caption{Tier lite, labels 1/8. $n = 3$}" in scores
+    assert r"SupOnly & 61.00 $\pm$ 1.00 & 30.30 $\pm$ 0.30 &" in scores
+    assert r"\textbf{65.00 $\pm$ 2.00} (+4.00)" in scores
+    assert r"30.10 $\pm$ 0.10 ($-$0.20)" in scores
+    assert (
+        r"\caption{Tier lite, labels 1/8. Settings}" in files["leaderboard/tier-lite-labels-1-8-settings.tex"]
+    )
+
+
+def test_latex_cites_what_the_bibliography_holds() -> None:
+    first, second = (make("night", name, 0, 1.0) for name in ("supervised", "mt"))
+    first["describe"]["method"]["reference"] = "Tarvainen, A.: Another thing. In: NeurIPS (2017)"
+    second["describe"]["method"]["reference"] = (
+        "Tarvainen, A., Valpola, H.: Mean & {teachers}. In: NeurIPS (2017)"
+    )
+    files = render([first, second], ["tex"])
+    text = files["leaderboard/tier-lite-labels-1-8-scores.tex"]
+    assert r"SupOnly~\cite{tarvainen2017b} &" in text
+    assert r"MT~\cite{tarvainen2017} &" in text
+    entry = files["references.bib"].split("\n\n")[0] + "\n"
+    assert entry == (
+        "@inproceedings{tarvainen2017,\n"
+        "  title = {{Mean \\& \\{teachers\\}}},\n"
+        "  author = {Tarvainen, A. and Valpola, H.},\n"
+        "  booktitle = {NeurIPS},\n"
+        "  year = {2017},\n}\n"
+    )
+    assert cite_keys(["No paper, only words", "Words: 1"]) == {
+        "No paper, only words": "no",
+        "Words: 1": "words",
+    }
+    assert render_bibliography(["An idea, told"]) == "@misc{an,\n  title = {{An idea, told}},\n}\n"
+
+
+def test_what_is_missing_is_no_minus() -> None:
+    grid = Grid("x", [cell("a"), cell("b")], [[cell("m"), missing()], [cell("k"), figure("-1.0 (n=2)", n=2)]])
+    text = render_latex(grid, "T", "t", [])
+    assert "m & ---" in text
+    assert r"k & $-$1.0 \\" in text
+    assert "$n = 2$" in text
+    mixed = Grid("x", [cell("a")], [[figure(f"{n} (n={n}, +1)", n=n)] for n in (3, 3, 1)])
+    text = render_latex(mixed, "", "t", [])
+    assert "$n = 3$ where no other is given" in text
+    assert text.count("3 (+1)") == 2
+    assert "1 (n=1, +1)" in text
+
+
+def test_every_run_and_metric_is_a_row() -> None:
+    record = make("night", "mt", 3, 30.1234567890123)
+    record["metrics"]["extra/=x"] = 0.5
+    rows = list(csv.DictReader(io.StringIO(render([record], [])["runs.csv"])))
+    assert [row["metric"] for row in rows][:: len(rows) - 1] == ["psnr", "extra/=x"]
+    assert rows[0]["score"] == "30.123456789"
+    assert (rows[0]["ranks"], rows[-1]["ranks"], rows[-1]["higher_is_better"]) == ("1", "0", "")
+    assert {row["seed"] for row in rows} == {"3"}
+    assert {row["cell"] for row in rows} == {record["cell"]["id"]}
+
+
+def test_a_choice_of_tasks_methods_and_metrics() -> None:
+    records = example()
+    kept = chosen(records, tasks=["NIGHT"], methods=["SupOnly", "mt"])
+    assert {(r["cell"]["task"], r["cell"]["method"]) for r in kept} == {
+        ("night", "supervised"),
+        ("night", "mt"),
+    }
+    assert chosen(records) == records
+    (reversed_record,) = chosen([kept[0]], metrics=["other", "psnr"])
+    names = [metric["name"] for metric in reversed_record["describe"]["task"]["metrics"]]
+    assert names == ["other", "psnr"]
+    assert reversed_record["best"] is None
+    for option, name in (("tasks", "nights"), ("methods", "gtc"), ("metrics", "pnsr")):
+        with pytest.raises(UsageError, match=f"unknown --{option} '{name}'"):
+            chosen(records, **{option: [name]})
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")
 def test_latex_compiles(tmp_path: Path) -> None:
-    files = {**render(example(), ["tex"]), **{f"bad-{k}": v for k, v in render(hostile(), ["tex"]).items()}}
-    for name, text in files.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    inputs = "\n".join(rf"\input{{{name}}}\clearpage" for name in files)
+    files = [text for records in (example(), hostile()) for text in render(records, ["tex"]).values()]
+    tables = [text for text in files if r"\begin{table}" in text]
     (tmp_path / "main.tex").write_text(
-        "\\documentclass{article}\n\\usepackage{booktabs,float,graphicx,xcolor}\n"
-        f"\\begin{{document}}\n{inputs}\n\\end{{document}}\n"
+        "\\documentclass{article}\n\\usepackage{booktabs,graphicx,xcolor}\n"
+        "\\begin{document}\n" + "\\clearpage\n".join(tables) + "\n\\end{document}\n",
+        encoding="utf-8",
     )
     done = subprocess.run(
         ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "main.tex"],
@@ -227,7 +306,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
 def test_every_format_is_the_same_for_any_order() -> None:
     records = [*example(), *hostile()]
     assert render(records, FORMATS) == render(records[::-1], FORMATS)
-    assert {name.rpartition(".")[2] for name in render(records, FORMATS)} == set(FORMATS)
+    assert {name.rpartition(".")[2] for name in render(records, FORMATS)} == {*FORMATS, "bib"}
 
 
 def test_greyed_text_in_every_format() -> None:

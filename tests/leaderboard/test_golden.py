@@ -3,20 +3,19 @@
 After a change to a table: ssl-bench leaderboard tests/golden --to tests/golden/tables --format md,csv,tex,html --oracle
 """
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from ssl_bench.leaderboard import DOCUMENTS, FORMATS, render
+from ssl_bench.leaderboard import FORMATS, render
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import Record, read_records
 
 FOLDER = Path(__file__).parents[1] / "golden"
 LATEX = r"""\documentclass{article}
-\usepackage{booktabs,float,graphicx,xcolor}
+\usepackage{booktabs,graphicx,xcolor}
 \begin{document}
 %s
 \end{document}
@@ -43,7 +42,7 @@ def test_records_render_to_the_bytes_that_are_kept(records: list[Record]) -> Non
     assert set(files) == set(kept)
     for name, text in files.items():
         assert text.encode() == kept[name], f"{name} differs; see the top of {Path(__file__).name}"
-    assert {name.rpartition(".")[2] for name in files} == {"md", "csv", "tex", "html"}
+    assert {name.rpartition(".")[2] for name in files} == {*FORMATS, "bib"}
 
 
 def test_records_come_from_real_runs_with_all_that_tables_need(records: list[Record]) -> None:
@@ -60,10 +59,9 @@ def test_records_come_from_real_runs_with_all_that_tables_need(records: list[Rec
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")
-def test_the_latex_compiles_and_no_table_drifts_off(tmp_path: Path) -> None:
-    for name in DOCUMENTS:
-        shutil.copy(FOLDER / "tables" / f"{name}.tex", tmp_path)
-    inputs = "\n".join(rf"\input{{{name}}}" for name in DOCUMENTS)
+def test_every_latex_table_compiles_and_none_is_wider_than_the_page(tmp_path: Path) -> None:
+    tables = sorted((FOLDER / "tables").rglob("*.tex"))
+    inputs = "\n".join(rf"\input{{{path}}}\clearpage" for path in tables)
     (tmp_path / "main.tex").write_text(LATEX % inputs)
     done = subprocess.run(
         ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "main.tex"],
@@ -71,23 +69,3 @@ def test_the_latex_compiles_and_no_table_drifts_off(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Overfull" not in done.stdout
-    if shutil.which("pdftotext") is None:
-        return
-    subprocess.run(["pdftotext", "-layout", "main.pdf"], cwd=tmp_path, check=True, timeout=60)
-    text = (tmp_path / "main.txt").read_text()
-    numbers = [int(number) for number in re.findall(r"^[\f ]*Table (\d+):", text, re.MULTILINE)]
-    assert numbers == list(range(1, len(numbers) + 1))
-    # Each document's tables stand between its title and the next one's.
-    places = [
-        re.search(rf"^[\f ]*{title}$", text, re.MULTILINE)
-        for title in ("Leaderboard", "Comparison", "Metrics", "Cost")
-    ]
-    starts = [place.start() for place in places if place]
-    assert starts == sorted(starts)
-    assert len(starts) == 4
-    for place, name in enumerate(("leaderboard", "comparison")):
-        tables = (tmp_path / f"{name}.tex").read_text().count(r"\begin{table}[H]")
-        assert (
-            len(re.findall(r"^[\f ]*Table \d+:", text[starts[place] : starts[place + 1]], re.MULTILINE))
-            == tables
-        )

@@ -68,7 +68,7 @@ def test_the_best_on_test_data_shows_on_request_alone_and_never_ranks() -> None:
     assert [row[2] for row in table[1:]] == ["18.50 ± 0.71 (n=2)", "18.75 ± 0.00 (n=2, +0.25)"]
     assert [row[2] for row in oracle[1:]] == ["*25.00 (+6.50)*", "*18.75 (+0.00)*"]
     assert '<span class="faint">25.00 (+6.50)</span>' in files["leaderboard.html"]
-    assert r"\textcolor{gray}{25.00 (+6.50)}" in files["leaderboard.tex"]
+    assert r"\textcolor{gray}{25.00 (+6.50)}" in files["leaderboard/tier-lite-labels-1-8-oracle.tex"]
     assert "chosen on test data" in files["leaderboard.md"]
 
 

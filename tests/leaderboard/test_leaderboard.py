@@ -58,6 +58,7 @@ FILES = {
         "cost.md",
         "reported.md",
         "hyperparameters.md",
+        "runs.csv",
     ),
 }
 Change = dict[str, Any]
@@ -521,7 +522,7 @@ def test_tasks_with_labels_of_their_own_share_a_table() -> None:
     assert scores(text)[0][1][2:] == ["60.00 (n=1)", "30.00 (n=1)", "20.00 (n=1)", "20.00 (n=1)"]
 
 
-def test_settings_of_several_tasks_meet_in_as_few_tables_as_can_be() -> None:
+def test_a_table_holds_one_data_set() -> None:
     records = [
         make(task, "mt", 0, score, cell__backbone=backbone, cell__dataset=dataset)
         for task, backbone, dataset, score in (
@@ -534,11 +535,12 @@ def test_settings_of_several_tasks_meet_in_as_few_tables_as_can_be() -> None:
     ]
     tables = make_tables(read_entries(records)[0])
     assert [[column.entries[0].score for column in table.columns] for table in tables] == [
-        [3, 4],
-        [1],
-        [2, 5],
+        [3],
+        [4],
+        [1, 5],
+        [2],
     ]
-    assert len({table.title for table in tables}) == 3
+    assert len({table.title for table in tables}) == 4
 
 
 def test_settings_of_one_method_are_rows_named_by_what_differs() -> None:
@@ -621,7 +623,8 @@ def test_no_name_breaks_out_of_its_cell() -> None:
         for value in (1.0, HOSTILE)
     ]  # fmt: skip
     texts = render(records)
-    for text in texts.values():
+    assert not set(texts["runs.csv"]) & {"\x1b", "\u202e"}
+    for text in (text for name, text in texts.items() if name.endswith(".md")):
         assert "<" not in text
         assert not set(text) & {"\x1b", "\u202e"}
         kinds = {token.type for token in parsed(text)}

@@ -113,6 +113,29 @@ def test_charts_show_what_the_tables_say() -> None:
     assert "No curves were recorded." in make_report(linked(example()))
 
 
+def test_the_page_opens_with_gains_and_their_intervals() -> None:
+    text = make_report(linked(example()))
+    opening = text.partition("<nav")[0]
+    figures = re.findall(r'<svg viewBox="0 0 420 \d+".*?</svg>', opening, re.DOTALL)
+    assert len(figures) == 4  # A column each.
+    first = figures[0]
+    assert "Semantic Segmentation: gain over SupOnly" in first
+    assert "MT: 4 [1.516, 6.484] (n=3); Full: 14.5 [13.26, 15.74] (n=3)" in html.unescape(first)
+    assert "difference to SupOnly, mIoU (right is better)" in first
+    marks = re.findall(r'<circle class="mark" cx="([0-9.]+)"', first)
+    assert float(marks[0]) < float(marks[1])
+    # What does not stand is hollow; a single pair has no bar.
+    denoising = figures[1]
+    assert denoising.count('class="s0 hollow"') == 1
+    alone = make_report(linked([make("night", "supervised", 0, 18.0), make("night", "mt", 0, 19.0)]))
+    figure = re.search(r'<svg viewBox="0 0 420 \d+".*?</svg>', alone.partition("<nav")[0], re.DOTALL)
+    assert figure
+    assert "MT: 1 (n=1)" in figure[0]
+    assert 'class="bar"' not in figure[0]
+    nobody = make_report(linked([make("night", "mt", 0, 19.0)]))
+    assert "<svg" not in nobody.partition("<nav")[0]
+
+
 def test_the_control_is_no_choice_among_methods() -> None:
     records = rich()
     for record in records:

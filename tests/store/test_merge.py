@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from conftest import Said
+from test_leaderboard import make
 
 from ssl_bench.machine.lock import Lock, holder
 from ssl_bench.store.merge import difference, merge
 from ssl_bench.store.results import read_records
-from ssl_bench.store.status import read_status
+from ssl_bench.store.status import read_status, score_text
 from ssl_bench.store.titles import read_titles
 
 Command = Callable[..., Said]
@@ -238,6 +239,11 @@ def test_status(command: Command, machines: tuple[Path, Path, Path]) -> None:
     assert f"{lock.owner} on cuda:3, training step 20/100, 4 steps/s, 20 s left, last sign 0 s ago" in line
     assert f"beaten: loss is nan (log: {first / 'cells' / 'beaten' / 'log.txt'})" in said.out
     assert "stopped: last seen at step 20/100" in said.out
+    finished = said.out.partition("finished\n")[2].splitlines()
+    assert [line.split(":")[0].strip() for line in finished] == ["both", "one"]
+    assert score_text(make("night", "mt", 0, 18.4)) == "PSNR 18.40 dB"
+    assert score_text(make("night", "mt", 0, None)) == "PSNR - dB"
+    assert score_text({"describe": []}) == ""
     lock.release()
     assert {one.cell: one.state for one in read_status(first)}["atwork"] == "interrupted"
     # A record cut short by something else than this program is no finished cell.

@@ -1,5 +1,6 @@
-"""Data is called as somebody says beside the records, and by its content, never by where it lies."""
+"""Data is called by the name of its folder, and as somebody says beside the records; by content, never by place."""
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,12 @@ from test_leaderboard import grids, make
 
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard import render
+from ssl_bench.plan.cell import describe
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.results import same
 from ssl_bench.store.titles import read_titles, with_title
 
+REGISTRY = load_registry()
 Command = Callable[..., Said]
 STREETS, SCENES = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 
@@ -39,20 +44,42 @@ def test_tables_name_the_data_as_they_are_told(command: Command, tmp_path: Path)
     text = (tmp_path / "leaderboards" / "leaderboard.md").read_text()
     titles = [line for line in text.splitlines() if line.startswith("## Tier")]
     assert titles == [
-        "## Tier lite, labels 1/8, Streets \\| 7 and Scenes",
         "## Tier lite, labels 1/8, synthetic",
+        "## Tier lite, labels 1/8, Scenes",
+        "## Tier lite, labels 1/8, Streets \\| 7",
     ]
     settings = [grid for grid in grids(text) if grid[0][0] == "Task"]
     assert [[row[2] for row in grid[1:]] for grid in settings] == [
-        ["Streets \\| 7 (voc) `0123456789abcdef`", "Scenes (lol) `fedcba9876543210`"],
         ["synthetic `d0d0d0d0d0d0`"] * 2,
+        ["Scenes (lol) `fedcba9876543210`"],
+        ["Streets \\| 7 (voc) `0123456789abcdef`"],
     ]
+
+
+def test_data_is_called_as_its_folder_is(tmp_path: Path) -> None:
+    """Wherever it lies: a copy under another name is the same data, and its records are the same records."""
+    task, method = REGISTRY.task("night"), REGISTRY.method("mt")
+    folder = tmp_path / "a" / "my rooms"
+    folder.mkdir(parents=True)
+    assert describe(task, method, folder=folder / "..")["data"] == {"title": "a"}
+    assert "data" not in describe(task, method)
+    record = make("night", "mt", 0, 17.0, cell__dataset="pairs")
+    record["describe"]["data"] = describe(task, method, folder=folder)["data"]
+    assert "## Tier lite, labels 1/8, my rooms" in render([record])["leaderboard.md"]
+    assert "Rooms" in render([with_title(record, {record["cell"]["data"]: "Rooms"})])["leaderboard.md"]
+    elsewhere = copy.deepcopy(record)
+    elsewhere["describe"]["data"]["title"] = "rooms-copy"
+    assert same(record, elsewhere)
+    elsewhere["describe"]["task"]["title"] = "other"
+    assert not same(record, elsewhere)
 
 
 def test_without_titles_nothing_changes(command: Command, tmp_path: Path) -> None:
     write(tmp_path)
     assert command("leaderboard", tmp_path).status == 0
-    assert "labels 1/8, voc and lol" in (tmp_path / "leaderboards" / "leaderboard.md").read_text()
+    text = (tmp_path / "leaderboards" / "leaderboard.md").read_text()
+    assert "labels 1/8, voc" in text
+    assert "labels 1/8, lol" in text
     (tmp_path / "data.toml").write_text("[titles]\n")
     before = (tmp_path / "leaderboards" / "leaderboard.md").read_text()
     assert command("leaderboard", tmp_path).status == 0

@@ -10,6 +10,7 @@ from trees import SIZE, check, mask, save, write
 
 from ssl_bench.data.folders import FolderDataset, recognise
 from ssl_bench.data.samples import Files
+from ssl_bench.data.unlabeled import open_data
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.seeds import name_hash
@@ -18,6 +19,7 @@ from ssl_bench_tasks.layouts.p3m import P3M
 from ssl_bench_tasks.layouts.pairs import AlphaPairs, ImagePairs, SegmentationPairs
 from ssl_bench_tasks.layouts.sidd import SiddMedium, SiddSmall
 from ssl_bench_tasks.layouts.voc import CLASSES, Voc
+from ssl_bench_tasks.synthetic.night import SyntheticNight
 
 LAYOUTS: list[tuple[str, type[Dataset]]] = [
     ("voc", Voc),
@@ -217,6 +219,35 @@ def test_pairs_hold_out(tmp_path: Path) -> None:
     later = ImagePairs.open(tmp_path)
     assert {name for name in later.test if int(name) < 100} == first  # Nothing moves.
     check(data, [*data.train, *data.test])
+
+
+def test_as_many_are_held_out_as_asked(tmp_path: Path) -> None:
+    folder = make_pairs(tmp_path / "pairs")
+    plain = ImagePairs.open(folder)
+    data = open_data(ImagePairs, folder, tested=12)
+    assert len(data.test) == 12
+    assert not {*data.test} & {*data.train, *data.unlabeled}
+    assert {*data.test, *data.train} == {*plain.test, *plain.train}
+    assert data.unlabeled == plain.unlabeled
+    assert set(plain.test) < set(data.test)  # More of the same order.
+    assert data.fingerprint() != plain.fingerprint()
+    assert open_data(ImagePairs, folder, tested=len(plain.test)).fingerprint() == plain.fingerprint()
+    check(data, [*data.train, *data.test])
+    with pytest.raises(
+        DataError, match=r"--test 30 of 30 labelled images in 30 groups leaves none to train on"
+    ):
+        open_data(ImagePairs, folder, tested=30)
+
+
+def test_scenes_are_held_out_whole_and_given_test_sets_stay(tmp_path: Path) -> None:
+    data = open_data(SiddSmall, make_sidd(tmp_path / "sidd"), tested=1)
+    scenes = {data.group(name) for name in data.test}
+    assert len(scenes) == 1
+    assert not scenes & {data.group(name) for name in data.train}
+    with pytest.raises(DataError, match=r"lol.*: its test images are given: --test is for data without any"):
+        open_data(Lol, make_lol(tmp_path / "lol"), tested=3)
+    with pytest.raises(DataError, match=r"SyntheticNight: its test images are given"):
+        open_data(SyntheticNight, None, tested=3)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])

@@ -100,7 +100,7 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
     more: list[Block] = [Heading("Notes"), Listing(reading_notes(board)), about, *references(numbers)]
     parts = [
         render_markdown(blocks),
-        f"## All tables\n\n{links}",
+        f"## All tables\n\n{links}- [Runs](runs.csv): every run, a row per metric, for whoever computes further\n",
         render_markdown(more if shown else [about]),
     ]
     return "\n".join(parts)

@@ -7,6 +7,7 @@ from typing import Any
 from ssl_bench.leaderboard.model import (
     Block,
     Cell,
+    Document,
     Grid,
     Heading,
     Listing,
@@ -15,6 +16,8 @@ from ssl_bench.leaderboard.model import (
     figure,
     joined,
     missing,
+    plain_text,
+    walk,
     words,
 )
 from ssl_bench.leaderboard.reading.board import Numbers, Section
@@ -34,7 +37,8 @@ def score_table(section: Section, numbers: Numbers) -> Grid:
         [name_cell(row, numbers), metrics, *map(score_cell, scores)]
         for row, scores in zip(section.rows, section.scores, strict=True)
     ]
-    return Grid("scores", header(section.table), rows)
+    measures = ["", "", *(column.head.metric for column in section.table.columns)]
+    return Grid("scores", header(section.table), rows, measures=measures)
 
 
 def oracle_table(section: Section, numbers: Numbers) -> Grid:
@@ -110,6 +114,14 @@ def references(numbers: Numbers) -> list[Block]:
     """The list that `[1]` points into."""
     items = [(Span(reference),) for reference in numbers]
     return [Heading(REFERENCES), Listing(items, numbered=True)] if items else []
+
+
+def references_of(document: Document) -> list[str]:
+    """What `references` listed in a document, in the order of their numbers."""
+    listed = [
+        block for titles, block in walk(document) if titles == REFERENCES and isinstance(block, Listing)
+    ]
+    return [plain_text(item) for listing in listed for item in listing.items]
 
 
 def mean_cell(values: Sequence[float], digits: int) -> Cell:

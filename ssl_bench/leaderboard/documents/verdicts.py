@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from ssl_bench.dataset import FEW_TESTED
+from ssl_bench.leaderboard.documents.notes import count_text
 from ssl_bench.leaderboard.model import Listing, Span, words
 from ssl_bench.leaderboard.reading.board import Section
 from ssl_bench.leaderboard.reading.columns import Column
@@ -30,7 +32,7 @@ def verdict(section: Section, number: int) -> tuple[Span, ...]:
 
 
 def _size(column: Column, standing: Standing) -> str:
-    """`4 labels, n = 15 on 3 splits`."""
+    """`4 labels, 2 test images, n = 15 on 3 splits`; how many are tested where they are few."""
     of_split = [
         sample for sample in standing.field.samples if any(split is not None for split, _ in sample.scores)
     ]
@@ -38,6 +40,8 @@ def _size(column: Column, standing: Standing) -> str:
     splits = len(column.split_seeds)
     labels = column.head.labeled
     counted = f"{labels} label{'' if labels == '1' else 's'}, " if labels != MISSING else ""
+    tested = max(column.images, default=FEW_TESTED)
+    counted += f"{count_text(tested, 'test image')}, " if tested < FEW_TESTED else ""
     where = "" if most < 2 or not splits else " on one split" if splits == 1 else f" on {splits} splits"
     return f"{counted}n = {most}{where}"
 

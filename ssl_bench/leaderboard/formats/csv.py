@@ -21,7 +21,7 @@ def render_csv(grid: Grid) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        _text(f"{head.text}: {name}" if len(names) > 1 and name else head.text)
+        text_field(f"{head.text}: {name}" if len(names) > 1 and name else head.text)
         for head, names in zip(grid.header, columns, strict=True)
         for name in names
     )
@@ -39,11 +39,12 @@ def _names(cells: Sequence[Cell]) -> list[str]:
 def _fields(cell: Cell, names: Sequence[str]) -> list[str]:
     # A text among numbers stands in the first of its columns.
     values: list[Value] = [cell.values.get(name, "") for name in names] if cell.values else [cell.text]
-    return [_text(value) if isinstance(value, str) else exact(value) for value in values] + [""] * (
+    return [text_field(value) if isinstance(value, str) else exact(value) for value in values] + [""] * (
         len(names) - len(values)
     )
 
 
-def _text(text: str) -> str:
+def text_field(text: str) -> str:
+    """A text that no spreadsheet takes for a formula; empty for a missing value."""
     text = plain(text) if text else ""
     return "" if text == MISSING else f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,8 +1,9 @@
 """Which columns share a table, and what tables are called."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from ssl_bench.errors import UsageError
@@ -58,55 +59,42 @@ _TRAITS: tuple[Callable[[Column], str], ...] = (
 
 
 def make_tables(entries: Sequence[Entry]) -> list[Table]:
-    """As few tables as the settings allow, each with one column per task at most.
+    """One table per tier, data and labels as asked for, with one column per task at most.
 
-    One table per tier, split seed and labels as asked for; a single one where every task of a tier has one
-    setting alone (perhaps with labels of its own). Further settings of a task (another data set, backbone,
-    recipe) go to further tables, beside those of other tasks that agree with them the most.
+    A tier in which no task has two columns is one table, and so are its runs on data of one name: whatever labels each
+    task has then stand in its column. Further settings of a task on the same data with the same labels (another
+    backbone, recipe or draw) go to further tables, the setting with the most runs first.
     """
-    groups: list[list[Column]] = []
-    for _, columns in _grouped(
-        make_columns(entries), lambda column: (_tier_key(column), column.head.split_seed)
-    ):
-        if len({column.head.task for column in columns}) == len(columns):
-            groups.append(columns)
-        else:
-            for _, same in _grouped(columns, lambda column: labels_key(column.head.source)):
-                groups.extend(_spread(same))
-    # Within a tier by labels, so that a table's neighbour differs by its split seed and the like alone.
-    groups.sort(key=lambda columns: (_tier_key(columns[0]), labels_key(columns[0].head.source)))
+    groups = [
+        columns
+        for _, of_tier in _grouped(make_columns(entries), _tier_key)
+        for columns in _apart(of_tier, [_data_key, lambda column: labels_key(column.head.source)])
+    ]
     ordered = [tuple(sorted(columns, key=lambda column: column.order)) for columns in groups]
     named = any(entry.is_titled for entry in entries)
     titles = distinct_titles(ordered, lambda columns: _title(columns, named=named))
     return [Table(title, columns) for title, columns in zip(titles, ordered, strict=True)]
 
 
-def _spread(columns: Sequence[Column]) -> list[list[Column]]:
-    """Columns of one tier and labels to as many tables as the task with the most settings needs."""
-    # The fullest first, so that where nothing else decides they meet in one table.
-    by_task = [
-        sorted(same, key=lambda column: -len(column.entries))
-        for _, same in _grouped(columns, lambda column: column.head.task)
-    ]
-    by_task.sort(key=len, reverse=True)
-    tables = [[column] for column in by_task[0]]
-    for same in by_task[1:]:
-        pairs = sorted(
-            (-_agreement(column, table), number, index)
-            for number, table in enumerate(tables)
-            for index, column in enumerate(same)
+def _apart(columns: Sequence[Column], keys: Sequence[Callable[[Column], Key]]) -> Iterator[Sequence[Column]]:
+    """Columns as one table where no task has two; else by the first of the keys, and each part likewise."""
+    if len({column.head.task for column in columns}) == len(columns):
+        yield columns
+    elif keys:
+        for _, same in _grouped(columns, keys[0]):
+            yield from _apart(same, keys[1:])
+    else:
+        by_task = (
+            sorted(same, key=lambda column: -len(column.entries))
+            for _, same in _grouped(columns, lambda column: column.head.task)
         )
-        taken: dict[int, int] = {}
-        for _, number, index in pairs:
-            if number not in taken and index not in taken.values():
-                taken[number] = index
-        for number, index in taken.items():
-            tables[number].append(same[index])
-    return tables
+        for table in zip_longest(*by_task):
+            yield [column for column in table if column is not None]
 
 
-def _agreement(column: Column, table: Iterable[Column]) -> int:
-    return sum(trait(column) == trait(other) for other in table for trait in _TRAITS[:8])
+def _data_key(column: Column) -> Key:
+    """Data without a title of its own, such as what comes with a task, first."""
+    return (column.head.is_titled, column.head.data_title)
 
 
 def distinct_titles(
