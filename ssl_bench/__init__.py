@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ssl_bench.machine.signals import hold_signals
     from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
     from ssl_bench.pixels.channels import RGB, Channels
+    from ssl_bench.published import ClaimSpec, DownloadSpec, RemoteFile
     from ssl_bench.recipe import Execution, Kind, OptimizerSettings, Recipe, Tier
     from ssl_bench.registry.loading import load_registry
     from ssl_bench.registry.registry import Registry
@@ -69,9 +70,7 @@ if TYPE_CHECKING:
     from ssl_bench.specs import (
         LAST_POSITION,
         BackboneSpec,
-        ClaimSpec,
         DatasetSpec,
-        DownloadSpec,
         ExecutorConfig,
         ExecutorSpec,
         Found,
@@ -79,7 +78,6 @@ if TYPE_CHECKING:
         MethodSpec,
         Metric,
         Ratio,
-        RemoteFile,
         TaskSpec,
         TrackerSpec,
     )
@@ -114,8 +112,9 @@ FACE = {
     "ssl_bench.data.survey": "survey",
     "ssl_bench.recipe": "Execution Kind OptimizerSettings Recipe Tier",
     "ssl_bench.seeds": "generator_for name_hash seed_for",
-    "ssl_bench.specs": "LAST_POSITION BackboneSpec ClaimSpec DatasetSpec DownloadSpec ExecutorConfig ExecutorSpec "
-    "Found MethodConfig MethodSpec Metric Ratio RemoteFile TaskSpec TrackerSpec",
+    "ssl_bench.specs": "LAST_POSITION BackboneSpec DatasetSpec ExecutorConfig ExecutorSpec Found MethodConfig "
+    "MethodSpec Metric Ratio TaskSpec TrackerSpec",
+    "ssl_bench.published": "ClaimSpec DownloadSpec RemoteFile",
     "ssl_bench.hookspecs": "hookimpl",
     "ssl_bench.errors": "CellError DataError PluginError SslBenchError UsageError first_line in_a_line suggestion",
     "ssl_bench.tracker": "Tracker",

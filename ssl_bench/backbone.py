@@ -96,9 +96,16 @@ class TaskNetwork(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         if not self.encoder_learns:
-            self._encoder().requires_grad_(False)
-        if not (self.encoder_learns and self.statistics_move):
+            self.freeze_encoder()
+        elif not self.statistics_move:
             self.train(self.training)
+
+    def freeze_encoder(self) -> nn.Module:
+        """Keep the encoder as it is from now on, in evaluation mode, and return it. PluginError where there is none."""
+        encoder = self._encoder().requires_grad_(False)
+        self.encoder_learns = False
+        self.train(self.training)
+        return encoder
 
     def train(self, mode: bool = True) -> Self:
         """As of any module, but what is frozen stays in evaluation mode."""

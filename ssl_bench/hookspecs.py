@@ -11,16 +11,8 @@ from collections.abc import Iterable
 
 import pluggy
 
-from ssl_bench.specs import (
-    BackboneSpec,
-    ClaimSpec,
-    DatasetSpec,
-    DownloadSpec,
-    ExecutorSpec,
-    MethodSpec,
-    TaskSpec,
-    TrackerSpec,
-)
+from ssl_bench.published import ClaimSpec, DownloadSpec
+from ssl_bench.specs import BackboneSpec, DatasetSpec, ExecutorSpec, MethodSpec, TaskSpec, TrackerSpec
 
 GROUP = "ssl_bench"
 hookspec = pluggy.HookspecMarker(GROUP)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,13 +44,22 @@ def in_words(stored: Mapping[str, Any]) -> str:
     that is not the default; empty for nothing."""
     words = ["separate forwards"] if stored.get("forward") == "separate" else []
     words += ["BatchNorm frozen"] if stored.get("batch_norm") == "frozen" else []
-    if stored.get("encoder") == "frozen":
-        return ", ".join([*words, "encoder frozen"])
     optimizer = stored.get("optimizer")
     multiplier = optimizer.get("encoder_multiplier", 1) if isinstance(optimizer, Mapping) else 1
-    if isinstance(multiplier, int | float) and multiplier != 1:
+    if stored.get("encoder") == "frozen":
+        words.append("encoder frozen")
+    elif isinstance(multiplier, int | float) and multiplier != 1:
         words.append(f"encoder rate × {multiplier:g}")
-    return ", ".join(words)
+    return ", ".join([*words, *_loss_in_words(stored.get("loss"))])
+
+
+def _loss_in_words(loss: Any) -> list[str]:
+    """`loss.dice=1`: a task's own settings of its loss, as they are set."""
+    found = flat(loss, "loss.") if isinstance(loss, Mapping) else {}
+    return [
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in sorted(found.items())
+    ]
 
 
 class OptimizerSettings(Settings):
@@ -68,7 +77,13 @@ class OptimizerSettings(Settings):
 
 
 class Recipe(Settings):
-    """Iterations, batch, crop and optimiser. An epoch is `iterations / epochs`, whatever the data."""
+    """Iterations, batch, crop and optimiser. An epoch is `iterations / epochs`, whatever the data.
+
+    A task may add fields of its own in a subclass, such as settings of its loss, and gets them by `Task.prepare`.
+    """
+
+    later: ClassVar[Mapping[str, Any]] = LATER
+    """What `stored` leaves out. A subclass puts its own fields behind those here, a nested one before what holds it."""
 
     iterations: int = Field(ge=1, description="optimiser steps of every method")
     epochs: int = Field(40, ge=1, description="nominal epochs, the unit of ramp-ups and curves")
@@ -96,9 +111,9 @@ class Recipe(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
 
     def stored(self) -> dict[str, Any]:
-        """What a cell holds of it. `LATER` fields at their default are left out: such cells keep their names."""
+        """What a cell holds of it. `later` fields at their default are left out: such cells keep their names."""
         content = self.model_dump(mode="json")
-        for name, default in LATER.items():
+        for name, default in self.later.items():
             parent, _, last = name.rpartition(".")
             part = content[parent] if parent else content
             if part[last] == default:

@@ -122,6 +122,11 @@ class TaskSpec(Spec):
     method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     """Method name to overrides of its defaults: how a third-party task tunes methods it did not write."""
 
+    @property
+    def recipe(self) -> type[Recipe]:
+        """Type of its recipes: the engine's, or one with fields of the task's own."""
+        return type(next(iter(self.recipes.values())))
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
@@ -136,70 +141,6 @@ class DatasetSpec(Spec):
     def key(self) -> str:
         """Several tasks may have a data set of one name."""
         return f"{self.task}/{self.name}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoteFile:
-    """A file of a public data set on its own server. What is not known for sure is left out."""
-
-    url: str
-    """http or https."""
-    name: str
-    """Of the file on disk."""
-    size: int | None = None
-    """Bytes."""
-    checksum: str = ""
-    """`md5:...` or `sha256:...`, in hexadecimal."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DownloadSpec(Spec):
-    """How to come by a public data set, and on which terms."""
-
-    title: str
-    task: str
-    page: str
-    """The set's own page."""
-    licence: str
-    citation: str
-    files: tuple[RemoteFile, ...] = ()
-    """Archives (tar or zip), unpacked side by side. None: the set is given out by hand only."""
-    steps: str = ""
-    """What to do by hand then; `{folder}` stands for the folder to unpack into."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClaimSpec(Spec):
-    """A published table of scores of one network. It is shown beside what is measured, and never among it."""
-
-    title: str
-    """The network, as its authors call it."""
-    task: str
-    metric: str
-    """The task's metric of that name."""
-    dataset: str
-    """Our name of the data set."""
-    scores: Mapping[str, Mapping[str, float]]
-    """Method as published, to labels as published, to score."""
-    labeled: Mapping[str, int]
-    """Labels as published to how many images they are."""
-    source: str
-    split: str
-    """How the labelled images were chosen."""
-    selection: str
-    """Which evaluation of a run is reported."""
-    notes: str = ""
-    """What else a comparison should know."""
-    backbone: str = ""
-    """Our name of the very same network; empty where there is none, and so nothing to compare with."""
-    pretrained: bool = False
-    """Whether it started from pretrained weights."""
-    tier: Tier = "paper"
-    """Of ours, the one that trains as was published; scores of others are shown and not judged."""
-    training_images: int | None = None
-    """Labelled and unlabelled ones together; None: not known, and so not looked at."""
-    methods: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    """Method as published to our name of it."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +196,11 @@ class MethodConfig(Settings):
     def without_features(self) -> str | None:
         """Why these settings cannot serve a network that shows no features, and what to do, or None: the plan shows
         such a cell as skipped with the reason."""
+        return None
+
+    def without_pretrained_encoder(self) -> str | None:
+        """Why these settings cannot serve a network without an encoder that starts from pretrained weights, and what to
+        do, or None: the plan shows such a cell as skipped with the reason."""
         return None
 
     def rows_together(self) -> int:

@@ -1,7 +1,7 @@
 """What a task states, once, so that no method and no engine module ever hears of a particular one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from ssl_bench.dataset import VOID
 from ssl_bench.errors import UsageError
 from ssl_bench.pixels.channels import RGB, Channels, in_type
-from ssl_bench.recipe import Kind
+from ssl_bench.recipe import Kind, Recipe
 from ssl_bench.world.part import Draws
 from ssl_bench.world.world import mean_over_processes
 
@@ -85,6 +85,14 @@ class Task(ABC):
         if channels.count != RGB.count:
             self.in_channels = channels.count
         return self
+
+    def prepare(self, recipe: Recipe, labels: Iterable[np.ndarray]) -> None:
+        """Be told, before training, the recipe that a run follows, of the type that the task's own recipes have.
+
+        `labels`: of the labelled images alone, as the data set gives them, read one after another as they are asked
+        for; what needs none of them asks for none.
+        """
+        return None
 
     @property
     def restores(self) -> bool:

@@ -5,8 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from benchmarks import gpu, train
+from benchmarks import gpu, passes, steps, train
+from ssl_bench.backbone import NetworkFactory, TaskNetwork
+from ssl_bench.registry.loading import load_registry
+from ssl_bench.task import Task
+from ssl_bench.testing.toys import ToyNetwork
+from ssl_bench_plugins.methods import flaw_detector
 
 REFERENCE = """
 import torch
@@ -66,6 +73,60 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
             train.run(options("--methods", "supervised", "--side", "8", "--against", str(path)))
     with pytest.raises(SystemExit):
         options("--rows", "6")
+
+
+def small(task: Task) -> NetworkFactory:
+    def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
+        torch.manual_seed(index)
+        layers = (nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1))
+        return TaskNetwork(ToyNetwork(*layers), in_channels=3, residual=False)
+
+    return build_network
+
+
+@pytest.fixture
+def narrow_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = tuple((channels // 16, stride) for channels, stride in flaw_detector.LAYERS)
+    monkeypatch.setattr(flaw_detector, "LAYERS", narrow)
+
+
+@pytest.mark.usefixtures("narrow_detector")
+def test_no_method_takes_a_pass_that_it_does_not_need() -> None:
+    found = {run.name: run for run in passes.runs(40, small)}
+    methods = {spec.name for spec in load_registry().sorted("methods")} - {"full"}
+    assert methods < found.keys()
+    assert passes.STATED.keys() <= found.keys()
+    for run in found.values():
+        run.step()
+        if run.name in passes.STATED:
+            assert run.images == run.stated, run.name
+    # After a look, networks are as they were.
+    assert TaskNetwork.forward.__qualname__ == "TaskNetwork.forward"
+
+
+@pytest.mark.usefixtures("narrow_detector")
+def test_steps_have_a_line_each_and_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ("supervised", "mt", "gct", "gct, naive", "bank", "supervised, pictures")
+    monkeypatch.setattr(
+        steps, "runs", lambda side: [run for run in passes.runs(side, small) if run.name in kept]
+    )
+    parser = argparse.ArgumentParser()
+    steps.add_options(parser)
+    chosen = parser.parse_args(["--sides", "40", "--rounds", "1"])
+    text = steps.run(chosen)
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"
+    ]
+    head, _, *rows = lines
+    assert [row[0] for row in rows] == list(kept)
+    work = {row[0]: float(row[head.index("work")]) for row in rows}
+    # Convolutions 3 x 3 to 8 channels and 1 x 1 to 21, which send no gradient to the images: of 4 images forward and
+    # backward, and of 2 more forward.
+    first, second = 27 * 8, 8 * passes.CLASSES
+    assert work["mt"] == pytest.approx(1 + 0.5 * (first + second) / (2 * first + 3 * second), abs=0.01)
+    assert work["supervised"] == work["supervised, pictures"] == 1
+    assert "medians of 1 steps" in steps.how(chosen)
+    assert ("Above 1.15: " in text) != ("None is above 1.15" in text)
 
 
 @pytest.mark.slow

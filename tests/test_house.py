@@ -28,9 +28,9 @@ FORBIDDEN = {
 DOORS = {"ssl_bench", "ssl_bench.toolbox", "ssl_bench.testing"}
 ROOMS = [
     *("errors", "seeds", "words", "recipe"),
-    *("pixels", "machine", "world"),
-    *("dataset", "task", "backbone", "method", "tracker", "executor", "specs", "hookspecs"),
-    *("registry", "data", "plan", "store", "toolbox", "train", "worker", "forecast", "run", "use"),
+    *("pixels", "machine", "world", "toolbox"),
+    *("dataset", "task", "backbone", "method", "tracker", "executor", "specs", "published", "hookspecs"),
+    *("registry", "data", "plan", "store", "train", "worker", "forecast", "run", "use"),
     *("significance", "leaderboard", "bench", "testing", "figures", "search", "report", "compare"),
     *("cli", "__main__"),
 ]

@@ -28,6 +28,7 @@ RECIPE = Recipe(
     optimizer=OptimizerSettings(name="sgd", learning_rate=0.2, momentum=0.5),
 )
 SETTINGS = {
+    "lora": {"rank": 4},
     "mt": {"noise": "strong"},
     "advssl": {"lambda_adv_l": 0.5, "lambda_adv_u": 0.5},
     "cutmix": {"tau_cm": 0.36},

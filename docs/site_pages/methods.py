@@ -67,7 +67,8 @@ def recipes(tier: Tier) -> str:
         {**flat(task.recipes[tier].model_dump(mode="json")), "network": task.backbones[tier]}
         for task in tasks
     ]
-    rows = [[code(name), *(_value(column[name]) for column in columns)] for name in columns[0]]
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = [[code(name), *(_value(column.get(name, "-")) for column in columns)] for name in names]
     return table(["setting", *(task.title for task in tasks)], rows)
 
 

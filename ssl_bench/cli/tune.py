@@ -126,7 +126,7 @@ def tune(
 def make_request(
     registry: "Registry", request: "Request", grid: tuple[str, ...], preset: str, *, pass_over: bool
 ) -> "tuple[Request, dict[str, Search]]":
-    """The request with the points of each task's search, for its methods and the baselines.
+    """The request with the points of each task's search, for its methods and the baseline that they are compared with.
 
     UsageError as `make_searches`.
     """
@@ -139,8 +139,8 @@ def make_request(
     tasks = pick(registry, "tasks", request.tasks, registry.task)
     named = {variant.method.name for variant in pick_variants(registry, request.methods)}
     every = [registry.method(spec.name) for spec in registry.sorted("methods")]
-    baselines = [spec.name for spec in every if spec.role == "baseline" and spec.name not in named]
-    methods = ",".join([request.methods, *baselines])
+    baselines = [spec.name for spec in every if spec.role == "baseline"][:1]
+    methods = ",".join([request.methods, *(name for name in baselines if name not in named)])
     searches = make_searches(
         registry, tasks, pick_variants(registry, methods), grid, preset, pass_over=pass_over
     )

@@ -16,7 +16,7 @@ from ssl_bench.leaderboard.model import Document, Grid, Listing, plain_text, wal
 from ssl_bench.leaderboard.reading.board import read_board
 from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.grouping import require_one_table
-from ssl_bench.specs import ClaimSpec
+from ssl_bench.published import ClaimSpec
 from ssl_bench.store.results import Record
 
 Format = Literal["md", "csv", "tex", "html"]

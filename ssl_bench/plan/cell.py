@@ -261,8 +261,12 @@ def trials_behind(task: TaskSpec, method: MethodSpec, config: MethodConfig, tier
 
 
 def recipe_of(cell: Cell) -> Recipe:
-    """The cell's recipe as checked settings, at the method's own learning rate where it has one."""
-    recipe = Recipe.model_validate(dict(cell.recipe))
+    """The cell's recipe as checked settings, at the method's own learning rate where it has one.
+
+    Without the fields of its task's own, which the task alone reads (`Task.prepare`).
+    """
+    own = {name: value for name, value in cell.recipe.items() if name in Recipe.model_fields}
+    recipe = Recipe.model_validate(own)
     factor = cell.config.get(RATE, 1.0)
     if factor == 1.0:
         return recipe

@@ -10,7 +10,13 @@ from ssl_bench.dataset import FEW_TESTED, listing
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.plan.labels import asked_labels, fill_in
-from ssl_bench.plan.recipe_checks import check_encoders, check_parts, check_settings, lacking_features
+from ssl_bench.plan.recipe_checks import (
+    check_encoders,
+    check_parts,
+    check_settings,
+    lacking_encoder,
+    lacking_features,
+)
 from ssl_bench.plan.settings import Point, configs_for, parse_settings, read_trials, recipe_for
 from ssl_bench.plan.single_rows import check_single_rows
 from ssl_bench.plan.sources import Source, open_sources
@@ -246,10 +252,11 @@ class _Planning:
         for trial, config in self.configs[task.name, variant.text]:
             names = [backbone, *config.backbones()]
             networks = {name: registry.backbone(name) for name in names}
-            if reason := lacking_features(config, networks):
+            start = weights_for(self.weights, registry, names)
+            reason = lacking_features(config, networks) or lacking_encoder(config, networks, start)
+            if reason:
                 yield Skipped(f"{task.name} · {variant.text}", reason)
                 continue
-            start = weights_for(self.weights, registry, names)
             check_encoders(task, recipe, networks, start)
             check_settings(task, method, recipe, config)
             check_parts(task, method, recipe, config, request.execution)

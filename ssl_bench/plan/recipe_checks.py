@@ -51,6 +51,18 @@ def lacking_features(config: MethodConfig, networks: Mapping[str, BackboneSpec])
     )
 
 
+def lacking_encoder(config: MethodConfig, networks: Mapping[str, BackboneSpec], start: Weights) -> str | None:
+    """Why a method cannot be had on networks, by name, of which one has no encoder, or none from pretrained weights; or
+    None where it can."""
+    reason = config.without_pretrained_encoder()
+    for name, spec in networks.items() if reason else ():
+        if not spec.has_encoder:
+            return f"network '{name}' has no part that is its encoder: {reason}"
+        if not start.identity or spec.load_weights is None:
+            return f"the encoder of '{name}' starts from random weights: {reason}"
+    return None
+
+
 def check_encoders(
     task: TaskSpec, recipe: Recipe, networks: Mapping[str, BackboneSpec], start: Weights
 ) -> None:

@@ -34,8 +34,7 @@ def parse_settings(
     """
     fields: dict[str, list[str]] = {}
     for task in tasks:
-        recipe = next(iter(task.recipes.values()))
-        fields[task.name] = field_names(type(recipe))
+        fields[task.name] = field_names(task.recipe)
     for method in methods:
         fields[method.name] = field_names(method.config)
     by_name = {task.name for task in tasks}

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from ssl_bench.errors import UsageError, unknown
+from ssl_bench.published import ClaimSpec, DownloadSpec
 from ssl_bench.registry.files import PluginFile
 from ssl_bench.specs import (
     BackboneSpec,
-    ClaimSpec,
     DatasetSpec,
-    DownloadSpec,
     ExecutorSpec,
     MethodSpec,
     Provider,

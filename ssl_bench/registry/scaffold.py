@@ -109,7 +109,7 @@ def render(package: Package, registry: Registry) -> dict[str, str]:
     )
     baselines = [spec.name for spec in registry.sorted("methods") if getattr(spec, "role", "") == "baseline"]
     use = USES[package.kind].format(
-        name=package.name, task=package.task, baselines="".join(f"{name}," for name in baselines)
+        name=package.name, task=package.task, baselines="".join(f"{name}," for name in baselines[:1])
     )
     values = {
         "kind": package.kind,

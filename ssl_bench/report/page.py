@@ -15,12 +15,12 @@ from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.model import Document, Grid, Heading
 from ssl_bench.leaderboard.reading.board import Board, read_board
 from ssl_bench.leaderboard.reading.entries import entry_of, of_search
+from ssl_bench.published import ClaimSpec
 from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, styles_of
 from ssl_bench.report.curves import curve_charts
 from ssl_bench.report.gains import gain_charts
 from ssl_bench.report.gallery import Gallery
 from ssl_bench.report.runs import runs_json
-from ssl_bench.specs import ClaimSpec
 from ssl_bench.store.results import Record
 
 MOST_TABLES = 40

@@ -222,13 +222,30 @@ def _unlabeled_images_matter(trial: Trial) -> str | None:
             if apart > 1e-6 * moved
             else None
         )
-    if apart <= 1e-6 * moved:
+    if apart > 1e-6 * moved:
+        return None
+    if nothing := _terms_of_nothing(trial):
         return (
-            "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
-            "it computed from the teacher's output alone? Or does a gate never open on a toy network? Then state "
-            "settings that open it in MethodSpec.check_with. (Declare uses_unlabeled=False if this is meant)"
+            f"unlabelled images change nothing that is learnt: term '{nothing}' is 0 on a toy network. Does a gate "
+            "never open there, where no network is ever sure? Then state settings that open it in "
+            "MethodSpec.check_with. Or is its weight 0?"
         )
-    return None
+    return (
+        "unlabelled images change nothing that is learnt: does the unsupervised loss carry a gradient, or is "
+        "it computed from the teacher's output alone? (Declare uses_unlabeled=False if this is meant)"
+    )
+
+
+def _terms_of_nothing(trial: Trial) -> str:
+    """The first term, as `player/term`, that carries a gradient and is 0 half-way through a run; empty for none."""
+    names = (
+        f"{player}/{name}"
+        for losses in trial.terms(trial.stream().batch(0))
+        for player, part in losses.items()
+        for name, term in part.items()
+        if term.requires_grad and term.item() == 0
+    )
+    return next(names, "")
 
 
 def _predictions_have_the_right_shape(trial: Trial) -> str | None:

@@ -108,6 +108,15 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
             return "the file of a mask does not hold its class ids"
         return None
 
+    def recipes() -> str | None:
+        if others := {type(recipe).__name__ for recipe in spec.recipes.values()} - {spec.recipe.__name__}:
+            return (
+                f"recipes of its tiers are {spec.recipe.__name__} and {others.pop()}; let them be of one type"
+            )
+        for recipe in spec.recipes.values():
+            task.prepare(recipe, iter(()))
+        return None
+
     def labels_of_tiers() -> str | None:
         for tier, labels in spec.labels.items():
             if tier not in spec.recipes:
@@ -117,6 +126,7 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
         return None
 
     for check in (
+        recipes,
         labels_of_tiers,
         shapes,
         the_loss_teaches,

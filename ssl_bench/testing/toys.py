@@ -155,7 +155,13 @@ class ToyStream:
 
 
 class ToyNetwork(nn.Sequential):
-    """Layers, of which the last one makes logits of what the others give: its features."""
+    """Layers, of which the first one is the encoder, and the last one makes logits of what the others give: its
+    features."""
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What a method may freeze."""
+        return self[0]
 
     @property
     def encoding(self) -> list[str]:

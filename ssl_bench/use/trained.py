@@ -23,6 +23,7 @@ from ssl_bench.registry.registry import Registry
 from ssl_bench.store.results import read_record
 from ssl_bench.task import Task
 from ssl_bench.train.inference import exact_inference
+from ssl_bench.train.merged import merge
 from ssl_bench.use.tiles import prediction_bands
 from ssl_bench.worker.build import build_method, open_cell_data, require_same
 from ssl_bench.worker.checkpoint import load_weights
@@ -96,4 +97,5 @@ def load_trained(folder: Path, registry: Registry | None = None, device: torch.d
             f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
             "are installed now; run the cell again with --no-resume"
         ) from error
+    merge(method)
     return Trained(folder, cell, method.to(device).eval(), device, registry)

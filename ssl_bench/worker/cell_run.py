@@ -1,10 +1,11 @@
 """One cell in progress: its parts, its steps, its checkpoints and its record."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ssl_bench.dataset import GuardedDataset
@@ -66,6 +67,7 @@ class CellRun:
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
+        self.task.prepare(registry.task(cell.task).recipe.model_validate(dict(cell.recipe)), self._labels())
         if world.size > 1:
             synchronise(self.method)
         self.networks = accelerate(self.method, execution_of(cell), device)
@@ -105,6 +107,12 @@ class CellRun:
         self.evaluations: list[dict[str, Any]] = []
         self.resumed_at: list[int] = []
         self.last: Evaluation | None = None
+
+    def _labels(self) -> Iterator[np.ndarray]:
+        """Of the labelled images, one after the other."""
+        for name in self.cell.split.labeled:
+            self.heartbeat(self._state)
+            yield self.data.target(name)
 
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""

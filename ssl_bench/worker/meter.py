@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssl_bench.errors import in_a_line
 from ssl_bench.method import Method
 from ssl_bench.recipe import Recipe
+from ssl_bench.train.merged import merged
 
 
 class Meter:
@@ -86,7 +87,7 @@ class Meter:
         """The cost of a record; `rows`: images of an iteration. None for what was not measured. The method is left in
         evaluation mode."""
         per_step = statistics.median(self.laps) if self.laps else None
-        deployed, channels = method.eval().deployed, method.task.in_channels
+        deployed, channels = merged(method.eval().deployed), method.task.in_channels
         return {
             "seconds": round(self.seconds(), 2),
             "seconds_before_first_step": round(self.before_first_step or 0.0, 2),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ssl_bench import ClaimSpec, DatasetSpec, DownloadSpec, TaskSpec, hookimpl
 from ssl_bench_tasks.claims import CLAIMS
 from ssl_bench_tasks.downloads import DOWNLOADS
+from ssl_bench_tasks.modern_claims import MODERN_CLAIMS
 from ssl_bench_tasks.specs import DATASETS, TASKS
 
 
@@ -29,4 +30,4 @@ def provide_downloads() -> Iterable[DownloadSpec]:
 @hookimpl
 def provide_claims() -> Iterable[ClaimSpec]:
     """Published scores of semi-supervised segmentation."""
-    return CLAIMS
+    return [*CLAIMS, *MODERN_CLAIMS]

@@ -1,6 +1,6 @@
 """Semantic Segmentation: a class for every pixel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -8,13 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ssl_bench import DataError, DenseTarget, Draws, Kind, Strength, Target, Task, masked_mean
+from ssl_bench import DataError, DenseTarget, Draws, Kind, Recipe, Strength, Target, Task, masked_mean
+from ssl_bench.toolbox import on_device
 from ssl_bench_tasks.metrics.confusion import ConfusionMetrics
 from ssl_bench_tasks.perturbations import Perturbation, Photometric, perturb
+from ssl_bench_tasks.recipes import ClassLoss, SegmentationRecipe
+from ssl_bench_tasks.uneven_classes import at_labels, dice, hard_mean, inverse_frequencies
 
 
 class Segmentation(Task):
-    """Cross-entropy, softmax, mIoU.
+    """Cross-entropy, softmax, mIoU. For classes of which some are rare, a recipe may weigh the cross-entropy, take its
+    hard pixels, or add what overlap lacks.
 
     What a thing is does not depend on light, colour cast, focus or noise, as long as it can be made out.
     """
@@ -32,6 +36,15 @@ class Segmentation(Task):
                 f"segmentation needs two classes or more, and the data set names {len(classes)}; "
                 "list them in its `classes`"
             )
+        self.form = ClassLoss()
+        self.weights: Tensor | None = None
+
+    def prepare(self, recipe: Recipe, labels: Iterable[np.ndarray]) -> None:
+        """The form of the loss; weights of the classes by the labelled images, where it has any."""
+        assert isinstance(recipe, SegmentationRecipe)
+        self.form, self.weights = recipe.loss, None
+        if self.form.class_weights == "inverse_frequency":
+            self.weights = inverse_frequencies(labels, self.out_channels)
 
     @property
     def out_channels(self) -> int:
@@ -39,10 +52,26 @@ class Segmentation(Task):
         return len(self.classes)
 
     def loss(self, logits: Tensor, target: Target) -> Tensor:
-        """Cross-entropy of (B, O, H, W) logits, the mean over valid pixels."""
+        """Cross-entropy of (B, O, H, W) logits, the mean over valid pixels.
+
+        Or as the recipe has it (`ClassLoss`): times the weight of a pixel's class, which has the mean 1; over hard
+        pixels; with the Dice loss beside it.
+        """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        pixels = F.cross_entropy(logits, target.value, reduction="none")
-        return masked_mean(pixels.unsqueeze(1), target.valid)
+        form, valid = self.form, target.valid
+        pixels = F.cross_entropy(logits, target.value, reduction="none").unsqueeze(1)
+        if self.weights is not None:
+            pixels = pixels * at_labels(on_device(self.weights, logits.device), target)
+        if form.ohem == 1 and form.dice == 0:
+            return masked_mean(pixels, valid)
+        prediction = logits.softmax(1)
+        if form.ohem == 1:
+            loss = masked_mean(pixels, valid)
+        else:
+            loss = hard_mean(pixels, at_labels(prediction, target), valid, form.ohem, form.ohem_kept)
+        if form.dice == 0:
+            return loss
+        return loss + form.dice * dice(prediction, self.encode(target).value, valid)
 
     def activate(self, logits: Tensor) -> Tensor:
         """Softmax over classes; float32, or float64 for float64 logits."""

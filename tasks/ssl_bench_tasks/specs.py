@@ -3,6 +3,7 @@
 from typing import Literal
 
 from ssl_bench import DatasetSpec, Metric, OptimizerSettings, Ratio, Recipe, TaskSpec
+from ssl_bench_tasks.recipes import SegmentationRecipe
 
 PSNR = Metric(name="psnr", symbol="PSNR", unit="dB")
 IMAGE_METRICS = (
@@ -63,6 +64,10 @@ def _small(
     )
 
 
+def _with_losses(recipe: Recipe) -> SegmentationRecipe:
+    return SegmentationRecipe(**dict(recipe))
+
+
 FINE_TUNE = OptimizerSettings(name="adam", learning_rate=1e-4, schedule="polynomial")
 """For `paper`: the rate of DHDN's and HDRNet's own papers, and a usual one for a pretrained encoder."""
 
@@ -95,10 +100,10 @@ SEGMENTATION = TaskSpec(
         ),
     ),
     recipes={
-        "smoke": _smoke(80, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
-        "lite": _lite(120, 96, TUNE, epochs=20, scale=(0.8, 1.25)),
+        "smoke": _with_losses(_smoke(80, 96, TUNE, epochs=20, scale=(0.8, 1.25))),
+        "lite": _with_losses(_lite(120, 96, TUNE, epochs=20, scale=(0.8, 1.25))),
         # As in the public code, but for augmentation (docs/paper.md); its rate is 2.5e-4 per GPU, of which it had 4.
-        "paper": Recipe(
+        "paper": SegmentationRecipe(
             iterations=SEGMENTATION_ITERATIONS,
             epochs=20,
             labeled_rows=8,

@@ -23,9 +23,9 @@ from ssl_bench.data.public.unpack import unpack
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.machine.lock import locked
+from ssl_bench.published import DownloadSpec, RemoteFile
 from ssl_bench.registry import loading as registries
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.specs import DownloadSpec, RemoteFile
 
 Command = Callable[..., Said]
 CONTENT = np.random.default_rng(0).bytes(1_000_003)

@@ -160,8 +160,11 @@ def test_targets_of_unlabelled_images_change_nothing(tmp_path: Path, task: str) 
     root = make_pairs(tmp_path / "set", classes=3 if task == "segmentation" else 0)
     made = plan(root, task, methods="all")
     spec = REGISTRY.task(task)
+    # The task's network has no pretrained encoder, without which some are nothing.
+    skipped = {one.title.rpartition(" ")[2] for one in made.skipped if "random weights" in one.reason}
+    assert len(skipped) <= 2
     assert [cell.method for cell in made.cells] == [
-        name for name in METHODS if not REGISTRY.method(name).unsupported(spec)
+        name for name in METHODS if not REGISTRY.method(name).unsupported(spec) and name not in skipped
     ]
     fair = [
         cell for cell in made.cells if not set(cell.split.labeled) >= set(made.sources[task].dataset.train)

@@ -10,6 +10,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+import torch
 from conftest import Said
 from documents import NAMES, ROOT, blocks, commands, dialogues, shell
 from inline import InlineExecutor
@@ -27,11 +29,13 @@ from ssl_bench.cli.commands import cli
 from ssl_bench.cli.suite import load_suite
 from ssl_bench.pixels.channels import read_statement
 from ssl_bench.plan import plan as planning
+from ssl_bench.plan.cell import resolve_config
 from ssl_bench.plan.settings import parse_settings
 from ssl_bench.plan.variants import methods_of, pick_variants
-from ssl_bench.recipe import Recipe
+from ssl_bench.recipe import Kind, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry, pick
+from ssl_bench.testing.toys import build_toy, toy_spec, train_toy
 
 Command = Callable[..., Said]
 RUN = ("docs/start.md", "docs/method.md")
@@ -57,7 +61,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def plugin_files(tiny: Path) -> Path:
     """The files that the documents tell their readers to save, by the names that they give."""
-    (tiny / "pi_model.py").write_text(blocks("docs/method.md", "python")[0])
+    (tiny / "my_fixmatch.py").write_text(blocks("docs/method.md", "python")[0])
     (tiny / "raindrops.py").write_text(blocks("docs/plugins.md", "python")[0])
     for suite in ("suite.toml", "runs/tune/winners.toml"):
         (tiny / suite).parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ def check(arguments: list[str], plugins: list[str], where: str) -> None:
 
 def check_names(values: dict[str, Any]) -> None:
     """UsageError for a task, method, network or setting that does not exist."""
-    registry = with_pi()
+    registry = with_guide()
     tasks = [
         registry.task(name) for name in pick(registry, "tasks", values.get("tasks", "all"), registry.task)
     ]
@@ -128,12 +132,18 @@ def _stands_for(value: object) -> bool:
 
 
 @cache
-def with_pi() -> Registry:
-    """What is installed, and the method of the guide."""
-    namespace: dict[str, Any] = {"__name__": "pi_model"}
-    exec(blocks("docs/method.md", "python")[0], namespace)
-    plugin = type("pi_model", (), {"provide_methods": staticmethod(namespace["provide_methods"])})
-    return load_registry([plugin])
+def with_guide() -> Registry:
+    """What is installed, the method of the guide, and that of the examples."""
+    sources = {
+        "my_fixmatch": blocks("docs/method.md", "python")[0],
+        "pi_model": (ROOT / "examples" / "pi-model" / "pi_model.py").read_text(),
+    }
+    plugins = []
+    for name, source in sources.items():
+        namespace: dict[str, Any] = {"__name__": name}
+        exec(source, namespace)
+        plugins.append(type(name, (), {"provide_methods": staticmethod(namespace["provide_methods"])}))
+    return load_registry(plugins)
 
 
 @pytest.mark.parametrize("document", [name for name in NAMES if blocks(name, "python")])
@@ -197,13 +207,32 @@ def test_toml_is_read(document: str, tmp_path: Path) -> None:
                 assert context.default_map
 
 
-@pytest.mark.parametrize(
-    ("document", "example"),
-    [("docs/method.md", "pi-model/pi_model.py"), ("docs/plugins.md", "raindrops/raindrops.py")],
-)
-def test_the_plugins_shown_are_the_examples(document: str, example: str) -> None:
-    # These are installed, checked and run by tests of their own.
-    assert blocks(document, "python")[0] == (ROOT / "examples" / example).read_text()
+def test_the_plugin_shown_is_the_example() -> None:
+    # It is installed, checked and run by tests of its own.
+    example = ROOT / "examples" / "raindrops" / "raindrops.py"
+    assert blocks("docs/plugins.md", "python")[0] == example.read_text()
+
+
+@pytest.mark.parametrize(("kind", "settings"), [
+    ("classification", {"threshold": 0.36}),
+    ("classification", {"threshold": 0.36, "mix": "none", "weak": "weak", "target": "soft"}),
+    ("regression", {}),
+])  # fmt: skip
+def test_the_method_of_the_guide_is_fixmatch(kind: Kind, settings: dict[str, Any]) -> None:
+    own, built_in = with_guide().method("my-fixmatch"), with_guide().method("fixmatch")
+    config = resolve_config(toy_spec(kind), own, settings)
+    names = {"weight": "lambda_fm", "threshold": "tau_fm", "decay": "alpha_fm"}
+    same = {names.get(name, name): getattr(config, name) for name in type(config).model_fields}
+    runs = [
+        train_toy(replace(spec, check_with=values), kind, steps=4)
+        for spec, values in ((own, settings), (built_in, same))
+    ]
+    mine, theirs = (run.state_dict() for run in runs)
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+    assert any(
+        not torch.equal(value, build_toy(own, kind).state_dict()[name]) for name, value in mine.items()
+    )
 
 
 def test_the_readme_has_its_two_commands() -> None:

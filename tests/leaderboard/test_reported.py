@@ -9,8 +9,8 @@ from test_registry import plugin
 
 from ssl_bench.leaderboard import main_table, render
 from ssl_bench.leaderboard.documents.reported import verdict
+from ssl_bench.published import ClaimSpec
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.specs import ClaimSpec
 
 CLAIM = ClaimSpec(
     name="paper",
@@ -45,6 +45,37 @@ def test_built_in_claims_are_those_of_the_source() -> None:
     assert sum(sum(scores.values()) for scores in pspnet.scores.values()) == pytest.approx(1745.32, abs=0.01)
     # As splits of our own are rounded.
     assert deeplab.labeled == {"1/16": 662, "1/8": 1323, "1/4": 2646, "1/2": 5291, "full": 10582}
+
+
+def test_claims_of_modern_methods_hold_together() -> None:
+    claims = {claim.name: claim for claim in load_registry().claims}
+    modern = [claim for claim in claims.values() if claim.position > 2]
+    assert len(modern) >= 7
+    for claim in modern:
+        assert claim.labeled.keys() == {label for scores in claim.scores.values() for label in scores}
+        assert claim.steps.keys() <= claim.scores.keys()
+        assert all(steps.keys() <= claim.labeled.keys() for steps in claim.steps.values())
+        assert "github.com/" in claim.source
+        # No network of ours is the very same, so that none is judged.
+        assert not claim.backbone
+    steps = claims["unimatch-deeplabv3plus-r101"].steps
+    # 80 epochs: of 23 labelled images on each of 4 GPUs in batches of 4, of 2,623 unlabelled ones in batches of 2.
+    assert steps["SupBaseline"]["1/16"] == 80 * (23 // 4)
+    assert steps["UniMatch"]["1/16"] == 80 * (2623 // 2)
+    assert claims["unimatch2-dpt-small"].scores["UniMatch V2, encoder frozen"]["1/16"] == 81.4
+    assert claims["unimatch2-dpt-small"].steps["Labelled only"]["full"] == 60 * (3000 // 4 // 8)
+
+
+def test_steps_of_published_runs_stand_beside_their_scores() -> None:
+    steps = {"Sup": {"1/8": 400}, "MT": {"1/8": 104_880, "all": 91_200}}
+    scores, lengths = grids(render(example(), claims=[replace(CLAIM, steps=steps)])["reported.md"])
+    assert lengths == [
+        ["Methods", "1/8", "all"],
+        ["Sup", "400", "-"],
+        ["MT", "104,880", "91,200"],
+        ["CCT", "-", "-"],
+    ]
+    assert [row[0] for row in scores] == [row[0] for row in lengths]
 
 
 def test_claims_stand_apart_and_change_no_other_file() -> None:

@@ -31,6 +31,15 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
         assert subject.findings() == []
 
 
+def test_a_method_starts_from_the_vocabulary(tmp_path: Path) -> None:
+    folder = write_package(Package("method", "own"), REGISTRY, tmp_path)
+    text = (folder / "ssl_bench_own.py").read_text()
+    for word in ("teachers", "targets", "gates", "mixing", "ema"):
+        assert f"from ssl_bench.toolbox.{word} import" in text
+    assert "progress.draws" in text
+    assert 'progress.log("kept"' in text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dataset", "executor", "tracker"])
 def test_the_packages_own_test_passes(

@@ -18,6 +18,7 @@ from ssl_bench.recipe import Kind
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio
 from ssl_bench.testing import TOYS, check_method, check_task
+from ssl_bench_plugins.methods.fixmatch import FixMatch
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
 
@@ -67,6 +68,13 @@ class ConsistencyWithoutGradient(MeanTeacher):
         for losses in super().losses(batch, progress):
             student = dict(losses["student"])
             yield {"student": {**student, "consistency": student["consistency"].detach()}}
+
+
+class PseudoLossWithoutGradient(FixMatch):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            student = dict(losses["student"])
+            yield {"student": {**student, "pseudo": student["pseudo"].detach()}}
 
 
 class TeacherWithoutPlayer(MeanTeacher):
@@ -293,3 +301,25 @@ def test_broken_methods_are_caught(fault: type[Method] | MethodSpec, sentence: s
     findings = check_method(fault, "classification")
     assert len(findings) == 1, findings
     assert re.search(sentence, findings[0]), findings
+
+
+FIXMATCH = REGISTRY.method("fixmatch")
+
+
+@pytest.mark.parametrize("kind", TOYS)
+def test_a_gate_that_never_opens_on_a_toy_is_no_fault_where_settings_open_it(kind: Kind) -> None:
+    assert FIXMATCH.check_with
+    closed = check_method(replace(FIXMATCH, check_with={}), kind)
+    assert check_method(FIXMATCH, kind) == []
+    if kind == "regression":  # Its gate goes by ranks, and is open.
+        assert closed == []
+        return
+    (finding,) = closed
+    assert "term 'student/pseudo' is 0 on a toy network. Does a gate never open there" in finding
+    assert "state settings that open it in MethodSpec.check_with" in finding
+
+
+def test_settings_that_open_a_gate_hide_no_fault() -> None:
+    fault = replace(FIXMATCH, method=PseudoLossWithoutGradient)
+    (finding,) = check_method(fault, "classification")
+    assert "does the unsupervised loss carry a gradient" in finding

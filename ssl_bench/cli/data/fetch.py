@@ -10,8 +10,8 @@ from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from ssl_bench.published import DownloadSpec
     from ssl_bench.registry.registry import Registry
-    from ssl_bench.specs import DownloadSpec
 
 
 @click.command(short_help="Fetch a public data set, or say how.")

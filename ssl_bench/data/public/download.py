@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 from ssl_bench import __version__
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.machine.files import read_json, write_json
-from ssl_bench.specs import RemoteFile
+from ssl_bench.published import RemoteFile
 
 TRIES = 5
 """Without a single further byte; the pauses between them double from `PAUSE`."""

@@ -9,7 +9,7 @@ from ssl_bench.data.public.download import Report, download
 from ssl_bench.data.public.unpack import unpack
 from ssl_bench.errors import DataError
 from ssl_bench.machine.lock import locked
-from ssl_bench.specs import DownloadSpec
+from ssl_bench.published import DownloadSpec
 
 Stage = Callable[[str], tuple[Report, Callable[[int], None]]]
 """Given a file's name, says what to call while it is downloaded and while it is unpacked."""

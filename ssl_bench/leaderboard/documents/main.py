@@ -34,7 +34,7 @@ from ssl_bench.leaderboard.reading.board import Board, Section, numbered, read_b
 from ssl_bench.leaderboard.reading.columns import runs_text
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import column_titles
-from ssl_bench.specs import ClaimSpec
+from ssl_bench.published import ClaimSpec
 from ssl_bench.store.results import Record
 
 EMPTY: Document = (paragraph("No finished runs yet."),)

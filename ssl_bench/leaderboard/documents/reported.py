@@ -26,9 +26,9 @@ from ssl_bench.leaderboard.reading.entry import Entry, Measure
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import Row
 from ssl_bench.leaderboard.reading.scores import by_run
+from ssl_bench.published import ClaimSpec
 from ssl_bench.significance.comparison import LEVEL, quantile
 from ssl_bench.significance.crossed import Run, design_of
-from ssl_bench.specs import ClaimSpec
 
 _HEADER = ("Methods", "Labels", "Tier", "Reported", "Measured", "Verdict")
 
@@ -68,6 +68,7 @@ def _claim(board: Board, claim: ClaimSpec) -> list[Block]:
     blocks: list[Block] = [
         Heading(f"{head.task_title}: {claim.title}"),
         _published(claim, measure.digits),
+        *([_steps(claim)] if claim.steps else []),
         listed,
     ]
     if found:
@@ -85,7 +86,14 @@ def _claim(board: Board, claim: ClaimSpec) -> list[Block]:
 
 
 def _published(claim: ClaimSpec, digits: int) -> Grid:
-    labels = list(claim.labeled)
+    labels, given = (
+        list(claim.labeled),
+        [score for scores in claim.scores.values() for score in scores.values()],
+    )
+    # No more of them than were published.
+    digits = next(
+        (few for few in range(digits) if all(round(score, few) == score for score in given)), digits
+    )
     rows = [
         [
             cell(method),
@@ -98,6 +106,24 @@ def _published(claim: ClaimSpec, digits: int) -> Grid:
     ]
     header = [figure("Methods"), *(Cell(words(Span(name), f" ({claim.labeled[name]})")) for name in labels)]
     return Grid("reported", header, rows, "Reported, by labels (and how many images they are)")
+
+
+def _steps(claim: ClaimSpec) -> Grid:
+    """How long the published runs were, method by method in the order of their scores."""
+    labels = list(claim.labeled)
+    rows = [
+        [
+            cell(method),
+            *(
+                figure(f"{steps[name]:,}", steps=steps[name]) if name in steps else missing()
+                for name in labels
+                for steps in [claim.steps.get(method, {})]
+            ),
+        ]
+        for method in claim.scores
+    ]
+    header = [figure("Methods"), *(cell(name) for name in labels)]
+    return Grid("steps", header, rows, "Optimiser steps of these runs, where they are known")
 
 
 def _beside(board: Board, claim: ClaimSpec, measure: Measure) -> Iterator[list[Cell]]:
