@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
     from ssl_bench.pixels.channels import RGB, Channels
     from ssl_bench.published import ClaimSpec, DownloadSpec, RemoteFile
-    from ssl_bench.recipe import Execution, Kind, OptimizerSettings, Recipe, Tier
+    from ssl_bench.recipe import LATER, Execution, Kind, OptimizerSettings, Recipe, Settings, Tier
     from ssl_bench.registry.loading import load_registry
     from ssl_bench.registry.registry import Registry
     from ssl_bench.seeds import generator_for, name_hash, seed_for
@@ -110,7 +110,7 @@ FACE = {
     "ssl_bench.data.lists": "read_lines",
     "ssl_bench.data.pictures": "is_colored read_alpha read_colors read_opacity read_picture",
     "ssl_bench.data.survey": "survey",
-    "ssl_bench.recipe": "Execution Kind OptimizerSettings Recipe Tier",
+    "ssl_bench.recipe": "LATER Execution Kind OptimizerSettings Recipe Settings Tier",
     "ssl_bench.seeds": "generator_for name_hash seed_for",
     "ssl_bench.specs": "LAST_POSITION BackboneSpec DatasetSpec ExecutorConfig ExecutorSpec Found MethodConfig "
     "MethodSpec Metric Ratio TaskSpec TrackerSpec",
@@ -142,6 +142,7 @@ __all__ = [
     "IMAGENET",
     "INTERRUPTED",
     "LAST_POSITION",
+    "LATER",
     "REMOVED",
     "RGB",
     "VOID",
@@ -191,6 +192,7 @@ __all__ = [
     "SafeEnvironment",
     "Sample",
     "Scores",
+    "Settings",
     "SslBenchError",
     "Statistics",
     "Strength",

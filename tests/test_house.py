@@ -28,7 +28,7 @@ FORBIDDEN = {
 DOORS = {"ssl_bench", "ssl_bench.toolbox", "ssl_bench.testing"}
 ROOMS = [
     *("errors", "seeds", "words", "recipe"),
-    *("pixels", "machine", "world", "toolbox"),
+    *("machine", "pixels", "world", "toolbox"),
     *("dataset", "task", "backbone", "method", "tracker", "executor", "specs", "published", "hookspecs"),
     *("registry", "data", "plan", "store", "train", "worker", "forecast", "run", "use"),
     *("significance", "leaderboard", "bench", "testing", "figures", "search", "report", "compare"),

@@ -134,7 +134,7 @@ class FolderDataset(FileDataset):
         """Samples for training, and those of the groups that are held out."""
         self._whole = samples
         groups = sorted({self.group(name) for name, sample in samples.items() if sample.target})
-        return self._without(self.hold_out(groups) if len(groups) > 1 else set())
+        return self._held_apart(self.hold_out(groups) if len(groups) > 1 else set())
 
     def test_on(self, count: int) -> None:
         """As `Dataset.test_on`: groups by the hash of their names, until they are enough."""
@@ -148,9 +148,9 @@ class FolderDataset(FileDataset):
         if len(held) == len(sizes):
             whole = f"{sum(sizes.values())} labelled images in {len(sizes)} groups"
             raise DataError(f"{self.path}: --test {count} of {whole} leaves none to train on; take fewer")
-        self._take(*self._without(held))
+        self._take(*self._held_apart(held))
 
-    def _without(self, held: Collection[str]) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
+    def _held_apart(self, held: Collection[str]) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         """Samples for training, and those of the groups that are held out."""
         samples = self._whole
         test = {

@@ -1,10 +1,20 @@
 """Small pure functions that methods share: `from ssl_bench.toolbox import ramp_up`."""
 
 from ssl_bench.toolbox.ema import decay_at, update_average
-from ssl_bench.toolbox.gates import confidence, distance, rising, row_mean, row_overlap, smallest, spread
+from ssl_bench.toolbox.features import add_noise, complementary_masks, drop_channels, drop_strongest
+from ssl_bench.toolbox.gates import (
+    confidence,
+    distance,
+    passing,
+    rising,
+    row_mean,
+    row_overlap,
+    smallest,
+    spread,
+)
 from ssl_bench.toolbox.images import dilate, gaussian_blur, minmax, odd_size, rotate
 from ssl_bench.toolbox.layers import SameConv2d, draws_at_random
-from ssl_bench.toolbox.mixing import BoxLaw, draw_boxes, mix, partners
+from ssl_bench.toolbox.mixing import BoxLaw, boxes_or_none, draw_boxes, mix, partners
 from ssl_bench.toolbox.schedules import learning_rate_factor, ramp_up
 from ssl_bench.toolbox.targets import Form, gated, pseudo_error, squared_error
 from ssl_bench.toolbox.teachers import evaluating, frozen_copy, keep_running_statistics, snapshots_taken
@@ -14,12 +24,17 @@ __all__ = [
     "BoxLaw",
     "Form",
     "SameConv2d",
+    "add_noise",
+    "boxes_or_none",
+    "complementary_masks",
     "confidence",
     "decay_at",
     "dilate",
     "distance",
     "draw_boxes",
     "draws_at_random",
+    "drop_channels",
+    "drop_strongest",
     "evaluating",
     "frozen_copy",
     "gated",
@@ -31,6 +46,7 @@ __all__ = [
     "odd_size",
     "on_device",
     "partners",
+    "passing",
     "pseudo_error",
     "ramp_up",
     "rising",

@@ -1,15 +1,22 @@
 """Who shares a forward pass of a task network, and so a BatchNorm batch."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ssl_bench.recipe import Forward
 
-if TYPE_CHECKING:
-    from ssl_bench.backbone import TaskNetwork
+
+class InHalves(Protocol):
+    """A network of two halves, as a `TaskNetwork` is that shows its features."""
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Images to features."""
+
+    def from_features(self, features: Sequence[Tensor], images: Tensor) -> Tensor:
+        """Features to logits."""
 
 
 class Forwards:
@@ -29,13 +36,13 @@ class Forwards:
         """Logits (B, O, H, W) of images (B, C, H, W)."""
         return _joined([network(images[rows]) for rows in self._passes(len(images), labeled)])
 
-    def features(self, network: "TaskNetwork", images: Tensor, labeled: int) -> list[Tensor]:
+    def features(self, network: InHalves, images: Tensor, labeled: int) -> list[Tensor]:
         """Features (B, C_i, H_i, W_i) of images (B, C, H, W): `TaskNetwork.features`."""
         passes = [network.features(images[rows]) for rows in self._passes(len(images), labeled)]
         return [_joined(level) for level in zip(*passes, strict=True)]
 
     def from_features(
-        self, network: "TaskNetwork", features: Sequence[Tensor], images: Tensor, labeled: int
+        self, network: InHalves, features: Sequence[Tensor], images: Tensor, labeled: int
     ) -> Tensor:
         """Logits (B, O, H, W) of features, changed or not, of images (B, C, H, W): `TaskNetwork.from_features`."""
         return _joined(

@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench import Recipe
-from ssl_bench.recipe import LATER, Settings
+from ssl_bench import LATER, Recipe, Settings
 
 
 class ClassLoss(Settings):
