@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench import Found, MethodConfig, MethodSpec, Tier
+from ssl_bench_plugins.methods.lite_settings import searched
 
 
 def short_average(alpha: str) -> dict[Tier, dict[str, Found]]:
@@ -43,7 +44,7 @@ class MeanTeacherConfig(MethodConfig):
     # Classes survive strong colour changes, and weak ones leave little to be consistent about. A restored image does
     # not: a strongly perturbed input makes the teacher's target noisier.
     kind_defaults: ClassVar = {"classification": {"eta_mt": 3, "noise": "strong"}}
-    tier_defaults: ClassVar = short_average("alpha_mt")
+    tier_defaults: ClassVar = searched("mt", short_average("alpha_mt"))
 
 
 class ControlConfig(MeanTeacherConfig):

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec, OptimizerSettings, Recipe
+from ssl_bench_plugins.methods.lite_settings import searched
 
 CRITIC_OPTIMIZER = OptimizerSettings(
     name="adam", learning_rate=1e-4, betas=(0.9, 0.99), schedule="polynomial", power=0.9
@@ -40,6 +41,7 @@ class S4LConfig(MethodConfig):
         "classification": {"lambda_s4l": 0.1},
         "regression": {"head_input": "features"},
     }
+    tier_defaults: ClassVar = searched("s4l")
 
     def stored(self) -> dict[str, Any]:
         """A head that reads logits is left out: such cells are named as before there was another."""
@@ -73,6 +75,7 @@ class AdvSSLConfig(MethodConfig):
 
     kind_defaults: ClassVar = {"classification": {"lambda_adv_l": 0.01}}
     task_defaults: ClassVar = {"matting": {"lambda_adv_l": 0.01, "lambda_adv_u": 0.01}}
+    tier_defaults: ClassVar = searched("advssl")
 
 
 class GCTConfig(MethodConfig):
@@ -124,6 +127,7 @@ class GCTConfig(MethodConfig):
         "matting": {"lambda_fc": 1.0, "lambda_dc": 100.0, "xi": 0.4, "mu": 1.0, "nu": 1},
         "night": {"mu": 1 / 3, "nu": 5},
     }
+    tier_defaults: ClassVar = searched("gct")
 
     def backbones(self) -> list[str]:
         """The second network's architecture, where it is another."""
