@@ -243,7 +243,7 @@ def test_one_name_that_cannot_be_written_loses_no_other(
     arguments = ("predict", small_cell("segmentation"), tmp_path / "in", too_long, "--out", out)
     said = command(*arguments)
     assert said.status == 1
-    assert "predictions 3 written, 3 failed" in said.out
+    assert "3 predictions written, 3 failed" in said.out
     lines = said.err.splitlines()
     assert len(lines) == 3
     assert sum("No space left on device" in line for line in lines) == 1
@@ -252,7 +252,7 @@ def test_one_name_that_cannot_be_written_loses_no_other(
     there = sorted(path.name for path in out.iterdir())
     assert there == sorted([f"{longest}.png", f"{accented}.png", "classes.json", "deep", "z.png"])
     monkeypatch.undo()
-    assert "predictions 1 written, 3 there already, 2 failed" in command(*arguments).out
+    assert "1 prediction written, 3 there already, 2 failed" in command(*arguments).out
 
 
 class Flow(ToyRegression):
