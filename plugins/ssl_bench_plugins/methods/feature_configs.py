@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec, TaskSpec
-from ssl_bench_plugins.methods.configs import short_average
-from ssl_bench_plugins.methods.modern_configs import Boxes, MixingConfig, Strength, symbol
+from ssl_bench_plugins.methods.configs import short_average, symbol
+from ssl_bench_plugins.methods.modern_configs import Boxes, MixingConfig, Strength
 
 
 class FeaturesConfig(MethodConfig):
@@ -64,12 +64,6 @@ class UniMatchConfig(MixingConfig, FeaturesConfig):
         "regression": {"target": "soft", "gate": "agreement", "weak": "weak", "levels": 2}
     }
 
-    def misplaced(self, task: TaskSpec) -> str | None:
-        """Agreement of a view with itself, as well."""
-        if self.gate == "agreement" and self.weak == "none":
-            return "gate=agreement compares two weak views, which weak=none makes equal; set weak=weak"
-        return super().misplaced(task)
-
 
 class UniMatch2Config(MixingConfig, FeaturesConfig):
     """UniMatch V2."""
@@ -114,12 +108,6 @@ class UniMatch2Config(MixingConfig, FeaturesConfig):
 
     kind_defaults: ClassVar = UniMatchConfig.kind_defaults
     tier_defaults: ClassVar = short_average("alpha_um2")
-
-    def misplaced(self, task: TaskSpec) -> str | None:
-        """Agreement of a view with itself, as well."""
-        if self.gate == "agreement" and self.weak == "none":
-            return "gate=agreement compares two weak views, which weak=none makes equal; set weak=weak"
-        return super().misplaced(task)
 
 
 class CCTConfig(FeaturesConfig):
