@@ -38,11 +38,11 @@ class Values:
 
     @classmethod
     def of(cls, array: np.ndarray) -> "Values":
-        """Those of an array."""
+        """Take range, sum and count of the numbers in an array."""
         return cls(float(array.min()), float(array.max()), float(array.sum(dtype=np.float64)), array.size)
 
     def add(self, other: "Values") -> None:
-        """Take others in."""
+        """Take in what is known of other numbers."""
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self.total += other.total
         self.count += other.count
@@ -80,7 +80,7 @@ class Survey:
 
     @property
     def errors(self) -> list[str]:
-        """All of them."""
+        """All errors: of files, of what the targets hold together, and of copies."""
         return [*self.faults, *self.copies]
 
 

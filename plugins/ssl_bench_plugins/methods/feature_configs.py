@@ -15,12 +15,12 @@ class FeaturesConfig(MethodConfig):
     """Of methods that cannot do without features."""
 
     def without_features(self) -> str | None:
-        """They change them."""
+        """Why there is nothing to learn without them: they are what the method changes."""
         return "the method takes some of them away; name another by --backbones"
 
 
 class UniMatchConfig(MixingConfig, FeaturesConfig):
-    """UniMatch."""
+    """UniMatch, by its code's defaults for classes."""
 
     lambda_um: float = Field(
         0.5,
@@ -66,7 +66,7 @@ class UniMatchConfig(MixingConfig, FeaturesConfig):
 
 
 class UniMatch2Config(MixingConfig, FeaturesConfig):
-    """UniMatch V2."""
+    """UniMatch V2, by its code's defaults for classes."""
 
     lambda_um2: float = Field(
         1.0,
@@ -111,7 +111,7 @@ class UniMatch2Config(MixingConfig, FeaturesConfig):
 
 
 class CCTConfig(FeaturesConfig):
-    """Cross-consistency training."""
+    """Cross-consistency training, with three perturbations of features."""
 
     lambda_cct: float = Field(
         30.0,
@@ -131,7 +131,7 @@ class CCTConfig(FeaturesConfig):
 
 
 class UCVMEConfig(FeaturesConfig):
-    """Uncertainty-consistent variational model ensembling."""
+    """UCVME: uncertainty-consistent variational model ensembling, for regression."""
 
     lambda_uc: float = Field(
         10.0,

@@ -77,7 +77,7 @@ class CutMixConfig(MixingConfig):
 
 
 class FixMatchConfig(MixingConfig):
-    """FixMatch for pixels."""
+    """FixMatch for pixels, and for regression."""
 
     lambda_fm: float = Field(
         1.0,
@@ -122,7 +122,7 @@ class FixMatchConfig(MixingConfig):
 
 
 class CPSConfig(MixingConfig):
-    """Cross pseudo supervision."""
+    """Cross pseudo supervision, with CutMix or without."""
 
     lambda_cps: float = Field(
         1.5,
@@ -146,7 +146,7 @@ class CPSConfig(MixingConfig):
 
 
 class STConfig(MixingConfig):
-    """Self-training."""
+    """Self-training in two stages, ST and ST++."""
 
     lambda_st: float = Field(
         1.0,
@@ -187,7 +187,7 @@ class STConfig(MixingConfig):
 
 
 class PrevMatchConfig(MixingConfig):
-    """PrevMatch."""
+    """PrevMatch, whose previous states are taken by a schedule."""
 
     lambda_pm: float = Field(
         1.0,
@@ -227,7 +227,7 @@ class PrevMatchConfig(MixingConfig):
 
 
 class BankConfig(MethodConfig):
-    """Reliable bank."""
+    """The reliable bank, for regression alone."""
 
     lambda_rb: float = Field(
         0.2,

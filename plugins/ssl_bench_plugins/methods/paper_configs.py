@@ -21,7 +21,7 @@ its grid is taken to be all values that occur there, of the fields that have mor
 
 
 class S4LConfig(MethodConfig):
-    """S4L: rotation."""
+    """S4L with rotation, as the GCT paper compares with it."""
 
     lambda_s4l: float = Field(
         1.0, ge=0, description="weight of the rotation loss", json_schema_extra=symbol(r"\lambda_{S4L}")
