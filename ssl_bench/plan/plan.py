@@ -130,9 +130,9 @@ def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
     """A line for each data set with too few test images to tell methods apart."""
     for name, source in sources.items():
         if (count := len(source.dataset.test)) < FEW_TESTED:
-            images = "1 test image is" if count == 1 else f"{count} test images are"
+            images = f"{count} test image{'s' * (count != 1)}"
             more = "hold more out (--test), label more, or give a folder of test images"
-            yield f"{name}: {images} few, so that little can be told apart; {more}"
+            yield f"{name}: with {images} little can be told apart; {more}"
 
 
 def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:

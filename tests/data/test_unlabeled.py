@@ -62,6 +62,8 @@ class Silent:
     def checked(self) -> None:
         self.files += 1
 
+    def noted(self, note: str) -> None: ...
+
 
 def check(made: Plan) -> int:
     display = Silent()

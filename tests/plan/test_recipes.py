@@ -292,8 +292,8 @@ def test_copies_and_processes_keep_what_is_frozen() -> None:
 
 
 def test_a_network_whose_spec_is_wrong_about_its_encoder() -> None:
-    with pytest.raises(PluginError, match="ToyNetwork has no `encoder` to freeze"):
-        TaskNetwork(plain(1), in_channels=3, residual=False, encoder="frozen")
+    with pytest.raises(PluginError, match="Sequential has no `encoder` to freeze"):
+        TaskNetwork(nn.Sequential(*plain(1)), in_channels=3, residual=False, encoder="frozen")
 
 
 def test_optimizer_state_of_groups_survives_a_resume() -> None:
@@ -428,7 +428,11 @@ def test_networks_have_the_encoder_that_their_spec_speaks_of(spec: BackboneSpec,
 
 
 def test_a_spec_that_speaks_of_an_encoder_that_is_not_there_is_found() -> None:
-    spec = BackboneSpec(name="plain", backbone=lambda name, inputs, outputs: plain(outputs), has_encoder=True)
+    spec = BackboneSpec(
+        name="plain",
+        backbone=lambda name, inputs, outputs: nn.Sequential(*plain(outputs)),
+        has_encoder=True,
+    )
     found = [sentence for _, check in backbone_checks(spec, "plain") if (sentence := check())]
     assert found == ["`BackboneSpec.has_encoder` is set, and the network has no module `encoder`"]
 

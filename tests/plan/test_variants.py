@@ -332,7 +332,10 @@ def test_a_tier_says_how_many_images_are_labelled(tmp_path: Path) -> None:
     data = (f"night={tmp_path}",)
     few = plan("supervised", with_task(registry, replace(task, labels={"smoke": "64"})), data=data)
     there = len(few.sources["night"].dataset.train)
-    assert few.notes == (f"night: all {there} images with labels are taken, fewer than the 64 of tier smoke",)
+    assert few.notes[0] == f"night: all {there} images with labels are taken, fewer than the 64 of tier smoke"
+    assert few.notes[1].startswith(
+        "night: with 1 test image little can be told apart; hold more out (--test)"
+    )
     assert len(few.cells[0].split.labeled) == there
     words = rf"--labels 64: .* fewer than 64, besides 1 to test on; give {there} or fewer"
     with pytest.raises(UsageError, match=words):

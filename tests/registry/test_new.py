@@ -34,8 +34,8 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
 def test_a_method_starts_from_the_vocabulary(tmp_path: Path) -> None:
     folder = write_package(Package("method", "own"), REGISTRY, tmp_path)
     text = (folder / "ssl_bench_own.py").read_text()
-    for word in ("teachers", "targets", "gates", "mixing", "ema"):
-        assert f"from ssl_bench.toolbox.{word} import" in text
+    for word in ("frozen_copy", "pseudo_error", "gated", "draw_boxes", "update_average"):
+        assert f"    {word},\n" in text.partition("from ssl_bench.toolbox import (")[2].partition(")")[0]
     assert "progress.draws" in text
     assert 'progress.log("kept"' in text
 
