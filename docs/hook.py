@@ -49,11 +49,13 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The documents that lie outside docs/, and the notebook."""
+    """The documents that lie outside docs/, the runs that they link to, and the notebook."""
     sources = {"contributing.md": ROOT / "CONTRIBUTING.md"}
     sources |= {f"leaderboards/{path.name}": path for path in sorted((ROOT / "leaderboards").glob("*.md"))}
     for place, path in sources.items():
         files.append(File.generated(config, place, content=_resited(path, place)))
+    runs = ROOT / "leaderboards" / "runs.csv"
+    files.append(File.generated(config, "leaderboards/runs.csv", abs_src_path=str(runs)))
     text = notebook.page(Path(config.docs_dir) / "notebook.ipynb")
     files.append(File.generated(config, "notebook.md", content=text))
     return files

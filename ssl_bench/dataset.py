@@ -60,7 +60,7 @@ class Dataset(ABC):
         Only before anything is read of it. Raises DataError where test images are given, or too few would be left.
         """
         raise DataError(
-            f"{self.path or type(self).__name__}: its test images are given: --test is for data without any"
+            f"{self.path or 'data made in memory'}: its test images are given: --test is for data without any"
         )
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """Every hook. A plugin is a module or package in entry-point group `ssl_bench` with any of these.
 
-from ssl_bench.hookspecs import hookimpl
+from ssl_bench import MethodSpec, hookimpl
 
 @hookimpl
 def provide_methods() -> Iterable[MethodSpec]:

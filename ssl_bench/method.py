@@ -37,17 +37,17 @@ class Batch:
 
     @property
     def labeled_images(self) -> Tensor:
-        """(L, C, H, W)."""
+        """The labelled rows, (L, C, H, W) float32 in [0, 1]."""
         return self.images[: self.labeled]
 
     @property
     def unlabeled_images(self) -> Tensor:
-        """(U, C, H, W)."""
+        """The unlabelled rows, (U, C, H, W) float32 in [0, 1]."""
         return self.images[self.labeled :]
 
     @property
     def unlabeled_valid(self) -> Tensor:
-        """(U, 1, H, W)."""
+        """Which pixels of unlabelled rows are no padding, (U, 1, H, W) bool."""
         return self.valid[self.labeled :]
 
     def split(self, count: int) -> list["Batch"]:
@@ -71,7 +71,7 @@ class Progress:
     """Where in its run a method is: all that a ramp-up or a draw may depend on."""
 
     step: int
-    """From 0."""
+    """Iterations that are done: 0 in the first."""
     iterations: int
     iterations_per_epoch: float
     """Of a nominal epoch, the unit in which ramp-ups are given."""
@@ -94,7 +94,7 @@ class Player:
         self.optimizer = optimizer
 
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters that learn."""
+        """The parameters of the module that learn."""
         return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
     def encoder_parameters(self) -> list[nn.Parameter]:

@@ -89,7 +89,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What all descriptions have."""
+    """What all descriptions have in common."""
 
     name: str
     title: str = ""
@@ -116,7 +116,7 @@ class TaskSpec(Spec):
     backbones: Mapping[Tier, str]
     """Default backbone of each tier."""
     dataset: str = "synthetic"
-    """Default data set."""
+    """Name of the data set that it has where none is asked for."""
     labels: Mapping[Tier, str] = field(default_factory=dict)
     """By tier, how many images are labelled, as `--labels` takes it, so that labels are what is missing; else 1/8."""
     method_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
@@ -267,7 +267,7 @@ class ExecutorConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec(Spec):
-    """Runs cells on devices."""
+    """Who runs cells, and on which devices."""
 
     executor: "type[Executor] | str"
     config: type[ExecutorConfig] = ExecutorConfig
@@ -277,7 +277,7 @@ class ExecutorSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSpec(Spec):
-    """Follows a cell while it runs."""
+    """Who follows a cell while it runs."""
 
     tracker: "type[Tracker] | str"
     install: str = ""

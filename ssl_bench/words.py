@@ -9,5 +9,5 @@ def duration(seconds: float) -> str:
 
 
 def number_of(count: int, unit: str) -> str:
-    """`1 cell`, `2 cells`."""
+    """Write an amount with its unit: `1 cell`, `2 cells`."""
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

@@ -8,6 +8,7 @@ from site_pages.source import Class, Function, read_class, read_functions
 
 HOOKS = "ssl_bench.hookspecs"
 SPECS = "ssl_bench.specs"
+PUBLISHED = "ssl_bench.published"
 
 
 def hooks() -> str:
@@ -22,11 +23,12 @@ def hooks() -> str:
             continue
         name = hook.signature.partition("[")[2].partition("]")[0]
         parts += [f"## `{hook.name}`\n", f"{hook.text}\n", f"```python\ndef {hook.signature}: ...\n```\n"]
-        parts += [_described(read_class(SPECS, name), f"{name}: ")]
+        module = PUBLISHED if name in ("ClaimSpec", "DownloadSpec") else SPECS
+        parts += [_described(read_class(module, name))]
         if name == "DownloadSpec":
-            parts += [_described(read_class(SPECS, "RemoteFile"), "RemoteFile: ")]
+            parts += [_described(read_class(PUBLISHED, "RemoteFile"))]
         if name == "TaskSpec":
-            parts += [_described(read_class(SPECS, "Metric"), "Metric: ")]
+            parts += [_described(read_class(SPECS, "Metric"))]
     return "\n".join(parts)
 
 
@@ -50,7 +52,7 @@ def columns() -> str:
     return f"## Columns of results\n\n{table(['column', ''], rows)}\nand a column for each metric, by its name.\n"
 
 
-def _described(found: Class, title: str) -> str:
+def _described(found: Class) -> str:
     return f"**`{found.name}`**: {found.text}\n\n{_fields(found)}"
 
 

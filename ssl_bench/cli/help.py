@@ -1,8 +1,11 @@
-"""How help is laid out: options and commands below the question that they answer."""
+"""How help is laid out: options and commands below the question that they answer; and commands that there are not."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
+
+from ssl_bench.errors import unknown
 
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "What is compared": ("tasks", "methods", "control", "backbones", "tier", "seeds", "trials", "plugin"),
@@ -52,7 +55,18 @@ class SectionedCommand(click.Command):
                     formatter.write_dl([record for _, record in sorted(rows[title], key=lambda row: row[0])])
 
 
-class SectionedGroup(click.Group):
+class NamingGroup(click.Group):
+    """A group that names the command which is likely meant by one that there is not."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click's, but UsageError for a name that no command has."""
+        name = args[0]
+        if not (ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name)):
+            raise unknown("command", name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+class SectionedGroup(NamingGroup):
     """A group whose commands stand below titles."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

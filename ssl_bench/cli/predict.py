@@ -8,6 +8,7 @@ from ssl_bench.cli.options import runs_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import SslBenchError
+from ssl_bench.words import number_of
 
 
 @click.command(short_help="Apply a finished cell to pictures.")
@@ -69,8 +70,9 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
         for fault in faults:
             click.echo(f"ssl-bench: {fault}", err=True)
     failed = len(faults)
-    counts = {"written": len(waiting) - failed, "there already": len(jobs) - len(waiting), "failed": failed}
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "written")
-    click.echo(f"{out}: predictions {said}" + (f"; classes in {legend}" if legend else ""))
+    counts = {"there already": len(jobs) - len(waiting), "failed": failed}
+    others = [f", {count} {what}" for what, count in counts.items() if count]
+    written = number_of(len(waiting) - failed, "prediction")
+    click.echo(f"{out}: {written} written{''.join(others)}" + (f"; classes in {legend}" if legend else ""))
     if failed:
         raise click.exceptions.Exit(1)

@@ -22,7 +22,7 @@ class Place(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path."""
+        """Take a value of the command line for a path; an empty one is a usage error."""
         if value == "":
             self.fail("the path is empty.", param, ctx)
         path = super().convert(value, param, ctx)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,9 +119,13 @@ def choose_cells(
         )
     if len(fitting) > 1:
         heads = [column.head for column in fitting]
+        said = differing(heads, pool=False)
+        # A cell of either value that is named.
+        pairs = list(combinations(heads, 2))
+        one, other = next((pair for pair in pairs if differing(pair, pool=False) == said), pairs[0])
         raise UsageError(
-            f"finished cells of task '{task.name}' differ in {differing(heads, pool=False)}; choose by --like CELL, "
-            f"such as --like {heads[0].id} or --like {heads[1].id}"
+            f"finished cells of task '{task.name}' differ in {said}; choose by --like CELL, such as --like {one.id} "
+            f"or --like {other.id}"
         )
     (column,) = fitting
     if not variants:

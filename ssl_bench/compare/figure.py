@@ -12,6 +12,7 @@ from ssl_bench.compare.regions import Box
 from ssl_bench.dataset import VOID
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.use.lettering import legible
 
 WIDTH = 216
 """Of a column, px."""
@@ -48,9 +49,9 @@ def caption_of(outputs: Outputs, choice: Choice, seed: int, *, page: bool = Fals
 def draw_figure(outputs: Outputs, caption: str) -> Image.Image:
     """The whole figure. The same pixels for the same outputs."""
     title, text = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(TEXT_SIZE)
-    heads = ["Input", "Label", *(one.title for one in outputs.comparison.shown)]
+    heads = ["Input", "Label", *(legible(one.title) for one in outputs.comparison.shown)]
     width = 2 * MARGIN + len(heads) * (WIDTH + GAP) - GAP
-    wrapped = _wrapped(caption, text, width - 2 * MARGIN)
+    wrapped = _wrapped(legible(caption), text, width - 2 * MARGIN)
     head_lines = [_wrapped(head, title, WIDTH) for head in heads]
     head_height = max(map(len, head_lines)) * _line(title)
     legend = list(_legend(outputs, text, width - 2 * MARGIN))
@@ -177,7 +178,8 @@ def _legend(
     """Lines of (colour, class, px to the next)."""
     line: list[tuple[tuple[int, int, int], str, int]] = []
     used = 0
-    for colour, name in class_colours(outputs):
+    for colour, title in class_colours(outputs):
+        name = legible(title)
         wide = 44 + int(font.getlength(name))
         if line and used + wide > width:
             yield line

@@ -29,7 +29,7 @@ class ArrayCache:
         self._lock = Lock()
 
     def get(self, key: Hashable) -> np.ndarray | None:
-        """The array, or None."""
+        """Read an array that was kept, or give None where there is none."""
         with self._lock:
             array = self._arrays.get(key)
             if array is not None:

@@ -38,7 +38,7 @@ class Table:
 
 @dataclass
 class Mended:
-    """What was done."""
+    """What became of the files of a folder that was mended."""
 
     files: int = 0
     pixels: int = 0

@@ -101,7 +101,7 @@ class Sample:
     """Which image of a stack (`ssl_bench.pixels.arrays`) it is."""
 
     def paths(self) -> Iterator[Path]:
-        """Those that there are."""
+        """Give the files of an image and of what goes with it, those that there are."""
         files = (self.image, self.target, self.unknown, self.background)
         return (path for path in files if path is not None)
 

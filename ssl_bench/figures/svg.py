@@ -53,7 +53,7 @@ class Axis:
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """From 0 to 1."""
+        """Place of a value along the axis, from 0 at its low end to 1 at its high one."""
         if self.logarithmic:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -115,7 +115,7 @@ def numbers(ticks: Sequence[float]) -> list[str]:
 
 
 def number(value: float) -> str:
-    """Short, for reading."""
+    """Write a number in four digits or so, for reading."""
     small = 0 < abs(value) < 1e-3
     return f"{value:.2g}" if small else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.0e}"
 

@@ -56,7 +56,7 @@ class Error:
 
     @property
     def total(self) -> float:
-        """Of all cells together."""
+        """Error of the time of all cells together."""
         return self.measured / self.predicted - 1
 
 

@@ -57,7 +57,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text."""
+    """Running text of one paragraph, in its styles."""
 
     spans: tuple[Span, ...]
 
@@ -106,7 +106,7 @@ def figure(content: str, **values: Value) -> Cell:
 
 
 def missing() -> Cell:
-    """What was not measured."""
+    """Make the cell of what was not measured, a dash."""
     return figure(MISSING)
 
 

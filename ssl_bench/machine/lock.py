@@ -51,7 +51,7 @@ class Owner:
 
     @classmethod
     def here(cls, patience: float) -> "Owner":
-        """This process."""
+        """Describe this process as an owner, with a token of its own."""
         pid = os.getpid()
         start = process_start(pid) or ""
         return cls(platform.node(), machine(), pid, start, secrets.token_hex(8), float(patience))

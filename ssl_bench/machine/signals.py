@@ -1,4 +1,4 @@
-"""Signals that wait."""
+"""Signals that wait until what is started may hear them."""
 
 import contextlib
 import signal

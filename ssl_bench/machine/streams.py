@@ -52,7 +52,7 @@ class PlainText(io.TextIOWrapper):
     """A stream of text that says nothing to a terminal but text (`visible`)."""
 
     def write(self, text: str) -> int:
-        """Write a text."""
+        """Write a text with its control characters spelt out."""
         super().write(visible(text))
         return len(text)
 

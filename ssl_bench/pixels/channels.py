@@ -70,7 +70,7 @@ class Channels:
         return cls(**{**content, **lists})
 
     def to_json(self) -> dict[str, Any]:
-        """For `from_json`."""
+        """Give all fields as plain values, for `from_json`."""
         return asdict(self)
 
     def spread(self, values: np.ndarray, path: Path) -> np.ndarray:

@@ -64,7 +64,7 @@ _JPEG_IN_TIFF = frozenset({6, 7})
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture file, upright."""
+    """A picture file that was read, turned upright."""
 
     picture: Image.Image
     """As Pillow shows it: grey from black to white, whatever the file's own numbers are."""
@@ -82,7 +82,7 @@ class Decoded:
 
     @property
     def mode(self) -> str:
-        """Pillow's mode."""
+        """Pillow's name for how samples are stored, such as `RGB`."""
         return self.picture.mode
 
     @property

@@ -46,9 +46,9 @@ class Request:
     seeds: Sequence[int] = (0,)
     tier: Tier = "smoke"
     data: Sequence[str] = ()
-    """`TASK=PATH`."""
+    """`TASK=PATH`, a folder with the images of a task."""
     dataset: Sequence[str] = ()
-    """`TASK=NAME`."""
+    """`TASK=NAME`, a layout of that folder, or another data set of the task."""
     unlabeled: Sequence[str] = ()
     """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
     test: Sequence[str] = ()

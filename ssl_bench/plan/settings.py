@@ -126,7 +126,7 @@ def _config(
 
 
 def in_words(point: Point) -> str:
-    """`lambda_fc=0.1, xi=0.4`."""
+    """Write the settings of a point as `lambda_fc=0.1, xi=0.4`."""
     return ", ".join(f"{name}={value}" for name, value in point.items())
 
 

@@ -61,7 +61,7 @@ def pick_variants(registry: Registry, text: str) -> list[Variant]:
 
 
 def methods_of(variants: Sequence[Variant]) -> list[MethodSpec]:
-    """Their methods, each once."""
+    """Give the methods of some variants, each once."""
     return list({variant.method.name: variant.method for variant in variants}.values())
 
 

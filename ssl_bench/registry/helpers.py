@@ -34,7 +34,7 @@ class Loader(ExecutionLoader):
         return self.source
 
     def get_filename(self, fullname: str) -> str:
-        """Where it was read."""
+        """Where the source of a module was read."""
         return str(self.path)
 
 

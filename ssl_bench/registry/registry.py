@@ -92,9 +92,12 @@ class Registry:
         meant = [resolve(spec.suggest)(name) for spec in specs if spec.suggest is not None]
         if any(meant):
             raise UsageError(f"unknown backbone '{name}'; did you mean '{next(filter(None, meant))}'?")
-        families = [spec.title for spec in specs if spec.matches is not None]
         plain = [spec.name for spec in specs if spec.answers_to(spec.name)]
-        raise UsageError("; ".join([str(unknown("backbone", name, plain)), *families]))
+        error = unknown("backbone", name, plain)
+        if str(error).endswith("?"):
+            raise error
+        families = [spec.title for spec in specs if spec.matches is not None]
+        raise UsageError("; ".join([str(error), *families]))
 
     @property
     def warnings(self) -> list[str]:

@@ -44,12 +44,12 @@ class Package:
 
     @property
     def module(self) -> str:
-        """Its one module."""
+        """Name of the package's one module."""
         return f"ssl_bench_{self.name.replace('-', '_')}"
 
     @property
     def words(self) -> list[str]:
-        """The name's words, capitalised."""
+        """The words of the package's name, capitalised."""
         return [word.capitalize() for word in self.name.replace("_", "-").split("-") if word]
 
 
@@ -100,7 +100,7 @@ def write_package(package: Package, registry: Registry, into: Path) -> Path:
 
 
 def render(package: Package, registry: Registry) -> dict[str, str]:
-    """File name to content."""
+    """Make the files of a package: name to content."""
     environment = Environment(  # Python and TOML, from a name that was checked: there is nothing to escape.
         loader=PackageLoader("ssl_bench"),
         undefined=StrictUndefined,

@@ -19,7 +19,7 @@ from ssl_bench.words import duration, number_of
 
 
 class Display(Protocol):
-    """Where progress is shown."""
+    """Where the progress of a run is shown."""
 
     def fetching(self, title: str) -> None:
         """Something is about to be looked for, and downloaded where need be."""
@@ -46,7 +46,7 @@ class Display(Protocol):
         """Nothing is left to do here but to wait for cells that other commands run."""
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
-        """One cell ended."""
+        """A cell has ended, finished or not."""
 
 
 @contextmanager
@@ -88,15 +88,15 @@ class PlainDisplay:
         click.echo(f"checking {title} ({number_of(files, 'file')})")
 
     def checked(self) -> None:
-        """Nothing per file."""
+        """Say nothing of single files."""
 
     def noted(self, note: str) -> None:
-        """A line."""
+        """Say a note in a line, and keep it."""
         self.notes.append(note)
         click.echo(f"note: {note}")
 
     def start(self, cells: int, finished: int) -> None:
-        """Remember the count."""
+        """Remember how many cells there are."""
         self.total, self.done = cells, finished
 
     def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
@@ -145,7 +145,7 @@ class LiveDisplay:
         self.files = self.bars.add_task(visible(f"checking {title}"), total=files, note="")
 
     def checked(self) -> None:
-        """One file further."""
+        """Move the bar of files on by one."""
         self.bars.advance(self.files)
 
     def noted(self, note: str) -> None:

@@ -29,7 +29,7 @@ class Search:
     grids: Mapping[str, Grid]
     """By method; its fields and values are in the order of the tables."""
     trials: int
-    """Points of each."""
+    """How many points the grid of each method has."""
 
     @property
     def points(self) -> dict[str, list[Point]]:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sample:
-    """Scores of one method."""
+    """Scores of one method, run by run."""
 
     scores: Mapping[Run, float]
     """By split and seed."""
@@ -57,7 +57,7 @@ class Difference:
 
     @property
     def variance(self) -> float:
-        """Of the mean."""
+        """Variance of the mean difference, over runs and images."""
         return self.run_variance + self.image_variance
 
     @property
@@ -154,7 +154,7 @@ def freedom(*parts: tuple[float, float]) -> float:
 
 
 def quantile(probability: float, degrees: float) -> float:
-    """Student's."""
+    """Quantile of Student's distribution with so many degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, probability))

@@ -53,19 +53,19 @@ class Factor:
 
     @property
     def degrees(self) -> int:
-        """Of freedom."""
+        """Degrees of freedom: its levels less one."""
         return int(self.members.shape[1]) - 1
 
 
 @dataclass(frozen=True)
 class Variance:
-    """Of a mean."""
+    """Variance of the mean of some runs."""
 
     value: float
     kept: tuple[Factor, ...]
     """The factors that are not pooled."""
     degrees: float
-    """Of freedom."""
+    """Degrees of freedom of the value."""
     of_splits: float = 0.0
     """The part of the value that only further splits would shrink."""
 

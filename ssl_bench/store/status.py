@@ -18,12 +18,12 @@ State = Literal["running", "damaged", "failed", "interrupted", "waiting", "finis
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Where one cell stands."""
+    """Where one cell stands, as `status` shows it."""
 
     cell: str
     state: State
     owner: Owner | None = None
-    """Who runs it."""
+    """Who is at work on it; None where nobody is."""
     silent: float = 0.0
     """Seconds since its last sign of life, while it runs."""
     progress: Mapping[str, Any] = field(default_factory=dict)

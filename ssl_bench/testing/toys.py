@@ -35,7 +35,7 @@ RECIPE = Recipe(
 
 
 class ToyClassification(Task):
-    """Three classes by brightness."""
+    """Three classes, told apart by brightness."""
 
     kind: ClassVar[Kind] = "classification"
     out_channels = 3
@@ -45,16 +45,16 @@ class ToyClassification(Task):
         return masked_mean(F.cross_entropy(logits, target.value, reduction="none")[:, None], target.valid)
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Softmax."""
+        """Softmax of logits (B, 3, H, W)."""
         return logits.float().softmax(1)
 
     def encode(self, target: Target) -> DenseTarget:
-        """One-hot."""
+        """Class ids as one-hot planes."""
         dense = F.one_hot(target.value, self.out_channels).movedim(-1, 1).float()
         return DenseTarget(dense * target.valid, target.valid)
 
     def decode(self, prediction: Tensor) -> Tensor:
-        """The likeliest class."""
+        """The likeliest class of each pixel."""
         return prediction.argmax(1)
 
     def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
@@ -67,7 +67,7 @@ class ToyClassification(Task):
         return _ToyMetrics(self)
 
     def picture(self, value: np.ndarray) -> np.ndarray:
-        """Grey levels."""
+        """Values as levels of grey, (H, W, 3)."""
         return np.repeat(value.reshape(*value.shape[:2], 1), 3, 2).astype(np.uint8)
 
 
@@ -90,7 +90,7 @@ class ToyRegression(ToyClassification):
         return DenseTarget(target.value * target.valid, target.valid)
 
     def decode(self, prediction: Tensor) -> Tensor:
-        """Clamped."""
+        """The prediction, clamped to [0, 1]."""
         return prediction.clamp(0, 1)
 
 

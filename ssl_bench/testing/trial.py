@@ -58,7 +58,7 @@ class Trial:
 
     @cached_property
     def fresh(self) -> Method:
-        """Untrained."""
+        """The method as it is before training."""
         return build_toy(self.spec, self.kind)
 
     @cached_property

@@ -190,7 +190,7 @@ class Trainer:
         return {"method": self.method.state_dict(), "optimizers": optimizers}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` gave, weights and optimisers."""
         self.method.load_state_dict(state["method"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])

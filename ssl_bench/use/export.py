@@ -48,7 +48,7 @@ class Deployed(nn.Module):
         self._task = task
 
     def forward(self, images: Tensor) -> Tensor:
-        """T(x)."""
+        """Images to T(x), what evaluation scores."""
         return self._task.activate(self.network(images))
 
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from ssl_bench.dataset import Dataset
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.task import Task
+from ssl_bench.use.lettering import legible
 
 SIDE = 192
 """Longest side of a picture on a sheet, px."""
@@ -46,7 +47,7 @@ def draw_sheet(rows: Sequence[Row], task: Task) -> Image.Image:
     for row, fitted, height in zip(rows, pictures, heights, strict=True):
         left = GAP
         for (caption, _), picture, width in zip(row, fitted, widths, strict=False):
-            draw.text((left, top), caption, fill=INK)
+            draw.text((left, top), legible(caption), fill=INK)
             sheet.paste(picture, (left, top + CAPTION))
             left += width + GAP
         top += height
@@ -63,7 +64,7 @@ def heat(values: np.ndarray) -> np.ndarray:
 
 def _draw_legend(draw: ImageDraw.ImageDraw, task: Task, top: int) -> None:
     left = GAP
-    for number, title in enumerate(task.classes):
+    for number, title in enumerate(map(legible, task.classes)):
         red, green, blue = (int(value) for value in task.picture(np.full((1, 1), number, np.uint8))[0, 0])
         draw.rectangle((left, top, left + 12, top + 12), fill=(red, green, blue), outline=INK)
         draw.text((left + 18, top), title, fill=INK)

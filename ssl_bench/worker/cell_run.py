@@ -177,7 +177,7 @@ class CellRun:
         raise less
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint of the cell as it stands."""
         self._read_losses()
         if not self.world.leads:
             return

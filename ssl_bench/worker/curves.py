@@ -30,11 +30,11 @@ class Curves:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it."""
+        """All sums and counts so far, for a checkpoint."""
         return {"sums": self.sums, "counts": self.counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
+        """Restore what `state_dict` gave, in another process."""
         self.sums, self.counts = state["sums"], state["counts"]
 
 

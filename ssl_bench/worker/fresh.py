@@ -56,7 +56,7 @@ def missing_message(missing: Iterable[str], host: str) -> str:
 
 
 def main(folder: Path, device: str, parent: int) -> None:
-    """Body of the process."""
+    """Run a cell in this process, which was started for it."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         # Slurm's warnings go to every process of a job; the caller passes them on as SIGTERM.

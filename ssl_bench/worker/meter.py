@@ -37,7 +37,7 @@ class Meter:
         """
 
     def start_lap(self) -> None:
-        """Steps begin."""
+        """Steps begin here, and so does a lap."""
         self._lap_started = time.perf_counter()
 
     def end_lap(self, steps: int) -> None:
@@ -50,11 +50,11 @@ class Meter:
         self._lap_started = now
 
     def seconds(self) -> float:
-        """In all."""
+        """Seconds that the cell has taken so far, in all of its processes."""
         return self._seconds_before + self.seconds_here()
 
     def seconds_here(self) -> float:
-        """In this process."""
+        """Seconds that the cell has taken in this process."""
         return time.perf_counter() - self._started
 
     def joules(self) -> float | None:
@@ -74,7 +74,7 @@ class Meter:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it."""
+        """All that was measured so far, for a checkpoint."""
         return {"seconds": self.seconds(), "joules": self.joules(), "laps": self.laps, "peaks": self.peaks()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ class MicroBatches:
 
     @property
     def used(self) -> int:
-        """The number in use."""
+        """The number of micro-batches in use."""
         return self.reduced[-1]["micro_batches"] if self.reduced else self.asked
 
     def reduce(self, step: int) -> TakeLess:

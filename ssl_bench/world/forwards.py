@@ -13,10 +13,10 @@ class InHalves(Protocol):
     """A network of two halves, as a `TaskNetwork` is that shows its features."""
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Images to features."""
+        """Images (B, C, H, W) to features, the deepest last."""
 
     def from_features(self, features: Sequence[Tensor], images: Tensor) -> Tensor:
-        """Features to logits."""
+        """Features of images to logits (B, O, H, W)."""
 
 
 class Forwards:

@@ -126,6 +126,6 @@ def join(device: torch.device) -> World:
 
 
 def leave() -> None:
-    """End what `join` began."""
+    """End the group of processes that `join` began."""
     if dist.is_initialized():
         dist.destroy_process_group()

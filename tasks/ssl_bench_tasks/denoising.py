@@ -23,5 +23,5 @@ class Denoising(ImageRegression):
     }
 
     def metrics(self) -> ImageMetrics:
-        """PSNR, SSIM and MAE."""
+        """Start to measure PSNR, SSIM and MAE."""
         return ImageMetrics()

@@ -22,5 +22,5 @@ class Night(ImageRegression):
     }
 
     def metrics(self) -> ImageMetrics:
-        """PSNR, SSIM and MAE."""
+        """Start to measure PSNR, SSIM and MAE."""
         return ImageMetrics()

@@ -28,7 +28,7 @@ class ImageRegression(Task):
 
     @property
     def out_channels(self) -> int:
-        """Of the predicted image."""
+        """Number of channels of the predicted image."""
         return self.channels or self.in_channels
 
     def loss(self, logits: Tensor, target: Target) -> Tensor:

@@ -48,7 +48,7 @@ class Segmentation(Task):
 
     @property
     def out_channels(self) -> int:
-        """One per class."""
+        """Number of channels of logits: one per class."""
         return len(self.classes)
 
     def loss(self, logits: Tensor, target: Target) -> Tensor:

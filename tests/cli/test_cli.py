@@ -77,6 +77,24 @@ def test_bad_input(command: Command, tmp_path: Path, arguments: list[str], words
     assert not (tmp_path / "out" / "cells").exists() or not list((tmp_path / "out" / "cells").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["runn"], ["unknown command 'runn'; did you mean 'run'?"]),
+        (["xyz"], ["unknown command 'xyz'; known: check, collect, compare"]),
+        (["data", "chek"], ["unknown command 'chek'; did you mean 'check'?"]),
+        (["data", "split", "mak"], ["unknown command 'mak'; did you mean 'make'?"]),
+    ],
+)
+def test_commands_that_there_are_not(command: Command, arguments: list[str], words: list[str]) -> None:
+    assert_one_line(command(*arguments), 2, *words)
+
+
+def test_a_network_that_is_likely_meant_is_named_alone(command: Command) -> None:
+    assert command("plan", "--backbones", "unet-smal").err.endswith("did you mean 'unet-small'?\n")
+    assert_one_line(command("plan", "--backbones", "xyz"), 2, "known: ", "DECODER/ENCODER")
+
+
 def test_list_files_of_any_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ssl_bench.plan.plan import Request, make_plan
     from ssl_bench.registry.loading import load_registry

@@ -238,6 +238,20 @@ def test_pictures_are_of_one_split_where_tables_average_over_several(tmp_path: P
     ]
 
 
+def test_cells_to_choose_by_differ_in_what_is_named(tmp_path: Path) -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"cell__pretrained": {"published": "0123"}},
+        {"cell__backbone": "unet/resnet18"},
+    ]
+    records = [
+        make("night", "supervised", 0, 17.0, cell__id=name, **other)
+        for name, other in zip("abc", changes, strict=True)
+    ]
+    with pytest.raises(UsageError, match=r"differ in network: .* --like [ab] or --like c$"):
+        choose_cells(store(tmp_path, *records), "night")
+
+
 def test_several_settings_are_named_and_one_is_chosen(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"cell__split__hash": "0ther0ther00", "cell__split__source": "1/4"}
     records = [

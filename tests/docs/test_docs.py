@@ -118,9 +118,9 @@ def check_names(values: dict[str, Any]) -> None:
     """UsageError for a task, method, network or setting that does not exist."""
     registry = with_guide()
     tasks = [
-        registry.task(name) for name in pick(registry, "tasks", values.get("tasks", "all"), registry.task)
+        registry.task(name) for name in pick(registry, "tasks", values.get("tasks") or "all", registry.task)
     ]
-    methods = methods_of(pick_variants(registry, values.get("methods", "all")))
+    methods = methods_of(pick_variants(registry, values.get("methods") or "all"))
     settings = [text for text in values.get("settings", ()) if not re.search(r"\b[A-Z]+\b|=$|…", text)]
     parse_settings(registry, settings, tasks, methods)
     for name in filter(None, values.get("backbones", "").split(",")):

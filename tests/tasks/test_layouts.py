@@ -246,7 +246,7 @@ def test_scenes_are_held_out_whole_and_given_test_sets_stay(tmp_path: Path) -> N
     assert not scenes & {data.group(name) for name in data.train}
     with pytest.raises(DataError, match=r"lol.*: its test images are given: --test is for data without any"):
         open_data(Lol, make_lol(tmp_path / "lol"), tested=3)
-    with pytest.raises(DataError, match=r"SyntheticNight: its test images are given"):
+    with pytest.raises(DataError, match=r"data made in memory: its test images are given"):
         open_data(SyntheticNight, None, tested=3)
 
 

@@ -61,7 +61,7 @@ def test_files_hold_what_evaluation_scores(
     }
     said = command("predict", folder, tmp_path / "in", "--out", tmp_path / "out")
     assert (said.status, said.err) == (0, "")
-    assert "2 written" in said.out
+    assert "2 predictions written" in said.out
     trained = load_trained(folder)
     for name, image in inputs.items():
         path = tmp_path / "out" / f"{name}.png"
@@ -98,7 +98,7 @@ def test_predictions_that_are_there_are_kept_and_other_files_are_never_replaced(
     before = output.stat()
     said = command(*arguments)
     assert said.status == 0
-    assert "0 written, 1 there already" in said.out
+    assert "0 predictions written, 1 there already" in said.out
     assert output.stat().st_mtime_ns == before.st_mtime_ns
     # Another cell's, another picture's, somebody's own, and the input itself.
     photograph(tmp_path / "b" / "a.png", seed=1)
@@ -142,7 +142,7 @@ def test_an_unreadable_picture_is_named_and_the_others_are_done(
     assert said.status == 1
     assert len(said.err.strip().splitlines()) == 1
     assert str(torn) in said.err
-    assert "1 written, 1 failed" in said.out
+    assert "1 prediction written, 1 failed" in said.out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
 
 
@@ -176,9 +176,9 @@ def test_a_picture_named_twice_is_one(command: Command, tmp_path: Path, small_ce
         *("predict", small_cell("night"), tmp_path / "in", tmp_path / "in" / "a.png", "--out"),
         tmp_path / "in" / "out",
     )
-    assert "1 written" in said.out
+    assert "1 prediction written" in said.out
     again = command("predict", small_cell("night"), tmp_path / "in", "--out", tmp_path / "in" / "out")
-    assert "0 written, 1 there already" in again.out
+    assert "0 predictions written, 1 there already" in again.out
 
 
 def test_cells_are_found_by_the_beginning_of_their_id(
@@ -243,7 +243,7 @@ def test_one_name_that_cannot_be_written_loses_no_other(
     arguments = ("predict", small_cell("segmentation"), tmp_path / "in", too_long, "--out", out)
     said = command(*arguments)
     assert said.status == 1
-    assert "predictions 3 written, 3 failed" in said.out
+    assert "3 predictions written, 3 failed" in said.out
     lines = said.err.splitlines()
     assert len(lines) == 3
     assert sum("No space left on device" in line for line in lines) == 1
@@ -252,7 +252,7 @@ def test_one_name_that_cannot_be_written_loses_no_other(
     there = sorted(path.name for path in out.iterdir())
     assert there == sorted([f"{longest}.png", f"{accented}.png", "classes.json", "deep", "z.png"])
     monkeypatch.undo()
-    assert "predictions 1 written, 3 there already, 2 failed" in command(*arguments).out
+    assert "1 prediction written, 3 there already, 2 failed" in command(*arguments).out
 
 
 class Flow(ToyRegression):

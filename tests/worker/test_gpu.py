@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 import toyruns
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from ssl_bench.errors import CellError
 from ssl_bench.method import Batch, Method
@@ -34,6 +36,7 @@ from ssl_bench.train.trainer import Trainer
 from ssl_bench.worker.build import prepare_torch
 from ssl_bench.worker.meter import EnergyMeter, peak_gpu_bytes
 from ssl_bench.worker.worker import run_cell
+from ssl_bench.world.batch_norm import batch_norm
 from ssl_bench.world.world import join, leave
 from ssl_bench_plugins.methods.flaw_detector import FlawDetector
 from ssl_bench_plugins.methods.pipeline_c import flaw_target
@@ -317,3 +320,18 @@ def test_a_cell_that_does_not_fit_goes_on_in_parts(tmp_path: Path) -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert parts["provenance"]["micro_batches"]["used"] > 1
     assert parts["cost"]["peak_memory_bytes"] < whole["cost"]["peak_memory_bytes"]
+
+
+@needs_cuda
+def test_torch_s_own_kernels_take_part() -> None:
+    torch.manual_seed(0)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        features, weight, bias = torch.randn(4, 3, 5, 5).cuda(), torch.rand(3).cuda(), torch.rand(3).cuda()
+        running = [torch.zeros(3).cuda(), torch.ones(3).cuda()]
+        expected = [buffer.clone() for buffer in running]
+        found = batch_norm(features, *running, weight, bias, True)
+        plain = F.batch_norm(features, *expected, weight, bias, True)
+        torch.testing.assert_close([found, *running], [plain, *expected])
+    finally:
+        dist.destroy_process_group()

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from test_parts import SETTINGS, narrow_registry, tiny_cell, tree
 from torch import nn
 from torch.nn import functional as F
@@ -36,7 +35,7 @@ from ssl_bench.worker.group import run_processes
 from ssl_bench.worker.launch import LOOPBACK, Stopped, meeting_place, run_together
 from ssl_bench.worker.micro_batches import TakeLess
 from ssl_bench.worker.worker import work_on
-from ssl_bench.world.batch_norm import batch_norm, synchronise
+from ssl_bench.world.batch_norm import synchronise
 from ssl_bench.world.world import World, join, leave
 
 # What every cell imports sooner or later, once and not in each of the processes forked from here.
@@ -318,18 +317,3 @@ def test_layers_with_a_forward_pass_of_their_own_are_caught() -> None:
         network(torch.rand(2, 3, 4, 4))
     network.eval()
     network[2](torch.rand(2, 4, 4, 4))
-
-
-@pytest.mark.gpu
-def test_on_a_gpu_torch_s_own_kernels_take_part() -> None:
-    torch.manual_seed(0)
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        features, weight, bias = torch.randn(4, 3, 5, 5).cuda(), torch.rand(3).cuda(), torch.rand(3).cuda()
-        running = [torch.zeros(3).cuda(), torch.ones(3).cuda()]
-        expected = [buffer.clone() for buffer in running]
-        found = batch_norm(features, *running, weight, bias, True)
-        plain = F.batch_norm(features, *expected, weight, bias, True)
-        torch.testing.assert_close([found, *running], [plain, *expected])
-    finally:
-        dist.destroy_process_group()

@@ -241,6 +241,8 @@ def test_settings_that_need_classes_are_refused_for_pictures() -> None:
     for setting, word in (
         ("fixmatch.gate=confidence", "set gate=agreement"),
         ("fixmatch.weak=none", "set weak=weak"),
+        ("unimatch.weak=none", "set weak=weak"),
+        ("unimatch2.gate=confidence", "set gate=agreement"),
         ("prevmatch.gate=confidence", "set gate=spread"),
         ("cutmix.gate=rate", "set gate=none"),
         ("st.target=hard", "set target=soft"),

@@ -50,7 +50,7 @@ class DeepLabV2(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised images to logits."""
+        """Take normalised images (B, in, H, W) to logits (B, out, H, W)."""
         return self.from_features(self.features(inputs), inputs)
 
     def features(self, inputs: Tensor) -> list[Tensor]:
@@ -122,7 +122,7 @@ def cuts_patches(encoder: nn.Module) -> bool:
 
 
 def build(name: str, in_channels: int, out_channels: int) -> DeepLabV2:
-    """The network, freshly initialised."""
+    """Build the network by its name, freshly initialised."""
     return DeepLabV2(encoder_of(name), in_channels, out_channels, DEEPLAB_STRIDES[name.partition("/")[0]])
 
 

@@ -23,7 +23,7 @@ WIDTHS = (128, 256, 512, 1024)
 
 
 def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
-    """The network, freshly initialised."""
+    """Build the network by its name, freshly initialised."""
     return DHDN(in_channels, out_channels)
 
 
@@ -45,7 +45,7 @@ class DHDN(nn.Module):
         self.head = _convolution(2 * widths[0], out_channels, 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised images to logits."""
+        """Take normalised images (B, in, H, W) to logits (B, out, H, W)."""
         return self.from_features(self.features(inputs), inputs)
 
     def features(self, inputs: Tensor) -> list[Tensor]:

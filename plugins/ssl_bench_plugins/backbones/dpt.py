@@ -40,7 +40,7 @@ class DPT(smp.DPT):
     encoding = ("encoder", "decoder.projection_blocks")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images to logits."""
+        """Take normalised images (B, in, H, W) to logits (B, out, H, W)."""
         return self.from_features(self.features(images), images)
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -44,7 +44,7 @@ HEAD_GAIN = 0.1
 
 
 def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
-    """The network, freshly initialised."""
+    """Build the network by its name, freshly initialised."""
     return HDRNet(in_channels, out_channels)
 
 
@@ -93,7 +93,7 @@ class HDRNet(nn.Module):
             self.head.weight.mul_(HEAD_GAIN)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised images to logits."""
+        """Take normalised images (B, in, H, W) to logits (B, out, H, W)."""
         return self.from_features(self.features(inputs), inputs)
 
     def features(self, inputs: Tensor) -> list[Tensor]:
@@ -179,7 +179,7 @@ class RowNorm(nn.BatchNorm1d):
     """Batch normalisation over (B, C), by running statistics where a training batch has one row."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Normalised rows."""
+        """Normalise rows (B, C), channel by channel."""
         if len(rows) > 1:
             return super().forward(rows)
         return F.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)

@@ -66,11 +66,11 @@ class SmpNetwork(nn.Module):
 
     @property
     def encoding(self) -> tuple[str, ...]:
-        """What `features` alone runs."""
+        """Names of the submodules that `features` alone runs."""
         return tuple(f"model.{name}" for name in getattr(self.model, "encoding", ("encoder",)))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised images to logits."""
+        """Take normalised images (B, in, H, W) to logits (B, out, H, W)."""
         return self.from_features(self.features(inputs), inputs)
 
     def features(self, inputs: Tensor) -> list[Tensor]:
@@ -81,7 +81,7 @@ class SmpNetwork(nn.Module):
         return features
 
     def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
-        """That to logits."""
+        """Take features, changed or not, to logits (B, out, H, W)."""
         model: Any = self.model
         if isinstance(model, DPT):
             return model.from_features(features, inputs)

@@ -13,7 +13,7 @@ WIDTHS = (16, 32, 64, 96)
 
 
 def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
-    """The network, freshly initialised."""
+    """Build the network by its name, freshly initialised."""
     return SmallUNet(in_channels, out_channels)
 
 
@@ -37,7 +37,7 @@ class SmallUNet(nn.Module):
         self.head = nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised images to logits."""
+        """Take normalised images (B, in, H, W) to logits (B, out, H, W)."""
         return self.from_features(self.features(inputs), inputs)
 
     def features(self, inputs: Tensor) -> list[Tensor]:

@@ -34,7 +34,7 @@ COMPILER = ("torch._dynamo", "torch._inductor.config")
 
 @dataclass
 class Running:
-    """A job in flight."""
+    """A job in flight, with its process and device."""
 
     job: Job
     process: BaseProcess
@@ -58,7 +58,7 @@ class LocalExecutor(Executor):
         self.context = multiprocessing.get_context("forkserver")
 
     def running(self) -> Sequence[Job]:
-        """The jobs in flight."""
+        """The jobs that processes are at work on."""
         return [one.job for one in self.in_flight]
 
     def open(self) -> None:

@@ -24,7 +24,7 @@ class Parcel:
     """All that there are."""
 
     def after(self, earlier: "Parcel") -> "Parcel":
-        """Both in one."""
+        """Make one parcel of an earlier one and this."""
         files = {name: content for name, content in earlier.files.items() if name in self.present}
         return Parcel({**files, **self.files}, self.present)
 

@@ -54,7 +54,7 @@ ALONE = 120.0
 
 @dataclass
 class Flight:
-    """A cell under way."""
+    """A cell under way on the cluster."""
 
     job: Job
     attempt: str
@@ -90,7 +90,7 @@ class RayExecutor(Executor):
         self.shared = False
 
     def running(self) -> Sequence[Job]:
-        """The jobs in flight."""
+        """The jobs that nodes are at work on."""
         return [flight.job for flight in self.flights if flight.begun]
 
     def open(self) -> None:

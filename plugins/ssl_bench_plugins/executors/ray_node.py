@@ -30,7 +30,7 @@ class Desk:
         self.parcels: dict[str, Parcel | None] = {}
 
     def tell(self, attempt: str, parcel: Parcel | None) -> bool:
-        """Whether to stop."""
+        """Leave a parcel of an attempt, and hear whether to stop."""
         earlier = self.parcels.get(attempt)
         self.parcels[attempt] = parcel.after(earlier) if parcel and earlier else parcel or earlier
         return self.stopping

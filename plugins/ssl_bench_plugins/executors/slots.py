@@ -14,13 +14,13 @@ PROCESS = 2**30
 
 
 class Slots(Protocol):
-    """Where there is room."""
+    """Where there is room for further cells."""
 
     def take(self, job: Job) -> str | None:
         """The device on which the job may start, held for it from now on; None while there is no room."""
 
     def give_back(self, job: Job, device: str) -> None:
-        """The job has ended."""
+        """Free the device of a job that has ended."""
 
 
 def slots_of(devices: Sequence[str], wanted: Wanted) -> Slots:

@@ -73,7 +73,7 @@ class SlurmExecutor(Executor):
         self.queued: list[Queued] = []
 
     def running(self) -> Sequence[Job]:
-        """The jobs at work."""
+        """The jobs that Slurm has at work."""
         return [one.job for one in self.queued if one.state == "RUNNING"]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:

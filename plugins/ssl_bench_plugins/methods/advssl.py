@@ -74,7 +74,7 @@ class AdvSSL(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The model."""
+        """The network that is evaluated: the model."""
         return self.model
 
 

@@ -102,9 +102,9 @@ class Bank(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The student."""
+        """The network that is evaluated: the student."""
         return self.student
 
     def predict_beside(self) -> Mapping[str, nn.Module]:
-        """Its average."""
+        """The student's average, whose scores are recorded beside."""
         return {"teacher": self.teacher}

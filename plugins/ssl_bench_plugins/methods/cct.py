@@ -83,5 +83,5 @@ class CCT(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The model."""
+        """The network that is evaluated: the model."""
         return self.model

@@ -1,11 +1,16 @@
 """Settings of the methods that are not in the paper's own list. Torch-free."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ssl_bench import Found, MethodConfig, MethodSpec, Tier
 from ssl_bench_plugins.methods.lite_settings import searched
+
+
+def symbol(latex: str) -> dict[str, Any]:
+    """What makes a field a hyper-parameter of the generated table: its name there, in LaTeX without dollars."""
+    return {"symbol": latex}
 
 
 def short_average(alpha: str) -> dict[Tier, dict[str, Found]]:
@@ -25,13 +30,13 @@ class MeanTeacherConfig(MethodConfig):
     """Mean Teacher, with the defaults of the GCT paper's appendix C."""
 
     lambda_mt: float = Field(
-        1.0, ge=0, description="weight of consistency", json_schema_extra={"symbol": r"\lambda_{MT}"}
+        1.0, ge=0, description="weight of consistency", json_schema_extra=symbol(r"\lambda_{MT}")
     )
     eta_mt: float = Field(
-        5, ge=0, description="ramp-up, nominal epochs", json_schema_extra={"symbol": r"\eta_{MT}"}
+        5, ge=0, description="ramp-up, nominal epochs", json_schema_extra=symbol(r"\eta_{MT}")
     )
     alpha_mt: float = Field(
-        0.99, ge=0, lt=1, description="decay of the average", json_schema_extra={"symbol": r"\alpha_{MT}"}
+        0.99, ge=0, lt=1, description="decay of the average", json_schema_extra=symbol(r"\alpha_{MT}")
     )
     space: Literal["probabilities", "logits"] = Field(
         "probabilities",
@@ -51,7 +56,7 @@ class ControlConfig(MeanTeacherConfig):
     """Mean Teacher that learns nothing from unlabelled images: the weight of consistency is 0, and stays so."""
 
     lambda_mt: float = Field(
-        0.0, ge=0, le=0, description="weight of consistency", json_schema_extra={"symbol": r"\lambda_{MT}"}
+        0.0, ge=0, le=0, description="weight of consistency", json_schema_extra=symbol(r"\lambda_{MT}")
     )
     # Without their symbols, which tables of hyper-parameters show: neither changes anything where the weight is 0.
     eta_mt: float = Field(5, ge=0, description="ramp-up of nothing, nominal epochs")

@@ -39,7 +39,7 @@ class CPS(Method):
         self.second = build_network(1)
 
     def players(self) -> Mapping[str, Player]:
-        """Both networks."""
+        """Both networks, each a player of its own."""
         return {"first": Player(self.first), "second": Player(self.second)}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
@@ -82,9 +82,9 @@ class CPS(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The first network."""
+        """The network that is evaluated: the first one."""
         return self.first
 
     def predict_beside(self) -> Mapping[str, nn.Module]:
-        """The second network."""
+        """The second network, whose scores are recorded beside."""
         return {"second": self.second}

@@ -7,20 +7,20 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec, TaskSpec
-from ssl_bench_plugins.methods.configs import short_average
-from ssl_bench_plugins.methods.modern_configs import Boxes, MixingConfig, Strength, symbol
+from ssl_bench_plugins.methods.configs import short_average, symbol
+from ssl_bench_plugins.methods.modern_configs import Boxes, MixingConfig, Strength
 
 
 class FeaturesConfig(MethodConfig):
     """Of methods that cannot do without features."""
 
     def without_features(self) -> str | None:
-        """They change them."""
+        """Why there is nothing to learn without them: they are what the method changes."""
         return "the method takes some of them away; name another by --backbones"
 
 
 class UniMatchConfig(MixingConfig, FeaturesConfig):
-    """UniMatch."""
+    """UniMatch, by its code's defaults for classes."""
 
     lambda_um: float = Field(
         0.5,
@@ -64,15 +64,9 @@ class UniMatchConfig(MixingConfig, FeaturesConfig):
         "regression": {"target": "soft", "gate": "agreement", "weak": "weak", "levels": 2}
     }
 
-    def misplaced(self, task: TaskSpec) -> str | None:
-        """Agreement of a view with itself, as well."""
-        if self.gate == "agreement" and self.weak == "none":
-            return "gate=agreement compares two weak views, which weak=none makes equal; set weak=weak"
-        return super().misplaced(task)
-
 
 class UniMatch2Config(MixingConfig, FeaturesConfig):
-    """UniMatch V2."""
+    """UniMatch V2, by its code's defaults for classes."""
 
     lambda_um2: float = Field(
         1.0,
@@ -115,15 +109,9 @@ class UniMatch2Config(MixingConfig, FeaturesConfig):
     kind_defaults: ClassVar = UniMatchConfig.kind_defaults
     tier_defaults: ClassVar = short_average("alpha_um2")
 
-    def misplaced(self, task: TaskSpec) -> str | None:
-        """Agreement of a view with itself, as well."""
-        if self.gate == "agreement" and self.weak == "none":
-            return "gate=agreement compares two weak views, which weak=none makes equal; set weak=weak"
-        return super().misplaced(task)
-
 
 class CCTConfig(FeaturesConfig):
-    """Cross-consistency training."""
+    """Cross-consistency training, with three perturbations of features."""
 
     lambda_cct: float = Field(
         30.0,
@@ -143,7 +131,7 @@ class CCTConfig(FeaturesConfig):
 
 
 class UCVMEConfig(FeaturesConfig):
-    """Uncertainty-consistent variational model ensembling."""
+    """UCVME: uncertainty-consistent variational model ensembling, for regression."""
 
     lambda_uc: float = Field(
         10.0,

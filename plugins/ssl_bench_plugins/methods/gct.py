@@ -79,7 +79,7 @@ class GCT(Method):
         self.redraws = config.mode != "fc" and any(map(draws_at_random, (self.first, self.second)))
 
     def players(self) -> Mapping[str, Player]:
-        """Both networks and F."""
+        """Both task networks, and the flaw detector F."""
         detector = Player(self.detector, CRITIC_OPTIMIZER)
         return {"first": Player(self.first), "second": Player(self.second), "detector": detector}
 
@@ -171,11 +171,11 @@ class GCT(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The first network."""
+        """The network that is evaluated: the first one."""
         return self.first
 
     def predict_beside(self) -> Mapping[str, nn.Module]:
-        """The second network."""
+        """The second network, whose scores are recorded beside."""
         return {"second": self.second}
 
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:

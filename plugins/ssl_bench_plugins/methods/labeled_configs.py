@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec
+from ssl_bench_plugins.methods.configs import symbol
 
 
 class FrozenConfig(MethodConfig):
@@ -19,13 +20,13 @@ class LoRAConfig(FrozenConfig):
     """Low-rank adaptation of an encoder."""
 
     rank: int = Field(
-        8, ge=1, description="of the change of a layer's weight", json_schema_extra={"symbol": "r_{LoRA}"}
+        8, ge=1, description="of the change of a layer's weight", json_schema_extra=symbol("r_{LoRA}")
     )
     alpha_lora: float = Field(
         8.0,
         gt=0,
         description="the change counts α / r times",
-        json_schema_extra={"symbol": r"\alpha_{LoRA}"},
+        json_schema_extra=symbol(r"\alpha_{LoRA}"),
     )
 
 

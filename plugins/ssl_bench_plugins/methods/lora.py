@@ -46,7 +46,7 @@ class LowRank(nn.Module):
         self.up = nn.Parameter(torch.zeros(rows, rank))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """W to W'."""
+        """Take a layer's weight W to W', of the same shape."""
         return weight + self.scale * (self.up @ self.down).view_as(weight)
 
 

@@ -67,11 +67,11 @@ class MeanTeacher(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The teacher."""
+        """The network that is evaluated: the teacher."""
         return self.teacher
 
     def predict_beside(self) -> Mapping[str, nn.Module]:
-        """The student."""
+        """The student, whose scores are recorded beside."""
         return {"student": self.student}
 
 

@@ -4,20 +4,15 @@ Where code weighs a sum, the description says over what a weight's loss is a sum
 pixels of the rows, kept by a gate or not. Settings for regression are this project's own: no paper has any.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec, Recipe, TaskSpec
-from ssl_bench_plugins.methods.configs import short_average
+from ssl_bench_plugins.methods.configs import short_average, symbol
 
 Boxes = Literal["none", "half", "toggle", "aspect"]
 Strength = Literal["none", "weak", "strong"]
-
-
-def symbol(latex: str) -> dict[str, Any]:
-    """What makes a field a hyper-parameter of the generated table."""
-    return {"symbol": latex}
 
 
 class MixingConfig(MethodConfig):
@@ -33,7 +28,9 @@ class MixingConfig(MethodConfig):
         return 1 if self.mix == "none" else 2
 
     def misplaced(self, task: TaskSpec) -> str | None:
-        """Classes where there are none."""
+        """Agreement of a view with itself, and classes where there are none."""
+        if getattr(self, "gate", None) == "agreement" and getattr(self, "weak", None) == "none":
+            return "gate=agreement compares two weak views, which weak=none makes equal; set weak=weak"
         if task.kind == "classification":
             return None
         for name, value, instead in (
@@ -80,7 +77,7 @@ class CutMixConfig(MixingConfig):
 
 
 class FixMatchConfig(MixingConfig):
-    """FixMatch for pixels."""
+    """FixMatch for pixels, and for regression."""
 
     lambda_fm: float = Field(
         1.0,
@@ -123,15 +120,9 @@ class FixMatchConfig(MixingConfig):
     kind_defaults: ClassVar = {"regression": {"target": "soft", "gate": "agreement", "weak": "weak"}}
     tier_defaults: ClassVar = short_average("alpha_fm")
 
-    def misplaced(self, task: TaskSpec) -> str | None:
-        """Agreement of a view with itself, as well."""
-        if self.gate == "agreement" and self.weak == "none":
-            return "gate=agreement compares two weak views, which weak=none makes equal; set weak=weak"
-        return super().misplaced(task)
-
 
 class CPSConfig(MixingConfig):
-    """Cross pseudo supervision."""
+    """Cross pseudo supervision, with CutMix or without."""
 
     lambda_cps: float = Field(
         1.5,
@@ -155,7 +146,7 @@ class CPSConfig(MixingConfig):
 
 
 class STConfig(MixingConfig):
-    """Self-training."""
+    """Self-training in two stages, ST and ST++."""
 
     lambda_st: float = Field(
         1.0,
@@ -196,7 +187,7 @@ class STConfig(MixingConfig):
 
 
 class PrevMatchConfig(MixingConfig):
-    """PrevMatch."""
+    """PrevMatch, whose previous states are taken by a schedule."""
 
     lambda_pm: float = Field(
         1.0,
@@ -236,7 +227,7 @@ class PrevMatchConfig(MixingConfig):
 
 
 class BankConfig(MethodConfig):
-    """Reliable bank."""
+    """The reliable bank, for regression alone."""
 
     lambda_rb: float = Field(
         0.2,

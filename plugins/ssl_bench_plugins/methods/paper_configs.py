@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec, OptimizerSettings, Recipe
+from ssl_bench_plugins.methods.configs import symbol
 from ssl_bench_plugins.methods.lite_settings import searched
 
 CRITIC_OPTIMIZER = OptimizerSettings(
@@ -20,15 +21,11 @@ APPENDIX = "appendix"
 its grid is taken to be all values that occur there, of the fields that have more than one."""
 
 
-def _symbol(latex: str) -> dict[str, Any]:
-    return {"symbol": latex}
-
-
 class S4LConfig(MethodConfig):
-    """S4L: rotation."""
+    """S4L with rotation, as the GCT paper compares with it."""
 
     lambda_s4l: float = Field(
-        1.0, ge=0, description="weight of the rotation loss", json_schema_extra=_symbol(r"\lambda_{S4L}")
+        1.0, ge=0, description="weight of the rotation loss", json_schema_extra=symbol(r"\lambda_{S4L}")
     )
     # Appendix C has no such weight; this is the public code's.
     w_rot: float = Field(0.1, ge=0, description="weight of the task loss on rotated labelled images")
@@ -64,13 +61,13 @@ class AdvSSLConfig(MethodConfig):
         0.001,
         ge=0,
         description="weight of the adversarial loss on labelled rows",
-        json_schema_extra=_symbol(r"\lambda_{Adv}^l"),
+        json_schema_extra=symbol(r"\lambda_{Adv}^l"),
     )
     lambda_adv_u: float = Field(
         0.001,
         ge=0,
         description="weight of the adversarial loss on unlabelled rows",
-        json_schema_extra=_symbol(r"\lambda_{Adv}^u"),
+        json_schema_extra=symbol(r"\lambda_{Adv}^u"),
     )
 
     kind_defaults: ClassVar = {"classification": {"lambda_adv_l": 0.01}}
@@ -82,22 +79,22 @@ class GCTConfig(MethodConfig):
     """GCT: two networks that correct each other, guided by a flaw detector."""
 
     lambda_fc: float = Field(
-        0.1, ge=0, description="weight of flaw correction", json_schema_extra=_symbol(r"\lambda_{fc}")
+        0.1, ge=0, description="weight of flaw correction", json_schema_extra=symbol(r"\lambda_{fc}")
     )
     lambda_dc: float = Field(
         1.0,
         ge=0,
         description="weight of dynamic consistency; for classes, of a mean over 21 of them",
-        json_schema_extra=_symbol(r"\lambda_{dc}"),
+        json_schema_extra=symbol(r"\lambda_{dc}"),
     )
     eta_dc: float = Field(
         5,
         ge=0,
         description="ramp-up of dynamic consistency, nominal epochs",
-        json_schema_extra=_symbol(r"\eta_{dc}"),
+        json_schema_extra=symbol(r"\eta_{dc}"),
     )
     xi: float = Field(
-        0.6, ge=0, le=1, description="a map above it is flawed", json_schema_extra=_symbol(r"\xi")
+        0.6, ge=0, le=1, description="a map above it is flawed", json_schema_extra=symbol(r"\xi")
     )
     mu: float | None = Field(
         None, gt=0, description="pipeline C's weight of the sum over channels; none: 1 / channels"

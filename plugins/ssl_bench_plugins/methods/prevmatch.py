@@ -133,7 +133,7 @@ class PrevMatch(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The model."""
+        """The network that is evaluated: the model."""
         return self.model
 
 

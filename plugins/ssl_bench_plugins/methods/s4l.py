@@ -112,7 +112,7 @@ class S4L(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The model."""
+        """The network that is evaluated: the model."""
         return self.model
 
 

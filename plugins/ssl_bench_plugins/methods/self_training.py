@@ -143,9 +143,9 @@ class SelfTraining(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The student."""
+        """The network that is evaluated: the student."""
         return self.student
 
     def predict_beside(self) -> Mapping[str, nn.Module]:
-        """The labeller's average."""
+        """The labeller's average, whose scores are recorded beside."""
         return {"labeller": self.average}

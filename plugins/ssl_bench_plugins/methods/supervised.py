@@ -13,22 +13,22 @@ from ssl_bench import Batch, Losses, Method, NetworkFactory, Player, Progress, T
 
 
 class Supervised(Method):
-    """One network, one loss."""
+    """One network, and one loss on labelled rows."""
 
     def __init__(self, task: Task, config: Any, build_network: NetworkFactory) -> None:
         super().__init__(task, config, build_network)
         self.model = build_network()
 
     def players(self) -> Mapping[str, Player]:
-        """The model."""
+        """The model, the only one that learns."""
         return {"model": Player(self.model)}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
-        """L = task loss."""
+        """L = task loss of the labelled rows."""
         logits = self.model(batch.labeled_images)
         yield {"model": {"task": self.task.loss(logits, batch.targets)}}
 
     @property
     def deployed(self) -> nn.Module:
-        """The model."""
+        """The network that is evaluated: the model."""
         return self.model

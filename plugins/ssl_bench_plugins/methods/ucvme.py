@@ -120,7 +120,7 @@ class UCVME(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The first network."""
+        """The network that is evaluated: the first one."""
         return self.first
 
     def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:

@@ -41,7 +41,7 @@ class UniMatch(Method):
         self.model = build_network()
 
     def players(self) -> Mapping[str, Player]:
-        """The model."""
+        """The model, the only one that learns."""
         return {"model": Player(self.model)}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
@@ -86,5 +86,5 @@ class UniMatch(Method):
 
     @property
     def deployed(self) -> nn.Module:
-        """The model."""
+        """The network that is evaluated: the model."""
         return self.model

@@ -34,11 +34,11 @@ class TensorBoardTracker(Tracker):
                 self.writer.add_scalar(tag, value, step)
 
     def save(self, step: int) -> None:
-        """Write down what waits."""
+        """Write down what waits to be written."""
         self.writer.flush()
 
     def end(self, record: Mapping[str, Any]) -> None:
-        """Flush and close."""
+        """Write what is left, and close the file."""
         self.writer.close()
 
 

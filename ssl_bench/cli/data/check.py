@@ -11,7 +11,7 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.data.survey import Survey
+    from ssl_bench.data.oddities import Survey
     from ssl_bench.dataset import Dataset
     from ssl_bench.recipe import Kind
     from ssl_bench.registry.registry import Registry

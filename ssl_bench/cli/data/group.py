@@ -11,12 +11,13 @@ from ssl_bench.cli.data.mend import mend
 from ssl_bench.cli.data.prepare import prepare
 from ssl_bench.cli.data.split import split as split_lists
 from ssl_bench.cli.data.task_data import of_task, open_task_data
+from ssl_bench.cli.help import NamingGroup
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.words import number_of
 
 
-@click.group(short_help="List, fetch, check, mend, prepare, split and show data sets.")
+@click.group(cls=NamingGroup, short_help="List, fetch, check, mend, prepare, split and show data sets.")
 def data() -> None:
     """List, fetch, check, mend, prepare, split and show data sets."""
 

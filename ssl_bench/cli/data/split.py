@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssl_bench.cli.data.task_data import of_task, open_task_data
+from ssl_bench.cli.help import NamingGroup
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import place
@@ -20,7 +21,7 @@ SHOWN = 5
 """Names that one message lists."""
 
 
-@click.group(short_help="Make, inspect, compare and export label lists.")
+@click.group(cls=NamingGroup, short_help="Make, inspect, compare and export label lists.")
 def split() -> None:
     """Lists of labelled images, as `run --labels FILE` takes them.
 

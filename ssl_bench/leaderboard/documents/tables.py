@@ -79,7 +79,7 @@ def hyperparameters(section: Section, numbers: Numbers) -> Grid | None:
 
 
 def symbols_of(row: Row) -> dict[str, str]:
-    """Config field to LaTeX."""
+    """Symbols of a row's hyper-parameters in LaTeX, by field of the config."""
     return {field: latex for entries in row.cells for entry in entries for field, latex in entry.symbols}
 
 

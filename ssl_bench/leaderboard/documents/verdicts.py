@@ -20,7 +20,7 @@ Part = tuple[str | Span, ...]
 
 
 def verdicts(section: Section) -> Listing:
-    """A sentence a column."""
+    """What each column of a section tells, in a sentence."""
     return Listing([verdict(section, number) for number in range(len(section.table.columns))])
 
 

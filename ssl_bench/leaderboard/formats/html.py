@@ -23,7 +23,7 @@ def render_html(document: Document) -> str:
 
 
 def block_html(block: Block) -> str:
-    """One block."""
+    """Write a block of a document in HTML."""
     match block:
         case Heading(text, level):
             return f"<h{level}>{_text(text)}</h{level}>"
@@ -45,7 +45,7 @@ def grid_html(grid: Grid) -> str:
 
 
 def spans_html(spans: Sequence[Span]) -> str:
-    """Text in its styles."""
+    """Write text in its styles in HTML, escaped."""
     return "".join(map(_span, spans))
 
 

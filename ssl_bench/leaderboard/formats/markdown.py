@@ -60,7 +60,7 @@ def formula(latex: str) -> str:
 
 
 def render_markdown(document: Document) -> str:
-    """The whole document."""
+    """Write a whole document in Markdown, a block after the other."""
     return "\n\n".join(map(_block, document)) + "\n"
 
 

@@ -50,7 +50,7 @@ class Board:
 
     @property
     def rows(self) -> list[Row]:
-        """Those of all tables."""
+        """The rows of all tables, in their order."""
         return [row for section in self.sections for row in section.rows]
 
 

@@ -23,9 +23,7 @@ def chosen(
     found = list(records)
     found = _among(found, "--tasks", tasks, lambda record: _names(record, "task"))
     found = _among(found, "--methods", methods, lambda record: _names(record, "method"))
-    _among(
-        found, "--metrics", metrics, lambda record: [text(metric.get("name")) for metric in _metrics(record)]
-    )
+    _among(found, "--metrics", metrics, _metric_names, first=None)
     return [_measured(record, metrics) for record in found] if metrics else found
 
 

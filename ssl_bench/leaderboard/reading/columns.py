@@ -57,7 +57,7 @@ class Column:
 
     @property
     def order(self) -> Key:
-        """Where the column stands."""
+        """What columns are sorted by: position and name of their task, then their setting."""
         return (self.head.task_position, self.head.task_title, self.head.task, canonical(self.head.setting))
 
 

@@ -30,7 +30,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One finished run."""
+    """One finished run, as tables read its record."""
 
     id: str
     task: str
@@ -93,7 +93,7 @@ class Entry:
 
     @property
     def primary(self) -> Measure:
-        """What ranks."""
+        """The metric that ranks, the task's first."""
         return self.measures[0]
 
     @property
@@ -103,12 +103,12 @@ class Entry:
 
     @property
     def higher_is_better(self) -> bool:
-        """Of what ranks."""
+        """Whether more is better of the metric that ranks."""
         return self.primary.higher_is_better
 
     @property
     def digits(self) -> int:
-        """Decimals of what ranks."""
+        """How many decimals the metric that ranks is shown with."""
         return self.primary.digits
 
     @property

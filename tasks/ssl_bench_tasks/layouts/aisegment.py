@@ -31,7 +31,7 @@ class AiSegment(FolderDataset):
 
     @classmethod
     def group(cls, name: str) -> str:
-        """The folder."""
+        """The folder of an image, which is never torn apart."""
         return name.rpartition("/")[0]
 
     def decode_target(self, data: bytes, path: Path) -> np.ndarray:

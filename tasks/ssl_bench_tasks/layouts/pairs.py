@@ -79,12 +79,12 @@ class SegmentationPairs(_Pairs):
 
 
 class ImagePairs(_Pairs):
-    """Targets are RGB pictures."""
+    """Pairs of pictures: targets are RGB."""
 
     targets_are = "picture"
 
 
 class AlphaPairs(_Pairs):
-    """Targets are mattes."""
+    """Pairs of pictures and mattes of them."""
 
     targets_are = "alpha"

@@ -29,5 +29,5 @@ class Sice(FolderDataset):
 
     @classmethod
     def group(cls, name: str) -> str:
-        """The scene."""
+        """The scene that an exposure is of."""
         return name.partition("/")[0]
