@@ -41,6 +41,10 @@ class Diverged(CellError):
     """A loss or a prediction is not finite: the same would happen again."""
 
 
+MOST_NAMED = 40
+"""Of what there is, in an error."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the nearest known name, else the list of what there is."""
     names = sorted(set(known))
@@ -49,7 +53,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = near or [other for other in names if other.rsplit(".", 1)[-1] == name][:1]
     if near:
         return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(names)}" if names else "there are none"
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"known: {', '.join(names[:MOST_NAMED])}{more}" if names else "there are none"
 
 
 def unknown(kind: str, name: str, known: Iterable[str], meant: str = "") -> UsageError:

@@ -11,6 +11,7 @@ import click
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
 from ssl_bench.cli.options import control_option, execution_options, plan_options, request_from, trials_option
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
+from ssl_bench.errors import UsageError
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def execute(
     save_when_ended()
     start = choose_executor(click.get_current_context(), registry, options["executor"])
     show_plan(plan, store, brief=True)
+    if not plan.cells:
+        raise UsageError("no cell is left to run; what was skipped, and why, stands above")
     with terminal_display() as display:
         cells, runner = prepare_run(
             registry,

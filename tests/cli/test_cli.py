@@ -14,6 +14,7 @@ from PIL import Image
 from trees import save
 
 from ssl_bench.cli.commands import cli
+from ssl_bench.errors import suggestion
 
 Command = Callable[..., Said]
 
@@ -343,3 +344,13 @@ def test_every_option_and_command_stands_below_a_title(command: Command) -> None
     assert "Other:" not in shown
     listed = re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE)
     assert sorted(listed) == sorted(cli.commands)
+
+
+def test_a_run_of_nothing_is_an_error(command: Command, tmp_path: Path) -> None:
+    said = command(
+        "run", "--methods", "lora", "--backbones", "unet-small", "--tasks", "night", "--out", tmp_path
+    )
+    assert_one_line(said, 2, "no cell is left to run")
+    assert "starts from random weights: there is nothing to keep" in said.out
+    many = [f"name{number:02}" for number in range(50)]
+    assert suggestion("x", many) == f"known: {', '.join(many[:40])} and 10 more"
