@@ -20,6 +20,9 @@ LITE: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "s4l": {
         "segmentation": {"lambda_s4l": 1.0},
+        "denoising": {"lambda_s4l": 0.0},
+        "matting": {"lambda_s4l": 0.0},
+        "night": {"lambda_s4l": 0.1},
     },
     "advssl": {
         "segmentation": {"lambda_adv_l": 0.01, "lambda_adv_u": 0.01},
