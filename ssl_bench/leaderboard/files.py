@@ -44,9 +44,9 @@ def render(
     """
     board = read_board(records)
     documents = make_documents(board, oracle=oracle, claims=claims)
-    files = {RUNS: render_runs(board.entries)}
-    if "md" in formats:
-        files["README.md"] = make_index(board, documents)
+    # What a person opens first comes first.
+    files = {"README.md": make_index(board, documents)} if "md" in formats else {}
+    files[RUNS] = render_runs(board.entries)
     for name, document in documents.items():
         for form, render_document in _OF_DOCUMENTS.items():
             if form in formats:
