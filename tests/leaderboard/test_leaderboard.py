@@ -543,6 +543,27 @@ def test_a_table_holds_one_data_set() -> None:
     assert len({table.title for table in tables}) == 4
 
 
+def test_what_a_search_found_is_one_row_though_it_differs_from_task_to_task() -> None:
+    def run(task: str, weight: float, trials: int | None = None) -> Change:
+        record = make(task, "mt", 0, 10 * weight, config__method={"lambda_mt": weight})
+        record["cell"] |= {"trials": trials} if trials else {}
+        return record
+
+    records = [run("matting", 0.5, 4), run("night", 0.1, 4), run("night", 1.0), run("segmentation", 1.0, 4)]
+    (grid,) = scores(main_table(records))
+    # A run of the same settings that states no trials is of the same choice.
+    records.append({**run("matting", 0.5), "cell": {**records[0]["cell"], "seed": 1, "trials": None}})
+    (again,) = scores(main_table(records))
+    for rows in (grid, again):
+        assert [row[0] for row in rows[1:]] == ["MT [1]", "MT [1] (lambda_mt=1.0)"]
+        assert [row[2:] for row in rows[2:]] == [["-", "-", "10.00 (n=1)"]]
+    assert [cell.split()[0] for cell in grid[1][2:]] == ["10.00", "5.00", "1.00"]
+    # Two searches of one task are told apart by what they found.
+    records = [run("night", 0.1, 4), run("night", 0.2, 4)]
+    names = [row[0] for row in scores(main_table(records))[0][1:]]
+    assert names == ["MT [1] (lambda_mt=0.1)", "MT [1] (lambda_mt=0.2)"]
+
+
 def test_settings_of_one_method_are_rows_named_by_what_differs() -> None:
     records = []
     for xi, score in ((0.6, 20.0), (0.4, 19.0)):

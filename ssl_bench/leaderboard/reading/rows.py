@@ -103,9 +103,17 @@ def _rows_of(head: Entry, title: str, columns: Sequence[Column]) -> list[Row]:
 
 
 def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[Entry]]) -> list[Row]:
+    """A row for each choice of what differs within any column.
+
+    What a search found is one choice, though it differs from task to task: it has the plain name, beside which others
+    say what they set.
+    """
     differing = sorted({field for column in runs for field in _differing(column)})
+    found_by_search = _searched(runs)
 
     def choice(entry: Entry) -> tuple[str, ...]:
+        if entry.choice in found_by_search:
+            return ()
         return tuple(canonical(entry.method_settings.get(field)) for field in differing)
 
     def sort_key(entry: Entry) -> list[tuple[Any, ...]]:
@@ -117,11 +125,20 @@ def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[E
             found[choice(entry)].append(entry)
     examples = {chosen: entries[-1] for found in by_choice for chosen, entries in found.items()}
     rows = []
-    for chosen, example in sorted(examples.items(), key=lambda item: (sort_key(item[1]), item[0])):
-        label = ", ".join(_label(field, example.method_settings.get(field)) for field in differing)
+    for chosen, example in sorted(
+        examples.items(), key=lambda item: (item[0] != (), sort_key(item[1]), item[0])
+    ):
+        fields = differing if chosen else ()
+        label = ", ".join(_label(field, example.method_settings.get(field)) for field in fields)
         cells = tuple(tuple(found.get(chosen, ())) for found in by_choice)
         rows.append(Row(head, named, label, cells))
     return rows
+
+
+def _searched(runs: Sequence[Sequence[Entry]]) -> set[tuple[Any, ...]]:
+    """Choices that a search found, where no column has two of them."""
+    found = [{entry.choice for entry in column if entry.trials} for column in runs]
+    return set().union(*found) if all(len(choices) < 2 for choices in found) else set()
 
 
 def _given(entry: Entry, name: str) -> str:
