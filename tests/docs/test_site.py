@@ -92,7 +92,9 @@ def test_every_method_has_its_page(spec: object) -> None:
 def test_settings_are_those_of_the_classes() -> None:
     from site_pages.methods import method
 
-    rows = {line.split(" | ")[0].strip("| `"): line for line in method("gct").splitlines()}
+    published, _, of_lite = method("gct").partition("In tier `lite`")
+    rows = {line.split(" | ")[0].strip("| `"): line for line in published.splitlines()}
+    assert "| `gct.lambda_dc` | 0 | 0 | 0 | 0 |" in of_lite
     assert rows["gct.lambda_dc"].endswith("(≥ 0) | 100 | 1 | 100 | 1 |")
     assert r"$\lambda_{dc}$" in rows["gct.lambda_dc"]
     assert rows["gct.mode"].count("gct |") == 4
