@@ -1,10 +1,11 @@
 """Settings of the methods that are not in the paper's own list. Torch-free."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench import Found, MethodConfig, MethodSpec, Tier
+from ssl_bench import Found, MethodConfig, MethodSpec, TaskSpec, Tier
 from ssl_bench_plugins.methods.lite_settings import searched
 
 
@@ -20,6 +21,11 @@ def short_average(alpha: str) -> dict[Tier, dict[str, Found]]:
     """
     kinds = {kind: Found({alpha: 0.9}) for kind in ("classification", "regression")}
     return {"smoke": kinds, "lite": kinds}
+
+
+def regression_alone(reason: str) -> Callable[[TaskSpec], str | None]:
+    """Why a method cannot serve classes, as `MethodSpec.unsupported` takes it."""
+    return lambda task: reason if task.kind == "classification" else None
 
 
 class SupervisedConfig(MethodConfig):

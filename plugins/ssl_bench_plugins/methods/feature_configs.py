@@ -2,13 +2,13 @@
 Torch-free. Settings for regression, but for UCVME's, are this project's own.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
-from ssl_bench import MethodConfig, MethodSpec, TaskSpec
-from ssl_bench_plugins.methods.configs import short_average, symbol
-from ssl_bench_plugins.methods.modern_configs import Boxes, MixingConfig, Strength
+from ssl_bench import MethodConfig, MethodSpec
+from ssl_bench_plugins.methods.configs import regression_alone, short_average, symbol
+from ssl_bench_plugins.methods.modern_configs import WeakToStrongConfig
 
 
 class FeaturesConfig(MethodConfig):
@@ -19,7 +19,18 @@ class FeaturesConfig(MethodConfig):
         return "the method takes some of them away; name another by --backbones"
 
 
-class UniMatchConfig(MixingConfig, FeaturesConfig):
+class DroppingConfig(WeakToStrongConfig, FeaturesConfig):
+    """Of both forms of UniMatch."""
+
+    levels: int = Field(
+        0, ge=0, description="levels of features that lose channels, from the deepest on; 0: all"
+    )
+
+    # The upper levels hold the details of a picture, which nobody can restore without them.
+    kind_defaults: ClassVar = {"regression": {**WeakToStrongConfig.kind_defaults["regression"], "levels": 2}}
+
+
+class UniMatchConfig(DroppingConfig):
     """UniMatch, by its code's defaults for classes."""
 
     lambda_um: float = Field(
@@ -41,31 +52,15 @@ class UniMatchConfig(MixingConfig, FeaturesConfig):
         json_schema_extra=symbol(r"\tau_{UM}"),
     )
     rate: float = Field(0.5, ge=0, lt=1, description="share of the features' channels that is dropped")
-    levels: int = Field(
-        0, ge=0, description="levels of features that lose channels, from the deepest on; 0: all"
-    )
     kept_um: float = Field(
         0.5,
         gt=0,
         le=1,
         description="share of a row's pixels that agreement keeps at first; it grows linearly to 1",
     )
-    target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
-    gate: Literal["confidence", "agreement", "none"] = Field(
-        "confidence",
-        description="pixels that count: sure ones, those on which two weak views differ least, or all",
-    )
-    mix: Boxes = Field("aspect", description="boxes pasted between unlabelled rows, by their law")
-    weak: Strength = Field("none", description="strength of the task's own perturbation of the weak view")
-    strong: Strength = Field("strong", description="the same of both strong views")
-
-    # The upper levels hold the details of a picture, which nobody can restore without them.
-    kind_defaults: ClassVar = {
-        "regression": {"target": "soft", "gate": "agreement", "weak": "weak", "levels": 2}
-    }
 
 
-class UniMatch2Config(MixingConfig, FeaturesConfig):
+class UniMatch2Config(DroppingConfig):
     """UniMatch V2, by its code's defaults for classes."""
 
     lambda_um2: float = Field(
@@ -88,25 +83,13 @@ class UniMatch2Config(MixingConfig, FeaturesConfig):
         json_schema_extra=symbol(r"\alpha_{UM2}"),
     )
     complementary: bool = Field(True, description="either view has channels that the other one lacks")
-    levels: int = Field(
-        0, ge=0, description="levels of features that lose channels, from the deepest on; 0: all"
-    )
     kept_um2: float = Field(
         0.5,
         gt=0,
         le=1,
         description="share of a row's pixels that agreement keeps at first; it grows linearly to 1",
     )
-    target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
-    gate: Literal["confidence", "agreement", "none"] = Field(
-        "confidence",
-        description="pixels that count: sure ones, those on which two weak views differ least, or all",
-    )
-    mix: Boxes = Field("aspect", description="boxes pasted between unlabelled rows, by their law")
-    weak: Strength = Field("none", description="strength of the task's own perturbation for the teacher")
-    strong: Strength = Field("strong", description="the same of the student's two views")
 
-    kind_defaults: ClassVar = UniMatchConfig.kind_defaults
     tier_defaults: ClassVar = short_average("alpha_um2")
 
 
@@ -151,12 +134,6 @@ class UCVMEConfig(FeaturesConfig):
     )
 
 
-def _needs_pictures(task: TaskSpec) -> str | None:
-    return (
-        "UCVME learns the variance of a number; a class has none" if task.kind == "classification" else None
-    )
-
-
 _HERE = "ssl_bench_plugins.methods"
 
 FEATURE_METHODS = (
@@ -197,7 +174,7 @@ FEATURE_METHODS = (
         reference="Dai, W., Li, X., Cheng, K.T.: Semi-supervised deep regression with uncertainty consistency and "
         "variational model ensembling via Bayesian neural networks. In: AAAI (2023)",
         position=71,
-        unsupported=_needs_pictures,
+        unsupported=regression_alone("UCVME learns the variance of a number; a class has none"),
         # At the rate of plain squared errors.
         check_with={"lambda_uc": 1.0, "sigma_uc": 1.0},
     ),

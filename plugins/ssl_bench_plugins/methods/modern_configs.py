@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ssl_bench import MethodConfig, MethodSpec, Recipe, TaskSpec
-from ssl_bench_plugins.methods.configs import short_average, symbol
+from ssl_bench_plugins.methods.configs import regression_alone, short_average, symbol
 
 Boxes = Literal["none", "half", "toggle", "aspect"]
 Strength = Literal["none", "weak", "strong"]
@@ -76,7 +76,23 @@ class CutMixConfig(MixingConfig):
     tier_defaults: ClassVar = short_average("alpha_cm")
 
 
-class FixMatchConfig(MixingConfig):
+class WeakToStrongConfig(MixingConfig):
+    """Of methods whose predictions of a weak view are targets for strong ones."""
+
+    target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
+    gate: Literal["confidence", "agreement", "none"] = Field(
+        "confidence",
+        description="pixels that count: sure ones, those on which two weak views differ least, or all",
+    )
+    mix: Boxes = Field("aspect", description="boxes pasted between unlabelled rows, by their law")
+    weak: Strength = Field("none", description="strength of the task's own perturbation of the weak view")
+    strong: Strength = Field("strong", description="the same of strong views")
+
+    # Two equal views always agree.
+    kind_defaults: ClassVar = {"regression": {"target": "soft", "gate": "agreement", "weak": "weak"}}
+
+
+class FixMatchConfig(WeakToStrongConfig):
     """FixMatch for pixels, and for regression."""
 
     lambda_fm: float = Field(
@@ -107,17 +123,6 @@ class FixMatchConfig(MixingConfig):
     teacher: Literal["average", "self"] = Field(
         "average", description="who makes the targets: the student's moving average, or the student itself"
     )
-    target: Literal["hard", "soft"] = Field("hard", description="the likeliest class, or the prediction")
-    gate: Literal["confidence", "agreement", "none"] = Field(
-        "confidence",
-        description="pixels that count: sure ones, those on which two weak views differ least, or all",
-    )
-    mix: Boxes = Field("aspect", description="boxes pasted between unlabelled rows, by their law")
-    weak: Strength = Field("none", description="strength of the task's own perturbation for the teacher")
-    strong: Strength = Field("strong", description="the same for the student")
-
-    # Two equal views always agree.
-    kind_defaults: ClassVar = {"regression": {"target": "soft", "gate": "agreement", "weak": "weak"}}
     tier_defaults: ClassVar = short_average("alpha_fm")
 
 
@@ -253,12 +258,6 @@ class BankConfig(MethodConfig):
     tier_defaults: ClassVar = short_average("alpha_rb")
 
 
-def _needs_pictures(task: TaskSpec) -> str | None:
-    return (
-        "a bank rates restored images; for classes take PrevMatch" if task.kind == "classification" else None
-    )
-
-
 _HERE = "ssl_bench_plugins.methods"
 
 MODERN_METHODS = (
@@ -319,6 +318,6 @@ MODERN_METHODS = (
         reference="Huang, S., Wang, K., Liu, H., Chen, J., Li, Y.: Contrastive semi-supervised learning for "
         "underwater image restoration via reliable bank. In: CVPR (2023)",
         position=70,
-        unsupported=_needs_pictures,
+        unsupported=regression_alone("a bank rates restored images; for classes take PrevMatch"),
     ),
 )
