@@ -15,13 +15,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.naive_gct import NaiveGCT
+from benchmarks.variants import OneBatch
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
-from ssl_bench.method import Batch, Method
+from ssl_bench.method import Method
 from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import MethodSpec, resolve
-from ssl_bench.task import Strength, Target, Task
+from ssl_bench.task import Strength, Task
 from ssl_bench.testing.toys import ToyClassification, ToyRegression, toy_spec
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.world.part import Draws
@@ -77,23 +78,6 @@ class Pictures(ToyRegression):
 
 
 TASKS: dict[Kind, type[Task]] = {"classification": Classes, "regression": Pictures}
-
-
-class OneBatch:
-    """The same random batch at every step."""
-
-    def __init__(self, task: Task, side: int, labeled: int) -> None:
-        generator = torch.Generator().manual_seed(0)
-        images = torch.rand(ROWS, 3, side, side, generator=generator)
-        valid = torch.ones(ROWS, 1, side, side, dtype=torch.bool)
-        value = torch.rand(labeled, task.out_channels, side, side, generator=generator)
-        if task.kind == "classification":
-            value = value.argmax(1)
-        self._batch = Batch(images, valid, Target(value, valid[:labeled]))
-
-    def batch(self, step: int) -> Batch:
-        """Whatever the step."""
-        return self._batch
 
 
 def network_of(task: Task) -> NetworkFactory:
@@ -156,7 +140,7 @@ class Run:
         torch.manual_seed(0)
         config = resolve_config(toy_spec(self.kind), self.spec, self.settings)
         method: Method = resolve(self.spec.method)(task, config, self.build(task))
-        stream = OneBatch(task, self.side, self.labeled)
+        stream = OneBatch(task, self.side, ROWS, self.labeled)
         self._trainer = Trainer(method.train(), RECIPE, stream, seed=0)
         self._steps = itertools.count(MIDDLE)
 

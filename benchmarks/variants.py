@@ -26,6 +26,7 @@ MakeStep = Callable[[str, str, int, int, int, torch.device], Step | None]
 CLASSES = tuple(map(str, range(21)))
 """As many as PASCAL VOC has."""
 SMALL_ROWS = 4
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,8 @@ class Workload:
 class OneBatch:
     """The same random batch at every step, so that no loading is timed."""
 
-    def __init__(self, workload: Workload, task: Task, labeled: int, device: torch.device) -> None:
+    def __init__(self, task: Task, side: int, rows: int, labeled: int, device: torch.device = CPU) -> None:
         generator = torch.Generator().manual_seed(0)
-        side, rows = workload.side, workload.rows
         images = torch.rand(rows, task.in_channels, side, side, generator=generator)
         value = torch.rand(labeled, task.out_channels, side, side, generator=generator)
         if task.kind == "classification":
@@ -100,7 +100,7 @@ def training_step(
     torch.manual_seed(0)
     made: Method = resolve(method.method)(task, resolve_config(workload.task, method, {}), build_network)
     networks = accelerate(made.train().to(device), form, device)
-    stream = OneBatch(workload, task, labeled, device)
+    stream = OneBatch(task, workload.side, workload.rows, labeled, device)
     trainer = Trainer(made, workload.recipe, stream, seed=0, micro_batches=form.micro_batches)
     steps = itertools.cycle(range(workload.recipe.iterations))
     return partial(_next_step, trainer, steps), networks

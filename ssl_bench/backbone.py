@@ -160,7 +160,6 @@ class TaskNetwork(nn.Module):
         """
         return self._outputs(self._halves.from_features(list(features), self._inputs(images)), images)
 
-    @torch.no_grad()
     def feature_channels(self) -> list[int]:
         """C_i of each of its features, found by a small image."""
         with evaluating(self):

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import torch
 
+from ssl_bench.words import names_in
+
 TITLE = "What a GPU shows"
 RESULTS = Path(__file__).parent.parent / "results" / "gpu"
 MINUTES = 8.0
@@ -77,7 +79,7 @@ def run(options: argparse.Namespace) -> str:
     """The parts' tables, in their order. SystemExit for a device that is not there, or a part that is not known."""
     if torch.device(options.device).type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("no CUDA device; --device cpu --quick tries the parts in small")
-    named = [name.strip() for name in options.parts.split(",") if name.strip()]
+    named = names_in(options.parts)
     if unknown := set(named) - {part.name for part in PARTS}:
         raise SystemExit(f"--parts {min(unknown)}: known are {', '.join(part.name for part in PARTS)}")
     parts = [part for part in PARTS if not named or part.name in named]

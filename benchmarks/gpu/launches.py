@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.gpu.part import finish, read_options, seconds_of
+from benchmarks.gpu.part import read_options, seconds_of
 from benchmarks.measure import table
 from benchmarks.variants import Workload, training_step
 from ssl_bench.recipe import PLAIN
@@ -72,7 +72,7 @@ def busy(step: Callable[[], object], device: torch.device, seconds: float) -> li
     with profile(activities=[ProfilerActivity.CUDA]) as profiled:
         for _ in range(STEPS):
             step()
-        finish(device)
+        torch.cuda.synchronize(device)
     events = profiled.key_averages()
     kernels = sum(event.count for event in events if event.self_device_time_total > 0) / STEPS
     spent = sum(event.self_device_time_total for event in events) / 1e6 / STEPS

@@ -1,12 +1,13 @@
 """What parts of the benchmark of a GPU share: their options, and a clock that knows the device."""
 
 import argparse
-import statistics
-import time
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
+from benchmarks.measure import interleaved
 
 
 def read_options(about: str | None) -> argparse.Namespace:
@@ -21,20 +22,10 @@ def read_options(about: str | None) -> argparse.Namespace:
 
 
 def seconds_of(call: Callable[[], object], device: torch.device, *, calls: int, rounds: int) -> float:
-    """Median over rounds of the time of one call, s: so many are begun at once, as in training, where a host runs ahead
-    of its GPU. The first round warms up."""
-    times = []
-    for _ in range(rounds + 1):
-        finish(device)
-        start = time.perf_counter()
+    """Median time of one call, s: so many are begun at once, as in training, where a host runs ahead of its GPU."""
+
+    def begun_together() -> None:
         for _ in range(calls):
             call()
-        finish(device)
-        times.append((time.perf_counter() - start) / calls)
-    return statistics.median(times[1:])
 
-
-def finish(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was told to."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return interleaved({"": begun_together}, seconds=math.inf, rounds=rounds, device=device)[""] / calls

@@ -8,6 +8,7 @@ from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError, unknown
+from ssl_bench.words import names_in
 
 
 @click.command(short_help="Make the tables again from records.")
@@ -48,7 +49,7 @@ def leaderboard(
     from ssl_bench.leaderboard.write import formats_to_write, write_tables
     from ssl_bench.store.results import read_records
 
-    asked = _names(formats)
+    asked = names_in(formats)
     if wrong := [name for name in asked if name not in FORMATS]:
         raise unknown("--format", wrong[0], FORMATS)
     broken: list[str] = []
@@ -57,14 +58,10 @@ def leaderboard(
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
     asked_of = {"tasks": tasks, "methods": methods, "metrics": metrics}
-    records = chosen(records, **{name: _names(listed) for name, listed in asked_of.items()})
+    records = chosen(records, **{name: names_in(listed) for name, listed in asked_of.items()})
     if one_table:
         check_one_table(records)
     target = to or folder / "leaderboards"
     wanted = formats_to_write([form for form in FORMATS if form in asked], target)
     files = render(records, wanted, oracle=oracle, claims=load_registry().claims)
     show_leaderboard(records, write_tables(files, target))
-
-
-def _names(listed: str) -> list[str]:
-    return [name.strip() for name in listed.split(",") if name.strip()]

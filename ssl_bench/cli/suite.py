@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from ssl_bench.cli.plugins import REGISTRY
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench.machine.files import MOST_JSON, existing, read_regular
+from ssl_bench.words import names_in
 
 if TYPE_CHECKING:
     from ssl_bench.registry.registry import Registry
@@ -56,7 +57,7 @@ def of_these_tasks(options: dict[str, Any]) -> dict[str, list[str]]:
     if source("tasks") is not ParameterSource.COMMANDLINE or options["tasks"].strip() == "all":
         return {}
     registry = click.get_current_context().meta[REGISTRY]
-    named = {registry.task(name.strip()).name for name in options["tasks"].split(",") if name.strip()}
+    named = {registry.task(name).name for name in names_in(options["tasks"])}
     return {
         name: [
             entry

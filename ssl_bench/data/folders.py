@@ -28,6 +28,7 @@ from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.pixels.channels import STATEMENT, read_statement
 from ssl_bench.seeds import name_hash
+from ssl_bench.words import first_of
 
 __all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
 
@@ -263,7 +264,7 @@ class FolderDataset(FileDataset):
                 f"or name them in {CLASSES}" + (f", as `0 NAME` and `{VOID} NAME`" if VOID in ids else "")
             )
         if not classes or classes != list(range(len(classes))):
-            some = ", ".join(map(str, classes[:SHOWN])) + (", ..." if len(classes) > SHOWN else "")
+            some = first_of(classes, SHOWN)
             raise DataError(
                 f"the masks in {self.root} hold the ids {some or 'of void alone'}, which do not number classes 0, 1, "
                 f"2, ... without gap: name each in {self.root / CLASSES}, one `ID NAME` a line ({MEND})"

@@ -11,6 +11,7 @@ from ssl_bench.data.pictures import MEND
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.recipe import Kind
+from ssl_bench.words import first_of
 
 SHOWN, MOST = 5, 20
 """Images and classes that one note names."""
@@ -101,10 +102,9 @@ def compare(found: Survey, dataset: Dataset, train: Prints, unlabeled: Prints, t
                 "the unlabelled images"
             )
     if near:
-        some = ", ".join(near[:SHOWN]) + (", ..." if len(near) > SHOWN else "")
         found.notes.append(
             f"{len(near)} pairs of a test and a training image look nearly the same; see that none shows one scene: "
-            + some
+            f"{first_of(near, SHOWN)}"
         )
     for role, group in (("training", [*train, *unlabeled]), ("test", test)):
         alike: dict[bytes, list[str]] = {}
@@ -113,21 +113,20 @@ def compare(found: Survey, dataset: Dataset, train: Prints, unlabeled: Prints, t
         for names in alike.values():
             if len(names) > 1:
                 found.duplicates += 1
-                shown = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (
-                    ", ..." if len(names) > SHOWN else ""
-                )
+                shown = first_of([f"'{name}'" for name in names], SHOWN)
                 found.notes.append(f"{len(names)} {role} images are the same, pixel for pixel: {shown}")
     pairs = find_pairs([one for _, one in train], [one for _, one in unlabeled])
     again = [
-        (train[pair.first][0], unlabeled[pair.second][0]) for pair in pairs if pair.copy and not pair.exact
+        f"'{train[pair.first][0]}' as '{unlabeled[pair.second][0]}'"
+        for pair in pairs
+        if pair.copy and not pair.exact
     ]
     if again:
         found.duplicates += len(again)
-        some = ", ".join(f"'{one}' as '{other}'" for one, other in again[:SHOWN])
         found.notes.append(
             f"{len(again)} images with a target are among the unlabelled ones again, but for encoding, size or noise: "
-            + some + (", ..." if len(again) > SHOWN else "")
-        )  # fmt: skip
+            f"{first_of(again, SHOWN)}"
+        )
 
 
 def judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
@@ -145,9 +144,7 @@ def judge(found: Survey, dataset: Dataset, kind: Kind) -> None:
             _judge_scatter(found)
         return
     if found.unchanged:
-        some = ", ".join(f"'{name}'" for name in found.unchanged[:SHOWN]) + ", ..." * (
-            len(found.unchanged) > SHOWN
-        )
+        some = first_of([f"'{name}'" for name in found.unchanged], SHOWN)
         found.notes.append(
             f"{len(found.unchanged)} of {found.labeled} targets are their images, pixel for pixel: {some}"
         )

@@ -9,6 +9,7 @@ from ssl_bench.plan.sources import Source
 from ssl_bench.recipe import Tier
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import TaskSpec
+from ssl_bench.words import names_in
 
 OTHERWISE = "1/8"
 """Where a task states nothing for the tier."""
@@ -69,7 +70,7 @@ def fill_in(
 
 def _several(text: str) -> list[str]:
     """The values between commas; the whole where it is a file's path."""
-    parts = [text] if _is_file(text) else [part.strip() for part in text.split(",") if part.strip()]
+    parts = [text] if _is_file(text) else names_in(text)
     return [str(place(part)) if part.startswith("~") else part for part in parts]
 
 

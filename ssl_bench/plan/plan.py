@@ -27,6 +27,7 @@ from ssl_bench.registry.files import PluginFile
 from ssl_bench.registry.registry import Registry, pick
 from ssl_bench.seeds import digest
 from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
+from ssl_bench.words import names_in, number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
     """A line for each data set with too few test images to tell methods apart."""
     for name, source in sources.items():
         if (count := len(source.dataset.test)) < FEW_TESTED:
-            images = f"{count} test image{'s' * (count != 1)}"
+            images = number_of(count, "test image")
             more = "hold more out (--test), label more, or give a folder of test images"
             yield f"{name}: with {images} little can be told apart; {more}"
 
@@ -165,7 +166,7 @@ class _Planning:
             registry, request.settings, tasks, methods_of(variants), pass_over=request.of_suite
         )
         asked = asked_labels(registry, request.labels, tasks)
-        self.backbones = [name.strip() for name in request.backbones.split(",") if name.strip()]
+        self.backbones = names_in(request.backbones)
         for name in self.backbones:
             registry.check_backbone(name)
         self.recipes = {

@@ -7,6 +7,8 @@ from ssl_bench.plan.weights import Weights
 from ssl_bench.recipe import Execution, Recipe
 from ssl_bench.specs import BackboneSpec, MethodConfig, MethodSpec, TaskSpec
 
+NO_ENCODER = "has no part that is its encoder"
+
 
 def check_parts(
     task: TaskSpec, method: MethodSpec, recipe: Recipe, config: MethodConfig, execution: Execution
@@ -39,16 +41,10 @@ def check_settings(task: TaskSpec, method: MethodSpec, recipe: Recipe, config: M
 def lacking_features(config: MethodConfig, networks: Mapping[str, BackboneSpec]) -> str | None:
     """Why a method cannot be had on networks, by name, that show no features, or None where it can."""
     reason = config.without_features()
-    if not reason:
-        return None
-    return next(
-        (
-            f"network '{name}' shows no features: {reason}"
-            for name, spec in networks.items()
-            if not spec.has_features
-        ),
-        None,
-    )
+    for name, spec in networks.items() if reason else ():
+        if not spec.has_features:
+            return f"network '{name}' shows no features: {reason}"
+    return None
 
 
 def lacking_encoder(config: MethodConfig, networks: Mapping[str, BackboneSpec], start: Weights) -> str | None:
@@ -57,10 +53,14 @@ def lacking_encoder(config: MethodConfig, networks: Mapping[str, BackboneSpec], 
     reason = config.without_pretrained_encoder()
     for name, spec in networks.items() if reason else ():
         if not spec.has_encoder:
-            return f"network '{name}' has no part that is its encoder: {reason}"
-        if not start.identity or spec.load_weights is None:
+            return f"network '{name}' {NO_ENCODER}: {reason}"
+        if _starts_at_random(spec, start):
             return f"the encoder of '{name}' starts from random weights: {reason}"
     return None
+
+
+def _starts_at_random(spec: BackboneSpec, start: Weights) -> bool:
+    return not start.identity or spec.load_weights is None
 
 
 def check_encoders(
@@ -76,10 +76,10 @@ def check_encoders(
     for name, spec in networks.items():
         if not spec.has_encoder:
             raise UsageError(
-                f"{task.name}.{field}: network '{name}' has no part that is its encoder; name another by --backbones, "
+                f"{task.name}.{field}: network '{name}' {NO_ENCODER}; name another by --backbones, "
                 f"or set {task.name}.{plain}"
             )
-        if frozen and (not start.identity or spec.load_weights is None):
+        if frozen and _starts_at_random(spec, start):
             cure = (
                 "give --pretrained or --weights FILE" if spec.load_weights else "name another by --backbones"
             )

@@ -19,6 +19,7 @@ from ssl_bench.specs import (
     TrackerSpec,
     resolve,
 )
+from ssl_bench.words import names_in
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Spec)
@@ -166,7 +167,7 @@ def pick(registry: Registry, kind: str, text: str, get: Callable[[str], Spec]) -
     """Names from `all` or a comma-separated list, checked, without repeats, in the order of the tables."""
     if text.strip() == "all":
         return [spec.name for spec in registry.sorted(kind)]
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = names_in(text)
     if not names:
         raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
     names = [get(name).name for name in names]

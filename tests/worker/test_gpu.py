@@ -59,16 +59,16 @@ def _computing_as_cells_do() -> None:
     prepare_torch(1, GPU)
 
 
+def moved(batch: Batch, device: torch.device) -> Batch:
+    targets = Target(*(part.to(device) for part in batch.targets))
+    return Batch(batch.images.to(device), batch.valid.to(device), targets)
+
+
 class OnGpu:
     """The toy stream's batches, on the GPU beforehand."""
 
     def __init__(self) -> None:
-        self.batches = [self._moved(ToyStream("classification").batch(step)) for step in range(6)]
-
-    def _moved(self, batch: Batch) -> Batch:
-        return Batch(
-            batch.images.to(GPU), batch.valid.to(GPU), Target(*(part.to(GPU) for part in batch.targets))
-        )
+        self.batches = [moved(ToyStream("classification").batch(step), GPU) for step in range(6)]
 
     def batch(self, step: int) -> Batch:
         return self.batches[step]
@@ -141,11 +141,6 @@ def in_float32() -> Iterator[None]:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     yield
     torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
-
-
-def moved(batch: Batch, device: torch.device) -> Batch:
-    targets = Target(*(part.to(device) for part in batch.targets))
-    return Batch(batch.images.to(device), batch.valid.to(device), targets)
 
 
 def toy_trainer(task: str, method: Method, device: torch.device) -> Trainer:

@@ -10,7 +10,7 @@ from ssl_bench.cli.help import NamingGroup
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import place
-from ssl_bench.words import number_of
+from ssl_bench.words import first_of, names_in, number_of
 
 if TYPE_CHECKING:
     from ssl_bench.dataset import Dataset
@@ -55,7 +55,7 @@ def make(task: str, data: Path | None, dataset: str | None, labels: str, seed: i
     from ssl_bench.data.splits import count_of
 
     spec, opened = open_task_data(task, data, dataset)
-    asked = [part.strip() for part in labels.split(",") if part.strip()]
+    asked = names_in(labels)
     counts = {label: count_of(label, opened, task=task) for label in asked}
     if not counts:
         raise UsageError(f"--labels '{labels}': give fractions or counts, such as 1/16,1/8")
@@ -187,7 +187,7 @@ def _write(path: Path, opened: "Dataset", names: "list[str] | tuple[str, ...]") 
     known = NameList(opened.aliases())
     wrong = [name for name in names if not known.holds(name)]
     if wrong:
-        some = ", ".join(repr(name) for name in wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
+        some = first_of([repr(name) for name in wrong], SHOWN)
         raise UsageError(
             f"--out {path}: no line of a list can say {some}; take spaces at the ends and line breaks out of "
             f"{'these names' if len(wrong) > 1 else 'this name'}"

@@ -6,7 +6,7 @@ from ssl_bench.leaderboard.documents.comparison import comparison_document
 from ssl_bench.leaderboard.documents.cost import cost_document
 from ssl_bench.leaderboard.documents.efficiency import efficiency_document
 from ssl_bench.leaderboard.documents.metrics import metrics_document
-from ssl_bench.leaderboard.documents.notes import count_text, ends_text, listed, making_notes, reading_notes
+from ssl_bench.leaderboard.documents.notes import ends_text, listed, making_notes, reading_notes
 from ssl_bench.leaderboard.documents.reported import reported_document
 from ssl_bench.leaderboard.documents.settings import cost_table, images_text, search_table, settings_table
 from ssl_bench.leaderboard.documents.tables import (
@@ -36,6 +36,7 @@ from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.published import ClaimSpec
 from ssl_bench.store.results import Record
+from ssl_bench.words import number_of
 
 EMPTY: Document = (paragraph("No finished runs yet."),)
 
@@ -90,9 +91,9 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
             Listing(list(_made_with(section))),
         ]
     if left := len(board.sections) - len(shown):
-        blocks.append(paragraph(f"{count_text(left, 'table')} more: see the leaderboard."))
+        blocks.append(paragraph(f"{number_of(left, 'table')} more: see the leaderboard."))
     devices = listed(entry.device for entry in board.entries)
-    records = count_text(len(board.entries), "record")
+    records = number_of(len(board.entries), "record")
     about = paragraph(f"Made by `ssl-bench leaderboard` from {records}. Hardware: ", *devices, ".")
     links = "".join(
         f"- [{_title(document)}]({name}.md): {ABOUT[name]}\n" for name, document in documents.items()

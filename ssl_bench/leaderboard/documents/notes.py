@@ -8,6 +8,7 @@ from ssl_bench.leaderboard.reading.board import Board, Section
 from ssl_bench.leaderboard.reading.columns import runs_text
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import Row
+from ssl_bench.words import number_of
 
 BEST = (
     "In bold, or with a star: methods that are better than {than} at 95 %, over the pairs of split and seed that both "
@@ -95,10 +96,8 @@ def making_notes(board: Board) -> list[tuple[Span, ...]]:
     )
     if all(entry.trials is None for entry in board.entries):
         notes.append(words(f"How many settings were tried before these runs: {NOT_STATED}."))
-    left_out = (
-        f" {count_text(board.repeated, 'more')} repeat a run and are left out." if board.repeated else ""
-    )
-    notes.append(words(f"Made from {count_text(len(board.entries), 'record')}.{left_out}"))
+    left_out = f" {board.repeated} more repeat a run and are left out." if board.repeated else ""
+    notes.append(words(f"Made from {number_of(len(board.entries), 'record')}.{left_out}"))
     notes.append(words("Hardware: ", *listed(entry.device for entry in board.entries), "."))
     notes.append(words("Versions: ", *listed(versions), "."))
     return notes
@@ -112,11 +111,6 @@ def ends_text(section: Section) -> str:
         if (low := standing.baseline) and (high := standing.bound)
     }
     return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
-
-
-def count_text(number: int, word: str) -> str:
-    """A number with its word, in the plural where it is."""
-    return f"{number} {word}" if number == 1 or word == "more" else f"{number} {word}s"
 
 
 def listed(names: Iterable[str]) -> Sequence[Span]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 from ssl_bench.dataset import FEW_TESTED
-from ssl_bench.leaderboard.documents.notes import count_text
 from ssl_bench.leaderboard.model import Listing, Span, words
 from ssl_bench.leaderboard.reading.board import Section
 from ssl_bench.leaderboard.reading.columns import Column
@@ -13,6 +12,7 @@ from ssl_bench.leaderboard.reading.rows import Row, column_titles
 from ssl_bench.leaderboard.reading.scores import shown
 from ssl_bench.leaderboard.reading.standing import Standing
 from ssl_bench.significance.comparison import Difference
+from ssl_bench.words import number_of
 
 MOST = 5
 """Methods that a sentence names of each kind; the comparison has them all."""
@@ -41,7 +41,7 @@ def _size(column: Column, standing: Standing) -> str:
     labels = column.head.labeled
     counted = f"{labels} label{'' if labels == '1' else 's'}, " if labels != MISSING else ""
     tested = max(column.images, default=FEW_TESTED)
-    counted += f"{count_text(tested, 'test image')}, " if tested < FEW_TESTED else ""
+    counted += f"{number_of(tested, 'test image')}, " if tested < FEW_TESTED else ""
     where = "" if most < 2 or not splits else " on one split" if splits == 1 else f" on {splits} splits"
     return f"{counted}n = {most}{where}"
 
