@@ -63,6 +63,11 @@ class Dataset(ABC):
             f"{self.path or 'data made in memory'}: its test images are given: --test is for data without any"
         )
 
+    @property
+    def tests_on_its_own(self) -> bool:
+        """Whether its test images are labelled ones that it holds out by itself, since none are given as such."""
+        return False
+
     @abstractmethod
     def image(self, name: str) -> np.ndarray:
         """(H, W, C) uint8, uint16 or float32 in [0, 1]: the full range of the type is that from black to white."""

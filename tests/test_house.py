@@ -31,7 +31,7 @@ ROOMS = [
     *("machine", "pixels", "world", "toolbox"),
     *("dataset", "task", "backbone", "method", "tracker", "executor", "specs", "published", "hookspecs"),
     *("registry", "data", "plan", "store", "train", "worker", "forecast", "run", "use"),
-    *("significance", "leaderboard", "bench", "testing", "figures", "search", "report", "compare"),
+    *("significance", "leaderboard", "bench", "testing", "figures", "search", "advise", "report", "compare"),
     *("cli", "__main__"),
 ]
 """Modules at the top and packages, ground first: each imports those before it, for a type as well, and itself."""

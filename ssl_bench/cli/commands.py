@@ -6,6 +6,7 @@ import click
 from click.core import ParameterSource
 
 from ssl_bench import __version__
+from ssl_bench.cli.advise import advise
 from ssl_bench.cli.check import check
 from ssl_bench.cli.compare import compare
 from ssl_bench.cli.data.group import data
@@ -43,6 +44,7 @@ for command in (
     run,
     plan,
     tune,
+    advise,
     status_,
     collect,
     merge,

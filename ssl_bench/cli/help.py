@@ -22,6 +22,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Section to the options of `run`, `plan` and `tune`, in the order of help."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "Ask": ("advise",),
     "Compare methods": ("run", "plan", "tune", "status"),
     "Read the results": ("leaderboard", "report", "compare", "collect", "merge"),
     "Use what was trained": ("show", "predict", "export"),

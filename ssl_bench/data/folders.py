@@ -151,6 +151,11 @@ class FolderDataset(FileDataset):
             raise DataError(f"{self.path}: --test {count} of {whole} leaves none to train on; take fewer")
         self._take(*self._held_apart(held))
 
+    @property
+    def tests_on_its_own(self) -> bool:
+        """As `Dataset.tests_on_its_own`."""
+        return bool(self._whole)
+
     def _held_apart(self, held: Collection[str]) -> tuple[Mapping[str, Sample], Mapping[str, Sample]]:
         """Samples for training, and those of the groups that are held out."""
         samples = self._whole

@@ -69,6 +69,11 @@ class WithUnlabeled(Dataset):
         self._base.know_channels(channels)
 
     @property
+    def tests_on_its_own(self) -> bool:
+        """As of the data set."""
+        return self._base.tests_on_its_own
+
+    @property
     def classes(self) -> tuple[str, ...]:  # type: ignore[override]
         """Those of the data set."""
         return self._base.classes

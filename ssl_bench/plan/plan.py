@@ -1,12 +1,12 @@
 """From names on the command line to a plan: the cells of one command, validated whole before any compute."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
-from ssl_bench.dataset import FEW_TESTED, listing
+from ssl_bench.dataset import FEW_TESTED, Dataset, listing
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.plan.labels import asked_labels, fill_in
@@ -28,6 +28,9 @@ from ssl_bench.registry.registry import Registry, pick
 from ssl_bench.seeds import digest
 from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
 from ssl_bench.words import names_in, number_of
+
+Splits = Callable[[str, Dataset], Sequence[LabelSplit]]
+"""By task and data, in place of a request's labels: which images are labelled, which not, and which are held out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +113,9 @@ class Plan:
         return tuple(sorted({module_of(reference) for reference in references} - files))
 
 
-def make_plan(registry: Registry, request: Request) -> Plan:
+def make_plan(registry: Registry, request: Request, splits: Splits | None = None) -> Plan:
     """Resolve and check everything a command asks for. UsageError or DataError at the first thing wrong."""
-    planning = _Planning(registry, request)
+    planning = _Planning(registry, request, splits)
     cells: dict[str, Cell] = {}
     skipped: dict[Skipped, None] = {}
     for found in (found for task in planning.tasks for found in planning.of_task(task)):
@@ -130,7 +133,9 @@ def make_plan(registry: Registry, request: Request) -> Plan:
 def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
     """A line for each data set with too few test images to tell methods apart."""
     for name, source in sources.items():
-        if (count := len(source.dataset.test)) < FEW_TESTED:
+        if (count := len(source.dataset.test)) == 0:
+            yield f"{name}: no image is held out for testing, so that nothing is scored"
+        elif count < FEW_TESTED:
             images = number_of(count, "test image")
             more = "hold more out (--test), label more, or give a folder of test images"
             yield f"{name}: with {images} little can be told apart; {more}"
@@ -153,8 +158,8 @@ def _notes(registry: Registry, cells: Sequence[Cell]) -> tuple[str, ...]:
 class _Planning:
     """A plan in the making: what all of its cells have in common, resolved and checked."""
 
-    def __init__(self, registry: Registry, request: Request) -> None:
-        self.registry, self.request = registry, request
+    def __init__(self, registry: Registry, request: Request, splits: Splits | None = None) -> None:
+        self.registry, self.request, self.splits = registry, request, splits
         self.tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]
         self.variants = pick_variants(registry, request.methods)
         self.controls = self._controls() if request.control else []
@@ -186,7 +191,7 @@ class _Planning:
         self.share = read_share(request.held_out) if request.held_out else None
         self.weights = wanted_weights(request.pretrained, request.weights)
         self.sources = open_sources(registry, request, tasks)
-        self.labels, self.notes = fill_in(asked, tasks, self.sources, request.tier)
+        self.labels, self.notes = fill_in(asked, tasks if splits is None else (), self.sources, request.tier)
 
     def _controls(self) -> list[Variant]:
         """The controls that nobody named, where a method learns from unlabelled images."""
@@ -206,12 +211,7 @@ class _Planning:
     def of_task(self, task: TaskSpec) -> Iterator[Cell | Skipped]:
         """The cells of a task, split by split, and what is not run of them."""
         request, source = self.request, self.sources[task.name]
-        splits = [
-            make_split(source.dataset, label, seed, task=task.name)
-            for label in self.labels[task.name]
-            # `all` and a list are one split, of which a search still draws what it holds out.
-            for seed in (request.split_seeds if is_number(label) or self.share is not None else (0,))
-        ]
+        splits = self._splits(task.name, source.dataset)
         everything = make_split(source.dataset, "all", 0, task=task.name)
         data = {
             "dataset": source.spec.name,
@@ -243,6 +243,16 @@ class _Planning:
                     "stamp": source.dataset.stamp(*seen),
                 }
             yield from self._cells(task, {**data, **states[used]}, used, backbone, variant)
+
+    def _splits(self, task: str, dataset: Dataset) -> Sequence[LabelSplit]:
+        if self.splits is not None:
+            return self.splits(task, dataset)
+        return [
+            make_split(dataset, label, seed, task=task)
+            for label in self.labels[task]
+            # `all` and a list are one split, of which a search still draws what it holds out.
+            for seed in (self.request.split_seeds if is_number(label) or self.share is not None else (0,))
+        ]
 
     def _cells(
         self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant

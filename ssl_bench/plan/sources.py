@@ -110,8 +110,10 @@ def _tested(registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpec
     for name, text in pairs:
         if name not in {task.name for task in tasks}:
             raise not_taking_part(f"--test {name}=...", f"task '{name}'")
-        if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 10**9:
-            raise UsageError(f"--test '{text}': give a whole number of images above 0")
+        if not text.isascii() or not text.isdecimal() or not 0 <= int(text) < 10**9:
+            raise UsageError(
+                f"--test '{text}': give a whole number of images; 0 holds none out and scores nothing"
+            )
         found[name] = int(text)
     return found
 

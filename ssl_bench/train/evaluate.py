@@ -59,6 +59,8 @@ def evaluate(
     otherwise, one is taken at a time. Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it
     would look like a score.
     """
+    if not names:  # Nothing is held out: nothing is measured.
+        return Evaluation({}, {})
     mine = names[world.rank :: world.size]
     share: Share | Exception
     try:

@@ -32,15 +32,15 @@ def contact_sheet(task: Task, dataset: Dataset, names: Sequence[str]) -> Image.I
     )
 
 
-def draw_sheet(rows: Sequence[Row], task: Task) -> Image.Image:
-    """Rows of captioned pictures, and below them the class colours of a task that has classes."""
+def draw_sheet(rows: Sequence[Row], task: Task | None = None) -> Image.Image:
+    """Rows of captioned pictures, and below them the class colours of a task, where it has classes."""
     pictures = [[_fitted(picture) for _, picture in row] for row in rows]
     widths = [
         max(picture.width for row in pictures if column < len(row) for picture in [row[column]])
         for column in range(max(map(len, pictures)))
     ]
     heights = [CAPTION + max(picture.height for picture in row) + GAP for row in pictures]
-    legend = CAPTION + 2 * GAP if task.classes else GAP
+    legend = CAPTION + 2 * GAP if task and task.classes else GAP
     sheet = Image.new("RGB", (GAP + sum(widths) + GAP * len(widths), GAP + sum(heights) + legend), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     top = GAP
@@ -51,7 +51,8 @@ def draw_sheet(rows: Sequence[Row], task: Task) -> Image.Image:
             sheet.paste(picture, (left, top + CAPTION))
             left += width + GAP
         top += height
-    _draw_legend(draw, task, top)
+    if task:
+        _draw_legend(draw, task, top)
     return sheet
 
 

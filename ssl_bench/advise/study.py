@@ -1,0 +1,130 @@
+"""The cells that an answer rests on: methods on folds, the baseline on fewer labels, and one on all of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ssl_bench.advise.evidence import Entrant, Evidence, Scores
+from ssl_bench.advise.folds import Fold
+from ssl_bench.data.splits import LabelSplit, split_of
+from ssl_bench.dataset import Dataset
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.registry.registry import Registry
+from ssl_bench.specs import Metric
+from ssl_bench.store.results import ResultStore
+
+
+@dataclass(frozen=True)
+class Study:
+    """One task's data in folds, with every cell that may be run on them, planned and checked at once."""
+
+    plan: Plan
+    folds: tuple[Fold, ...]
+    counts: tuple[int, ...]
+    """Labels that the baseline learns from, ascending; the last is what every method has."""
+    store: ResultStore
+
+    @classmethod
+    def of(
+        cls,
+        registry: Registry,
+        request: Request,
+        folds: Sequence[Fold],
+        fewer: Sequence[int],
+        store: ResultStore,
+    ) -> "Study":
+        """Plan every method of a request on every fold. `fewer`: counts of labels besides all that a fold leaves.
+
+        Raises what `make_plan` raises.
+        """
+        most = min(len(fold.learnt) for fold in folds)
+        counts = (*sorted({count for count in fewer if 0 < count < most}), most)
+
+        def splits(task: str, dataset: Dataset) -> list[LabelSplit]:
+            found = [fold.split(dataset, count) for fold in folds for count in counts]
+            return [*found, split_of(dataset, dataset.train, "all")]
+
+        plan = make_plan(registry, request, splits)
+        names = {tuple(sorted(fold.tested)): f"fold {fold.number + 1}" for fold in folds}
+        # A repeat has a seed of its own, so that folds differ in initial weights and batches as well.
+        cells = tuple(
+            replace(cell, seed=cell.split.seed, trial=names.get(cell.split.held_out, ""))
+            for cell in plan.cells
+        )
+        return cls(replace(plan, cells=cells), tuple(folds), counts, store)
+
+    @property
+    def rows(self) -> list[str]:
+        """The methods, as the command names them, in the order of tables."""
+        return list(dict.fromkeys(cell.row for cell in self.plan.cells))
+
+    @property
+    def baseline(self) -> str:
+        """The first of those that learn from labels alone: what all others are compared with."""
+        return next(cell.row for cell in self.plan.cells if cell.describe["method"]["role"] == "baseline")
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, tuple[str, ...], int], Cell]:
+        return {(cell.row, cell.split.held_out, len(cell.split.labeled)): cell for cell in self.plan.cells}
+
+    def cell(self, row: str, fold: Fold, count: int | None = None) -> Cell:
+        """The cell of a method on a fold, with so many labels or all that the fold leaves."""
+        return self._cells[row, tuple(sorted(fold.tested)), self.counts[-1] if count is None else count]
+
+    def cells(self, rows: Iterable[str], folds: Iterable[Fold]) -> list[Cell]:
+        """Those of some methods on some folds, fold by fold, the baseline's on fewer labels among them."""
+        rows = list(rows)
+        found = []
+        for fold in folds:
+            found += [self.cell(row, fold) for row in rows]
+            if self.baseline in rows:
+                found += [self.cell(self.baseline, fold, count) for count in self.counts[:-1]]
+        return found
+
+    def of_all(self, row: str) -> Cell:
+        """The cell of a method on all labels, with nothing held out of them."""
+        return next(cell for cell in self.plan.cells if cell.row == row and not cell.split.held_out)
+
+    def part(self, cells: Sequence[Cell]) -> Plan:
+        """A plan of some of the cells, of whose data everything was read before."""
+        return replace(self.plan, cells=tuple(cells), sources={})
+
+    def left(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those that have not finished."""
+        return [cell for cell in cells if not self.store.is_finished(cell)]
+
+    def evidence(self) -> Evidence:
+        """What the finished cells show."""
+        head = self.plan.cells[0]
+        metric = Metric(**head.describe["task"]["metrics"][0])
+        return Evidence(
+            task=head.describe["task"]["title"],
+            metric=metric,
+            labels=len(self.of_all(self.baseline).split.labeled),
+            unlabeled=len(self.of_all(self.baseline).split.unlabeled),
+            learnt=self.counts[-1],
+            tested=sum(len(fold.tested) for fold in self.folds) / len(self.folds),
+            entrants=tuple(self._entrant(row, metric) for row in self.rows),
+            fewer={count: self._scores(self.baseline, metric, count)[0] for count in self.counts[:-1]},
+        )
+
+    def _entrant(self, row: str, metric: Metric) -> Entrant:
+        method = self.of_all(row).describe["method"]
+        words = ", ".join(method.get("variant", ()))
+        scores, seconds = self._scores(row, metric, self.counts[-1])
+        return Entrant(
+            row, method["title"] + (f" ({words})" if words else ""), method["role"], scores, tuple(seconds)
+        )
+
+    def _scores(self, row: str, metric: Metric, count: int) -> tuple[Scores, list[float]]:
+        """Score of each fold, and seconds of each."""
+        scores: dict[str, float] = {}
+        seconds: list[float] = []
+        for fold in self.folds:
+            record = self.store.finished(self.cell(row, fold, count))
+            value = None if record is None else record["metrics"].get(metric.name)
+            if record is not None and value is not None:
+                scores[fold.name] = float(value)
+                seconds.append(float(record["cost"]["seconds"]))
+        return scores, seconds

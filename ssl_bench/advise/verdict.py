@@ -1,0 +1,122 @@
+"""The answer in words: what the folds show, and what to do."""
+
+from collections.abc import Iterator
+
+from ssl_bench.advise.evidence import Entrant, Evidence
+from ssl_bench.significance.folds import FoldMean
+from ssl_bench.words import first_of, number_of
+
+FEW_UNLABELED = 0.5
+"""Images without a label for each with one, below which they are few."""
+MORE = 8
+"""Further labels that are asked for where nothing can be told."""
+
+
+def verdict(evidence: Evidence) -> list[str]:
+    """The answer, a sentence or two a line, the first of which says whether it pays."""
+    return [line for part in (_pays, _others, _control, _labels, _expected) for line in part(evidence)]
+
+
+def between(evidence: Evidence, found: FoldMean) -> str:
+    """`1.30 dB [0.40, 2.20]`."""
+    digits, unit = evidence.metric.digits, evidence.metric.unit or evidence.metric.symbol
+    low, high = found.interval
+    return f"{found.mean:.{digits}f} {unit} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _pays(evidence: Evidence) -> Iterator[str]:
+    reference = evidence.reference
+    if not evidence.candidates:
+        yield f"No method that learns from unlabelled images has run: {reference.title} is all there is to say."
+        return
+    if not evidence.standing:
+        best = max(evidence.candidates, key=evidence.level)
+        gain = evidence.over_reference(best)
+        how = (
+            f"{best.title} comes closest with {between(evidence, gain)}" if gain else "too few folds have run"
+        )
+        yield (
+            f"Nothing stands above training on your labels alone ({reference.title}): {how}. Train on them alone, and "
+            f"label {MORE} more."
+        )
+        if evidence.unlabeled < FEW_UNLABELED * evidence.labels:
+            images = number_of(evidence.unlabeled, "image")
+            yield f"With {images} without a label to {evidence.labels} with one there is little to learn from them."
+        return
+    best = evidence.standing[0]
+    gain = evidence.over_reference(best)
+    assert gain is not None
+    yield (
+        f"{best.title} gains {between(evidence, gain)} over training on your labels alone ({reference.title})"
+        f"{_worth(evidence, gain.mean)}."
+    )
+
+
+def _worth(evidence: Evidence, gain: float) -> str:
+    labels = evidence.worth_in_labels(gain)
+    if labels is None:
+        return ""
+    if labels >= 3 * evidence.labels:
+        return f", more than {3 * evidence.labels} further labels would bring"
+    return f", about what {max(1, round(labels))} more labels would bring"
+
+
+def _others(evidence: Evidence) -> Iterator[str]:
+    if not evidence.standing:
+        return
+    best = evidence.standing[0]
+    rest = [one for one in evidence.candidates if one is not best and one.role == "ssl"]
+    equal = [one for one in rest if not _below(evidence, one, best)]
+    if equal:
+        yield f"{_titles(equal)} cannot be told from it."
+
+
+def _below(evidence: Evidence, one: Entrant, best: Entrant) -> bool:
+    gain = evidence.gain(best, one)
+    return gain is not None and gain.stands
+
+
+def _control(evidence: Evidence) -> Iterator[str]:
+    control = evidence.control
+    if not evidence.standing or control is None:
+        return
+    best = evidence.standing[0]
+    if best is control:
+        yield (
+            f"{control.title} learns nothing from unlabelled images but BatchNorm's statistics, and no method is above "
+            "it: that is where the gain comes from."
+        )
+        return
+    gain = evidence.gain(best, control)
+    if gain is not None and gain.stands and gain.mean > 0:
+        yield f"The gain is not BatchNorm's: over {control.title} it is {between(evidence, gain)}."
+    elif gain is not None:
+        yield (
+            f"It may be BatchNorm's: over {control.title}, which learns nothing else from unlabelled images, it is "
+            f"{between(evidence, gain)}."
+        )
+
+
+def _labels(evidence: Evidence) -> Iterator[str]:
+    doubling = evidence.doubling
+    if doubling is None:
+        return
+    if doubling.stands and doubling.mean > 0:
+        yield f"Twice as many labels bring {between(evidence, doubling)}."
+    else:
+        yield f"What more labels would bring cannot be told yet ({between(evidence, doubling)} where they double)."
+
+
+def _expected(evidence: Evidence) -> Iterator[str]:
+    found = evidence.mean(evidence.chosen)
+    if found is not None:
+        yield (
+            f"On other images of this kind expect {evidence.metric.symbol} {between(evidence, found)} of "
+            f"{evidence.chosen.title}, or a little more: the folds learnt from {evidence.learnt} of "
+            f"{evidence.labels} labels."
+        )
+
+
+def _titles(entrants: list[Entrant]) -> str:
+    titles = [one.title for one in entrants]
+    return first_of(titles, len(titles)) if len(titles) < 3 else f"{', '.join(titles[:-1])} and {titles[-1]}"

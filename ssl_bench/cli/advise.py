@@ -1,0 +1,247 @@
+"""`ssl-bench advise`: whether learning from unlabelled images pays on a folder, which method, and its network."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssl_bench.cli.options import jobs_option
+from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
+from ssl_bench.cli.values import Place
+from ssl_bench.errors import CellError, UsageError
+from ssl_bench.machine.devices import check_devices
+from ssl_bench.words import duration, names_in
+
+if TYPE_CHECKING:
+    from ssl_bench.advise.advice import Advice
+    from ssl_bench.advise.rounds import Rounds
+    from ssl_bench.advise.start import Started
+    from ssl_bench.advise.study import Study
+    from ssl_bench.plan.cell import Cell
+    from ssl_bench.registry.registry import Registry
+
+
+@click.command(short_help="Say whether unlabelled images pay on a folder.")
+@click.argument("task")
+@click.argument("folder", type=Place())
+@click.option("--dataset", default="", metavar="NAME", help="The layout, where the folders do not tell.")
+@click.option(
+    "--unlabeled",
+    multiple=True,
+    type=Place(),
+    metavar="FOLDER",
+    help="A folder of further images without targets; repeatable.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=15.0,
+    show_default=True,
+    help="Until the answer. A first one stands after minutes in any case; more time makes intervals shorter.",
+)
+@click.option(
+    "--methods", default="", help="A list, as of `run`.  [default: all that the time is enough for]"
+)
+@click.option(
+    "--labels",
+    default="",
+    metavar="COUNT,...",
+    help="Fewer labels, from which the baseline learns as well, to say what a label is worth.  [default: half]",
+)
+@click.option(
+    "--devices",
+    default="auto",
+    show_default=True,
+    callback=lambda context, parameter, value: check_devices(value),
+    help="auto, cpu, cuda or cuda:0,1",
+)
+@jobs_option
+@click.option("--out", type=Place(), default=Path("runs"), show_default=True, help="Results folder.")
+@plugin_option
+def advise(
+    task: str,
+    folder: Path,
+    dataset: str,
+    unlabeled: tuple[Path, ...],
+    minutes: float,
+    methods: str,
+    labels: str,
+    devices: str,
+    jobs: int | None,
+    out: Path,
+) -> None:
+    """Say whether learning from unlabelled images pays on FOLDER, and leave the network.
+
+    \b
+    ssl-bench advise matting portraits --minutes 15
+
+    The labelled images are tested in folds: each of them is, and none is learnt from and tested at once. What learns
+    from labels alone, the control, and the methods that the time is enough for get the same labels and the same number
+    of steps. The best of those that stand above labels alone, or else labels alone, then learns from all of them.
+    All of it are ordinary cells in a results folder, and the same command goes on where it stood.
+    """
+    from ssl_bench.advise.rounds import Rounds
+    from ssl_bench.advise.start import Ask, start_study
+    from ssl_bench.machine.devices import count_slots, find_devices, precision_for
+    from ssl_bench.recipe import Execution
+    from ssl_bench.store.results import ResultStore
+
+    clock = time.monotonic()
+    registry = load_registry()
+    warn_of_failures(registry)
+    ask = Ask(
+        task=registry.task(task),
+        folder=folder,
+        dataset=dataset,
+        unlabeled=unlabeled,
+        methods=methods,
+        fewer=_counts(labels),
+        execution=Execution(precision=precision_for("auto", devices)),
+    )
+    started = start_study(registry, ask, ResultStore(out))
+    study = started.study
+    click.echo(f"{started.found}\nrecipe: {started.setting}")
+    runner = _Runner(registry, study, devices, jobs)
+    runner.check_data()
+    slots = count_slots(find_devices(devices), 1, jobs)
+    rounds = Rounds(study, runner.run, slots, clock + 60 * minutes)
+    rounds.first()
+    if study.baseline not in {one.row for one in study.evidence().scored}:
+        runner.complain()
+        raise CellError(f"{study.baseline} finished on no fold: there is nothing to compare with")
+    _say_so_far(study, clock)
+    others = [row for row in study.rows if row not in rounds.rows]
+    if methods or not others:
+        rounds.join_all(others)
+    else:
+        rounds.join(_prices(registry, study, others, find_devices(devices), slots))
+    while rounds.go_on():
+        _say_so_far(study, clock)
+    _finish(registry, started, rounds, runner)
+    runner.complain()
+
+
+def _counts(labels: str) -> list[int]:
+    """The counts of a list. UsageError for what is none."""
+    for text in names_in(labels):
+        if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 10**9:
+            raise UsageError(f"--labels '{text}': give counts of images, such as 4,8")
+    return [int(text) for text in names_in(labels)]
+
+
+class _Runner:
+    """Runs cells of a study, and keeps what became of those that did not finish."""
+
+    def __init__(self, registry: "Registry", study: "Study", devices: str, jobs: int | None) -> None:
+        self.registry, self.study, self.devices, self.jobs = registry, study, devices, jobs
+        self.failed: dict[str, str] = {}
+
+    def check_data(self) -> None:
+        """Read every file once, as `data check` does."""
+        from ssl_bench.run.display import terminal_display
+        from ssl_bench.run.loop import check_data
+
+        with terminal_display() as display:
+            check_data(self.study.plan, self.study.plan.cells, display)
+
+    def run(self, cells: "Sequence[Cell]") -> None:
+        """Run what has not finished of some cells."""
+        from ssl_bench.cli.run import save_when_ended
+        from ssl_bench.run.display import terminal_display
+        from ssl_bench.run.loop import prepare_run, run_cells
+        from ssl_bench.run.start import start_of
+
+        save_when_ended()
+        plan, store = self.study.part(cells), self.study.store
+        start = start_of(self.registry.executor("local"), {})
+        with terminal_display() as display:
+            left, executor = prepare_run(
+                self.registry, plan, store, start, display, devices=self.devices, jobs=self.jobs
+            )
+        if executor is None:
+            return
+        try:
+            with terminal_display() as display:
+                outcomes = run_cells(plan, left, store, executor, display)
+        finally:
+            executor.close()
+        self.failed |= {one.cell: one.message for one in outcomes if one.status != "finished"}
+
+    def complain(self) -> None:
+        """A line for each cell that did not finish, and exit status 1 where there is any."""
+        for cell, message in self.failed.items():
+            log = self.study.store.cells / cell / "log.txt"
+            click.echo(f"failed: {cell}: {message} (log: {log})", err=True)
+        if self.failed:
+            raise click.exceptions.Exit(1)
+
+
+def _say_so_far(study: "Study", clock: float) -> None:
+    from ssl_bench.advise.verdict import verdict
+
+    evidence = study.evidence()
+    if evidence.candidates:
+        click.echo(f"after {duration(time.monotonic() - clock)}: {verdict(evidence)[0]}")
+
+
+def _prices(
+    registry: "Registry", study: "Study", rows: Sequence[str], devices: list[str], slots: int
+) -> dict[str, float]:
+    """Seconds that a run of each method is expected to take, from a few of its steps; without those that fail."""
+    from ssl_bench.cli.progress import progress_bar
+    from ssl_bench.forecast.prices import keep_prices, kept_prices
+    from ssl_bench.forecast.timing import time_shapes
+
+    cells = {row: study.cell(row, study.folds[0]) for row in rows}
+    known = kept_prices(study.store)
+    shapes = {row: cell for row, cell in cells.items() if cell.id not in known}
+    if shapes:
+        with progress_bar("timing", len(shapes), "methods") as advance:
+            timed = time_shapes(shapes, devices, slots, study.plan.preload(registry), advance)
+        prices = {cells[row].id: one.price for row, one in timed.items() if not one.fault}
+        keep_prices(study.store, prices, devices[0], slots)
+        for row, one in timed.items():
+            if one.fault:
+                click.echo(f"left out: {row}: {one.fault}", err=True)
+    known = kept_prices(study.store)
+    found = {row: known[cell.id].seconds for row, cell in cells.items() if cell.id in known}
+    return {row: seconds for row, seconds in found.items() if seconds is not None}
+
+
+def _finish(registry: "Registry", started: "Started", rounds: "Rounds", runner: _Runner) -> None:
+    """Train the chosen method on all labels, look for the images to label next, keep the answer and show it."""
+    from ssl_bench.advise.advice import Advice
+    from ssl_bench.advise.finish import images_wanted, keep
+    from ssl_bench.cli.progress import progress_bar
+
+    study = started.study
+    evidence = study.evidence()
+    network = study.of_all(evidence.chosen.row)
+    runner.run([network])
+    (source,) = study.plan.sources.values()
+    dataset = source.dataset
+    with progress_bar("looking at", min(200, len(dataset.unlabeled)), "images without a label") as advance:
+        wanted = images_wanted(study, registry, dataset, lambda: advance(1))
+    advice = Advice(
+        data=source.path.resolve().name if source.path else source.spec.name,
+        evidence=evidence,
+        setting=started.setting,
+        left_out=tuple(rounds.left_out.items()),
+        network=network.id if study.store.is_finished(network) else "",
+        wanted=tuple(str(dataset.place(name)) for name in wanted),
+    )
+    folder = keep(study, advice, dataset, wanted)
+    _show(advice, folder, study)
+
+
+def _show(advice: "Advice", folder: Path, study: "Study") -> None:
+    from ssl_bench.leaderboard.formats.text import render_text
+
+    click.echo(f"\n{render_text(advice.document())}\n")
+    click.echo(f"wrote {folder / 'README.md'}; `ssl-bench report {study.store.root}` makes a page of it all")
+    if advice.network:
+        runs = f" --runs {shlex.quote(str(study.store.root))}"
+        click.echo(f"the network: ssl-bench predict {advice.network} PICTURES --out PREDICTIONS{runs}")
