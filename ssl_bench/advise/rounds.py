@@ -39,8 +39,8 @@ class Rounds:
     def join(self, prices: Mapping[str, float]) -> None:
         """Let the methods take part that the time is enough for, the cheapest first.
 
-        Their first repeat may take a share of what is left, so that further ones find some, too; the cheapest of all may
-        take the whole. `prices`: expected seconds of a run of each.
+        Their first repeat may take a share of what is left, so that further ones find some, too; the cheapest may take
+        the whole. `prices`: expected seconds of a run of each.
         """
         left, taken = self.left, 0.0
         for place, row in enumerate(sorted(prices, key=lambda row: prices[row])):

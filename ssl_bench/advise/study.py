@@ -46,13 +46,20 @@ class Study:
             return [*found, split_of(dataset, dataset.train, "all")]
 
         plan = make_plan(registry, request, splits)
-        names = {tuple(sorted(fold.tested)): f"fold {fold.number + 1}" for fold in folds}
-        # A repeat has a seed of its own, so that folds differ in initial weights and batches as well.
-        cells = tuple(
-            replace(cell, seed=cell.split.seed, trial=names.get(cell.split.held_out, ""))
-            for cell in plan.cells
-        )
-        return cls(replace(plan, cells=cells), tuple(folds), counts, store)
+        (source,) = plan.sources.values()
+        # The same images may be drawn for two repeats, which the plan has once.
+        planned = {(cell.row, cell.split.hash): cell for cell in plan.cells}
+        of_all = [cell for cell in plan.cells if not cell.split.held_out]
+        cells = [
+            # A repeat has a seed of its own, so that folds differ in initial weights and batches as well.
+            replace(
+                planned[head.row, split.hash], split=split, seed=fold.repeat, trial=f"fold {fold.number + 1}"
+            )
+            for fold in folds
+            for split in (fold.split(source.dataset, count) for count in counts)
+            for head in of_all
+        ]
+        return cls(replace(plan, cells=(*cells, *of_all)), tuple(folds), counts, store)
 
     @property
     def rows(self) -> list[str]:
@@ -65,12 +72,16 @@ class Study:
         return next(cell.row for cell in self.plan.cells if cell.describe["method"]["role"] == "baseline")
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, tuple[str, ...], int], Cell]:
-        return {(cell.row, cell.split.held_out, len(cell.split.labeled)): cell for cell in self.plan.cells}
+    def _cells(self) -> dict[tuple[str, int, tuple[str, ...], int], Cell]:
+        return {
+            (cell.row, cell.seed, cell.split.held_out, len(cell.split.labeled)): cell
+            for cell in self.plan.cells
+        }
 
     def cell(self, row: str, fold: Fold, count: int | None = None) -> Cell:
         """The cell of a method on a fold, with so many labels or all that the fold leaves."""
-        return self._cells[row, tuple(sorted(fold.tested)), self.counts[-1] if count is None else count]
+        labeled = self.counts[-1] if count is None else count
+        return self._cells[row, fold.repeat, tuple(sorted(fold.tested)), labeled]
 
     def cells(self, rows: Iterable[str], folds: Iterable[Fold]) -> list[Cell]:
         """Those of some methods on some folds, fold by fold, the baseline's on fewer labels among them."""

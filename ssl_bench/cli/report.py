@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 @plugin_option
 def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
+    from ssl_bench.advise.advice import read_advice
     from ssl_bench.compare.choice import Finished
     from ssl_bench.machine.files import sweep, write_text
     from ssl_bench.report import make_report
+    from ssl_bench.report.advice import advice_part
     from ssl_bench.store.results import record_files
 
     page = to or folder / "report.html"
@@ -51,8 +53,12 @@ def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
         galleries, problems = make_galleries(finished, registry, images)
         for problem in problems:
             click.echo(f"warning: {problem}", err=True)
+    advice = read_advice(folder)
+    first = [advice_part(advice, folder)] if advice else []
     sweep(page.parent)
-    write_text(page, make_report(linked, oracle=oracle, claims=registry.claims, galleries=galleries))
+    write_text(
+        page, make_report(linked, oracle=oracle, claims=registry.claims, galleries=galleries, first=first)
+    )
     click.echo(f"wrote {page}")
 
 

@@ -12,7 +12,7 @@ from ssl_bench.leaderboard.documents.tables import REFERENCES
 from ssl_bench.leaderboard.documents.verdicts import verdicts
 from ssl_bench.leaderboard.formats.html import block_html
 from ssl_bench.leaderboard.formats.markdown import plain
-from ssl_bench.leaderboard.model import Document, Grid, Heading
+from ssl_bench.leaderboard.model import Block, Document, Grid, Heading
 from ssl_bench.leaderboard.reading.board import Board, read_board
 from ssl_bench.leaderboard.reading.entries import entry_of, of_search
 from ssl_bench.published import ClaimSpec
@@ -46,11 +46,12 @@ def make_report(
     oracle: bool = False,
     claims: Sequence[ClaimSpec] = (),
     galleries: Sequence[Gallery] = (),
+    first: Sequence[Part] = (),
 ) -> str:
     """The page. `records`: a link to each, relative to the page (empty for none), and the record.
 
     The same bytes for the same records in any order. `oracle`, `claims`: as of `leaderboard.render`. `galleries`: as
-    `ssl_bench.compare.gallery` makes them.
+    `ssl_bench.compare.gallery` makes them. `first`: sections that stand before all others.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -66,7 +67,7 @@ def make_report(
     environment.filters["made"] = Markup
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     return template.render(
-        parts=_parts(board, make_documents(board, oracle=oracle, claims=claims)),
+        parts=[*first, *_parts(board, make_documents(board, oracle=oracle, claims=claims))],
         galleries=galleries,
         count=len(board.entries),
         tables=len(board.sections),
@@ -123,18 +124,18 @@ def _split(document: Document) -> tuple[Document, Document]:
 
 
 def _body(document: Document, name: str) -> str:
-    """Headings a level lower, tables in regions that scroll by themselves."""
-    parts = []
-    for number, block in enumerate(document):
-        if isinstance(block, Heading):
-            parts.append(block_html(Heading(block.text, block.level + 1)))
-        elif isinstance(block, Grid):
-            label = re.sub(r"[^a-z]+", " ", f"{name} {block.name}")
-            sortable = "" if block.name in _UNSORTED else " data-sortable"
-            parts.append(
-                f'<div class="scroll" role="region" tabindex="0" aria-label="{label} {number}"{sortable}>'
-                f"{block_html(block)}</div>"
-            )
-        else:
-            parts.append(block_html(block))
-    return "\n".join(parts)
+    return "\n".join(scrolling(block, name, number) for number, block in enumerate(document))
+
+
+def scrolling(block: Block, name: str, number: int) -> str:
+    """A block as HTML: headings a level lower, tables in regions that scroll by themselves. `name`: its document's."""
+    if isinstance(block, Heading):
+        return block_html(Heading(block.text, block.level + 1))
+    if isinstance(block, Grid):
+        label = re.sub(r"[^a-z]+", " ", f"{name} {block.name}")
+        sortable = "" if block.name in _UNSORTED else " data-sortable"
+        return (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{label} {number}"{sortable}>'
+            f"{block_html(block)}</div>"
+        )
+    return block_html(block)

@@ -1,0 +1,124 @@
+"""What the folds let one say, from scores that are made up."""
+
+import numpy as np
+import pytest
+
+from ssl_bench.advise.evidence import Entrant, Evidence, Scores
+from ssl_bench.advise.verdict import verdict
+from ssl_bench.specs import Metric, Role
+
+DECIBEL = Metric(name="psnr", symbol="PSNR", unit="dB")
+BASE = np.random.default_rng(1).normal(20, 1, 12)
+
+
+def scores(gain: float, spread: float = 0.1, seed: int = 2) -> Scores:
+    values = BASE + gain + np.random.default_rng(seed).normal(0, spread, 12)
+    return {f"{number // 6}.{number % 6}": float(value) for number, value in enumerate(values)}
+
+
+def entrant(row: str, role: Role, found: Scores) -> Entrant:
+    return Entrant(row, row.upper(), role, found, (10.0,))
+
+
+def evidence(
+    *entrants: Entrant, metric: Metric = DECIBEL, unlabeled: int = 50, few: float = -2.0
+) -> Evidence:
+    return Evidence(
+        task="Night",
+        metric=metric,
+        labels=12,
+        unlabeled=unlabeled,
+        learnt=10,
+        tested=2,
+        entrants=entrants,
+        fewer={5: scores(few, seed=9)},
+    )
+
+
+SUPERVISED = entrant("supervised", "baseline", scores(0, 0))
+
+
+def test_a_gain_that_stands() -> None:
+    found = evidence(
+        SUPERVISED,
+        entrant("control", "control", scores(0.1, seed=3)),
+        entrant("mt", "ssl", scores(0.05, seed=4)),
+        entrant("fixmatch", "ssl", scores(1.3, seed=5)),
+    )
+    assert found.chosen.row == "fixmatch"
+    first, *others = verdict(found)
+    assert first.startswith("FIXMATCH gains 1.")
+    assert "over training on your labels alone (SUPERVISED), about what" in first
+    # A doubling brings 2 dB, so that 1.3 dB are worth 12 * (2 ** 0.65 - 1) = 6.8 labels.
+    assert "about what 7 more labels would bring." in first or "about what 6 more labels" in first
+    assert any(line.startswith("The gain is not BatchNorm's: over CONTROL it is") for line in others)
+    assert not any("cannot be told from it" in line for line in others)
+    assert any(line.startswith("Twice as many labels bring 2.") for line in others)
+
+
+def test_a_gain_that_is_batch_norms() -> None:
+    found = evidence(
+        SUPERVISED,
+        entrant("control", "control", scores(1.0, seed=3)),
+        entrant("mt", "ssl", scores(1.03, seed=4)),
+    )
+    assert found.chosen.row in ("mt", "control")
+    assert any("BatchNorm" in line for line in verdict(found))
+    assert not any("The gain is not BatchNorm's" in line for line in verdict(found))
+
+
+def test_nothing_stands() -> None:
+    found = evidence(SUPERVISED, entrant("mt", "ssl", scores(0.1, 2.0, seed=4)), unlabeled=2)
+    assert found.chosen is SUPERVISED
+    first, second, *_ = verdict(found)
+    assert first.startswith(
+        "Nothing stands above training on your labels alone (SUPERVISED): MT comes closest with"
+    )
+    assert first.endswith("Train on them alone, and label 8 more.")
+    assert second == "With 2 images without a label to 12 with one there is little to learn from them."
+
+
+def test_what_is_behind_is_no_gain() -> None:
+    found = evidence(SUPERVISED, entrant("mt", "ssl", scores(-3.0, seed=4)))
+    assert found.chosen is SUPERVISED
+    assert not found.in_contention(found.scored[1])
+    assert verdict(found)[0].startswith("Nothing stands above")
+
+
+def test_where_lower_is_better() -> None:
+    sad = Metric(name="sad", symbol="SAD", higher_is_better=False)
+    found = evidence(SUPERVISED, entrant("mt", "ssl", scores(-1.5, seed=4)), metric=sad)
+    assert found.chosen.row == "mt"
+    assert verdict(found)[0].startswith("MT gains 1.")
+
+
+def test_another_baseline_that_stands_above_is_the_reference() -> None:
+    frozen = entrant("frozen-encoder", "baseline", scores(2.0, seed=6))
+    found = evidence(SUPERVISED, frozen, entrant("mt", "ssl", scores(1.0, seed=4)))
+    assert found.reference is frozen
+    assert found.chosen is frozen
+
+
+def test_labels_that_bring_nothing_are_worth_nothing() -> None:
+    found = evidence(SUPERVISED, entrant("mt", "ssl", scores(1.3, seed=4)), few=0.0)
+    assert found.worth_in_labels(1.3) is None
+    assert any(line.startswith("What more labels would bring cannot be told yet") for line in verdict(found))
+
+
+@pytest.mark.parametrize("gain", [3.9, 40.0])
+def test_beyond_four_times_the_labels_nothing_is_reckoned(gain: float) -> None:
+    found = evidence(SUPERVISED, entrant("mt", "ssl", scores(gain, seed=4)), few=-1.0)
+    assert ", more than 36 further labels would bring." in verdict(found)[0]
+
+
+def test_intervals_of_gains_hold_together() -> None:
+    one = evidence(SUPERVISED, entrant("mt", "ssl", scores(1.0, 1.0, seed=4)))
+    many = evidence(
+        SUPERVISED,
+        entrant("mt", "ssl", scores(1.0, 1.0, seed=4)),
+        *(entrant(f"m{number}", "ssl", scores(0.0, seed=10 + number)) for number in range(4)),
+    )
+    narrow, wide = one.over_reference(one.scored[1]), many.over_reference(many.scored[1])
+    assert narrow is not None
+    assert wide is not None
+    assert wide.interval[0] < narrow.interval[0]
