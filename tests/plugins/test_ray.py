@@ -33,7 +33,7 @@ ARGUMENTS = (
         "--checkpoint-seconds",
         "0.2",
     ),
-    *("--set", "night.iterations=800", "--set", "night.crop=32"),
+    *("--set", "night.iterations=350", "--set", "night.crop=32"),
 )
 
 
