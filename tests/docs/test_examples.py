@@ -49,6 +49,7 @@ def install(run: Run, folder: Path, *packages: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_third_parties_in_an_environment_of_their_own(environment: tuple[Path, Run]) -> None:
     folder, run = environment
     bench = ("-m", "ssl_bench")

@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trees import save
 
 from ssl_bench.store.results import read_records, same
 
 pytestmark = pytest.mark.slow
 
-STEPS = 60
+STEPS = 90
 ARGUMENTS = [
     *(
         "--tasks",
@@ -35,9 +37,22 @@ ARGUMENTS = [
     *(
         x
         for task in ("matting", "night")
-        for x in ("--set", f"{task}.iterations={STEPS}", "--set", f"{task}.crop=32")
+        for x in ("--set", f"{task}.iterations={STEPS}", "--set", f"{task}.crop=16")
     ),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Few and small ones of both tasks: what is tested is who dies when, over enough steps to die in."""
+    root = tmp_path_factory.mktemp("pictures")
+    for task, channels in (("matting", 1), ("night", 3)):
+        for number in range(20):
+            save(root / task / f"input/{number}.png", 12 * number)
+            save(root / task / f"target/{number}.png", 255 - 12 * number, channels=channels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_BENCH_DATA", str(root))
+        yield
 
 
 def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -113,6 +128,7 @@ def wait_for(condition: Any, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.longest
 def test_kill_9_of_a_cell_and_of_the_command(undisturbed: Path, tmp_path: Path) -> None:
     generator = random.Random(0)
     # A cell is killed: the others finish, its log is named, the status is 1.

@@ -272,6 +272,7 @@ def test_tasks_choose_their_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.timeout(1800)
 def test_a_large_picture_in_bounded_memory(tmp_path: Path, small_cell: SmallCell) -> None:
     """Whole, 4000 x 2500 would take over 4 GB here; a tile is what costs, however large the picture."""
