@@ -18,7 +18,7 @@ from ssl_bench.store.results import read_records, same
 
 pytest.importorskip("ray")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 Command = Callable[..., Said]
 ARGUMENTS = (
@@ -151,7 +151,6 @@ def test_a_cluster_of_its_own_is_reached_from_this_machine_alone(monkeypatch: py
     assert said.returncode == 0, said.stderr
 
 
-@pytest.mark.longest
 def test_a_node_is_killed_and_then_the_command_is_stopped(
     cluster: Any, far_away: None, command: Command, tmp_path: Path
 ) -> None:

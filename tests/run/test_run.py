@@ -16,7 +16,7 @@ from trees import save
 
 from ssl_bench.store.results import read_records, same
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 STEPS = 90
 ARGUMENTS = [
@@ -128,7 +128,6 @@ def wait_for(condition: Any, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.longest
 def test_kill_9_of_a_cell_and_of_the_command(undisturbed: Path, tmp_path: Path) -> None:
     generator = random.Random(0)
     # A cell is killed: the others finish, its log is named, the status is 1.
