@@ -65,12 +65,14 @@ def _loss_in_words(loss: Any) -> list[str]:
 class OptimizerSettings(Settings):
     """One optimiser and its learning rate as a function of the step."""
 
-    name: Literal["sgd", "adam", "adamw"] = "adam"
+    name: Literal["sgd", "adam", "adamw"] = Field("adam", description="torch's optimiser of that name")
     learning_rate: float = Field(1e-3, gt=0, description="at step 0")
     betas: tuple[Share, Share] = Field((0.9, 0.999), description="adam and adamw only")
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
-    weight_decay: float = Field(0.0, ge=0)
-    schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"
+    weight_decay: float = Field(0.0, ge=0, description="coupled to the gradient, but for adamw")
+    schedule: Literal["polynomial", "cosine", "constant"] = Field(
+        "polynomial", description="how the learning rate falls from step 0 to the last step"
+    )
     power: float = Field(0.9, gt=0, description="of the polynomial decay, (1 - step / iterations) ** power")
     head_multiplier: float = Field(1.0, gt=0, description="learning rate of a network's head over the rest's")
     encoder_multiplier: float = Field(1.0, gt=0, description="the same of its encoder")
@@ -108,7 +110,9 @@ class Recipe(Settings):
         description="statistics of all BatchNorm layers of task networks; frozen: the running ones that training "
         "starts with, those of pretrained weights or else 0 and 1, while scale and shift still learn",
     )
-    optimizer: OptimizerSettings = OptimizerSettings()
+    optimizer: OptimizerSettings = Field(
+        OptimizerSettings(), description="of task networks; methods may state others for further players"
+    )
 
     def stored(self) -> dict[str, Any]:
         """What a cell holds of it. `later` fields at their default are left out: such cells keep their names."""

@@ -73,12 +73,19 @@ def small_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, those of a GPU last; these are skipped where there is none."""
+    """Fast tests first, the longest before the other slow ones, so that workers end together, and those of a GPU last.
+
+    These are skipped where there is none.
+    """
     if not torch.cuda.is_available() and "SSL_BENCH_GPU_TESTS_ON" not in os.environ:
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-    items.sort(key=lambda item: ("gpu" in item.keywords, "slow" in item.keywords))
+    items.sort(
+        key=lambda item: (
+            [name in item.keywords for name in ("gpu", "slow")] + ["longest" not in item.keywords]
+        )
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from trees import save
 
 from benchmarks import gpu, passes, steps, train
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
@@ -130,7 +131,14 @@ def test_steps_have_a_line_each_and_work_is_counted(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_every_part_of_the_benchmark_of_a_gpu_works_on_a_cpu(tmp_path: Path) -> None:
+@pytest.mark.longest
+def test_every_part_of_the_benchmark_of_a_gpu_works_on_a_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        for folder in ("input", "target"):
+            save(tmp_path / "data/denoising" / folder / f"{number}.png", 12 * number)
+    monkeypatch.setenv("SSL_BENCH_DATA", str(tmp_path / "data"))
     text = gpu.run(of_gpu("--device", "cpu", "--quick", "--out", str(tmp_path)))
     assert "Failed" not in text
     assert "Stopped" not in text

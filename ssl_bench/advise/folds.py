@@ -28,7 +28,7 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """Repeat and number, `0.3`."""
+        """Give repeat and number as one word, `0.3`."""
         return f"{self.repeat}.{self.number}"
 
     def split(self, dataset: Dataset, count: int) -> LabelSplit:

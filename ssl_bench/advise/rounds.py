@@ -1,7 +1,7 @@
 """Which cells of a study come next, while the time lasts: baselines first, then methods, then further repeats."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ssl_bench.advise.folds import Fold
@@ -29,6 +29,8 @@ class Rounds:
     """Methods that do not fit into the time, with the seconds that a run of them takes."""
     rows: list[str] = field(default_factory=list)
     """The methods that take part, in the order of tables."""
+    tried: set[str] = field(default_factory=set)
+    """Ids of the cells that were run: one that failed is not tried again."""
 
     def first(self) -> None:
         """Run the first baseline and the controls on the first repeat: what all others are compared with."""
@@ -64,11 +66,7 @@ class Rounds:
         repeats = {fold.repeat for fold in self.study.folds}
         for repeat in sorted(repeats):
             rows = self._contenders() if repeat else self.rows
-            folds = [
-                fold
-                for fold in self._repeat(repeat)
-                if self.study.left(self.study.cells(self._runnable(rows), [fold]))
-            ]
+            folds = [fold for fold in self._repeat(repeat) if self._left(self.study.cells(rows, [fold]))]
             if not folds:
                 continue
             seconds = self._fold_seconds(rows) / self.slots
@@ -77,7 +75,7 @@ class Rounds:
             count = len(folds) if repeat == 0 else min(fitting, len(folds))
             if count < 1:
                 return False
-            self._run(self.study.cells(self._runnable(rows), folds[:count]))
+            self._run(self.study.cells(rows, folds[:count]))
             return True
         return False
 
@@ -87,8 +85,13 @@ class Rounds:
         return self.until - time.monotonic() - LAST * max(self._seconds().values(), default=0.0)
 
     def _run(self, cells: Sequence[Cell]) -> None:
-        if left := self.study.left(cells):
+        if left := self._left(cells):
+            self.tried |= {cell.id for cell in left}
             self.run(left)
+
+    def _left(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those that have not finished, and have not failed here."""
+        return [cell for cell in self.study.left(cells) if cell.id not in self.tried]
 
     def _contenders(self) -> list[str]:
         """The methods that may yet be the best, and what all are compared with."""
@@ -100,17 +103,6 @@ class Rounds:
         }
         kept |= {one.row for one in evidence.scored if evidence.in_contention(one)}
         return [row for row in self.rows if row in kept]
-
-    def _runnable(self, rows: Sequence[str]) -> list[str]:
-        """Without those of which every run so far has failed."""
-        tried = {one.row for one in self.study.evidence().scored}
-        failed = {row for row in rows if row not in tried and self._failed(row)}
-        return [row for row in rows if row not in failed]
-
-    def _failed(self, row: str) -> bool:
-        folder = self.study.store.cells
-        cells = [self.study.cell(row, fold) for fold in self._repeat(0)]
-        return all((folder / cell.id / "failure.json").exists() for cell in cells)
 
     def _seconds(self) -> dict[str, float]:
         """Mean seconds of a run of each method that has run."""

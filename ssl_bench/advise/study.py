@@ -23,6 +23,8 @@ class Study:
     folds: tuple[Fold, ...]
     counts: tuple[int, ...]
     """Labels that the baseline learns from, ascending; the last is what every method has."""
+    metric: Metric
+    """The one that ranks."""
     store: ResultStore
 
     @classmethod
@@ -59,7 +61,8 @@ class Study:
             for split in (fold.split(source.dataset, count) for count in counts)
             for head in of_all
         ]
-        return cls(replace(plan, cells=(*cells, *of_all)), tuple(folds), counts, store)
+        metric = registry.task(of_all[0].task).metrics[0]
+        return cls(replace(plan, cells=(*cells, *of_all)), tuple(folds), counts, metric, store)
 
     @property
     def rows(self) -> list[str]:
@@ -70,6 +73,10 @@ class Study:
     def baseline(self) -> str:
         """The first of those that learn from labels alone: what all others are compared with."""
         return next(cell.row for cell in self.plan.cells if cell.describe["method"]["role"] == "baseline")
+
+    def is_baseline(self, row: str) -> bool:
+        """Whether a method learns from labels alone."""
+        return bool(self.of_all(row).describe["method"]["role"] == "baseline")
 
     @cached_property
     def _cells(self) -> dict[tuple[str, int, tuple[str, ...], int], Cell]:
@@ -107,34 +114,32 @@ class Study:
 
     def evidence(self) -> Evidence:
         """What the finished cells show."""
-        head = self.plan.cells[0]
-        metric = Metric(**head.describe["task"]["metrics"][0])
         return Evidence(
-            task=head.describe["task"]["title"],
-            metric=metric,
+            task=self.plan.cells[0].describe["task"]["title"],
+            metric=self.metric,
             labels=len(self.of_all(self.baseline).split.labeled),
             unlabeled=len(self.of_all(self.baseline).split.unlabeled),
             learnt=self.counts[-1],
             tested=sum(len(fold.tested) for fold in self.folds) / len(self.folds),
-            entrants=tuple(self._entrant(row, metric) for row in self.rows),
-            fewer={count: self._scores(self.baseline, metric, count)[0] for count in self.counts[:-1]},
+            entrants=tuple(self._entrant(row) for row in self.rows),
+            fewer={count: self._scores(self.baseline, count)[0] for count in self.counts[:-1]},
         )
 
-    def _entrant(self, row: str, metric: Metric) -> Entrant:
+    def _entrant(self, row: str) -> Entrant:
         method = self.of_all(row).describe["method"]
         words = ", ".join(method.get("variant", ()))
-        scores, seconds = self._scores(row, metric, self.counts[-1])
+        scores, seconds = self._scores(row, self.counts[-1])
         return Entrant(
             row, method["title"] + (f" ({words})" if words else ""), method["role"], scores, tuple(seconds)
         )
 
-    def _scores(self, row: str, metric: Metric, count: int) -> tuple[Scores, list[float]]:
+    def _scores(self, row: str, count: int) -> tuple[Scores, list[float]]:
         """Score of each fold, and seconds of each."""
         scores: dict[str, float] = {}
         seconds: list[float] = []
         for fold in self.folds:
             record = self.store.finished(self.cell(row, fold, count))
-            value = None if record is None else record["metrics"].get(metric.name)
+            value = None if record is None else record["metrics"].get(self.metric.name)
             if record is not None and value is not None:
                 scores[fold.name] = float(value)
                 seconds.append(float(record["cost"]["seconds"]))

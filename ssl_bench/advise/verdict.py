@@ -18,7 +18,7 @@ def verdict(evidence: Evidence) -> list[str]:
 
 
 def between(evidence: Evidence, found: FoldMean) -> str:
-    """`1.30 dB [0.40, 2.20]`."""
+    """Write a mean with its interval: `1.30 dB [0.40, 2.20]`."""
     digits, unit = evidence.metric.digits, evidence.metric.unit or evidence.metric.symbol
     low, high = found.interval
     return f"{found.mean:.{digits}f} {unit} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -114,10 +114,10 @@ def advise(
         raise CellError(f"{study.baseline} finished on no fold: there is nothing to compare with")
     _say_so_far(study, clock)
     others = [row for row in study.rows if row not in rounds.rows]
-    if methods or not others:
-        rounds.join_all(others)
-    else:
-        rounds.join(_prices(registry, study, others, find_devices(devices), slots))
+    if methods:
+        rounds.join_all([row for row in others if not study.is_baseline(row)])
+    rest = [row for row in others if row not in rounds.rows]
+    rounds.join(_prices(registry, study, rest, find_devices(devices), slots))
     while rounds.go_on():
         _say_so_far(study, clock)
     _finish(registry, started, rounds, runner)

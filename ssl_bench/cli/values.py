@@ -1,4 +1,4 @@
-"""Values that options take."""
+"""Types of values that options take, refused in one line where they are none."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A figure as papers have them: images in rows; input, label and methods in columns; boxes, and crops of them."""
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
@@ -12,7 +10,8 @@ from ssl_bench.compare.regions import Box
 from ssl_bench.dataset import VOID
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.reading.fields import MISSING
-from ssl_bench.use.lettering import legible
+from ssl_bench.use.lettering import Colour, Font, Legend, legible
+from ssl_bench.use.sheet import colour_of
 
 WIDTH = 216
 """Of a column, px."""
@@ -21,8 +20,6 @@ TALLEST = 1.3
 GAP, MARGIN, LINE = 8, 14, 3
 PAPER, INK, SOFT, RED, HALO = (255, 255, 255), (20, 20, 20), (95, 95, 95), (225, 20, 30), (255, 255, 255)
 TITLE_SIZE, TEXT_SIZE = 19, 15
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def caption_of(outputs: Outputs, choice: Choice, seed: int, *, page: bool = False) -> str:
@@ -54,11 +51,11 @@ def draw_figure(outputs: Outputs, caption: str) -> Image.Image:
     wrapped = _wrapped(legible(caption), text, width - 2 * MARGIN)
     head_lines = [_wrapped(head, title, WIDTH) for head in heads]
     head_height = max(map(len, head_lines)) * _line(title)
-    legend = list(_legend(outputs, text, width - 2 * MARGIN))
+    legend = Legend(class_colours(outputs), text, width - 2 * MARGIN, side=15)
     scored = _scored(outputs)
     rows = [_Layout(row, scored, text) for row in outputs.rows]
     height = 2 * MARGIN + head_height + GAP + sum(row.height + 2 * GAP for row in rows)
-    height += (len(legend) and GAP + len(legend) * (_line(text) + 4)) + GAP + len(wrapped) * _line(text)
+    height += legend.height + GAP + len(wrapped) * _line(text)
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     for column, lines in enumerate(head_lines):
@@ -70,14 +67,8 @@ def draw_figure(outputs: Outputs, caption: str) -> Image.Image:
     for row in rows:
         row.draw(sheet, draw, top)
         top += row.height + 2 * GAP
-    for entries in legend:
-        left = MARGIN
-        for colour, name, wide in entries:
-            draw.rectangle((left, top + 3, left + 14, top + 17), colour, SOFT)
-            draw.text((left + 20, top), name, INK, text)
-            left += wide
-        top += _line(text) + 4
-    top += GAP
+    legend.draw(draw, MARGIN, top, INK, SOFT)
+    top += legend.height + GAP
     for line in wrapped:
         draw.text((MARGIN, top), line, INK, text)
         top += _line(text)
@@ -162,32 +153,10 @@ def _scored(outputs: Outputs) -> bool:
     )
 
 
-def class_colours(outputs: Outputs) -> list[tuple[tuple[int, int, int], str]]:
-    """Colour and name of every class, and of what is not scored; none for a task without classes."""
-    names = list(enumerate(map(plain, outputs.task.classes)))
-    found = []
-    for number, name in [*names, *([(VOID, "not scored")] if names else [])]:
-        red, green, blue = outputs.task.picture(np.full((1, 1), number, np.uint8))[0, 0].tolist()
-        found.append(((red, green, blue), name))
-    return found
-
-
-def _legend(
-    outputs: Outputs, font: Font, width: int
-) -> Iterator[Sequence[tuple[tuple[int, int, int], str, int]]]:
-    """Lines of (colour, class, px to the next)."""
-    line: list[tuple[tuple[int, int, int], str, int]] = []
-    used = 0
-    for colour, title in class_colours(outputs):
-        name = legible(title)
-        wide = 44 + int(font.getlength(name))
-        if line and used + wide > width:
-            yield line
-            line, used = [], 0
-        line.append((colour, name, wide))
-        used += wide
-    if line:
-        yield line
+def class_colours(outputs: Outputs) -> list[tuple[Colour, str]]:
+    """Colour and name of every class, and of what is not scored where there is any; none for a task without classes."""
+    names = [*enumerate(map(plain, outputs.task.classes)), *([(VOID, "not scored")] if outputs.void else [])]
+    return [(colour_of(outputs.task, number), name) for number, name in names]
 
 
 def _wrapped(text: str, font: Font, width: float) -> list[str]:

@@ -38,6 +38,8 @@ class Outputs:
     rows: tuple[Row, ...]
     total: int
     """How many test images there are to choose from."""
+    void: bool
+    """Whether a label shown holds pixels that are not scored."""
 
 
 def make_outputs(
@@ -61,10 +63,11 @@ def make_outputs(
         stored.append([trained.predict(image) for image in images])
     assert dataset is not None
     scores = [image_scores(one.entry) for one in comparison.shown]
-    rows = []
+    rows, void = [], False
     for place, name in enumerate(names):
         target = dataset.target(name)
         classes = task.kind == "classification"
+        void = void or bool(classes and (target == VOID).any())
         outputs = [made[place] for made in stored]
         spread = difference(outputs, classes=classes, valid=target != VOID if classes else None)
         rows.append(
@@ -77,4 +80,4 @@ def make_outputs(
                 tuple(find_boxes(spread)),
             )
         )
-    return Outputs(comparison, task, tuple(rows), len(dataset.test))
+    return Outputs(comparison, task, tuple(rows), len(dataset.test), void)

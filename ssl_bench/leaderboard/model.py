@@ -81,7 +81,7 @@ def plain_text(spans: Iterable[Span]) -> str:
 
 
 def plain_symbol(latex: str) -> str:
-    r"""`lambda_MT` for `\lambda_{MT}`."""
+    r"""Strip a symbol of its LaTeX: `lambda_MT` for `\lambda_{MT}`."""
     return "".join(character for character in latex if character not in "\\{}$")
 
 

@@ -1,12 +1,11 @@
 """A plugin's first package: what `ssl-bench new` writes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal, get_args
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import write_text
@@ -18,15 +17,15 @@ PLUGIN_KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
 LONGEST = 40
 """Characters of a name: it becomes part of folders' names."""
 
-USES: Mapping[PluginKind, str] = {
-    "method": "ssl-bench run --methods {baselines}{name}",
-    "task": "ssl-bench run --tasks {name}",
-    "dataset": "ssl-bench run --tasks {task} --data {task}=FOLDER",
-    "backbone": "ssl-bench run --backbones {name}",
-    "executor": "ssl-bench run --executor {name}",
-    "tracker": "ssl-bench run --trackers {name}",
+EXAMPLES: Mapping[PluginKind, str] = {
+    "method": "two-views",
+    "task": "monocular-depth",
+    "dataset": "raindrops",
+    "backbone": "dilated-stack",
+    "executor": "one-by-one",
+    "tracker": "loss-table",
 }
-"""The command of its own that each kind is for."""
+"""The package of `examples/` that each kind starts from: its own names give way to the new ones."""
 
 
 @dataclass(frozen=True)
@@ -100,39 +99,44 @@ def write_package(package: Package, registry: Registry, into: Path) -> Path:
 
 
 def render(package: Package, registry: Registry) -> dict[str, str]:
-    """Make the files of a package: name to content."""
-    environment = Environment(  # Python and TOML, from a name that was checked: there is nothing to escape.
-        loader=PackageLoader("ssl_bench"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,
+    """Make the files of a package from those of the example of its kind: name to content."""
+    example = Package(package.kind, EXAMPLES[package.kind])
+    folder = examples() / example.name
+    module = f"{example.module}.py"
+    files = {
+        name: (folder / name).read_text(encoding="utf-8")
+        for name in ("pyproject.toml", "README.md", module, f"test_{module}")
+    }
+    if package.task:
+        theirs = re.search(r'task="([\w-]+)"', files[module])
+        assert theirs is not None
+        files = {name: _put(text, {rf"\b{theirs[1]}\b": package.task}) for name, text in files.items()}
+        targets = f'targets_are = "{_targets_of(registry, package.task)}"'
+        files[module] = re.sub(r'targets_are = "\w+"', targets, files[module])
+    words = {
+        example.distribution: package.distribution,
+        example.module: package.module,
+        # A title of one word is also what names of classes begin with: they go on with a capital.
+        f"{''.join(example.words)}(?=[A-Z])": "".join(package.words),
+        " ".join(example.words): " ".join(package.words),
+        example.name: package.name,
+    }
+    return {_put(name, words): _put(text, words) for name, text in files.items()}
+
+
+def examples() -> Path:
+    """The folder of the example packages: within the installed package, or beside it in a clone."""
+    engine = Path(__file__).parents[1]
+    installed = engine / "examples"
+    return installed if installed.is_dir() else engine.parent / "examples"
+
+
+def _put(text: str, words: Mapping[str, str]) -> str:
+    """Replace words, given as patterns, all at once, so that no new one is taken for an old one."""
+    new = [*words.values()]
+    return re.sub(
+        "|".join(f"({word})" for word in words), lambda found: new[(found.lastindex or 1) - 1], text
     )
-    baselines = [spec.name for spec in registry.sorted("methods") if getattr(spec, "role", "") == "baseline"]
-    use = USES[package.kind].format(
-        name=package.name, task=package.task, baselines="".join(f"{name}," for name in baselines[:1])
-    )
-    values = {
-        "kind": package.kind,
-        "name": package.name,
-        "title": " ".join(package.words),
-        "class": "".join(package.words),
-        "module": package.module,
-        "distribution": package.distribution,
-        "task": package.task,
-        "targets_are": _targets_of(registry, package.task) if package.task else "",
-        "backbone": _default_backbone(registry),
-        "use": use,
-    }
-    templates = {
-        "pyproject.toml": "pyproject.toml",
-        "README.md": "README.md",
-        f"{package.module}.py": f"{package.kind}.py",
-        f"test_{package.module}.py": "test.py",
-    }
-    return {
-        name: environment.get_template(f"{template}.jinja").render(values)
-        for name, template in templates.items()
-    }
 
 
 def _targets_of(registry: Registry, task: str) -> str:
@@ -141,9 +145,3 @@ def _targets_of(registry: Registry, task: str) -> str:
         if spec.needs_path and (said := getattr(resolve(spec.dataset), "targets_are", "")):
             return str(said)
     return "indices" if registry.task(task).kind == "classification" else "picture"
-
-
-def _default_backbone(registry: Registry) -> str:
-    """The network that most tasks take in tier `smoke`."""
-    names = [registry.task(spec.name).backbones.get("smoke", "") for spec in registry.sorted("tasks")]
-    return max(names, key=names.count, default="")

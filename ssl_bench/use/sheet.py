@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ssl_bench.dataset import Dataset
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.task import Task
-from ssl_bench.use.lettering import legible
+from ssl_bench.use.lettering import Colour, Legend, legible
 
 SIDE = 192
 """Longest side of a picture on a sheet, px."""
@@ -40,20 +40,27 @@ def draw_sheet(rows: Sequence[Row], task: Task | None = None) -> Image.Image:
         for column in range(max(map(len, pictures)))
     ]
     heights = [CAPTION + max(picture.height for picture in row) + GAP for row in pictures]
-    legend = CAPTION + 2 * GAP if task and task.classes else GAP
-    sheet = Image.new("RGB", (GAP + sum(widths) + GAP * len(widths), GAP + sum(heights) + legend), BACKGROUND)
+    width = GAP + sum(widths) + GAP * len(widths)
+    entries = [] if task is None else [(colour_of(task, n), name) for n, name in enumerate(task.classes)]
+    legend = Legend(entries, ImageFont.load_default(), width - 2 * GAP, side=12)
+    sheet = Image.new("RGB", (width, GAP + sum(heights) + legend.height + GAP), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     top = GAP
     for row, fitted, height in zip(rows, pictures, heights, strict=True):
         left = GAP
-        for (caption, _), picture, width in zip(row, fitted, widths, strict=False):
+        for (caption, _), picture, column in zip(row, fitted, widths, strict=False):
             draw.text((left, top), legible(caption), fill=INK)
             sheet.paste(picture, (left, top + CAPTION))
-            left += width + GAP
+            left += column + GAP
         top += height
-    if task:
-        _draw_legend(draw, task, top)
+    legend.draw(draw, GAP, top, INK, INK)
     return sheet
+
+
+def colour_of(task: Task, number: int) -> Colour:
+    """The colour in which a task draws a class, or `VOID`."""
+    red, green, blue = task.picture(np.full((1, 1), number, np.uint8))[0, 0].tolist()
+    return red, green, blue
 
 
 def heat(values: np.ndarray) -> np.ndarray:
@@ -61,15 +68,6 @@ def heat(values: np.ndarray) -> np.ndarray:
     places = np.linspace(0, 1, len(HEAT))
     channels = [np.interp(values, places, HEAT[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, 2)).astype(np.uint8)
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, task: Task, top: int) -> None:
-    left = GAP
-    for number, title in enumerate(map(legible, task.classes)):
-        red, green, blue = (int(value) for value in task.picture(np.full((1, 1), number, np.uint8))[0, 0])
-        draw.rectangle((left, top, left + 12, top + 12), fill=(red, green, blue), outline=INK)
-        draw.text((left + 18, top), title, fill=INK)
-        left += 34 + int(draw.textlength(title))
 
 
 def _fitted(picture: np.ndarray) -> Image.Image:

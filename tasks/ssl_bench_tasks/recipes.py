@@ -33,7 +33,7 @@ class ClassLoss(Settings):
 class SegmentationRecipe(Recipe):
     """A recipe with losses for classes of which some are rare."""
 
-    loss: ClassLoss = ClassLoss()
+    loss: ClassLoss = Field(ClassLoss(), description="terms and weights of the loss on labelled pixels")
 
     later: ClassVar[Mapping[str, Any]] = {
         **LATER,

@@ -163,3 +163,24 @@ def test_images_to_label_are_spread_out() -> None:
     places = np.array([[0.0, 0.0], [0.0, 0.01], [1.0, 0.0], [0.0, 1.0]])
     assert spread_out(worth, places, 3) == [0, 2, 3]
     assert spread_out(worth, places, 9) == [0, 2, 3, 1]
+
+
+def test_what_fails_is_not_run_for_ever() -> None:
+    class Failing(Prices):
+        counts = (3,)
+
+        def cells(self, rows: list[str], folds: list[object]) -> list[object]:
+            return [
+                type("Cell", (), {"id": f"{row}{fold.repeat}{fold.number}"})()
+                for row in rows
+                for fold in folds
+            ]  # type: ignore[attr-defined]
+
+    ran: list[int] = []
+    rounds = Rounds(Failing(), lambda cells: ran.append(len(cells)), 2, time.monotonic() + 1000)  # type: ignore[arg-type]
+    rounds.join_all(["a", "b"])
+    rounds._contenders = lambda: ["a"]  # type: ignore[method-assign]
+    while rounds.go_on():
+        assert len(ran) < 9
+    # Two methods on three folds, then one on those of the second repeat.
+    assert ran == [6, 3]

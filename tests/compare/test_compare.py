@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from test_leaderboard import Change, make
 
 from ssl_bench.compare.choice import Comparison, Finished, choose_images, image_scores
 from ssl_bench.compare.choice import choose_cells as choose
-from ssl_bench.compare.figure import RED, draw_figure
+from ssl_bench.compare.figure import RED, class_colours, draw_figure
 from ssl_bench.compare.gallery import make_galleries
 from ssl_bench.compare.outputs import make_outputs
 from ssl_bench.compare.regions import Box, difference, find_boxes
@@ -114,6 +115,10 @@ def test_panels_hold_what_the_cells_predict(runs: Path) -> None:
     )
     assert np.array_equal(outputs.rows[0].label, outputs.task.picture(data.target(ids[0])))
     assert outputs.rows[0].scores == (low[ids[0]], high[ids[0]])
+    # What is not scored has a colour in the legend where a label shown has such pixels.
+    assert outputs.void == any((data.target(name) == 255).any() for name in ids)
+    names = {void: [name for _, name in class_colours(replace(outputs, void=void))] for void in (True, False)}
+    assert names == {True: [*outputs.task.classes, "not scored"], False: [*outputs.task.classes]}
     text = draw_figure(outputs, "Of 40 test images the 3 with the largest gain").size
     assert text[0] == 4 * 216 + 3 * 8 + 2 * 14
 

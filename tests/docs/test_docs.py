@@ -209,7 +209,7 @@ def test_toml_is_read(document: str, tmp_path: Path) -> None:
 
 def test_the_plugin_shown_is_the_example() -> None:
     # It is installed, checked and run by tests of its own.
-    example = ROOT / "examples" / "raindrops" / "raindrops.py"
+    example = ROOT / "examples" / "raindrops" / "ssl_bench_raindrops.py"
     assert blocks("docs/plugins.md", "python")[0] == example.read_text()
 
 

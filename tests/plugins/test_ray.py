@@ -18,7 +18,7 @@ from ssl_bench.store.results import read_records, same
 
 pytest.importorskip("ray")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 Command = Callable[..., Said]
 ARGUMENTS = (
@@ -33,7 +33,7 @@ ARGUMENTS = (
         "--checkpoint-seconds",
         "0.2",
     ),
-    *("--set", "night.iterations=800", "--set", "night.crop=32"),
+    *("--set", "night.iterations=350", "--set", "night.crop=32"),
 )
 
 

@@ -1,6 +1,8 @@
 """`ssl-bench new`: what it writes keeps its contract, and what it must not do."""
 
 import importlib
+import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from conftest import Said
 
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.registry.scaffold import PLUGIN_KINDS, Package, PluginKind, write_package
+from ssl_bench.registry.scaffold import EXAMPLES, PLUGIN_KINDS, Package, PluginKind, write_package
 from ssl_bench.testing.contract import named_subjects
 
 Command = Callable[..., Said]
@@ -21,7 +23,9 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
     folder = write_package(package, REGISTRY, tmp_path)
     assert folder.name == "ssl-bench-my-own-one"
     for path in folder.iterdir():
-        assert "{{" not in path.read_text()
+        # Nothing is left of the example's own name.
+        example = Package(kind, EXAMPLES[kind])
+        assert not re.search(f"{example.name}|{example.module}", path.name + path.read_text())
         if path.suffix == ".py":
             compile(path.read_text(), str(path), "exec")
     subjects = list(named_subjects(REGISTRY, str(folder / "ssl_bench_my_own_one.py")))
@@ -40,16 +44,28 @@ def test_a_method_starts_from_the_vocabulary(tmp_path: Path) -> None:
     assert 'progress.log("kept"' in text
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["dataset", "executor", "tracker"])
-def test_the_packages_own_test_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: PluginKind
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        ("task", ""),
+        ("tracker", ""),
+        ("dataset", "night"),
+        ("dataset", "segmentation"),
+        ("dataset", "matting"),
+    ],
+)
+def test_the_packages_own_tests_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: PluginKind, task: str
 ) -> None:
-    package = Package(kind, f"own-{kind}", "night" if kind == "dataset" else "")
+    package = Package(kind, f"own-{task or kind}", task)
     monkeypatch.syspath_prepend(write_package(package, REGISTRY, tmp_path))
     module = importlib.import_module(f"test_{package.module}")
-    (name,) = {name for name in vars(module) if name.startswith("test_")} - {"test_contract"}
-    getattr(module, name)(tmp_path)
+    tests = [
+        test for name, test in vars(module).items() if name.startswith("test_") and name != "test_contract"
+    ]
+    assert tests
+    for test in tests:
+        test(*[tmp_path] * len(inspect.signature(test).parameters))
 
 
 def test_the_command_says_what_comes_next(command: Command, tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trees import save
 
 from ssl_bench.store.results import read_records, same
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 STEPS = 60
 ARGUMENTS = [
@@ -35,9 +37,22 @@ ARGUMENTS = [
     *(
         x
         for task in ("matting", "night")
-        for x in ("--set", f"{task}.iterations={STEPS}", "--set", f"{task}.crop=32")
+        for x in ("--set", f"{task}.iterations={STEPS}", "--set", f"{task}.crop=16")
     ),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Few and small ones of both tasks: what is tested is who dies when, over enough steps to die in."""
+    root = tmp_path_factory.mktemp("pictures")
+    for task, channels in (("matting", 1), ("night", 3)):
+        for number in range(20):
+            save(root / task / f"input/{number}.png", 12 * number)
+            save(root / task / f"target/{number}.png", 255 - 12 * number, channels=channels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_BENCH_DATA", str(root))
+        yield
 
 
 def start(out: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -1,9 +1,10 @@
 """Names on pictures: what the font lacks is written in letters that it has."""
 
+import numpy as np
 import pytest
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
-from ssl_bench.use.lettering import GREEK, legible
+from ssl_bench.use.lettering import GREEK, Legend, legible
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,23 @@ def test_every_small_greek_letter_has_its_name() -> None:
         assert bytes(font.getmask(letter)) == lacking
         assert legible(letter) == name
         assert all(bytes(font.getmask(part)) != lacking for part in name)
+
+
+def test_a_legend_stays_in_its_width() -> None:
+    names = [*(f"class number {number}" for number in range(21)), "long " * 40, "last"]
+    colours = [(8 * number, 0, 255) for number in range(len(names))]
+    legend = Legend(list(zip(colours, names, strict=True)), ImageFont.load_default(), 300, side=12)
+    sheet = Image.new("RGB", (400, legend.height + 40), (255, 255, 255))
+    legend.draw(ImageDraw.Draw(sheet), 50, 20, (0, 0, 0), (0, 0, 0))
+    pixels = np.asarray(sheet)
+    drawn = (pixels != 255).any(2)
+    assert not drawn[:, :50].any()
+    assert not drawn[:, 351:].any()
+    assert not drawn[:20].any()
+    assert not drawn[-20:].any()
+    assert all((pixels == colour).all(2).any() for colour in colours)
+    written = [name for line in legend.lines for _, _, name in line]
+    assert written[:-2] == names[:-2]
+    assert written[-2].startswith("long long ")
+    assert written[-2].endswith("...")
+    assert written[-1] == "last"

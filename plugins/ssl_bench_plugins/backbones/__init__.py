@@ -1,4 +1,4 @@
-"""Built-in backbones. Torch-free."""
+"""Built-in backbones, as `ssl-bench list` has them. Torch-free."""
 
 from collections.abc import Iterable
 

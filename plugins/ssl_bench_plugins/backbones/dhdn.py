@@ -58,7 +58,7 @@ class DHDN(nn.Module):
         return [*skips, torch.cat([below, self.encoder[-1](below)], 1)]
 
     def from_features(self, features: list[Tensor], inputs: Tensor) -> Tensor:
-        """All levels to logits."""
+        """Turn the maps of all levels, the deepest last, into logits of the size of `inputs`."""
         *skips, below = features
         for enlarge, blocks, skip in zip(self.up, self.decoder, reversed(skips), strict=True):
             below = blocks(torch.cat([skip, F.pixel_shuffle(enlarge(below), 2)], 1))

@@ -1,4 +1,4 @@
-"""Built-in executors. Torch-free."""
+"""Built-in executors: this machine, Ray and Slurm. Torch-free."""
 
 from collections.abc import Iterable
 

@@ -33,7 +33,7 @@ def slots_of(devices: Sequence[str], wanted: Wanted) -> Slots:
     return MemorySlots({device: device_memory(device) for device in devices}, at_once)
 
 
-class NumberedSlots:
+class NumberedSlots(Slots):
     """A fixed number of cells at a time, spread evenly over the devices."""
 
     def __init__(self, devices: Sequence[str], count: int) -> None:
@@ -52,7 +52,7 @@ class NumberedSlots:
         self.free[device] += 1
 
 
-class MemorySlots:
+class MemorySlots(Slots):
     """Cells share a GPU where the measured peaks of all of them fit; one that was never measured has it alone.
 
     The first cell of a shape to finish is measured for all that follow.

@@ -1,4 +1,4 @@
-"""Built-in trackers. Torch-free."""
+"""Built-in trackers: event files of TensorBoard. Torch-free."""
 
 from collections.abc import Iterable
 

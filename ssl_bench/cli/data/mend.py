@@ -44,9 +44,11 @@ def mend(folder: Path, out: Path | None, table: str | None, classes: Path | None
         click.echo(f"{folder}: {number_of(len(labels), 'file')}, {number_of(len(found), what)}")
         for held, count in found.most_common(SHOWN):
             click.echo(f"  {' '.join(map(str, held)):>11}  {100 * count / total:6.2f} %")
-        raise UsageError(
-            "say what they become with --map OLD=NEW,..., or give the classes.txt that names them by --classes"
-        )
+        how = "--map OLD=NEW,... says what they become, --classes gives the classes.txt that names them"
+        if out is not None or nearest:
+            raise UsageError(f"nothing says what is written: {how}")
+        click.echo(f"to mend a copy, --out is the folder to make; {how}")
+        return
     if (table is None) == (classes is None):
         raise UsageError("--map and --classes do not go together; give one of them")
     wanted = read_map(table) if classes is None else table_of(classes)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import re
 import string
 from collections.abc import Iterable
+from itertools import chain, count
 
 from ssl_bench.leaderboard.formats.latex import escape_latex
 
@@ -18,10 +19,8 @@ def cite_keys(references: Iterable[str]) -> dict[str, str]:
         name = re.match(r"[^\W\d_]+", reference, flags=re.ASCII)
         years = _YEAR.findall(reference)
         key = f"{name[0].lower() if name else 'reference'}{years[-1] if years else ''}"
-        further = (
-            f"{key}{letters}" for letters in ("", *string.ascii_lowercase[1:], *map(str, range(1, 10**6)))
-        )
-        keys[reference] = next(found for found in further if found not in keys.values())
+        letters = chain(("", *string.ascii_lowercase[1:]), map(str, count(1)))
+        keys[reference] = next(found for each in letters if (found := f"{key}{each}") not in keys.values())
     return keys
 
 

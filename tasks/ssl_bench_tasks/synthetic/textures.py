@@ -76,12 +76,12 @@ def _wave(phase: Array, sharpness: float) -> Array:
 
 
 def stripes(u: Array, v: Array, period: float) -> Array:
-    """Straight bands across u."""
+    """Straight bands across u, dark and bright by turns."""
     return _wave(u / np.float32(period) + 0 * v, 0.25 * period)
 
 
 def checks(u: Array, v: Array, period: float) -> Array:
-    """A chequerboard."""
+    """Dark and bright squares by turns, as of a chequerboard."""
     scale = np.float32(2 * np.pi / period)
     return np.clip(0.5 + np.float32(0.4 * period) * np.sin(u * scale) * np.sin(v * scale), 0, 1)
 
@@ -107,7 +107,7 @@ def chevrons(u: Array, v: Array, period: float) -> Array:
 
 
 def rings(u: Array, v: Array, period: float) -> Array:
-    """Concentric bands."""
+    """Concentric bands about the origin, dark and bright by turns."""
     return _wave(np.hypot(u, v) / np.float32(period), 0.25 * period)
 
 

@@ -42,7 +42,7 @@ FOCAL = 80.0
 """Pixels."""
 
 
-class Depth(Task):
+class MonocularDepthTask(Task):
     """One channel in [0, 1] from a colour picture."""
 
     kind: ClassVar[Kind] = "regression"
@@ -184,13 +184,13 @@ def recipe(iterations: int) -> Recipe:
 
 @hookimpl
 def provide_tasks() -> Iterable[TaskSpec]:
-    """`ssl-bench run --tasks depth`."""
+    """`ssl-bench run --tasks monocular-depth`."""
     return [
         TaskSpec(
-            name="depth",
-            title="Single-Image Depth",
+            name="monocular-depth",
+            title="Monocular Depth",
             kind="regression",
-            task=Depth,
+            task=MonocularDepthTask,
             metrics=(
                 Metric(name="abs_rel", symbol="AbsRel", higher_is_better=False, digits=3),
                 Metric(name="rmse", symbol="RMSE", unit="m", higher_is_better=False),
@@ -206,5 +206,11 @@ def provide_tasks() -> Iterable[TaskSpec]:
 def provide_datasets() -> Iterable[DatasetSpec]:
     """The task's default, which is called so."""
     return [
-        DatasetSpec(name="synthetic", task="depth", dataset=Balls, title="balls on a floor", needs_path=False)
+        DatasetSpec(
+            name="synthetic",
+            task="monocular-depth",
+            dataset=Balls,
+            title="balls on a floor",
+            needs_path=False,
+        )
     ]

@@ -1,4 +1,4 @@
-"""{{ title }}. Say here who is told; this one writes every loss term to `{{ name }}.csv` in the cell's folder."""
+"""Loss Table. Say here who is told; this one writes every loss term to `loss-table.csv` in the cell's folder."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ from ssl_bench import Tracker, TrackerSpec, hookimpl
 COLUMNS = ["step", "term", "loss"]
 
 
-class {{ class }}Tracker(Tracker):
+class LossTableTracker(Tracker):
     """Called in the cell's own process. If it raises, it is dropped, and the cell goes on."""
 
     def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
         """Open the file. After an interruption the steps beyond `step` are taken again: their rows go."""
-        path = folder / "{{ name }}.csv"
+        path = folder / "loss-table.csv"
         rows: list[list[str]] = []
         if step and path.is_file():
             with path.open(newline="") as before:
@@ -36,4 +36,4 @@ class {{ class }}Tracker(Tracker):
 @hookimpl
 def provide_trackers() -> Iterable[TrackerSpec]:
     """What ssl-bench finds here."""
-    return [TrackerSpec(name="{{ name }}", title="{{ title }}", tracker={{ class }}Tracker)]
+    return [TrackerSpec(name="loss-table", title="Loss Table", tracker=LossTableTracker)]

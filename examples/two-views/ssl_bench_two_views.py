@@ -1,4 +1,4 @@
-"""{{ title }}. Say here how it learns, and who found it.
+"""Two Views. Say here how it learns, and who found it.
 
 This one is put together from the toolbox, a word each, for you to replace:
 
@@ -46,8 +46,8 @@ from ssl_bench.toolbox import (
 )
 
 
-class {{ class }}Settings(MethodConfig):
-    """What `--set {{ name }}.FIELD=VALUE` may change, or a row of its own, `{{ name }}:FIELD=VALUE`."""
+class TwoViewsSettings(MethodConfig):
+    """What `--set two-views.FIELD=VALUE` may change, or a row of its own, `two-views:FIELD=VALUE`."""
 
     weight: float = Field(1.0, ge=0, description="of the loss on unlabelled images")
     decay: float = Field(0.99, ge=0, lt=1, description="of the average that teaches")
@@ -63,10 +63,10 @@ class {{ class }}Settings(MethodConfig):
         return 1 if self.mix == "none" else 2
 
 
-class {{ class }}Method(Method):
+class TwoViewsMethod(Method):
     """A student that says of a changed image what its own average says of the image."""
 
-    def __init__(self, task: Task, config: {{ class }}Settings, build_network: NetworkFactory) -> None:
+    def __init__(self, task: Task, config: TwoViewsSettings, build_network: NetworkFactory) -> None:
         super().__init__(task, config, build_network)
         self.student = build_network()
         self.teacher = frozen_copy(self.student)
@@ -119,4 +119,4 @@ class {{ class }}Method(Method):
 @hookimpl
 def provide_methods() -> Iterable[MethodSpec]:
     """What ssl-bench finds here."""
-    return [MethodSpec(name="{{ name }}", title="{{ title }}", method={{ class }}Method, config={{ class }}Settings)]
+    return [MethodSpec(name="two-views", title="Two Views", method=TwoViewsMethod, config=TwoViewsSettings)]

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import raindrops
+import ssl_bench_raindrops
 from PIL import Image
 
-from ssl_bench import survey
 from ssl_bench.testing import contract_tests
 
-test_contract = contract_tests(raindrops)
+test_contract = contract_tests(ssl_bench_raindrops)
 
 
 def test_a_folder_is_read(tmp_path: Path) -> None:
@@ -18,9 +17,12 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
             for folder in ("wet", "dry"):
                 path = tmp_path / folder / str(scene) / f"{view}_{folder}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(np.full((12, 16, 3), 40 * scene, np.uint8)).save(path)
-    assert raindrops.Raindrops.recognises(tmp_path)
-    opened = raindrops.Raindrops.open(tmp_path)
+                # Of one channel, which targets of every kind may have.
+                Image.fromarray(np.full((12, 16), scene, np.uint8)).save(path)
+    layout = ssl_bench_raindrops.RaindropsDataset
+    assert layout.recognises(tmp_path)
+    opened = layout.open(tmp_path)
     assert (len(opened.train), len(opened.test)) == (8, 2)
     assert len({name.partition("/")[0] for name in opened.test}) == 1
-    assert survey(opened, "regression").errors == []
+    for name in (*opened.train, *opened.test):
+        assert opened.check_image(name, with_target=True) == 2

@@ -1,4 +1,4 @@
-"""{{ title }}. Say here whose network it is; this one looks further with every layer, at full resolution."""
+"""Dilated Stack. Say here whose network it is; this one looks further with every layer, at full resolution."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ssl_bench import BackboneSpec, hookimpl
 
 
-class {{ class }}Network(nn.Module):
+class DilatedStackNetwork(nn.Module):
     """Dilated convolutions with shortcuts: normalised images (B, in, H, W) to logits (B, out, H, W)."""
 
     stride = 1
@@ -38,10 +38,10 @@ class {{ class }}Network(nn.Module):
 
 def build(name: str, in_channels: int, out_channels: int) -> nn.Module:
     """The network, freshly initialised from torch's own generator."""
-    return {{ class }}Network(in_channels, out_channels)
+    return DilatedStackNetwork(in_channels, out_channels)
 
 
 @hookimpl
 def provide_backbones() -> Iterable[BackboneSpec]:
     """What ssl-bench finds here."""
-    return [BackboneSpec(name="{{ name }}", title="{{ title }}", backbone=build)]
+    return [BackboneSpec(name="dilated-stack", title="Dilated Stack", backbone=build)]

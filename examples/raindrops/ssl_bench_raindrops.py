@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from ssl_bench import DatasetSpec, Files, FolderDataset, hookimpl
 
 
-class Raindrops(FolderDataset):
+class RaindropsDataset(FolderDataset):
     layout = "raindrops: wet/<scene>/*_wet.png and dry/<scene>/*_dry.png"
-    targets_are = "picture"  # or "indices", or "alpha"
+    targets_are = "picture"  # of "picture", "indices" and "alpha"
     marks = (("wet", "dry"),)
     train_files = (
         Files(
@@ -28,4 +28,4 @@ class Raindrops(FolderDataset):
 
 @hookimpl
 def provide_datasets() -> Iterable[DatasetSpec]:
-    return [DatasetSpec(name="raindrops", task="night", dataset=Raindrops, title="Raindrops")]
+    return [DatasetSpec(name="raindrops", task="night", dataset=RaindropsDataset, title="Raindrops")]

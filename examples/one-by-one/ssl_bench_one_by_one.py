@@ -1,4 +1,4 @@
-"""{{ title }}. Say here where cells run; this one runs one after the other, each in a Python of its own."""
+"""One By One. Say here where cells run; this one runs one after the other, each in a Python of its own."""
 
 import subprocess
 import time
@@ -21,14 +21,14 @@ GRACE = 20.0
 """Seconds that a cell gets to save where it stands, once told to stop."""
 
 
-class {{ class }}Settings(ExecutorConfig):
-    """A field `x` becomes the option `--{{ name }}-x`."""
+class OneByOneSettings(ExecutorConfig):
+    """A field `x` becomes the option `--one-by-one-x`."""
 
 
-class {{ class }}Executor(Executor):
+class OneByOneExecutor(Executor):
     """The longest job first; a cluster's executor would submit here, and look for the record."""
 
-    def __init__(self, wanted: Wanted, config: {{ class }}Settings) -> None:
+    def __init__(self, wanted: Wanted, config: OneByOneSettings) -> None:
         super().__init__(wanted, config)
         self.device = find_devices(wanted.devices)[0]
         self.job: Job | None = None
@@ -68,6 +68,6 @@ def provide_executors() -> Iterable[ExecutorSpec]:
     """What ssl-bench finds here."""
     return [
         ExecutorSpec(
-            name="{{ name }}", title="{{ title }}", executor={{ class }}Executor, config={{ class }}Settings
+            name="one-by-one", title="One By One", executor=OneByOneExecutor, config=OneByOneSettings
         )
     ]
