@@ -311,5 +311,12 @@ def recognise(
     if found:
         names = " and ".join(f"'{name}'" for name, _ in found)
         raise DataError(f"{path} could be read as {names}; {cure}")
-    sought = "; ".join(f"'{name}': {dataset.layout}" for name, dataset in offered)
-    raise DataError(f"{path} holds no known layout, looked {DEPTH} levels down for {sought}")
+    own = [dataset.layout for _, dataset in offered if getattr(dataset, "fallback", False)]
+    public = [name for name, dataset in offered if dataset.layout not in own]
+    sought = list(dict.fromkeys(own))
+    if public:
+        # Each is a sentence of its own, and whoever has photographs alone wants none of them.
+        sought.append(f"a public set's own folders ({', '.join(public)}; `ssl-bench data list` shows them)")
+    raise DataError(
+        f"{path} holds no known layout, looked {DEPTH} levels down; it should hold {', or '.join(sought)}"
+    )
