@@ -20,11 +20,12 @@ from unittest import mock
 
 from benchmarks.measure import table
 from ssl_bench.cli.commands import cli
-from ssl_bench.executor import Job, Outcome
 from ssl_bench.leaderboard import render
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.plan import Plan, Request, make_plan
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.run import loop
+from ssl_bench.store.outcomes import Outcome
 from ssl_bench.store.results import Record, ResultStore, read_records
 from ssl_bench_plugins.executors.local import LocalExecutor
 
@@ -77,22 +78,21 @@ def _cells(steps: dict[str, int], seeds: int) -> str:
 
 @contextmanager
 def _watched() -> Iterator[tuple[list[Outcome], list[float]]]:
-    """Outcomes of the local executor, and when it was opened and each of its rounds ended."""
+    """Outcomes of the cells, and when the local executor was opened and all of them had ended."""
     outcomes: list[Outcome] = []
     times: list[float] = []
-    original_open, original_run = LocalExecutor.open, LocalExecutor.run
+    original_open, original_run = LocalExecutor.open, loop.run_cells
 
     def open_(self: LocalExecutor) -> None:
         times.append(time.perf_counter())
         original_open(self)
 
-    def run(self: LocalExecutor, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        for outcome in original_run(self, jobs):
-            outcomes.extend([outcome] if outcome else [])
-            yield outcome
+    def run_cells(*arguments: Any) -> list[Outcome]:
+        outcomes.extend(original_run(*arguments))
         times.append(time.perf_counter())
+        return outcomes
 
-    with mock.patch.multiple(LocalExecutor, open=open_, run=run):
+    with mock.patch.object(LocalExecutor, "open", open_), mock.patch.object(loop, "run_cells", run_cells):
         yield outcomes, times
 
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         in_a_line,
         suggestion,
     )
-    from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted
+    from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Wanted
     from ssl_bench.hookspecs import hookimpl
     from ssl_bench.machine.devices import cores, count_slots, device_memory, find_devices, group_devices
     from ssl_bench.machine.files import read_json, write_bytes, write_json
@@ -119,7 +119,7 @@ FACE = {
     "ssl_bench.errors": "CellError DataError PluginError SslBenchError UsageError first_line in_a_line suggestion",
     "ssl_bench.tracker": "Tracker",
     "ssl_bench.train.losses": "is_loss",
-    "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Outcome Wanted",
+    "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Wanted",
     "ssl_bench.store.outcomes": "is_finished outcome_of",
     "ssl_bench.store.heartbeat": "lock_of",
     "ssl_bench.worker.worker": "work_on",
@@ -180,7 +180,6 @@ __all__ = [
     "Metrics",
     "NetworkFactory",
     "OptimizerSettings",
-    "Outcome",
     "Panel",
     "Player",
     "PluginError",

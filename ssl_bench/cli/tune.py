@@ -18,11 +18,11 @@ from ssl_bench.machine.files import existing, place, require_writable
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.executor import Outcome as Ending
     from ssl_bench.plan.plan import Plan, Request
     from ssl_bench.registry.registry import Registry
     from ssl_bench.search.grid import Search
     from ssl_bench.search.trials import Outcome
+    from ssl_bench.store.outcomes import Outcome as Ending
     from ssl_bench.store.results import ResultStore
 
 OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "out", "resume")

@@ -5,11 +5,12 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from ssl_bench.executor import Job, Outcome
+from ssl_bench.executor import Job
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.machine.lock import Owner, owner_at_work
 from ssl_bench.plan.cell import Cell
 from ssl_bench.store.heartbeat import GRACE, Watch, end_hung
+from ssl_bench.store.outcomes import Outcome
 from ssl_bench.store.results import ResultStore
 
 RETRIES = 2

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import click
 
-from ssl_bench.executor import Outcome
 from ssl_bench.machine.lock import Owner
 from ssl_bench.machine.streams import PLAIN_SECONDS, can_draw, drawing, visible
 from ssl_bench.plan.cell import Cell
+from ssl_bench.store.outcomes import Outcome
 from ssl_bench.store.results import Record
 from ssl_bench.store.status import score_text
 from ssl_bench.words import duration, number_of
@@ -78,6 +78,7 @@ class PlainDisplay:
         self.waited = float("-inf")
         self.done = self.total = 0
         self.notes: list[str] = []
+        self.began: float | None = None
 
     def fetching(self, title: str) -> None:
         """Say what is looked for."""
@@ -96,7 +97,8 @@ class PlainDisplay:
         click.echo(f"note: {note}")
 
     def start(self, cells: int, finished: int) -> None:
-        """Remember how many cells there are."""
+        """Remember how many cells there are, and when they began."""
+        self.began = time.monotonic()
         self.total, self.done = cells, finished
 
     def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
@@ -132,6 +134,7 @@ class LiveDisplay:
         self.bars = progress
         self.total = self.done = 0
         self.notes: list[str] = []
+        self.began: float | None = None
         self.overall: Any = None
         self.files: Any = None
         self.cells: dict[str, Any] = {}
@@ -155,6 +158,7 @@ class LiveDisplay:
 
     def start(self, cells: int, finished: int) -> None:
         """The bar for all cells."""
+        self.began = time.monotonic()
         if self.files is not None:
             self.bars.update(self.files, visible=False)
         self.total, self.done = cells, finished

@@ -1,10 +1,23 @@
 """What became of a cell, by its folder and the exit status of its process."""
 
 import signal
+from dataclasses import dataclass
+from typing import Literal
 
-from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Job, Outcome
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Job
 from ssl_bench.machine.files import read_json
 from ssl_bench.store.results import read_record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job."""
+
+    cell: str
+    status: Literal["finished", "failed", "interrupted", "elsewhere"]
+    """`elsewhere`: another command runs the cell."""
+    message: str = ""
+    seconds: float = 0.0
 
 
 def is_finished(job: Job) -> bool:
@@ -12,8 +25,10 @@ def is_finished(job: Job) -> bool:
     return read_record(job.folder / "result.json") is not None
 
 
-def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
-    """What became of a worker process: `code` is its exit status, below 0 the signal that killed it."""
+def outcome_of(job: Job, code: int | str, seconds: float) -> Outcome:
+    """What became of a job: `code` is as `Executor.poll` gives it."""
+    if isinstance(code, str):
+        return Outcome(job.cell, "failed", code, seconds)
     if code == 0 and (job.folder / "result.json").exists():
         return Outcome(job.cell, "finished", seconds=seconds)
     if code == INTERRUPTED:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,6 @@ from ssl_bench.data.splits import hold_out, make_split, without
 from ssl_bench.dataset import Dataset, GuardedDataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Job
-from ssl_bench.executor import Outcome as Ending
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Request, make_plan
@@ -345,10 +344,9 @@ def test_a_search_that_diverges_leaves_no_winners_of_another(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Diverging(InlineExecutor):
-        def run(self, jobs: Sequence[Job]) -> Iterator[Ending | None]:
-            for job in jobs:
-                write_json(job.folder / "failure.json", {"message": "loss is nan", "diverged": True})
-                yield Ending(job.cell, "failed", "loss is nan")
+        def start(self, job: Job) -> int:
+            write_json(job.folder / "failure.json", {"message": "loss is nan", "diverged": True})
+            return 1
 
     monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", Diverging)
     (tmp_path / "tune").mkdir()

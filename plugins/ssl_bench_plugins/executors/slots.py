@@ -16,6 +16,9 @@ PROCESS = 2**30
 class Slots(Protocol):
     """Where there is room for further cells."""
 
+    at_once: int
+    """Cells at a time over all devices, at most."""
+
     def take(self, job: Job) -> str | None:
         """The device on which the job may start, held for it from now on; None while there is no room."""
 
@@ -37,6 +40,7 @@ class NumberedSlots:
     """A fixed number of cells at a time, spread evenly over the devices."""
 
     def __init__(self, devices: Sequence[str], count: int) -> None:
+        self.at_once = count
         self.free = Counter(devices[slot % len(devices)] for slot in range(count))
 
     def take(self, job: Job) -> str | None:
