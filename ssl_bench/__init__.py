@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         TaskSpec,
         TrackerSpec,
     )
+    from ssl_bench.store.folder import CellFolder
     from ssl_bench.store.heartbeat import lock_of
     from ssl_bench.store.outcomes import is_finished, outcome_of
     from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
@@ -121,6 +122,7 @@ FACE = {
     "ssl_bench.train.losses": "is_loss",
     "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Wanted",
     "ssl_bench.store.outcomes": "is_finished outcome_of",
+    "ssl_bench.store.folder": "CellFolder",
     "ssl_bench.store.heartbeat": "lock_of",
     "ssl_bench.worker.worker": "work_on",
     "ssl_bench.worker.attempt": "die_with_parent",
@@ -151,6 +153,7 @@ __all__ = [
     "Batch",
     "Bench",
     "CellError",
+    "CellFolder",
     "Channels",
     "ClaimSpec",
     "DataError",

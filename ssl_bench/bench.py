@@ -22,6 +22,7 @@ from ssl_bench.run.attempts import RETRIES
 from ssl_bench.run.display import PlainDisplay
 from ssl_bench.run.loop import carry_out
 from ssl_bench.run.start import start_of
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
 
@@ -146,10 +147,9 @@ class Bench:
         failed = [outcome for outcome in outcomes if outcome.status != "finished"]
         if failed:
             first = failed[0]
-            log = self.store.cells / first.cell / "log.txt"
             raise CellError(
                 f"{len(failed)} of {number_of(len(plan.cells), 'cell')} did not finish; {first.cell}: "
-                f"{first.message} (log: {log})"
+                f"{first.message} (log: {CellFolder(self.store.cells / first.cell).log})"
             )
         return self.results(plan)
 

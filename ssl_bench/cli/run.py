@@ -110,9 +110,10 @@ def save_when_ended() -> None:
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
     """A line for each cell that did not finish, and exit status 1 where there is any."""
     from ssl_bench.run.display import log_at
+    from ssl_bench.store.folder import CellFolder
 
     for outcome in failed:
-        log = log_at(store.cells / outcome.cell / "log.txt")
+        log = log_at(CellFolder(store.cells / outcome.cell).log)
         click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message}{log}", err=True)
     if failed:
         click.echo(

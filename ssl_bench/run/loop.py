@@ -13,7 +13,6 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Wanted
 from ssl_bench.forecast.expected import Costs, shape_of
 from ssl_bench.forecast.prices import kept_prices
-from ssl_bench.machine.files import read_json
 from ssl_bench.machine.lock import Lock
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Plan
@@ -23,8 +22,9 @@ from ssl_bench.registry.registry import Registry
 from ssl_bench.run.attempts import RETRIES, Attempts
 from ssl_bench.run.display import Display
 from ssl_bench.specs import resolve_extra
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.outcomes import Outcome, outcome_of
-from ssl_bench.store.results import CHECKPOINTS, MEMORY, ResultStore
+from ssl_bench.store.results import ResultStore
 
 NOTES = 8
 """On one data set, before the rest is counted."""
@@ -134,7 +134,7 @@ def run_cells(
 
     def ended(cell: Cell, outcome: Outcome) -> None:
         outcomes.append(outcome)
-        display.ended(cell, outcome, store.finished(cell), store.folder(cell) / "log.txt")
+        display.ended(cell, outcome, store.finished(cell), store.folder(cell).log)
 
     left = list(cells)
     while left and not enough():
@@ -189,7 +189,7 @@ def _round(
         return
     by_id = {cell.id: cell for cell in cells}
     waiting = deque(
-        Job(cell.id, store.stage(cell), shape_of(cell), costs.memory(cell))
+        Job(cell.id, store.stage(cell).path, shape_of(cell), costs.memory(cell))
         for cell in sorted(cells, key=costs.seconds, reverse=True)
     )
     flights: list[Flight] = []
@@ -216,7 +216,7 @@ def _round(
                     )
             jobs = [flight.job for flight in flights if executor.at_work(flight.handle)]
             attempts.look(jobs, by_id)
-            said = ((by_id[job.cell], read_json(job.folder / "progress.json")) for job in jobs)
+            said = ((by_id[job.cell], CellFolder(job.folder).read_progress()) for job in jobs)
             display.progress([(cell, state) for cell, state in said if state is not None])
             if len(flights) == before:
                 executor.wait(TICK)
@@ -243,17 +243,17 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
     """
     for cell in cells:
         folder = store.folder(cell)
-        if not folder.is_dir():
+        if not folder.path.is_dir():
             continue
-        lock = Lock(folder)
+        lock = Lock(folder.path)
         if (owner := lock.take()) is not None:
             raise UsageError(
                 f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
             )
-        for name in (*CHECKPOINTS, MEMORY):
-            (folder / name).unlink(missing_ok=True)
-        if (folder / "result.json").exists():
-            (folder / "result.json").replace(folder / "result.json.previous")
+        for path in (*folder.checkpoints, folder.memory):
+            path.unlink(missing_ok=True)
+        if folder.record.exists():
+            folder.record.replace(folder.earlier_record)
         lock.release()
 
 

@@ -33,6 +33,7 @@ from ssl_bench.run.start import start_of
 from ssl_bench.specs import ExecutorConfig, ExecutorSpec
 from ssl_bench.store.heartbeat import lock_of
 from ssl_bench.store.outcomes import outcome_of
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore
 from ssl_bench.testing.parts import executor_checks
 from ssl_bench.worker import fresh as cell_process
@@ -203,7 +204,8 @@ def test_cells_share_a_gpu_by_measured_memory(tmp_path: Path) -> None:
     assert {slots.take(first), slots.take(second)} == {"cuda:0", "cuda:1"}
     assert slots.take(job("c", tmp_path)) is None
     # The first to finish is measured for all of its shape.
-    (tmp_path / "result.json").write_text(json.dumps({"cost": {"peak_memory_bytes": 3 * gib}}))
+    measured = {"schema": 1, "cell": {"id": "a"}, "metrics": {}, "cost": {"peak_memory_bytes": 3 * gib}}
+    (tmp_path / "result.json").write_text(json.dumps(measured))
     slots.give_back(first, "cuda:0")
     slots.give_back(second, "cuda:1")
     taken = [slots.take(job(str(number), tmp_path)) for number in range(8)]
@@ -218,13 +220,17 @@ def test_cells_share_a_gpu_by_measured_memory(tmp_path: Path) -> None:
     assert known.take(job("z", shape="small", memory=1 * gib)) == "cuda:0"
 
 
-def record(cell: dict, seconds: float, peak: int | None, recipe: dict, method: dict, role: str) -> dict:
-    return {
-        "cell": cell,
-        "config": {"recipe": recipe, "method": method},
-        "describe": {"method": {"role": role}},
-        "cost": {"seconds": seconds, "peak_memory_bytes": peak},
-    }
+def record(cell: dict, seconds: float, peak: int | None, recipe: dict, method: dict, role: str) -> Record:
+    return Record.of(
+        {
+            "schema": 1,
+            "metrics": {},
+            "cell": cell,
+            "config": {"recipe": recipe, "method": method},
+            "describe": {"method": {"role": role}},
+            "cost": {"seconds": seconds, "peak_memory_bytes": peak},
+        }
+    )
 
 
 def test_costs_come_from_the_nearest_records() -> None:

@@ -144,7 +144,7 @@ def test_a_disk_so_full_that_nothing_can_be_said(tmp_path: Path, monkeypatch: py
     def refuse(*arguments: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ssl_bench.worker.attempt.write_json", refuse)
+    monkeypatch.setattr("ssl_bench.store.folder.write_json", refuse)
     assert status_of(tmp_path, full) == NO_SPACE
     assert not (tmp_path / "failure.json").exists()
     assert outcome_of(Job("c", tmp_path), NO_SPACE, 1.0).message == f"no space left for {tmp_path}"
@@ -273,13 +273,13 @@ def test_retries_have_a_limit_and_leave_word(tmp_path: Path) -> None:
     outcomes = run_cells(plan, [cell], store, executor, Quiet(), retries=1)
     assert [outcome.message for outcome in outcomes] == ["killed by SIGKILL (2 attempts)"]
     assert len(executor.ran) == 2
-    failure = read_json(store.folder(cell) / "failure.json")
+    failure = read_json(store.folder(cell).path / "failure.json")
     assert failure == {"message": "killed by SIGKILL (2 attempts)", "worth_retrying": True}
     assert not store.is_finished(cell)
     # The next command forgets it and tries again.
     run_cells(plan, [cell], store, Scripted({cell.id: [finish]}), Quiet(), retries=0)
     assert store.is_finished(cell)
-    assert not (store.folder(cell) / "failure.json").exists()
+    assert not (store.folder(cell).path / "failure.json").exists()
 
 
 def test_nothing_starts_once_there_is_enough(tmp_path: Path) -> None:
@@ -343,13 +343,13 @@ def test_a_removed_folder_is_not_made_again(tmp_path: Path) -> None:
 
     outcomes = run_cells(plan, [cell], store, Scripted({cell.id: [remove]}), Quiet())
     assert [outcome.status for outcome in outcomes] == ["failed"]
-    assert not store.folder(cell).exists()
+    assert not store.folder(cell).path.exists()
 
 
 def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     theirs, mine = plan.cells
-    lock = Lock(store.stage(theirs))
+    lock = Lock(store.stage(theirs).path)
     assert lock.take() is None
     display = Quiet()
 
@@ -357,7 +357,7 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
         assert [(cell.id, owner) for cell, owner in others] == [(theirs.id, lock.owner)]
         display.waits.append(others)
         if len(display.waits) == 2:
-            write_json(store.folder(theirs) / "result.json", whole(store.folder(theirs)))
+            write_json(store.folder(theirs).path / "result.json", whole(store.folder(theirs).path))
             lock.release()
 
     display.waiting = waited  # type: ignore[method-assign]
@@ -371,7 +371,7 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
 def test_cells_that_another_command_gave_up_are_run_here(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     theirs = plan.cells[0]
-    lock = Lock(store.stage(theirs))
+    lock = Lock(store.stage(theirs).path)
     assert lock.take() is None
     display = Quiet()
     display.waiting = lambda others: lock.release()  # type: ignore[method-assign]
@@ -385,7 +385,7 @@ def test_a_stopped_process_is_ended_from_outside(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("ssl_bench.run.attempts.LOOK_SECONDS", 0.1)
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     process = launch(folder, until_told)
     while not (folder / "progress.json").exists():
         time.sleep(0.01)
@@ -428,7 +428,7 @@ def test_a_cell_that_begins_anew_is_not_as_silent_as_the_run_before(
 def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     for worth, said in ((True, "no sign of life for "), (False, "status 1")):
         attempts = Attempts(store, 0)
         attempts.watch.look([folder])
@@ -444,7 +444,7 @@ def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> No
 def test_a_finished_folder_is_tidied(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     process = launch(folder, well)
     process.join(60)
     for name in ("lock", "progress.json", "checkpoint.pt"):

@@ -443,13 +443,13 @@ def test_cells_of_a_search_read_no_test_image(
     assert len(plan.cells) == 4
     read.clear()
     for cell in plan.cells:
-        run_cell(store.stage(cell), CPU, REGISTRY)
+        run_cell(store.stage(cell).path, CPU, REGISTRY)
         record = store.finished(cell)
         assert record is not None
-        assert record["per_image"]["ids"] == list(cell.split.held_out)
-        assert record["cell"]["split"]["held_out"] == len(cell.split.held_out) >= 2
+        assert record.per_image["ids"] == list(cell.split.held_out)
+        assert record.cell.split.held_out == len(cell.split.held_out) >= 2
         assert not set(cell.split.held_out) & {*cell.split.labeled, *cell.split.unlabeled, *test}
-        assert cell == Cell.from_json(json.loads((store.folder(cell) / "cell.json").read_text()))
+        assert cell == Cell.from_json(json.loads((store.folder(cell).path / "cell.json").read_text()))
     assert set(plan.cells[0].split.held_out) <= read
     assert not read & test
     # What is shown as best is what is chosen.
@@ -459,6 +459,6 @@ def test_cells_of_a_search_read_no_test_image(
         assert found.rounded(found.best) == max(found.rounded(trial) or 0 for trial in found.trials)
         assert None not in means
     # None of it stands in a table of scores.
-    from ssl_bench.leaderboard import main_table
+    from written import main_table
 
     assert main_table(store.records()).strip() == "No finished runs yet."

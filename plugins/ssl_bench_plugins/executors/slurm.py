@@ -18,6 +18,7 @@ from ssl_bench import (
     ELSEWHERE,
     INTERRUPTED,
     REMOVED,
+    CellFolder,
     Executor,
     Job,
     SafeEnvironment,
@@ -167,7 +168,7 @@ class SlurmExecutor(Executor):
         if one.ended is None:
             return None
         # Not before: the job may yet write it, and a cell that was tried again by then would be taken for failed.
-        if (folder / "failure.json").exists():
+        if CellFolder(folder).failure.exists():
             return 1
         if one.state == "CANCELLED" or self.stopping:
             return INTERRUPTED
