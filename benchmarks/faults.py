@@ -23,7 +23,8 @@ from benchmarks.measure import table
 from benchmarks.survival.command import FORK, make_data, start
 from ssl_bench.machine.files import TEMPORARY
 from ssl_bench.machine.lock import holder
-from ssl_bench.store.results import CHECKPOINTS, same
+from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.results import same
 
 TITLE = "Faults"
 HOW = "Counts, no times."
@@ -274,14 +275,16 @@ def _break_checkpoints(which: int, *, flip: bool = False) -> Fault:
         ready: list[Path] = []
         while campaign.command and campaign.command.exitcode is None and not ready:
             time.sleep(0.02)
-            ready = [f for f in campaign.folders() if all((f / name).exists() for name in CHECKPOINTS)]
+            ready = [
+                f for f in campaign.folders() if all(path.exists() for path in CellFolder(f).checkpoints)
+            ]
         if not ready or not _kill_the_command(campaign):
             return False
         folder = campaign.random.choice(ready)
-        if not all((folder / name).exists() for name in CHECKPOINTS):
+        checkpoints = CellFolder(folder).checkpoints
+        if not all(path.exists() for path in checkpoints):
             return False  # It finished before the kill.
-        for name in CHECKPOINTS[:which]:
-            path = folder / name
+        for path in checkpoints[:which]:
             if path.exists():
                 content = bytearray(path.read_bytes())
                 place = campaign.random.randrange(len(content))

@@ -20,12 +20,15 @@ from unittest import mock
 
 from benchmarks.measure import table
 from ssl_bench.cli.commands import cli
-from ssl_bench.executor import Job, Outcome
 from ssl_bench.leaderboard import render
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.plan import Plan, Request, make_plan
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.store.results import Record, ResultStore, read_records
+from ssl_bench.run import loop
+from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.outcomes import Outcome
+from ssl_bench.store.record import Record
+from ssl_bench.store.results import ResultStore, read_records
 from ssl_bench_plugins.executors.local import LocalExecutor
 
 TITLE = "Scheduling"
@@ -52,10 +55,12 @@ def _cells(steps: dict[str, int], seeds: int) -> str:
         ]
         with _watched() as (outcomes, ends), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             cli.main(arguments, standalone_mode=False)
-        costs = {record["cell"]["id"]: record["cost"] for record in read_records(Path(out) / "cells")}
+        costs = {record.cell.id: record.cost for record in read_records(Path(out) / "cells")}
     if unfinished := [outcome for outcome in outcomes if outcome.status != "finished"]:
         raise SystemExit(f"{len(unfinished)} cells did not finish: {unfinished[0]}")
-    work = {cell: cost["seconds"] - cost["seconds_before_first_step"] for cell, cost in costs.items()}
+    work = {
+        cell: (cost.seconds or 0.0) - (cost.seconds_before_first_step or 0.0) for cell, cost in costs.items()
+    }
     overheads = [outcome.seconds - work[outcome.cell] for outcome in outcomes]
     makespan = ends[-1] - ends[0]
     ideal = max(sum(work.values()) / SLOTS, *work.values())
@@ -77,22 +82,21 @@ def _cells(steps: dict[str, int], seeds: int) -> str:
 
 @contextmanager
 def _watched() -> Iterator[tuple[list[Outcome], list[float]]]:
-    """Outcomes of the local executor, and when it was opened and each of its rounds ended."""
+    """Outcomes of the cells, and when the local executor was opened and all of them had ended."""
     outcomes: list[Outcome] = []
     times: list[float] = []
-    original_open, original_run = LocalExecutor.open, LocalExecutor.run
+    original_open, original_run = LocalExecutor.open, loop.run_cells
 
     def open_(self: LocalExecutor) -> None:
         times.append(time.perf_counter())
         original_open(self)
 
-    def run(self: LocalExecutor, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        for outcome in original_run(self, jobs):
-            outcomes.extend([outcome] if outcome else [])
-            yield outcome
+    def run_cells(*arguments: Any) -> list[Outcome]:
+        outcomes.extend(original_run(*arguments))
         times.append(time.perf_counter())
+        return outcomes
 
-    with mock.patch.multiple(LocalExecutor, open=open_, run=run):
+    with mock.patch.object(LocalExecutor, "open", open_), mock.patch.object(loop, "run_cells", run_cells):
         yield outcomes, times
 
 
@@ -102,9 +106,9 @@ def _finished_plan() -> str:
     with tempfile.TemporaryDirectory() as out:
         store = ResultStore(Path(out))
         for record in _records(plan):
-            folder = store.cells / record["cell"]["id"]
-            folder.mkdir(parents=True)
-            write_json(folder / "result.json", record, durable=False)
+            folder = CellFolder(store.cells / record["cell"]["id"])
+            folder.path.mkdir(parents=True)
+            write_json(folder.record, record, durable=False)
         line = [sys.executable, "-m", "ssl_bench", "run", "--methods", MANY.methods, "--out", out]
         line += ["--labels", *MANY.labels, "--seeds", ",".join(map(str, MANY.seeds))]
         taken = [_timed(line) for _ in range(4)]
@@ -119,18 +123,19 @@ def _finished_plan() -> str:
 
 def _many_records(count: int = 10_000) -> str:
     plan = make_plan(load_registry(), MANY)
-    records = [
+    contents = [
         {**record, "cell": {**record["cell"], "id": f"{copy}-{record['cell']['id']}", "tier": f"tier{copy}"}}
         for copy in range(count // len(plan.cells) + 1)
         for record in _records(plan)
     ][:count]
+    records = [Record.of(content) for content in contents]
     wall, cpu = time.perf_counter(), time.process_time()
     render(records)
     taken = [(time.perf_counter() - wall, time.process_time() - cpu)]
     return table(["tables", "wall, s", "CPU, s"], [[f"{count} records (goal: below 10)", *_columns(taken)]])
 
 
-def _records(plan: Plan) -> Iterator[Record]:
+def _records(plan: Plan) -> Iterator[dict[str, Any]]:
     """A committed record for every cell, under the cell's name."""
     models: dict[tuple[str, str], Any] = {}
     for path in sorted(RECORDS.glob("*.json")):

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         in_a_line,
         suggestion,
     )
-    from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Outcome, Wanted
+    from ssl_bench.executor import ELSEWHERE, INTERRUPTED, REMOVED, Executor, Job, Wanted
     from ssl_bench.hookspecs import hookimpl
     from ssl_bench.machine.devices import cores, count_slots, device_memory, find_devices, group_devices
     from ssl_bench.machine.files import read_json, write_bytes, write_json
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         TaskSpec,
         TrackerSpec,
     )
+    from ssl_bench.store.folder import CellFolder
     from ssl_bench.store.heartbeat import lock_of
     from ssl_bench.store.outcomes import is_finished, outcome_of
     from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean
@@ -119,8 +120,9 @@ FACE = {
     "ssl_bench.errors": "CellError DataError PluginError SslBenchError UsageError first_line in_a_line suggestion",
     "ssl_bench.tracker": "Tracker",
     "ssl_bench.train.losses": "is_loss",
-    "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Outcome Wanted",
+    "ssl_bench.executor": "ELSEWHERE INTERRUPTED REMOVED Executor Job Wanted",
     "ssl_bench.store.outcomes": "is_finished outcome_of",
+    "ssl_bench.store.folder": "CellFolder",
     "ssl_bench.store.heartbeat": "lock_of",
     "ssl_bench.worker.worker": "work_on",
     "ssl_bench.worker.attempt": "die_with_parent",
@@ -151,6 +153,7 @@ __all__ = [
     "Batch",
     "Bench",
     "CellError",
+    "CellFolder",
     "Channels",
     "ClaimSpec",
     "DataError",
@@ -180,7 +183,6 @@ __all__ = [
     "Metrics",
     "NetworkFactory",
     "OptimizerSettings",
-    "Outcome",
     "Panel",
     "Player",
     "PluginError",

@@ -20,8 +20,9 @@ from ssl_bench.registry.files import read_plugin_files
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.run.attempts import RETRIES
 from ssl_bench.run.display import PlainDisplay
-from ssl_bench.run.loop import prepare_run, run_cells
+from ssl_bench.run.loop import carry_out
 from ssl_bench.run.start import start_of
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
 
@@ -129,24 +130,26 @@ class Bench:
         for note in plan.notes:
             display.noted(note)
         start = start_of(self.registry.executor(executor), executor_settings or {})
-        cells, runner = prepare_run(
-            self.registry, plan, self.store, start, display, devices=devices, jobs=jobs, resume=resume
-        )
-        outcomes = []
         try:
-            if runner:
-                outcomes = run_cells(plan, cells, self.store, runner, display, retries)
+            outcomes = carry_out(
+                self.registry,
+                plan,
+                self.store,
+                start,
+                display,
+                devices=devices,
+                jobs=jobs,
+                resume=resume,
+                retries=retries,
+            )
         finally:
-            if runner:
-                runner.close()
             write_leaderboards(self.registry, plan, self.store)
         failed = [outcome for outcome in outcomes if outcome.status != "finished"]
         if failed:
             first = failed[0]
-            log = self.store.cells / first.cell / "log.txt"
             raise CellError(
                 f"{len(failed)} of {number_of(len(plan.cells), 'cell')} did not finish; {first.cell}: "
-                f"{first.message} (log: {log})"
+                f"{first.message} (log: {CellFolder(self.store.cells / first.cell).log})"
             )
         return self.results(plan)
 

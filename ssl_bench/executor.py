@@ -1,10 +1,11 @@
 """Where and how cells run: the interface of an executor."""
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 INTERRUPTED = 75
 """Exit status of a worker that was told to stop and saved where it stands (EX_TEMPFAIL: try again)."""
@@ -25,23 +26,10 @@ class Job:
 
     cell: str
     folder: Path
-    weight: float = 1.0
-    """Expected work, in any unit: longer jobs start first."""
     shape: str = ""
     """Jobs of one shape need as much memory as one another."""
     memory: int | None = None
     """Peak of a finished job of this shape on its GPU, bytes, where there is one."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job."""
-
-    cell: str
-    status: Literal["finished", "failed", "interrupted", "elsewhere"]
-    """`elsewhere`: another command runs the cell."""
-    message: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +54,22 @@ class Wanted:
 
 
 class Executor(ABC):
-    """Runs jobs on devices, each in a process of its own, and reports as they end."""
+    """Starts jobs on devices, each in a process of its own, and tells how they ended.
+
+    One loop (`ssl_bench/run/loop.py`) drives every executor: it starts the longest jobs first, shows their progress,
+    ends those that hang, tries again what a machine failed, and has all of them save when the command is stopped.
+    """
 
     several_processes: ClassVar[bool] = False
     """Whether it gives a cell as many devices of one machine as it has processes: `cuda:0,1` to `work_on`."""
+    grace: ClassVar[float] = 20.0
+    """Seconds that jobs get to save where they stand, once told to stop."""
 
     def __init__(self, wanted: Wanted, config: Any) -> None:
         """`config`: checked settings, of the class that its description names.
 
-        Raises UsageError for devices that cannot be had: a command ends here or in `open`, before any compute, and
-        never waits.
+        Raises UsageError for devices that cannot be had: a command ends here, in `open` or in `expect`, before any
+        compute, and never waits.
         """
         self.wanted = wanted
         self.config = config
@@ -85,16 +79,36 @@ class Executor(ABC):
         return None
 
     def close(self) -> None:
-        """Let go of what it holds between runs, once there is nothing more to run."""
+        """Let go of what it holds, once there is nothing more to run."""
+        return None
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Hear of the jobs that are about to be started. Raises UsageError where one of them cannot run."""
         return None
 
     @abstractmethod
-    def running(self) -> Sequence[Job]:
-        """The jobs at work now, by what is known; not those that wait for a device."""
+    def room(self) -> int:
+        """How many jobs it takes at a time, 0 while it takes none; asked again and again."""
 
     @abstractmethod
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        """Yield an Outcome per job as it ends, and None several times a second so that progress can be shown.
+    def start(self, job: Job) -> Any:
+        """Start a job, and give what it is known by from now on; None where there is no room for this one yet."""
 
-        Closing the iterator stops what still runs; it can be resumed later. May be called again, with jobs to retry.
+    @abstractmethod
+    def poll(self, handle: Any) -> int | str | None:
+        """What became of a started job, at once; None while it runs or waits, and asked no more after that.
+
+        The exit status of its process, below 0 the signal that killed it; or a line that says why there is none.
         """
+
+    @abstractmethod
+    def stop(self, handles: Sequence[Any], *, at_once: bool = False) -> None:
+        """Tell jobs to save and end (SIGTERM to a cell), and return; with `at_once`, end those that did not in time."""
+
+    def at_work(self, handle: Any) -> bool:
+        """Whether a job has begun, by what is known; not while it waits in a queue."""
+        return True
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a job may have ended, at most so long."""
+        time.sleep(seconds)

@@ -1,12 +1,12 @@
 """Cells in the process of the test: no process is started, and torch is imported once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from ssl_bench.errors import SslBenchError
-from ssl_bench.executor import Executor, Job, Outcome, Wanted
+from ssl_bench.executor import Executor, Job, Wanted
 from ssl_bench.machine.devices import find_devices
 from ssl_bench.worker.worker import registry_for, run_cell
 
@@ -18,13 +18,17 @@ class InlineExecutor(Executor):
         super().__init__(wanted, config)
         find_devices(wanted.devices)
 
-    def running(self) -> Sequence[Job]:
-        return []
+    def room(self) -> int:
+        return 1
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        for job in jobs:
-            try:
-                run_cell(job.folder, torch.device("cpu"), registry_for(job.folder))
-                yield Outcome(job.cell, "finished")
-            except SslBenchError as error:
-                yield Outcome(job.cell, "failed", str(error))
+    def start(self, job: Job) -> int | str:
+        try:
+            run_cell(job.folder, torch.device("cpu"), registry_for(job.folder))
+        except SslBenchError as error:
+            return str(error)
+        return 0
+
+    def poll(self, handle: int | str) -> int | str:
+        return handle
+
+    def stop(self, handles: Sequence[int | str], *, at_once: bool = False) -> None: ...

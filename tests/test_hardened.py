@@ -24,18 +24,19 @@ from conftest import Said
 from test_unlabeled import make_pairs, plan
 from test_worker import Countdown
 from trees import save
+from written import render
 
 from ssl_bench.cli.run import save_when_ended
 from ssl_bench.errors import CellError, DataError, PluginError, without_places
-from ssl_bench.leaderboard import render
 from ssl_bench.leaderboard.write import write_leaderboards
 from ssl_bench.machine.files import sweep
 from ssl_bench.machine.lock import Owner, locked, process_start
 from ssl_bench.machine.streams import PlainText, drawing, visible
 from ssl_bench.registry.files import unpack
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import Heartbeat, end_hung
-from ssl_bench.store.results import ResultStore, read_record
+from ssl_bench.store.results import ResultStore
 from ssl_bench.worker.attempt import Interrupted, _own_log, stop_on_signals
 from ssl_bench.worker.build import open_cell_data, require_same
 from ssl_bench.worker.provenance import method_code
@@ -68,7 +69,7 @@ def test_tables_are_made_anew_where_content_changed_and_only_there(tmp_path: Pat
     assert write_leaderboards(REGISTRY, made, store) == []
 
     # A record with another score in its place, with the time of the old one and the folder's.
-    path = store.folder(cells[0]) / "result.json"
+    path = store.folder(cells[0]).path / "result.json"
     times = [(each, each.stat()) for each in (path, path.parent, store.cells)]
     record = json.loads(path.read_text())
     record["metrics"] = {
@@ -88,7 +89,7 @@ def test_tables_are_made_anew_where_content_changed_and_only_there(tmp_path: Pat
     assert write_leaderboards(REGISTRY, made, store) == []
 
     # A cell that is gone.
-    shutil.rmtree(store.folder(cells[1]))
+    shutil.rmtree(store.folder(cells[1]).path)
     assert write_leaderboards(REGISTRY, made, store)
 
 
@@ -153,7 +154,7 @@ def test_a_damaged_record_is_named_and_never_counted(
     store = store_of(tmp_path / "runs", 2)
     path = sorted(store.cells.glob("*/result.json"))[0]
     damage(path)
-    assert read_record(path) is None
+    assert CellFolder(path.parent).finished() is None
     assert not store.is_finished(SimpleNamespace(id=path.parent.name))  # type: ignore[arg-type]
     for arguments in (
         ("leaderboard", store.root),
@@ -216,7 +217,7 @@ def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None
     made = plan(root)
     (cell,) = made.cells
     store = ResultStore(tmp_path / "runs")
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     scored = made.sources["night"].dataset.test
 
     def number(name: str) -> str:
@@ -256,7 +257,7 @@ def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "read_bytes", noted)
         run_cell(folder, CPU, REGISTRY)
-    assert read_record(folder / "result.json") is not None
+    assert CellFolder(folder).finished() is not None
     assert root / "input" / f"{number(cell.split.unlabeled[0])}.png" in opened
     assert not {closed} & {*opened}
 
@@ -266,14 +267,12 @@ def test_a_checkpoint_of_another_cell_is_never_resumed(tmp_path: Path) -> None:
     store = ResultStore(tmp_path / "runs")
     stop = Countdown(lambda look: look == 2)
     with pytest.raises(Interrupted):
-        run_cell(store.stage(first), CPU, REGISTRY, stop)
-    assert (store.folder(first) / "checkpoint.pt").exists()
-    shutil.copy(store.folder(first) / "checkpoint.pt", store.stage(second) / "checkpoint.pt")
-    run_cell(store.folder(second), CPU, REGISTRY)
-    run_cell(store.folder(first), CPU, REGISTRY)
-    resumed = [
-        record["provenance"]["resumed_at"] for cell in (first, second) if (record := store.finished(cell))
-    ]
+        run_cell(store.stage(first).path, CPU, REGISTRY, stop)
+    assert (store.folder(first).path / "checkpoint.pt").exists()
+    shutil.copy(store.folder(first).path / "checkpoint.pt", store.stage(second).path / "checkpoint.pt")
+    run_cell(store.folder(second).path, CPU, REGISTRY)
+    run_cell(store.folder(first).path, CPU, REGISTRY)
+    resumed = [record.provenance.resumed_at for cell in (first, second) if (record := store.finished(cell))]
     assert resumed == [[1], []]
 
 

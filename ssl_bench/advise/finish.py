@@ -24,7 +24,7 @@ def images_wanted(
     from ssl_bench.use.trained import load_trained
 
     cells = [study.cell(study.baseline, fold) for fold in study.folds if fold.repeat == 0]
-    folders = [study.store.folder(cell) for cell in cells if study.store.is_finished(cell)]
+    folders = [study.store.folder(cell).path for cell in cells if study.store.is_finished(cell)]
     if len(folders) < 2 or not dataset.unlabeled:
         return []
     networks = [load_trained(folder, registry) for folder in folders]

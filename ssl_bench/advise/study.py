@@ -139,8 +139,8 @@ class Study:
         seconds: list[float] = []
         for fold in self.folds:
             record = self.store.finished(self.cell(row, fold, count))
-            value = None if record is None else record["metrics"].get(self.metric.name)
+            value = None if record is None else record.metrics.get(self.metric.name)
             if record is not None and value is not None:
                 scores[fold.name] = float(value)
-                seconds.append(float(record["cost"]["seconds"]))
+                seconds += [] if record.cost.seconds is None else [float(record.cost.seconds)]
         return scores, seconds

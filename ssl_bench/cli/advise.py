@@ -151,29 +151,29 @@ class _Runner:
         """Run what has not finished of some cells."""
         from ssl_bench.cli.run import save_when_ended
         from ssl_bench.run.display import terminal_display
-        from ssl_bench.run.loop import prepare_run, run_cells
+        from ssl_bench.run.loop import carry_out
         from ssl_bench.run.start import start_of
 
         save_when_ended()
-        plan, store = self.study.part(cells), self.study.store
         start = start_of(self.registry.executor("local"), {})
         with terminal_display() as display:
-            left, executor = prepare_run(
-                self.registry, plan, store, start, display, devices=self.devices, jobs=self.jobs
+            outcomes = carry_out(
+                self.registry,
+                self.study.part(cells),
+                self.study.store,
+                start,
+                display,
+                devices=self.devices,
+                jobs=self.jobs,
             )
-        if executor is None:
-            return
-        try:
-            with terminal_display() as display:
-                outcomes = run_cells(plan, left, store, executor, display)
-        finally:
-            executor.close()
         self.failed |= {one.cell: one.message for one in outcomes if one.status != "finished"}
 
     def complain(self) -> None:
         """A line for each cell that did not finish, and exit status 1 where there is any."""
+        from ssl_bench.store.folder import CellFolder
+
         for cell, message in self.failed.items():
-            log = self.study.store.cells / cell / "log.txt"
+            log = CellFolder(self.study.store.cells / cell).log
             click.echo(f"failed: {cell}: {message} (log: {log})", err=True)
         if self.failed:
             raise click.exceptions.Exit(1)

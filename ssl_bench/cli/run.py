@@ -15,9 +15,9 @@ from ssl_bench.errors import UsageError
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.executor import Outcome
     from ssl_bench.plan.plan import Plan
     from ssl_bench.registry.registry import Registry
+    from ssl_bench.store.outcomes import Outcome
     from ssl_bench.store.results import ResultStore
 
 
@@ -80,35 +80,24 @@ def execute(
     from ssl_bench.cli.estimate import show_error
     from ssl_bench.cli.shown import show_plan
     from ssl_bench.run.display import terminal_display
-    from ssl_bench.run.loop import prepare_run, run_cells
+    from ssl_bench.run.loop import carry_out
 
     save_when_ended()
     start = choose_executor(click.get_current_context(), registry, options["executor"])
     show_plan(plan, store, brief=True)
     if not plan.cells:
         raise UsageError("no cell is left to run; what was skipped, and why, stands above")
-    with terminal_display() as display:
-        cells, runner = prepare_run(
-            registry,
-            plan,
-            store,
-            start,
-            display,
-            devices=options["devices"],
-            jobs=options["jobs"],
-            resume=options["resume"],
-        )
-    if runner is None:
-        return ()
-    if notes is not None:
-        notes += dict.fromkeys((*plan.notes, *display.notes))
-    started = time.monotonic()
+    cells = [cell for cell in plan.cells if not (options["resume"] and store.is_finished(cell))]
+    chosen = {name: options[name] for name in ("devices", "jobs", "resume", "retries")}
+    display = None
     try:
         with terminal_display() as display:
-            return run_cells(plan, cells, store, runner, display, options["retries"])
+            return carry_out(registry, plan, store, start, display, **chosen)
     finally:
-        runner.close()
-        show_error(cells, store, time.monotonic() - started)
+        if display and display.began is not None:
+            if notes is not None:
+                notes += dict.fromkeys((*plan.notes, *display.notes))
+            show_error(cells, store, time.monotonic() - display.began)
 
 
 def save_when_ended() -> None:
@@ -121,9 +110,10 @@ def save_when_ended() -> None:
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
     """A line for each cell that did not finish, and exit status 1 where there is any."""
     from ssl_bench.run.display import log_at
+    from ssl_bench.store.folder import CellFolder
 
     for outcome in failed:
-        log = log_at(store.cells / outcome.cell / "log.txt")
+        log = log_at(CellFolder(store.cells / outcome.cell).log)
         click.echo(f"{outcome.status}: {outcome.cell}: {outcome.message}{log}", err=True)
     if failed:
         click.echo(

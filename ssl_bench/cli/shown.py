@@ -8,7 +8,8 @@ import click
 from ssl_bench.leaderboard import terminal
 from ssl_bench.plan.plan import Plan
 from ssl_bench.recipe import in_words
-from ssl_bench.store.results import Record, ResultStore
+from ssl_bench.store.record import Record
+from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
 
 

@@ -9,6 +9,7 @@ from ssl_bench.cli.values import Place
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
+    from ssl_bench.store.record import Progress
     from ssl_bench.store.status import CellStatus
 
 SHOWN = 50
@@ -58,13 +59,13 @@ def _running(cell: "CellStatus", folder: Path) -> str:
     from ssl_bench.words import duration
 
     said = cell.progress
-    parts = [f"{cell.owner} on {said.get('device', '?')}"]
+    parts = [f"{cell.owner} on {said.device if said else '?'}"]
     if said:
-        parts.append(f"{said.get('phase', '')} {_step(cell)}".strip())
-    if said.get("steps_per_second"):
-        parts.append(f"{said['steps_per_second']:.3g} steps/s")
-    if cell.seconds_left is not None:
-        parts.append(f"{duration(cell.seconds_left)} left")
+        parts.append(f"{said.phase} {_step(said)}".strip())
+    if said and said.steps_per_second:
+        parts.append(f"{said.steps_per_second:.3g} steps/s")
+    if said and said.seconds_left is not None:
+        parts.append(f"{duration(said.seconds_left)} left")
     return ", ".join([*parts, f"last sign {duration(cell.silent)} ago"])
 
 
@@ -73,7 +74,9 @@ def _damaged(cell: "CellStatus", folder: Path) -> str:
 
 
 def _failed(cell: "CellStatus", folder: Path) -> str:
-    return f"{' '.join(cell.message.split())} (log: {folder / 'cells' / cell.cell / 'log.txt'})"
+    from ssl_bench.store.folder import CellFolder
+
+    return f"{' '.join(cell.message.split())} (log: {CellFolder(folder / 'cells' / cell.cell).log})"
 
 
 def _finished(cell: "CellStatus", folder: Path) -> str:
@@ -81,9 +84,9 @@ def _finished(cell: "CellStatus", folder: Path) -> str:
 
 
 def _interrupted(cell: "CellStatus", folder: Path) -> str:
-    seen = f"last seen at {_step(cell)}" if cell.progress else "before its first step"
+    seen = f"last seen at {_step(cell.progress)}" if cell.progress else "before its first step"
     return f"{seen}; the same command goes on from its last checkpoint"
 
 
-def _step(cell: "CellStatus") -> str:
-    return f"step {cell.progress['step']}/{cell.progress['iterations']}"
+def _step(said: "Progress") -> str:
+    return f"step {said.step}/{said.iterations}"

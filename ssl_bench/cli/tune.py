@@ -18,11 +18,11 @@ from ssl_bench.machine.files import existing, place, require_writable
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.executor import Outcome as Ending
     from ssl_bench.plan.plan import Plan, Request
     from ssl_bench.registry.registry import Registry
     from ssl_bench.search.grid import Search
     from ssl_bench.search.trials import Outcome
+    from ssl_bench.store.outcomes import Outcome as Ending
     from ssl_bench.store.results import ResultStore
 
 OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "out", "resume")
@@ -178,9 +178,10 @@ def require_one_setting(plan: "Plan", searches: "Mapping[str, Search]") -> None:
 
 def diverged(store: "ResultStore", cell: str) -> bool:
     """Whether a cell came to an early end because a loss or a prediction was not finite."""
-    from ssl_bench.machine.files import read_json
+    from ssl_bench.store.folder import CellFolder
 
-    return bool((read_json(store.cells / cell / "failure.json") or {}).get("diverged"))
+    failure = CellFolder(store.cells / cell).read_failure()
+    return failure is not None and failure.diverged
 
 
 def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:

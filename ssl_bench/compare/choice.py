@@ -19,7 +19,8 @@ from ssl_bench.plan.settings import configs_for
 from ssl_bench.plan.variants import Variant
 from ssl_bench.recipe import TIERS, Tier
 from ssl_bench.specs import TaskSpec
-from ssl_bench.store.results import Record
+from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.record import Record
 
 Choice = Literal["random", "gain"]
 
@@ -60,8 +61,9 @@ class Finished:
         self.entries = read_entries(record for _, record in files)[0]
         self.folders: dict[str, Path] = {}
         for path, record in files:
-            if path.name == "result.json" and (path.parent / "weights.pt").is_file():
-                self.folders.setdefault(str(record.get("cell", {}).get("id")), path.parent)
+            folder = CellFolder(path.parent)
+            if path == folder.record and folder.weights.is_file():
+                self.folders.setdefault(record.cell.id, folder.path)
 
     def columns(self, task: str) -> list[Column]:
         """Those of a task's cells that can be shown, one column a setting."""

@@ -9,7 +9,7 @@ from typing import Any
 from ssl_bench.forecast.prices import Price
 from ssl_bench.plan.cell import Cell
 from ssl_bench.seeds import digest
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Coordinates, Record
 
 Kind = tuple[str, ...]
 
@@ -28,13 +28,14 @@ class Costs:
                     rates[kind].append(price.seconds / _work(cell.recipe, cell.describe["method"]["role"]))
         self._memory: dict[str, int] = {}
         for record in records:
-            names, config, cost = record["cell"], record["config"], record["cost"]
-            role = record["describe"]["method"]["role"]
-            for kind in _kinds(names["task"], names["backbone"], names["method"]):
-                rates[kind].append(cost["seconds"] / _work(config["recipe"], role))
-            if cost.get("peak_memory_bytes"):
-                shape = _shape(names, config["recipe"], config["method"])
-                self._memory[shape] = max(self._memory.get(shape, 0), cost["peak_memory_bytes"])
+            done, recipe, cost = record.cell, record.config.recipe, record.cost
+            if cost.seconds is not None:
+                rate = cost.seconds / _work(recipe, record.describe.method.role)
+                for kind in _kinds(done.task, done.backbone, done.method):
+                    rates[kind].append(rate)
+            if cost.peak_memory_bytes:
+                shape = _shape(done, recipe, record.config.method)
+                self._memory[shape] = max(self._memory.get(shape, 0), int(cost.peak_memory_bytes))
         self._rates = {kind: median(values) for kind, values in rates.items()}
 
     def seconds(self, cell: Cell) -> float:
@@ -50,13 +51,13 @@ class Costs:
 
 def shape_of(cell: Cell) -> str:
     """Equal for cells that need as much memory as one another: all but seed, split, and how long they train."""
-    return _shape(cell.coordinates(), cell.recipe, cell.config)
+    return _shape(cell, cell.recipe, cell.config)
 
 
-def _shape(names: Mapping[str, Any], recipe: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def _shape(cell: Cell | Coordinates, recipe: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     batch = {name: value for name, value in recipe.items() if name not in WITHOUT_WEIGHT}
-    same = {name: names[name] for name in ("task", "data", "backbone", "method")}
-    return digest([same, batch, dict(config), dict(names.get("execution", {}))])
+    same = {name: getattr(cell, name) for name in ("task", "data", "backbone", "method")}
+    return digest([same, batch, dict(config), dict(cell.execution)])
 
 
 def _kinds(task: str, backbone: str, method: str) -> Iterator[Kind]:

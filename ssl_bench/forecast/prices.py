@@ -12,7 +12,8 @@ from typing import Any
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.seeds import digest
-from ssl_bench.store.results import Record, ResultStore
+from ssl_bench.store.record import Record
+from ssl_bench.store.results import ResultStore
 
 FILE = "forecast.json"
 WITHOUT_PRICE = ("seed", "split", "trials")
@@ -76,7 +77,7 @@ def makespan(seconds: Iterable[float], slots: int) -> float:
 
 def measured(record: Record) -> Price:
     """What a finished cell took, as far as its record says."""
-    return Price(**{part: _number(record["cost"].get(name)) for part, name in IN_RECORDS.items()})
+    return Price(**{part: _number(getattr(record.cost, name)) for part, name in IN_RECORDS.items()})
 
 
 def keep_prices(store: ResultStore, prices: Mapping[str, Price], device: str, slots: int) -> None:

@@ -19,6 +19,7 @@ from ssl_bench.machine.devices import hide_gpus
 from ssl_bench.machine.files import write_json
 from ssl_bench.machine.fork_server import start_fork_server
 from ssl_bench.plan.cell import Cell
+from ssl_bench.store.folder import CellFolder
 
 if TYPE_CHECKING:
     from ssl_bench.worker.cell_run import CellRun
@@ -93,7 +94,7 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
         prepare_torch(cell.threads, torch.device(device))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_json(folder / "cell.json", content)
+            write_json(CellFolder(folder).cell, content)
             registry, heartbeat = registry_for(folder), Heartbeat(folder)
             run = CellRun(cell, folder, torch.device(device), registry, (), heartbeat)
             with contextlib.closing(run):

@@ -17,7 +17,7 @@ from ssl_bench.leaderboard.reading.board import read_board
 from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.grouping import require_one_table
 from ssl_bench.published import ClaimSpec
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 
 Format = Literal["md", "csv", "tex", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.entry import Entry
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd

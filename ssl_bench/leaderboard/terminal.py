@@ -12,7 +12,7 @@ from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.grouping import Table
 from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.leaderboard.reading.scores import Score
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 
 WIDTH = 100
 """Characters of a line."""

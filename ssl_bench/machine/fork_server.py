@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterable
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 from ssl_bench.machine.search_path import SafeEnvironment
@@ -22,6 +22,8 @@ def start_fork_server(modules: Iterable[str]) -> BaseContext:
     os.environ["SSL_BENCH_PRELOAD"] = ",".join(modules)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ssl_bench.machine.preload", "ssl_bench.worker.worker"])
+    # First, since the start of multiprocessing's own helper lets through what is held.
+    resource_tracker.ensure_running()
     # Ctrl-C reaches the server too. `preload` lets it through, once it ends the server without a traceback.
     with hold_signals(signal.SIGINT, signal.SIGHUP), SafeEnvironment():
         forkserver.ensure_running()

@@ -22,10 +22,11 @@ from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import read_json, temporary_beside
 
 LOCK = "lock"
+PROGRESS = "progress.json"
 PATIENCE = 600.0
 """Seconds without a sign of life after which a cell on another machine counts as lost, unless its owner said else."""
 
-SIGNS = ("progress.json", LOCK)
+SIGNS = (PROGRESS, LOCK)
 """Files whose times are signs of life."""
 FUTURE = 1.0
 """Seconds by which two times of one file server may be apart."""

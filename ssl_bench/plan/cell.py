@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 from ssl_bench.data.splits import LabelSplit
 from ssl_bench.dataset import Dataset, listing
 from ssl_bench.errors import DataError
-from ssl_bench.machine.files import read_json
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.pixels.channels import RGB, Channels
 from ssl_bench.recipe import Execution, Recipe, Tier
@@ -177,17 +176,6 @@ class Cell:
 @cache
 def _checked() -> TypeAdapter[Cell]:
     return TypeAdapter(Cell)
-
-
-def read_cell(folder: Path) -> Cell:
-    """The cell that a folder is for. DataError, naming its `cell.json`, where that is none."""
-    content = read_json(folder / "cell.json")
-    if content is None:
-        raise DataError(f"{folder / 'cell.json'} cannot be read; run the command again")
-    try:
-        return Cell.from_json(content)
-    except DataError as error:
-        raise DataError(f"{folder / 'cell.json'} is {error}") from error
 
 
 def seen_by(split: LabelSplit, dataset: Dataset) -> tuple[Collection[str], Collection[str]]:

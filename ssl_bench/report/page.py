@@ -21,7 +21,7 @@ from ssl_bench.report.curves import curve_charts
 from ssl_bench.report.gains import gain_charts
 from ssl_bench.report.gallery import Gallery
 from ssl_bench.report.runs import runs_json
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 
 MOST_TABLES = 40
 """Tables of the leaderboard with charts of their own, so that a page of ten thousand settings can be opened."""

@@ -3,13 +3,13 @@
 import time
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
-from ssl_bench.executor import Job, Outcome
-from ssl_bench.machine.files import read_json, write_json
+from ssl_bench.executor import Job
 from ssl_bench.machine.lock import Owner, owner_at_work
 from ssl_bench.plan.cell import Cell
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import GRACE, Watch, end_hung
+from ssl_bench.store.outcomes import Outcome
 from ssl_bench.store.results import ResultStore
 
 RETRIES = 2
@@ -42,37 +42,37 @@ class Attempts:
     def judge(self, cell: Cell, outcome: Outcome) -> tuple[Outcome, bool]:
         """The outcome in the words of the command, and whether the cell is to be tried again."""
         folder = self.store.folder(cell)
-        silent = self.watch.silent(folder)
-        self.watch.forget(folder)
+        silent = self.watch.silent(folder.path)
+        self.watch.forget(folder.path)
         if outcome.status == "elsewhere":
             self.elsewhere.add(cell.id)
             return outcome, True
         if outcome.status != "failed":
             return outcome, False
-        failure = read_json(folder / "failure.json")
+        failure = folder.read_failure()
         # Looks lie a moment apart, so that a silence may seem a little shorter than it was.
-        its_own = failure is not None and not failure.get("worth_retrying")
+        its_own = failure is not None and not failure.worth_retrying
         if not its_own and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
             silent = max(silent, cell.hang_seconds)
             message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log may say where"
             if failure is not None:  # as whoever waited for its process put it
                 message = f"{message} ({outcome.message})"
             outcome = replace(outcome, message=message)
-        if not folder.is_dir() or its_own:
+        if not folder.path.is_dir() or its_own:
             return outcome, False
         self.failed[cell.id] += 1
         if self.failed[cell.id] <= self.retries:
             return outcome, True
         if self.failed[cell.id] > 1:
             outcome = replace(outcome, message=f"{outcome.message} ({self.failed[cell.id]} attempts)")
-        if failure is None or failure.get("message") != outcome.message:
-            self._put_down(folder, outcome.message)
+        if failure is None or failure.message != outcome.message:
+            folder.fail(outcome.message, worth_retrying=True)  # for those who look later
         return outcome, False
 
     def by_others(self, cell: Cell) -> Owner | Outcome | None:
         """Who else runs a cell, or what became of it there; None where it is for this command to run."""
         folder = self.store.folder(cell)
-        owner = owner_at_work(folder)
+        owner = owner_at_work(folder.path)
         if owner is not None:
             self.elsewhere.add(cell.id)
             return owner
@@ -80,20 +80,12 @@ class Attempts:
             return None
         if self.store.finished(cell) is not None:
             return Outcome(cell.id, "finished", "by another command")
-        failure = read_json(folder / "failure.json")
-        if failure is not None and not failure.get("worth_retrying"):
-            return Outcome(cell.id, "failed", f"{failure.get('message')} (run by another command)")
+        failure = folder.read_failure()
+        if failure is not None and not failure.worth_retrying:
+            return Outcome(cell.id, "failed", f"{failure.message} (run by another command)")
         return None
 
-    @staticmethod
-    def _put_down(folder: Path, message: str) -> None:
-        """Leave a word in the folder for those who look later, where it can be left."""
-        try:
-            write_json(folder / "failure.json", {"message": message, "worth_retrying": True})
-        except OSError:
-            return
 
-
-def _where(folder: Path) -> str:
-    state = read_json(folder / "progress.json") or {}
-    return f"step {state['step']}" if "step" in state else "its start"
+def _where(folder: CellFolder) -> str:
+    state = folder.read_progress()
+    return f"step {state.step}" if state else "its start"

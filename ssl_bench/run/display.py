@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import click
 
-from ssl_bench.executor import Outcome
 from ssl_bench.machine.lock import Owner
 from ssl_bench.machine.streams import PLAIN_SECONDS, can_draw, drawing, visible
 from ssl_bench.plan.cell import Cell
-from ssl_bench.store.results import Record
+from ssl_bench.store.outcomes import Outcome
+from ssl_bench.store.record import Progress, Record
 from ssl_bench.store.status import score_text
 from ssl_bench.words import duration, number_of
 
@@ -36,7 +36,7 @@ class Display(Protocol):
     def start(self, cells: int, finished: int) -> None:
         """Cells are about to run; some had finished before."""
 
-    def progress(self, running: Sequence[tuple[Cell, dict[str, float]]]) -> None:
+    def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
         """What the cells in flight last said of themselves: step, iterations, loss, seconds."""
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
@@ -56,7 +56,8 @@ def terminal_display() -> Iterator[Any]:
         yield PlainDisplay()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     # Paths and names are text, never markup.
     columns = (
@@ -65,7 +66,7 @@ def terminal_display() -> Iterator[Any]:
         TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=drawing(sys.stdout)), transient=True) as progress:
+    with Bars(*columns, console=Console(file=drawing(sys.stdout)), transient=True) as progress:
         yield LiveDisplay(progress)
 
 
@@ -78,6 +79,7 @@ class PlainDisplay:
         self.waited = float("-inf")
         self.done = self.total = 0
         self.notes: list[str] = []
+        self.began: float | None = None
 
     def fetching(self, title: str) -> None:
         """Say what is looked for."""
@@ -96,10 +98,11 @@ class PlainDisplay:
         click.echo(f"note: {note}")
 
     def start(self, cells: int, finished: int) -> None:
-        """Remember how many cells there are."""
+        """Remember how many cells there are, and when they began."""
+        self.began = time.monotonic()
         self.total, self.done = cells, finished
 
-    def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
+    def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
         """A line per cell in flight, now and then, or that there is none."""
         if time.monotonic() - self.shown < self.seconds:
             return
@@ -132,6 +135,7 @@ class LiveDisplay:
         self.bars = progress
         self.total = self.done = 0
         self.notes: list[str] = []
+        self.began: float | None = None
         self.overall: Any = None
         self.files: Any = None
         self.cells: dict[str, Any] = {}
@@ -155,19 +159,18 @@ class LiveDisplay:
 
     def start(self, cells: int, finished: int) -> None:
         """The bar for all cells."""
+        self.began = time.monotonic()
         if self.files is not None:
             self.bars.update(self.files, visible=False)
         self.total, self.done = cells, finished
         self.overall = self.bars.add_task("all cells", total=cells, completed=finished, note=self._tally())
 
-    def progress(self, running: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
+    def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
         """Move the bars of the cells in flight."""
         for cell, state in running:
             if cell.id not in self.cells:
-                self.cells[cell.id] = self.bars.add_task(
-                    visible(cell.title), total=state["iterations"], note=""
-                )
-            self.bars.update(self.cells[cell.id], completed=state["step"], note=visible(_state(state)))
+                self.cells[cell.id] = self.bars.add_task(visible(cell.title), total=state.iterations, note="")
+            self.bars.update(self.cells[cell.id], completed=state.step, note=visible(_state(state)))
         note = self._tally() if running else self._tally(_idle(self.total - self.done))
         self.bars.update(self.overall, note=note)
 
@@ -220,13 +223,13 @@ def _idle(left: int) -> str:
     return f"no cell at work now, {left} to go"
 
 
-def _state(state: dict[str, Any]) -> str:
-    loss = "" if state["loss"] is None else f", loss {state['loss']:.4g}"
-    return f"step {state['step']}/{state['iterations']}{loss}"
+def _state(state: Progress) -> str:
+    loss = "" if state.loss is None else f", loss {state.loss:.4g}"
+    return f"step {state.step}/{state.iterations}{loss}"
 
 
-def _remaining(state: dict[str, Any]) -> str:
-    if state["step"] == 0:
+def _remaining(state: Progress) -> str:
+    if state.step == 0:
         return ""
-    left = state["seconds"] / state["step"] * (state["iterations"] - state["step"])
+    left = state.seconds / state.step * (state.iterations - state.step)
     return f", {duration(left)} left"

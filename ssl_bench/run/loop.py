@@ -1,16 +1,18 @@
-"""The parent of a run: check, stage the cells, let an executor run them, keep the records."""
+"""The parent of a run: check, stage the cells, have an executor start them, follow them to their ends."""
 
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ssl_bench.data.survey import files_of, survey
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.executor import Executor, Job, Outcome, Wanted
+from ssl_bench.executor import Executor, Job, Wanted
 from ssl_bench.forecast.expected import Costs, shape_of
 from ssl_bench.forecast.prices import kept_prices
-from ssl_bench.machine.files import read_json
 from ssl_bench.machine.lock import Lock
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Plan
@@ -20,15 +22,19 @@ from ssl_bench.registry.registry import Registry
 from ssl_bench.run.attempts import RETRIES, Attempts
 from ssl_bench.run.display import Display
 from ssl_bench.specs import resolve_extra
-from ssl_bench.store.results import CHECKPOINTS, MEMORY, ResultStore
+from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.outcomes import Outcome, outcome_of
+from ssl_bench.store.results import ResultStore
 
 NOTES = 8
 """On one data set, before the rest is counted."""
+TICK = 0.2
+"""Seconds between two looks at the cells at work, at most."""
 WAIT = 1.0
 """Seconds between two looks at cells that other commands run, and before cells are tried again."""
 
 
-def prepare_run(
+def carry_out(
     registry: Registry,
     plan: Plan,
     store: ResultStore,
@@ -38,18 +44,21 @@ def prepare_run(
     devices: str = "auto",
     jobs: int | None = None,
     resume: bool = True,
-) -> tuple[list[Cell], Executor | None]:
-    """The cells to run, and the executor that will; None where there is nothing to run.
+    retries: int = RETRIES,
+    enough: Callable[[], bool] = lambda: False,
+) -> list[Outcome]:
+    """Run what is left of a plan; what became of each cell that was run, in the order of their ends.
 
-    Whatever they need is found and read once: UsageError or DataError before any compute. Without `resume`, what
-    the cells had is forgotten.
+    Whatever the cells need is found and read once: UsageError or DataError before any compute. Without `resume`, what
+    they had is forgotten. `enough`: asked before each cell starts; once it says so none does any more, and those at
+    work are waited for. On KeyboardInterrupt these are stopped, each with a checkpoint, before it goes on up.
     """
     for name in dict.fromkeys(name for cell in plan.cells for name in cell.trackers):
         tracker = registry.tracker(name)
         resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
     cells = unfinished(plan, store) if resume else list(plan.cells)
     if not cells:
-        return [], None
+        return []
     store.prepare()
     wanted = Wanted(
         devices=devices,
@@ -66,10 +75,9 @@ def prepare_run(
         check_data(plan, cells, display)
         if not resume:
             forget(cells, store)
-    except BaseException:
+        return run_cells(plan, cells, store, executor, display, retries, enough)
+    finally:
         executor.close()
-        raise
-    return cells, executor
 
 
 def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
@@ -112,11 +120,11 @@ def run_cells(
     executor: Executor,
     display: Display,
     retries: int = RETRIES,
+    enough: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
     """Run the cells in rounds: what the machine failed is tried again in the next one, up to `retries` times.
 
-    Cells that other commands run are left to them, waited for at the end, and taken up. On KeyboardInterrupt the cells
-    at work are stopped, each with a checkpoint, before it goes on up.
+    Cells that other commands run are left to them, waited for at the end, and taken up. `enough`: as of `carry_out`.
     """
     display.start(len(plan.cells), len(plan.cells) - len(cells))
     attempts = Attempts(store, retries)
@@ -126,10 +134,10 @@ def run_cells(
 
     def ended(cell: Cell, outcome: Outcome) -> None:
         outcomes.append(outcome)
-        display.ended(cell, outcome, store.finished(cell), store.folder(cell) / "log.txt")
+        display.ended(cell, outcome, store.finished(cell), store.folder(cell).log)
 
     left = list(cells)
-    while left:
+    while left and not enough():
         mine, others = [], []
         for cell in left:
             found = attempts.by_others(cell)
@@ -141,10 +149,10 @@ def run_cells(
                 others.append((cell, found))
         left = [cell for cell, _ in others]
         progressed = len(outcomes)
-        with contextlib.closing(_round(mine, store, executor, display, attempts, costs)) as stream:
+        with contextlib.closing(_round(mine, store, executor, display, attempts, costs, enough)) as stream:
             for cell, outcome in stream:
                 outcome, again = attempts.judge(cell, outcome)
-                if not again:
+                if not again or enough():
                     ended(cell, outcome)
                     continue
                 left.append(cell)
@@ -157,6 +165,16 @@ def run_cells(
     return outcomes
 
 
+@dataclass(frozen=True)
+class Flight:
+    """A job that was started."""
+
+    job: Job
+    handle: Any
+    """What its executor knows it by."""
+    started: float
+
+
 def _round(
     cells: Sequence[Cell],
     store: ResultStore,
@@ -164,29 +182,58 @@ def _round(
     display: Display,
     attempts: Attempts,
     costs: Costs,
+    enough: Callable[[], bool],
 ) -> Generator[tuple[Cell, Outcome], None, None]:
-    """One attempt at each cell; its end stops what still runs."""
+    """One attempt at each cell, the longest first; its end stops what still runs."""
     if not cells:
         return
     by_id = {cell.id: cell for cell in cells}
-    stream = executor.run(
-        [
-            Job(cell.id, store.stage(cell), costs.seconds(cell), shape_of(cell), costs.memory(cell))
-            for cell in cells
-        ]
+    waiting = deque(
+        Job(cell.id, store.stage(cell).path, shape_of(cell), costs.memory(cell))
+        for cell in sorted(cells, key=costs.seconds, reverse=True)
     )
+    flights: list[Flight] = []
     try:
-        for outcome in stream:
-            if outcome is not None:
-                yield by_id[outcome.cell], outcome
-                continue
-            jobs = list(executor.running())
+        executor.expect(list(waiting))
+        while waiting or flights:
+            room = executor.room()
+            while waiting and len(flights) < room:
+                if enough():
+                    waiting.clear()
+                    break
+                handle = executor.start(waiting[0])
+                if handle is None:
+                    break
+                flights.append(Flight(waiting.popleft(), handle, time.monotonic()))
+            before = len(flights)
+            for flight in list(flights):
+                code = executor.poll(flight.handle)
+                if code is not None:
+                    flights.remove(flight)
+                    yield (
+                        by_id[flight.job.cell],
+                        outcome_of(flight.job, code, time.monotonic() - flight.started),
+                    )
+            jobs = [flight.job for flight in flights if executor.at_work(flight.handle)]
             attempts.look(jobs, by_id)
-            said = ((by_id[job.cell], read_json(job.folder / "progress.json")) for job in jobs)
+            said = ((by_id[job.cell], CellFolder(job.folder).read_progress()) for job in jobs)
             display.progress([(cell, state) for cell, state in said if state is not None])
+            if len(flights) == before:
+                executor.wait(TICK)
     finally:
-        # A generator's `finally` stops what still runs.
-        stream.close()  # type: ignore[attr-defined]
+        _stop(executor, [flight.handle for flight in flights])
+
+
+def _stop(executor: Executor, handles: list[Any]) -> None:
+    """Have jobs save and end; those that take too long are ended."""
+    if not handles:
+        return
+    executor.stop(handles)
+    deadline = time.monotonic() + executor.grace
+    while (handles := [one for one in handles if executor.poll(one) is None]) and time.monotonic() < deadline:
+        executor.wait(TICK)
+    if handles:
+        executor.stop(handles, at_once=True)
 
 
 def forget(cells: Sequence[Cell], store: ResultStore) -> None:
@@ -196,17 +243,17 @@ def forget(cells: Sequence[Cell], store: ResultStore) -> None:
     """
     for cell in cells:
         folder = store.folder(cell)
-        if not folder.is_dir():
+        if not folder.path.is_dir():
             continue
-        lock = Lock(folder)
+        lock = Lock(folder.path)
         if (owner := lock.take()) is not None:
             raise UsageError(
                 f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
             )
-        for name in (*CHECKPOINTS, MEMORY):
-            (folder / name).unlink(missing_ok=True)
-        if (folder / "result.json").exists():
-            (folder / "result.json").replace(folder / "result.json.previous")
+        for path in (*folder.checkpoints, folder.memory):
+            path.unlink(missing_ok=True)
+        if folder.record.exists():
+            folder.record.replace(folder.earlier_record)
         lock.release()
 
 

@@ -10,7 +10,7 @@ from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.settings import Point, in_words
 from ssl_bench.search.grid import Grid, Search
 from ssl_bench.specs import Metric
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 
 RULE = "the best mean as it is shown; of equal ones, the first."
 
@@ -110,7 +110,7 @@ def _outcome(
     for point in search.points[head.method]:
         own = [cell for cell in cells if cell.trial == in_words(point)]
         records = {cell.id: record(cell) for cell in own}
-        values = [found["metrics"].get(metric.name) for found in records.values() if found is not None]
+        values = [found.metrics.get(metric.name) for found in records.values() if found is not None]
         scores = tuple(float(value) for value in values if value is not None)
         failed = sum(records[cell.id] is None and diverged(cell) for cell in own)
         trials.append(Trial(point, scores, len(own), len(values) - len(scores) + failed))

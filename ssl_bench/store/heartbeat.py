@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.machine.lock import PATIENCE, Lock, ancestors, holder, last_sign
+from ssl_bench.store.folder import CellFolder
 
 SECONDS = 0.5
 """Between two signs of life, at least."""
@@ -25,7 +26,7 @@ GRACE = 15.0
 
 def hang_seconds_of(folder: Path) -> float:
     """Without a sign of life, until the cell in a folder counts as hung."""
-    stated = (read_json(folder / "cell.json") or {}).get("hang_seconds")
+    stated = (read_json(CellFolder(folder).cell) or {}).get("hang_seconds")
     return float(stated) if isinstance(stated, int | float) and stated > 0 else PATIENCE
 
 
@@ -66,7 +67,7 @@ class Heartbeat:
         self._watch()
         if self.shows:
             here = {"host": platform.node(), "pid": os.getpid()}
-            write_json(self.folder / "progress.json", {**state(), **here}, durable=False)
+            write_json(CellFolder(self.folder).progress, {**state(), **here}, durable=False)
         self.last = time.monotonic()
 
     def check(self) -> None:

@@ -23,19 +23,10 @@ from ssl_bench.machine.files import (
     write_json,
 )
 from ssl_bench.machine.lock import Lock, holder
-from ssl_bench.store.results import (
-    CHECKPOINTS,
-    MEMORY,
-    Record,
-    identity_of,
-    parse_record,
-    record_files_as_written,
-    same,
-)
+from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.record import Record, parse_record
+from ssl_bench.store.results import identity_of, record_files_as_written, same
 from ssl_bench.store.titles import join_titles, write_titles
-
-UNFINISHED = (*CHECKPOINTS, MEMORY, "failure.json", "progress.json")
-"""What a finished cell has no use for."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +51,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
     What data is called (`data.toml`) is joined, too. Raises UsageError for a source that is no results folder and for
     a `to` that cannot be written, DataError naming cell and field where two records of one cell differ.
     """
-    found: dict[str, list[Path]] = {}
+    found: dict[str, list[CellFolder]] = {}
     running: list[str] = []
     for root in dict.fromkeys((to, *sources)):
         if not (root / "cells").is_dir():
@@ -75,28 +66,28 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
             if holder(folder) is not None:
                 running.append(str(folder))
                 continue
-            found.setdefault(folder.name, []).append(folder)
+            found.setdefault(folder.name, []).append(CellFolder(folder))
     broken: list[str] = []
     records: list[tuple[Path, Record]] = []
-    for path in (folder / "result.json" for folders in found.values() for folder in folders):
+    copies: dict[str, list[tuple[CellFolder, Record]]] = {}
+    for one in (folder for folders in found.values() for folder in folders):
         try:
-            records.append((path, parse_record(path)))
+            record = parse_record(one.record)
+            records.append((one.record, record))
+            copies.setdefault(one.path.name, []).append((one, record))
         except FileNotFoundError:
             continue
         except DataError as error:
             broken.append(str(error))
     finished = _agreeing(records)
-    copies: dict[str, list[tuple[Path, Record]]] = {}
-    for path, record in records:
-        copies.setdefault(path.parent.name, []).append((path.parent, record))
     titles = join_titles((to, *sources))
     require_writable(to, "--to")
     added: list[str] = []
     kept: list[str] = []
     unfinished: list[str] = []
     for cell, folders in found.items():
-        target = to / "cells" / cell
-        if str(target) in running:
+        target = CellFolder(to / "cells" / cell)
+        if str(target.path) in running:
             continue
         if cell in finished:
             source, fault = _whole_copy(copies[cell])
@@ -138,7 +129,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
         if path.resolve() in before:
             kept.append(cell)
         else:
-            write_json(to / f"{cell}.json", record)
+            write_json(to / f"{cell}.json", record.to_json())
             added.append(cell)
     write_titles(to, titles)
     return Merged(added, kept, [], [], broken)
@@ -175,74 +166,75 @@ def _agreeing(files: Iterable[tuple[Path, Record]]) -> dict[str, tuple[Path, Rec
     return found
 
 
-def _whole_copy(copies: Sequence[tuple[Path, Record]]) -> tuple[Path, str]:
+def _whole_copy(copies: Sequence[tuple[CellFolder, Record]]) -> tuple[CellFolder, str]:
     """The first copy of a finished cell whose weights are those of its record; what is wrong where there is none."""
     faults = []
     for folder, record in copies:
-        path, provenance = folder / "weights.pt", record.get("provenance")
-        expected = provenance.get("weights_sha256") if isinstance(provenance, Mapping) else None
+        expected = record.provenance.weights_sha256
         try:
-            found = hashlib.sha256(read_regular(path)).hexdigest()
+            found = hashlib.sha256(read_regular(folder.weights)).hexdigest()
         except FileNotFoundError:
             continue
         except OSError as error:
-            faults.append(f"{path} cannot be read ({error.strerror})")
+            faults.append(f"{folder.weights} cannot be read ({error.strerror})")
             continue
         if expected in (None, found):
             return folder, ""
-        faults.append(f"{path} is not what its record has (another checksum), and there is no whole copy")
+        faults.append(
+            f"{folder.weights} is not what its record has (another checksum), and there is no whole copy"
+        )
     return copies[0][0], next(iter(faults), "")  # Weights may have been deleted for their size.
 
 
 def _cell_of(path: Path, record: Record) -> str:
     """The id in a record. It becomes a file name, so it must be one."""
-    name: str = record["cell"]["id"]
+    name = record.cell.id
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", name):
         raise DataError(f"{path} is no record: it names no cell")
-    if path.name == "result.json" and path.parent.name != name:
+    if path == CellFolder(path.parent).record and path.parent.name != name:
         raise DataError(f"{path} is the record of {name}; name its folder so")
     return name
 
 
-def _how_far(folder: Path) -> tuple[bool, float]:
+def _how_far(folder: CellFolder) -> tuple[bool, float]:
     """What an unfinished cell can go on from: the latest checkpoint is the furthest."""
-    times = [(folder / name).stat().st_mtime for name in CHECKPOINTS if (folder / name).is_file()]
+    times = [path.stat().st_mtime for path in folder.checkpoints if path.is_file()]
     return bool(times), max(times, default=0.0)
 
 
-def _copy_cell(source: Path, target: Path, *, finished: bool) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    lock = Lock(target)
+def _copy_cell(source: CellFolder, target: CellFolder, *, finished: bool) -> None:
+    target.path.mkdir(parents=True, exist_ok=True)
+    lock = Lock(target.path)
     if (owner := lock.take()) is not None:
-        raise UsageError(f"{target}: {owner} is running it; wait for its end")
+        raise UsageError(f"{target.path}: {owner} is running it; wait for its end")
+    leftovers = {path.name for path in source.leftovers}
     try:
-        for leftover in target.glob(TEMPORARY):
+        for leftover in target.path.glob(TEMPORARY):
             leftover.unlink(missing_ok=True)
-        (target / "failure.json").unlink(missing_ok=True)
+        target.failure.unlink(missing_ok=True)
         for path in _files(source):
-            if finished and path.name in UNFINISHED:
+            if finished and path.name in leftovers:
                 continue
-            if path == source / "result.json" and not finished:
+            if path == source.record and not finished:
                 continue  # It is not whole.
-            if path == source / "result.json":
-                for name in UNFINISHED:
-                    (target / name).unlink(missing_ok=True)
-            _copy(path, target / path.relative_to(source))
+            if path == source.record:
+                for leftover in target.leftovers:
+                    leftover.unlink(missing_ok=True)
+            _copy(path, target.path / path.relative_to(source.path))
     finally:
         lock.release()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: CellFolder) -> Iterator[Path]:
     """Files of a cell, whatever a tracker left among them, the record last; no links, no traces of a run."""
-    record = folder / "result.json"
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder.path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(place) / name for name in sorted(names)):
-            passing = path.name.startswith(".") or path in (folder / "lock", folder / "progress.json")
-            if path.is_file() and not path.is_symlink() and not passing and path != record:
+            passing = path.name.startswith(".") or path in (folder.lock, folder.progress)
+            if path.is_file() and not path.is_symlink() and not passing and path != folder.record:
                 yield path
-    if record.is_file():
-        yield record
+    if folder.record.is_file():
+        yield folder.record
 
 
 def _copy(source: Path, target: Path) -> None:

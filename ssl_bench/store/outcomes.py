@@ -1,28 +1,43 @@
 """What became of a cell, by its folder and the exit status of its process."""
 
 import signal
+from dataclasses import dataclass
+from typing import Literal
 
-from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Job, Outcome
-from ssl_bench.machine.files import read_json
-from ssl_bench.store.results import read_record
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Job
+from ssl_bench.store.folder import CellFolder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job."""
+
+    cell: str
+    status: Literal["finished", "failed", "interrupted", "elsewhere"]
+    """`elsewhere`: another command runs the cell."""
+    message: str = ""
+    seconds: float = 0.0
 
 
 def is_finished(job: Job) -> bool:
     """Whether a job's folder holds a whole record."""
-    return read_record(job.folder / "result.json") is not None
+    return CellFolder(job.folder).finished() is not None
 
 
-def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
-    """What became of a worker process: `code` is its exit status, below 0 the signal that killed it."""
-    if code == 0 and (job.folder / "result.json").exists():
+def outcome_of(job: Job, code: int | str, seconds: float) -> Outcome:
+    """What became of a job: `code` is as `Executor.poll` gives it."""
+    if isinstance(code, str):
+        return Outcome(job.cell, "failed", code, seconds)
+    folder = CellFolder(job.folder)
+    if code == 0 and folder.record.exists():
         return Outcome(job.cell, "finished", seconds=seconds)
     if code == INTERRUPTED:
         return Outcome(job.cell, "interrupted", "told to stop; it goes on from there", seconds)
     if code == ELSEWHERE:
         return Outcome(job.cell, "elsewhere", "another command runs it", seconds)
-    failure = read_json(job.folder / "failure.json")
+    failure = folder.read_failure()
     if failure is not None:
-        message = str(failure.get("message"))
+        message = failure.message
     elif code == REMOVED or not job.folder.is_dir():
         message = f"its folder {job.folder} was removed"
     elif code == NO_SPACE:

@@ -1,42 +1,29 @@
 """Immutable records of finished cells, and the folder they live in.
 
-OUT/cells/CELL/cell.json        what to run
-OUT/cells/CELL/lock             who works on it, while somebody does (`lock.py`)
-OUT/cells/CELL/progress.json    its last sign of life
-OUT/cells/CELL/checkpoint.pt    where it stands, and `checkpoint.previous.pt`, where it stood before
-OUT/cells/CELL/memory.json      since when its batches are taken in smaller parts, where memory ran out
-OUT/cells/CELL/log.txt          what it said, all attempts in one, each under a heading
-OUT/cells/CELL/failure.json     why it ended early; never taken for a result
-OUT/cells/CELL/weights.pt       what it learnt
-OUT/cells/CELL/result.json      the record, there exactly when the cell has finished
+OUT/cells/CELL/                 a cell (`CellFolder`)
 OUT/leaderboards/*.md           tables made from the records
 OUT/data.toml                   what data sets are called in them, if somebody says so
 """
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import DataError, UsageError, suggestion
-from ssl_bench.machine.files import parse_json, place, read_json, read_regular, require_writable, write_json
+from ssl_bench.machine.files import place, read_json, read_regular, require_writable, write_json
 from ssl_bench.machine.lock import holder
+from ssl_bench.store.folder import RECORD, CellFolder, folders_in
+from ssl_bench.store.record import Record, parse_record
 from ssl_bench.store.titles import FILE as TITLES
 from ssl_bench.store.titles import read_titles, with_title
 
 if TYPE_CHECKING:
     from ssl_bench.plan.cell import Cell
 
-SCHEMA = 1
-CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
-"""The newest, and the one before."""
-MEMORY = "memory.json"
-OTHERS = ("cell.json", "failure.json", "progress.json", MEMORY)
+OTHERS = {path.name for path in (CellFolder(Path()).cell, *CellFolder(Path()).leftovers)}
 """Files of a cell that hold no record."""
-
-Record = Mapping[str, Any]
-
 OUTSIDE_IDENTITY = ("cost", "provenance")
 """Sections of a record that two runs of one cell may differ in."""
 
@@ -48,9 +35,9 @@ def same(first: Record, second: Record) -> bool:
 
 def identity_of(record: Record) -> dict[str, Any]:
     """What two runs of one cell must agree in: all but cost, provenance and what the folder of the data is called."""
-    kept = {key: value for key, value in record.items() if key not in OUTSIDE_IDENTITY}
-    if isinstance(described := kept.get("describe"), Mapping):
-        kept["describe"] = {key: value for key, value in described.items() if key != "data"}
+    kept = {key: value for key, value in record.to_json().items() if key not in OUTSIDE_IDENTITY}
+    if "describe" in kept:
+        kept["describe"] = {key: value for key, value in kept["describe"].items() if key != "data"}
     return kept
 
 
@@ -68,52 +55,55 @@ class ResultStore:
         require_writable(self.root, "--out")
         require_writable(self.cells, "--out")
 
-    def folder(self, cell: "Cell") -> Path:
+    def folder(self, cell: "Cell") -> CellFolder:
         """The folder of a cell."""
-        return self.cells / cell.id
+        return CellFolder(self.cells / cell.id)
 
     def finished(self, cell: "Cell") -> Record | None:
         """The record of a finished cell, or None."""
-        return read_record(self.folder(cell) / "result.json")
+        return self.folder(cell).finished()
 
     def is_finished(self, cell: "Cell") -> bool:
         """Whether there is a record; a file that was found whole is not read again until it changes."""
-        path = self.folder(cell) / "result.json"
+        folder = self.folder(cell)
         try:
-            found = path.stat()
+            found = folder.record.stat()
         except OSError:
             return False
         # A copy may come with its time kept, and not with all of these.
         known = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        if self._whole.get(path) != known:
-            if read_record(path) is None:
+        if self._whole.get(folder.path) != known:
+            if folder.finished() is None:
                 return False
-            self._whole[path] = known
+            self._whole[folder.path] = known
         return True
 
-    def stage(self, cell: "Cell") -> Path:
+    def stage(self, cell: "Cell") -> CellFolder:
         """Write what a worker needs into the cell's folder, and forget an earlier failure."""
         folder = self.folder(cell)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "cell.json", cell.to_json())
-            (folder / "failure.json").unlink(missing_ok=True)
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_json(folder.cell, cell.to_json())
+            folder.failure.unlink(missing_ok=True)
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be written ({error.strerror}); name another --out") from error
+            raise UsageError(
+                f"{folder.path}: cannot be written ({error.strerror}); name another --out"
+            ) from error
         return folder
 
     def tidy(self, cell: "Cell") -> None:
         """Remove what a kill right after the record left behind; nothing where a process still works there."""
         folder = self.folder(cell)
-        if (folder / "lock").exists() and holder(folder) is None:
+        if folder.lock.exists() and holder(folder.path) is None:
             with contextlib.suppress(OSError):  # Somebody else's results can be shown all the same.
-                for name in (*CHECKPOINTS, MEMORY, "progress.json", "lock"):
-                    (folder / name).unlink(missing_ok=True)
+                for path in (*folder.checkpoints, folder.memory, folder.progress, folder.lock):
+                    path.unlink(missing_ok=True)
 
     def content(self) -> str:
         """Hash of the bytes of every record and of `data.toml`: what tables are made from, whenever it was written."""
         whole = hashlib.sha256()
-        for path in (*sorted(self.cells.glob("*/result.json")), self.root / TITLES):
+        records = [folder.record for folder in folders_in(self.cells)]
+        for path in (*records, self.root / TITLES):
             with contextlib.suppress(OSError):
                 whole.update(hashlib.sha256(read_regular(path)).digest() + path.parent.name.encode())
         return whole.hexdigest()
@@ -122,9 +112,10 @@ class ResultStore:
         """Where there are finished cells, one of that name first."""
         root, working = self.root.absolute(), Path.cwd()
         stores = [
-            (path.parent.name, store.relative_to(working) if store.is_relative_to(working) else store)
-            for path in sorted(root.parent.glob("*/cells/*/result.json"))
-            if (store := path.parent.parent.parent) != root
+            (folder.path.name, store.relative_to(working) if store.is_relative_to(working) else store)
+            for store in sorted(root.parent.iterdir() if root.parent.is_dir() else ())
+            if store != root
+            for folder in folders_in(store / "cells")
         ]
         named = next((store for cell, store in stores if cell.startswith(name)), None)
         if named:
@@ -141,9 +132,9 @@ class ResultStore:
 
         Raises UsageError where there is no one such cell.
         """
-        if (place(name) / "result.json").is_file():
+        if CellFolder(place(name)).record.is_file():
             return place(name)
-        names = [path.parent.name for path in self.cells.glob("*/result.json")]
+        names = [folder.path.name for folder in folders_in(self.cells)]
         found = sorted(other for other in names if other.startswith(name))
         if len(found) == 1 or (found and found[0] == name):
             return self.cells / found[0]
@@ -155,37 +146,6 @@ class ResultStore:
         """All finished records, in the order of their ids."""
         titles = read_titles(self.root)
         return [with_title(record, titles) for record in read_records(self.cells)]
-
-
-def read_record(path: Path) -> Record | None:
-    """A whole record of the schema we know, or None."""
-    try:
-        return parse_record(path)
-    except (OSError, DataError):
-        return None
-
-
-def parse_record(path: Path) -> Record:
-    """A whole record of the schema we know. DataError, naming the file, for any other; FileNotFoundError for none."""
-    try:
-        record = parse_json(path)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DataError(f"{path} is no readable record ({error.strerror or error})") from error
-    except ValueError as error:
-        raise DataError(f"{path} is no whole record ({error})") from error
-    if record.get("schema") != SCHEMA:
-        raise DataError(
-            f"{path} is no record of a form that is known here (schema {record.get('schema')!s:.20})"
-        )
-    cell = record.get("cell")
-    name = cell.get("id") if isinstance(cell, dict) else None
-    if not isinstance(name, str) or not name or name.startswith(".") or "/" in name:
-        raise DataError(f"{path} is no whole record (it names no cell)")
-    if not isinstance(record.get("metrics"), dict):
-        raise DataError(f"{path} is no whole record (it has no metrics)")
-    return record
 
 
 def read_records(folder: Path, broken: list[str] | None = None) -> Iterator[Record]:
@@ -215,7 +175,5 @@ def record_files_as_written(folder: Path, broken: list[str] | None = None) -> It
             continue
         except DataError as error:
             # Other programs keep files of JSON, too.
-            if broken is not None and (
-                path.name == "result.json" or "schema" in (read_json(path) or ("schema",))
-            ):
+            if broken is not None and (path.name == RECORD or "schema" in (read_json(path) or ("schema",))):
                 broken.append(str(error))

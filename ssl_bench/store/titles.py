@@ -10,10 +10,10 @@ A record knows its data by layout and content alone: pictures in the folders of 
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.machine.files import MOST_JSON, read_regular, toml, write_text
+from ssl_bench.store.record import DataWords, Record
 
 FILE = "data.toml"
 SHORTEST = 12
@@ -67,12 +67,9 @@ def write_titles(folder: Path, titles: Mapping[str, str]) -> None:
         write_text(folder / FILE, "[titles]\n" + "".join(lines))
 
 
-def with_title(record: Mapping[str, Any], titles: Mapping[str, str]) -> Mapping[str, Any]:
+def with_title(record: Record, titles: Mapping[str, str]) -> Record:
     """The record, its data called as `titles` has it."""
-    cell, describe = record.get("cell"), record.get("describe")
-    data = str(cell.get("data")) if isinstance(cell, Mapping) else ""
-    title = next((title for start, title in titles.items() if data.startswith(start)), None)
+    title = next((title for start, title in titles.items() if record.cell.data.startswith(start)), None)
     if title is None:
         return record
-    described = describe if isinstance(describe, Mapping) else {}
-    return {**record, "describe": {**described, "data": {"title": title}}}
+    return record.replaced(describe=record.describe.replaced(data=DataWords(title=title)))

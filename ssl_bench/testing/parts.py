@@ -225,10 +225,13 @@ def executor_checks(spec: ExecutorSpec) -> Iterator[Check]:
             executor = kind(Wanted(devices="cpu"), spec.config())
         except UsageError:
             return None  # A cluster that is not here; a command would end with this, before any compute.
-        outcomes = [outcome for outcome in executor.run([]) if outcome is not None]
-        if outcomes or executor.running():
-            return f"without jobs it reports {outcomes or executor.running()}"
+        except TypeError as error:
+            return str(error)  # One of the methods that it must have is missing.
+        for at_once in (False, True):
+            executor.stop([], at_once=at_once)
         executor.close()
+        if not executor.grace >= 0:
+            return f"its grace is {executor.grace}: jobs would be ended before they can save"
         return None
 
     yield "nothing to do is done at once", nothing_to_do_is_done_at_once

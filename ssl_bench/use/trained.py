@@ -16,11 +16,11 @@ from torch import Tensor
 from ssl_bench.errors import CellError, DataError, UsageError
 from ssl_bench.machine.files import read_json
 from ssl_bench.method import Method
-from ssl_bench.plan.cell import Cell, read_cell
+from ssl_bench.plan.cell import Cell
 from ssl_bench.registry.files import require_files
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
-from ssl_bench.store.results import read_record
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.task import Task
 from ssl_bench.train.inference import exact_inference
 from ssl_bench.train.merged import merge
@@ -74,14 +74,15 @@ class Trained:
 def load_trained(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
     """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
     registry = registry or load_registry()
-    content, record = read_json(folder / "cell.json"), read_record(folder / "result.json") or {}
-    weights = load_weights(folder / "weights.pt", record.get("provenance", {}).get("weights_sha256"))
+    files = CellFolder(folder)
+    content, record = read_json(files.cell), files.finished()
+    weights = load_weights(files.weights, record.provenance.weights_sha256 if record else None)
     if content is None or weights is None:
         raise DataError(
-            f"{folder} has no readable cell.json and weights.pt as its record has them; run the cell again with "
-            "--no-resume"
+            f"{folder} has no readable {files.cell.name} and {files.weights.name} as its record has them; run the "
+            "cell again with --no-resume"
         )
-    cell = read_cell(folder)
+    cell = files.read_cell()
     require_files(cell.plugins, cell.helpers, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes
@@ -94,7 +95,7 @@ def load_trained(folder: Path, registry: Registry | None = None, device: torch.d
         method.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(
-            f"{folder / 'weights.pt'} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
+            f"{files.weights} does not fit method '{cell.method}' and backbone '{cell.backbone}' as they "
             "are installed now; run the cell again with --no-resume"
         ) from error
     merge(method)

@@ -18,8 +18,9 @@ import torch
 
 from ssl_bench.errors import Diverged, SslBenchError, in_a_line
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
-from ssl_bench.machine.files import TEMPORARY, write_json
+from ssl_bench.machine.files import TEMPORARY
 from ssl_bench.machine.streams import PlainText, open_closed
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import Heartbeat, LockLost, hang_seconds_of, lock_of
 
 
@@ -40,7 +41,7 @@ def attempt(folder: Path, device: str, run: Callable[[Sequence[int], Heartbeat],
     except OSError as error:
         return _unwritable(folder, error)
     try:
-        with _log_to(folder / "log.txt"):
+        with _log_to(CellFolder(folder).log):
             print(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {lock.owner}, {device}", flush=True)
             for leftover in folder.glob(TEMPORARY):  # of a worker that was killed while it wrote
                 leftover.unlink(missing_ok=True)
@@ -82,11 +83,7 @@ def failed(
     folder: Path, message: str, status: int, *, worth_retrying: bool = False, diverged: bool = False
 ) -> int:
     """Leave word of a failure, where that can be written; the exit status."""
-    with contextlib.suppress(OSError):
-        write_json(
-            folder / "failure.json",
-            {"message": message, "worth_retrying": worth_retrying, "diverged": diverged},
-        )
+    CellFolder(folder).fail(message, worth_retrying=worth_retrying, diverged=diverged)
     return status
 
 

@@ -17,7 +17,7 @@ from ssl_bench.plan.weights import Weights
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import MethodSpec, resolve
 from ssl_bench.store.heartbeat import Heartbeat
-from ssl_bench.store.results import SCHEMA
+from ssl_bench.store.record import SCHEMA
 from ssl_bench.tracker import Trackers
 from ssl_bench.train.acceleration import accelerate
 from ssl_bench.train.batches import BatchStream

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from ssl_bench.machine.files import read_regular, write_bytes
-from ssl_bench.store.results import CHECKPOINTS
+from ssl_bench.store.folder import CellFolder
 
 MARK = b"ssl-bench checkpoint, sha256 of the rest: "
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint and keep the one before: a kill at any moment leaves a whole one."""
-    newest, before = (folder / name for name in CHECKPOINTS)
+    newest, before = CellFolder(folder).checkpoints
     content = _packed(state)
     head = MARK + hashlib.sha256(content).hexdigest().encode() + b"\n"
     write_bytes(newest, head + content, keep=before)
@@ -23,7 +23,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The newest whole checkpoint's state, on the CPU, or None; a broken one is said so on standard output."""
-    found = [folder / name for name in CHECKPOINTS if (folder / name).is_file()]
+    found = [path for path in CellFolder(folder).checkpoints if path.is_file()]
     for index, path in enumerate(found):
         try:
             head, _, content = read_regular(path).partition(b"\n")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ssl_bench.errors import DataError
 from ssl_bench.executor import REMOVED
-from ssl_bench.machine.files import read_json, write_json
+from ssl_bench.machine.files import read_json
 from ssl_bench.machine.search_path import SafeEnvironment
+from ssl_bench.store.folder import CellFolder
 
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -41,7 +42,7 @@ def start_cell(folder: Path, device: str, base: Path | None = None) -> "subproce
 
 def needed_paths(folder: Path) -> set[str]:
     """Files and folders of the user that the cell in `folder` reads, as `cell.json` names them."""
-    cell = read_json(folder / "cell.json") or {}
+    cell = read_json(CellFolder(folder).cell) or {}
     further = cell.get("unlabeled")
     named = (cell.get("path"), cell.get("weights"), *(further if isinstance(further, list) else ()))
     return {path for path in named if path and isinstance(path, str)}
@@ -65,7 +66,7 @@ def main(folder: Path, device: str, parent: int) -> None:
         sys.exit(REMOVED)
     missing = [path for path in needed_paths(folder) if not Path(path).exists()]
     if missing:
-        write_json(folder / "failure.json", {"message": missing_message(missing, platform.node())})
+        CellFolder(folder).fail(missing_message(missing, platform.node()))
         sys.exit(DataError.exit_status)
     from ssl_bench.worker import worker
 

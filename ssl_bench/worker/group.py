@@ -11,8 +11,8 @@ import torch
 
 from ssl_bench.errors import SslBenchError
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED
-from ssl_bench.machine.files import read_json
 from ssl_bench.registry.registry import Registry
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import Heartbeat, LockLost
 from ssl_bench.worker.attempt import Interrupted, die_with_parent, ending, failed, stop_on_signals
 from ssl_bench.worker.launch import Stopped, run_together
@@ -50,9 +50,9 @@ def run_processes(
         if ended.status == INTERRUPTED:
             break
         if ended.status == AGAIN:
-            (folder / "failure.json").unlink(missing_ok=True)
+            CellFolder(folder).failure.unlink(missing_ok=True)
             continue
-        if ended.status not in WORDLESS and (ended.status < 0 or read_json(folder / "failure.json") is None):
+        if ended.status not in WORDLESS and (ended.status < 0 or CellFolder(folder).read_failure() is None):
             message = f"{ended}; there were {len(devices)}, and the others were stopped"
             sys.exit(failed(folder, message, 1, worth_retrying=True))
         sys.exit(ended.status)
@@ -76,7 +76,7 @@ def run_process(folder: Path, devices: Sequence[str], registry: Registry | None,
             raise
         except Exception:
             time.sleep(SECONDS_TO_BE_FOUND)
-            if stop or (folder / "failure.json").exists():
+            if stop or CellFolder(folder).failure.exists():
                 sys.exit(1)  # It follows another one, after whose end the parent tells the others to stop.
             raise
         finally:

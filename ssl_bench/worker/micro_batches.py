@@ -8,7 +8,7 @@ from ssl_bench.errors import CellError
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.plan.cell import Cell, execution_of, recipe_of
 from ssl_bench.specs import MethodConfig, MethodSpec
-from ssl_bench.store.results import MEMORY
+from ssl_bench.store.folder import CellFolder
 
 
 class TakeLess(Exception):
@@ -32,7 +32,7 @@ class MicroBatches:
         """`serves`: whether the cell's networks can be trained on the rows of a part, with so many parts."""
         execution = execution_of(cell)
         self.asked = execution.micro_batches
-        self._file = folder / MEMORY
+        self._file = CellFolder(folder).memory
         self._cell, self._serves = cell, serves
         possible = recipe_of(cell).possible_parts(method.uses_unlabeled, config.rows_together())
         self._possible = [

@@ -14,12 +14,12 @@ import torch
 from ssl_bench.errors import CellError, DataError
 from ssl_bench.machine.devices import hide_gpus, one_by_one
 from ssl_bench.machine.files import write_json
-from ssl_bench.plan.cell import Cell, execution_of, read_cell
+from ssl_bench.plan.cell import Cell, execution_of
 from ssl_bench.registry.files import unpack
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import Heartbeat
-from ssl_bench.store.results import CHECKPOINTS, MEMORY, read_record
 from ssl_bench.worker.attempt import Interrupted, attempt
 from ssl_bench.worker.build import prepare_torch
 from ssl_bench.worker.cell_run import CellRun
@@ -35,7 +35,7 @@ def work_on(folder: Path, devices: str, registry: Registry | None = None) -> Non
     """
 
     def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
-        if read_record(folder / "result.json") is not None:
+        if CellFolder(folder).finished() is not None:
             return
         processes = execution_of(cell_in(folder)).processes
         known = registry or registry_for(folder)
@@ -54,7 +54,7 @@ def work_on(folder: Path, devices: str, registry: Registry | None = None) -> Non
 def cell_in(folder: Path) -> Cell:
     """The cell that a folder is for. Raises CellError."""
     try:
-        return read_cell(folder)
+        return CellFolder(folder).read_cell()
     except DataError as error:
         raise CellError(str(error)) from error
 
@@ -112,13 +112,14 @@ def _run_once(
         return
     # From the CPU, so that plain torch.load reads them on a machine without a GPU.
     weights = run.method.to("cpu").state_dict()
-    record["provenance"]["weights_sha256"] = save_weights(folder / "weights.pt", weights)
-    write_json(folder / "result.json", record)
-    for leftover in (*CHECKPOINTS, MEMORY, "progress.json"):
-        (folder / leftover).unlink(missing_ok=True)
+    files = CellFolder(folder)
+    record["provenance"]["weights_sha256"] = save_weights(files.weights, weights)
+    write_json(files.record, record)
+    for leftover in (*files.checkpoints, files.memory, files.progress):
+        leftover.unlink(missing_ok=True)
 
 
 def registry_for(folder: Path) -> Registry:
     """What is installed, and the plugin files that the cell staged in a folder brings along."""
     cell = cell_in(folder)
-    return load_registry(files=unpack(cell.plugins, cell.helpers, folder / "plugins"))
+    return load_registry(files=unpack(cell.plugins, cell.helpers, CellFolder(folder).plugins))

@@ -67,10 +67,10 @@ def test_from_a_folder_to_a_network(
     assert folds["supervised"] == folds["control"] == folds["mt"] == ["0.0", "0.1", "0.2"]
     assert sorted(content["evidence"]["fewer"]) == ["2"]
     assert len(content["evidence"]["fewer"]["2"]) == 3
-    records = {record["cell"]["id"]: record for record in ResultStore(runs).records()}
+    records = {record.cell.id: record for record in ResultStore(runs).records()}
     network = records[content["network"]]
-    assert network["cell"]["split"]["labeled"] == 6
-    assert network["metrics"] == {}
+    assert network.cell.split.labeled == 6
+    assert network.metrics == {}
     assert all(
         record["cell"]["split"]["held_out"] == 2
         for id_, record in records.items()

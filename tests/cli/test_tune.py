@@ -88,15 +88,17 @@ def test_a_search_is_killed_and_goes_on(tmp_path: Path, arguments: list[Any]) ->
     said = end(start(*command))
     # Two tasks, two methods (the baseline has joined), 2 x 2 points.
     assert re.search(r"16 cells: \d+ to run", said)
-    records = {record["cell"]["id"]: record for record in read_records(out / "cells")}
+    records = {record.cell.id: record for record in read_records(out / "cells")}
     assert len(records) == 16
     assert all(path.read_bytes() == content for path, content in before.items())
     store = ResultStore(tmp_path / "again")
     for folder in sorted(out.glob("cells/*-mt-*"))[:2]:
         cell = Cell.from_json(read_json(folder / "cell.json") or {})
         assert not set(cell.split.held_out) & {*cell.split.labeled, *cell.split.unlabeled}
-        run_cell(store.stage(cell), torch.device("cpu"), load_registry())
-        assert same(store.finished(cell) or {}, records[cell.id])
+        run_cell(store.stage(cell).path, torch.device("cpu"), load_registry())
+        finished = store.finished(cell)
+        assert finished is not None
+        assert same(finished, records[cell.id])
 
     page, suite = (out / "tune/README.md").read_text(), tomllib.loads((out / "tune/winners.toml").read_text())
     best = chosen(page)
@@ -118,6 +120,6 @@ def test_a_search_is_killed_and_goes_on(tmp_path: Path, arguments: list[Any]) ->
     assert re.search(r"\| MT \[1\] +\| trials \| 4 +\|", board)
     final = list(read_records(tmp_path / "final/cells"))
     # The control has joined for the report, and nothing was searched for it.
-    stated = {record["cell"]["method"]: record["cell"].get("trials") for record in final}
+    stated = {record.cell.method: record.cell.trials for record in final}
     assert stated == {"supervised": 4, "mt": 4, "control": None}
-    assert all("held_out" not in record["cell"]["split"] for record in final)
+    assert all("held_out" not in record.cell.split.to_json() for record in final)

@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 labels=("1/8",),
             ),
         ).cells:
-            run_cell(ResultStore(root).stage(cell), torch.device("cpu"), registry)
+            run_cell(ResultStore(root).stage(cell).path, torch.device("cpu"), registry)
     return root
 
 

@@ -95,7 +95,7 @@ def test_a_folder_of_further_images(tmp_path: Path, extra: Path) -> None:
     opened = open_cell_data(cell, REGISTRY)
     assert (opened.train, opened.unlabeled, opened.test) == (data.train, data.unlabeled, data.test)
     store = ResultStore(tmp_path / "runs")
-    run_cell(store.stage(cell), CPU, REGISTRY)
+    run_cell(store.stage(cell).path, CPU, REGISTRY)
     assert store.finished(cell) is not None
     shutil.copytree(extra, tmp_path / "elsewhere")
     assert plan(root, unlabeled=(f"night={tmp_path / 'elsewhere'}",)).cells[0].id == cell.id
@@ -177,12 +177,12 @@ def test_targets_of_unlabelled_images_change_nothing(tmp_path: Path, task: str) 
     )
     stores = [ResultStore(tmp_path / name) for name in ("before", "after")]
     for cell in fair:
-        run_cell(stores[0].stage(cell), CPU, REGISTRY)
+        run_cell(stores[0].stage(cell).path, CPU, REGISTRY)
     data = made.sources[task].dataset
     for name in fair[0].split.unlabeled:
         (root / f"target/{name}.png").write_bytes(b"poison")
     for cell in fair:
-        run_cell(stores[1].stage(cell), CPU, REGISTRY)
+        run_cell(stores[1].stage(cell).path, CPU, REGISTRY)
         records = [store.finished(cell) for store in stores]
         assert records[0] is not None
         assert records[1] is not None

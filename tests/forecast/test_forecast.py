@@ -102,7 +102,7 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
         if took is not None:
             cost = {"seconds": took, "gpu_energy_joules": 7}
             record = {"schema": 1, "cell": {"id": cell.id}, "metrics": {}, "cost": cost}
-            write_json(store.stage(cell) / "result.json", record)
+            write_json(store.stage(cell).path / "result.json", record)
     error = keep_errors(store, planned)
     assert error is not None
     assert kept_makespan(store, planned[:3]) == (30.0, 2)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ssl_bench.leaderboard import render
+from written import render
+
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import read_records
 
@@ -22,8 +23,8 @@ def test_tables_come_from_the_records_beside_them() -> None:
 
 def test_records_tell_of_hardware_and_not_of_places() -> None:
     for record in read_records(FOLDER / "records"):
-        assert record["provenance"]["device"]
-        assert "path" not in record["cell"]
+        assert record.provenance.device
+        assert "path" not in record.cell.to_json()
 
 
 def test_the_readme_shows_the_committed_table() -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from conftest import Said
 from test_leaderboard import HOSTILE, example, make
+from written import chosen, recorded, render
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import FORMATS, chosen, render
+from ssl_bench.leaderboard import FORMATS
 from ssl_bench.leaderboard.formats.bibliography import cite_keys, render_bibliography
 from ssl_bench.leaderboard.formats.csv import render_csv
 from ssl_bench.leaderboard.formats.html import formula_html, render_html
@@ -273,15 +274,15 @@ def test_every_run_and_metric_is_a_row() -> None:
 def test_a_choice_of_tasks_methods_and_metrics() -> None:
     records = example()
     kept = chosen(records, tasks=["NIGHT"], methods=["SupOnly", "mt"])
-    assert {(r["cell"]["task"], r["cell"]["method"]) for r in kept} == {
+    assert {(record.cell.task, record.cell.method) for record in kept} == {
         ("night", "supervised"),
         ("night", "mt"),
     }
-    assert chosen(records) == records
+    assert chosen(records) == recorded(records)
     (reversed_record,) = chosen([kept[0]], metrics=["other", "psnr"])
-    names = [metric["name"] for metric in reversed_record["describe"]["task"]["metrics"]]
+    names = [metric.name for metric in reversed_record.describe.task.metrics]
     assert names == ["other", "psnr"]
-    assert reversed_record["best"] is None
+    assert reversed_record.best is None
     for option, name in (("tasks", "nights"), ("methods", "gtc"), ("metrics", "pnsr")):
         with pytest.raises(UsageError, match=f"unknown --{option} '{name}'"):
             chosen(records, **{option: [name]})

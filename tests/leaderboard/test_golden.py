@@ -8,10 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from written import render
 
-from ssl_bench.leaderboard import FORMATS, render
+from ssl_bench.leaderboard import FORMATS
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.store.results import Record, read_records
+from ssl_bench.store.record import Record
+from ssl_bench.store.results import read_records
 
 FOLDER = Path(__file__).parents[1] / "golden"
 LATEX = r"""\documentclass{article}
@@ -48,10 +50,10 @@ def test_records_render_to_the_bytes_that_are_kept(records: list[Record]) -> Non
 def test_records_come_from_real_runs_with_all_that_tables_need(records: list[Record]) -> None:
     assert len(records) == 16
     for record in records:
-        assert record["per_image"]["ids"]
-        assert record["provenance"]["device"]
-        assert len(record["evaluations"]) == 2
-        assert record["describe"]["task"]["metrics"][0]["aggregate"]
+        assert record.per_image["ids"]
+        assert record.provenance.device
+        assert len(record.evaluations) == 2
+        assert record.describe.task.metrics[0].aggregate
     comparison = (FOLDER / "tables" / "comparison.md").read_text()
     assert "[" in comparison
     # Scores of single images are there, of mean IoU as well.

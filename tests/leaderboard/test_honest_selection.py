@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from conftest import Said
 from test_leaderboard import Change, example, grids, make, scores
+from written import check_one_table, main_table, read_entries, render
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import check_one_table, main_table, render
 from ssl_bench.leaderboard.reading.columns import Column
-from ssl_bench.leaderboard.reading.entries import read_entries
 
 Command = Callable[..., Said]
 DIFFERENT: list[tuple[str, Any, str]] = [

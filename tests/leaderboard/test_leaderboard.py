@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from written import hyperparameter_table, main_table, read_entries, render, terminal
 
-from ssl_bench.leaderboard import hyperparameter_table, main_table, render, terminal
+from ssl_bench.errors import DataError
 from ssl_bench.leaderboard.documents.tables import value_text
 from ssl_bench.leaderboard.formats.markdown import escape, formula
-from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.grouping import make_tables
+from ssl_bench.store.record import Record
 
 MIOU = {"name": "miou", "symbol": "mIoU", "unit": "%", "higher_is_better": True, "digits": 2}
 PSNR = {"name": "psnr", "symbol": "PSNR", "unit": "dB", "higher_is_better": True, "digits": 2}
@@ -314,7 +315,7 @@ def test_trials_of_a_search_stand_beside_the_scores() -> None:
         make("night", "supervised", 0, 18.0, cell__trials=4, config__method=rate),
         make("night", "mt", 0, 18.5, cell__trials=4),
         make("night", "mt", 0, 18.5),
-        make("night", "full", 0, 19.0, cell__trials="many"),
+        make("night", "full", 0, 19.0, cell__trials=0),
         make("matting", "mt", 0, 18.5),
         # Seeds of one row that come from different searches.
         *(make("matting", "supervised", seed, 18.5, cell__trials=2 + seed) for seed in range(2)),
@@ -674,21 +675,37 @@ def test_text_is_escaped_only_where_it_must_be() -> None:
     assert formula("a|b$`<\\") == r"$a\vert b\lt$"
 
 
-def test_records_with_missing_parts_show_dashes_and_never_raise() -> None:
+def test_records_with_missing_parts_show_dashes_and_strange_ones_are_refused() -> None:
     whole = make("night", "mt", 0, 18.0)
-    records: list[Change] = [{}, {"cell": None, "metrics": [], "describe": {"task": {"metrics": "x"}}}, whole]
+    least = {"schema": 1, "cell": {"id": "x"}, "metrics": {}}
+    contents: list[Change] = [{}, {"cell": None, "metrics": []}, least, whole]
     oddities: tuple[Any, ...] = (None, [], "x", -1e308)
     for section in whole:
-        records.append({key: value for key, value in whole.items() if key != section})
+        contents.append({key: value for key, value in whole.items() if key != section})
+        contents += [{**whole, section: odd} for odd in oddities]
         if isinstance(whole[section], dict):
             for name in whole[section]:
-                records += [{**whole, section: {**whole[section], name: odd}} for odd in oddities]
-    records.append(make("night", "mt", 0, 18.0, describe__method__role="referee"))
+                contents.append(
+                    {**whole, section: {key: value for key, value in whole[section].items() if key != name}}
+                )
+                contents += [{**whole, section: {**whole[section], name: odd}} for odd in oddities]
+    contents.append(make("night", "mt", 0, 18.0, describe__method__role="referee"))
+    contents.append(make("night", "mt", 0, 18.0, describe__task__metrics="x"))
+    records: list[Record] = []
+    refused: list[str] = []
+    for content in contents:
+        try:
+            records.append(Record.of(content))
+        except DataError as error:
+            refused.append(str(error))
+    assert len(records) > 40
+    assert len(refused) > 40
+    assert all(re.fullmatch(r"no (whole )?record [^\n]*\([^\n]+\)", reason) for reason in refused)
     for chosen in (records, *([record] for record in records), *itertools.pairwise(records)):
         texts = render(list(chosen))
         assert set(texts) == FILES
         assert terminal(list(chosen))
-    assert scores(main_table([{}])) == [[["Methods", "", "-"], ["-", "-", "-"]]]
+    assert scores(main_table([least])) == [[["Methods", "", "-"], ["-", "-", "-"]]]
 
 
 def test_nothing_to_show_is_said() -> None:

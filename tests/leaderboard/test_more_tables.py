@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 from test_leaderboard import Change, example, grids, make
+from written import read_entries, render
 
-from ssl_bench.leaderboard import render
 from ssl_bench.leaderboard.documents.cost import duration
 from ssl_bench.leaderboard.documents.efficiency import labels_needed, make_series
-from ssl_bench.leaderboard.reading.entries import read_entries
 
 
 def at(task: str, method: str, seed: int, score: float, labels: int, **changes: Any) -> Change:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from test_leaderboard import Change, example, grids, make
 from test_registry import plugin
+from written import main_table, render
 
-from ssl_bench.leaderboard import main_table, render
 from ssl_bench.leaderboard.documents.reported import verdict
 from ssl_bench.published import ClaimSpec
 from ssl_bench.registry.loading import load_registry

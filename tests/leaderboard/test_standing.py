@@ -12,16 +12,13 @@ import pytest
 import scipy.stats
 from test_formats import Parsed
 from test_leaderboard import METHODS, Change, example, grids, make, scores, titles
+from written import check_one_table, main_table, make_report, read_board, read_entries, render, terminal
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import check_one_table, main_table, render, terminal
 from ssl_bench.leaderboard.documents.verdicts import verdict
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.model import plain_text
-from ssl_bench.leaderboard.reading.board import read_board
-from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.grouping import make_tables
-from ssl_bench.report import make_report
 
 NOISE = (0.0, 0.3, -0.2, 0.1, -0.2)
 METHODS.setdefault("plain", ("Control", 95, "control", ""))

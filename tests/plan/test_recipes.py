@@ -14,10 +14,10 @@ import timm
 import torch
 from conftest import Said
 from torch import Tensor, nn
+from written import render
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import PluginError, UsageError
-from ssl_bench.leaderboard import render
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.plan.cell import Cell, resolve_config
 from ssl_bench.plan.plan import Request, make_plan
@@ -350,19 +350,19 @@ def test_committed_records_keep_their_ids() -> None:
     records = list(read_records(folder))
     assert len(records) >= 24
     for record in records:
-        cell, config = record["cell"], record["config"]
+        cell, config = record.cell, record.config
         stated = {
             "trials": None,
             "execution": {},
             "pretrained": "",
-            **cell,
-            "split": SimpleNamespace(hash=cell["split"]["hash"]),
-            "recipe": Recipe.model_validate(config["recipe"]).stored(),
-            "config": config["method"],
-            "providers": record["providers"],
+            **cell.to_json(),
+            "split": cell.split,
+            "recipe": Recipe.model_validate(config.recipe).stored(),
+            "config": config.method,
+            "providers": record.providers,
         }
         identity = Cell.__dict__["identity"].func(SimpleNamespace(**stated))
-        assert cell["id"].endswith(digest(identity, 10)), cell["id"]
+        assert cell.id.endswith(digest(identity, 10)), cell.id
 
 
 ENCODER = "mobilenetv3_small_050"
@@ -457,7 +457,7 @@ def test_plan_and_tables_say_so(command: Command) -> None:
     assert said.out.splitlines()[0].endswith("test images, separate forwards")
     (record,) = itertools.islice(read_records(Path(__file__).parents[1] / "golden"), 1)
     for changes, words in (({"forward": "separate", "batch_norm": "frozen"}, True), ({}, False)):
-        changed = json.loads(json.dumps(record))
+        changed = json.loads(json.dumps(record.to_json()))
         changed["config"]["recipe"] |= changes
         text = render([changed])["leaderboard.md"]
         assert ("separate forwards, BatchNorm frozen" in text) == words
@@ -474,10 +474,10 @@ def test_a_cell_with_all_of_it_runs_and_predicts(tmp_path: Path) -> None:
         backbones=f"pspnet/{ENCODER}",
         weights=str(tmp_path / "w.pth"),
     )
-    folder = ResultStore(tmp_path / "runs").stage(cell)
+    folder = ResultStore(tmp_path / "runs").stage(cell).path
     run_cell(folder, torch.device("cpu"), REGISTRY)
     (record,) = read_records(tmp_path / "runs")
-    assert record["config"]["recipe"]["encoder"] == "frozen"
+    assert record.config.recipe["encoder"] == "frozen"
     trained = load_trained(folder, registry=REGISTRY)
     state = trained.method.deployed.state_dict()
     (stem,) = (name for name in state if name.endswith("conv_stem.weight"))

@@ -97,12 +97,12 @@ def test_networks_of_others(tmp_path: Path) -> None:
 
 def test_memory_that_runs_out_does_not_lead_there(tmp_path: Path) -> None:
     registry = registry_with(fits=1)
-    folder = ResultStore(tmp_path).stage(planned(registry))
+    folder = ResultStore(tmp_path).stage(planned(registry)).path
     with pytest.raises(CellError, match=r"does not fit in memory.*\(micro-batches: 2\)"):
         run_cell(folder, torch.device("cpu"), registry)
     # Four parts of one row would fit, and serve where no layer minds.
     other = registry_with(size=8, fits=1)
-    folder = ResultStore(tmp_path / "other").stage(planned(other))
+    folder = ResultStore(tmp_path / "other").stage(planned(other)).path
     run_cell(folder, torch.device("cpu"), other)
     assert (folder / "result.json").exists()
 
@@ -111,7 +111,7 @@ def test_a_layer_of_a_methods_own_is_named_with_the_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = registry_with()
-    folder = ResultStore(tmp_path).stage(planned(registry))
+    folder = ResultStore(tmp_path).stage(planned(registry)).path
     monkeypatch.setattr(Pooled, "forward", lambda self, images: self.norm(images[:1, :, :1, :1]))
     with pytest.raises(CellError, match="a BatchNorm layer gets one value per channel in training"):
         run_cell(folder, torch.device("cpu"), registry)

@@ -233,17 +233,18 @@ def test_the_control_is_mean_teacher_of_weight_0_bit_for_bit(tmp_path: Path) -> 
     made = plan("control,mt:lambda_mt=0", settings=["night.iterations=6", "night.crop=32"])
     store = ResultStore(tmp_path)
     for one in made.cells:
-        run_cell(store.stage(one), torch.device("cpu"), REGISTRY)
-    records = [store.finished(one) or {} for one in made.cells]
-    for part in ("metrics", "per_image"):
-        assert records[0][part] == records[1][part]
+        run_cell(store.stage(one).path, torch.device("cpu"), REGISTRY)
+    records = [record for one in made.cells if (record := store.finished(one))]
+    assert len(records) == len(made.cells)
+    assert records[0].metrics == records[1].metrics
+    assert records[0].per_image == records[1].per_image
     first, second = (
-        torch.load(store.folder(one) / "weights.pt", weights_only=True, map_location="cpu")
+        torch.load(store.folder(one).path / "weights.pt", weights_only=True, map_location="cpu")
         for one in made.cells
     )
     assert list(flat(first)) == list(flat(second))
     assert all(torch.equal(value, flat(second)[name]) for name, value in flat(first).items())
-    assert records[0]["describe"]["method"]["role"] == "control"
+    assert records[0].describe.method.role == "control"
 
 
 def flat(state: Mapping[str, Any], prefix: str = "") -> dict[str, torch.Tensor]:

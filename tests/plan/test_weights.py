@@ -229,16 +229,16 @@ def test_a_cell_runs_from_a_file(folder: Path, tmp_path: Path, command: Command)
     check_weights(REGISTRY, [cell, replace(cell, seed=1)], asked.append)
     assert asked == [f"pspnet/{TINY}"]
     store = ResultStore(tmp_path / "runs")
-    run_cell(store.stage(cell), torch.device("cpu"), REGISTRY)
+    run_cell(store.stage(cell).path, torch.device("cpu"), REGISTRY)
     record = store.finished(cell)
     assert record is not None
-    assert record["cell"]["pretrained"] == cell.pretrained
+    assert record.cell.pretrained == cell.pretrained
     file.write_bytes((folder / "resnet18.pth").read_bytes())
     with pytest.raises(CellError, match="the weights have changed since the run was planned"):
-        run_cell(store.stage(replace(cell, seed=1)), torch.device("cpu"), REGISTRY)
+        run_cell(store.stage(replace(cell, seed=1)).path, torch.device("cpu"), REGISTRY)
     file.unlink()
     with pytest.raises(CellError, match=r"w\.pth: the weights cannot be read"):
-        run_cell(store.stage(replace(cell, seed=1)), torch.device("cpu"), REGISTRY)
+        run_cell(store.stage(replace(cell, seed=1)).path, torch.device("cpu"), REGISTRY)
     # A finished cell has weights of its own.
     said = command("show", cell.id, "--runs", tmp_path / "runs", "--out", tmp_path / "x.png", "--count", 1)
     assert (said.status, said.err) == (0, "")

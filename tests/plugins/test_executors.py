@@ -1,5 +1,6 @@
 """Executors as plugins: options made from settings, and what adapters decide, without the packages they adapt to."""
 
+import ast
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,15 +19,23 @@ from conftest import Said
 from pydantic import Field
 
 from ssl_bench.errors import UsageError
-from ssl_bench.executor import Executor, Job, Outcome, Wanted
+from ssl_bench.executor import Executor, Job, Wanted
 from ssl_bench.forecast.expected import Costs, shape_of
 from ssl_bench.forecast.prices import Price
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.machine.files import write_json
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry import loading
-from ssl_bench.specs import ExecutorConfig, ExecutorSpec, resolve
+from ssl_bench.registry.scaffold import Package, render
+from ssl_bench.run.display import PlainDisplay
+from ssl_bench.run.loop import carry_out
+from ssl_bench.run.start import start_of
+from ssl_bench.specs import ExecutorConfig, ExecutorSpec
 from ssl_bench.store.heartbeat import lock_of
+from ssl_bench.store.outcomes import outcome_of
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore
+from ssl_bench.testing.parts import executor_checks
 from ssl_bench.worker import fresh as cell_process
 from ssl_bench_plugins.executors.configs import SlurmConfig
 from ssl_bench_plugins.executors.nodes import Node, gpu_share, place, total_room
@@ -50,12 +59,18 @@ class FarmConfig(ExecutorConfig):
 class FarmExecutor(Executor):
     """Runs nothing, and says what it was asked."""
 
-    def running(self) -> Sequence[Job]:
-        return []
+    def room(self) -> int:
+        return 1
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
+    def start(self, job: Job) -> int:
         text = f"{self.config.model_dump_json()} {self.wanted.jobs} {self.wanted.devices}"
-        yield from (Outcome(job.cell, "interrupted", text) for job in jobs)
+        write_json(job.folder / "failure.json", {"message": text})
+        return 1
+
+    def poll(self, handle: int) -> int:
+        return handle
+
+    def stop(self, handles: Sequence[int], *, at_once: bool = False) -> None: ...
 
 
 class Farm:
@@ -189,7 +204,8 @@ def test_cells_share_a_gpu_by_measured_memory(tmp_path: Path) -> None:
     assert {slots.take(first), slots.take(second)} == {"cuda:0", "cuda:1"}
     assert slots.take(job("c", tmp_path)) is None
     # The first to finish is measured for all of its shape.
-    (tmp_path / "result.json").write_text(json.dumps({"cost": {"peak_memory_bytes": 3 * gib}}))
+    measured = {"schema": 1, "cell": {"id": "a"}, "metrics": {}, "cost": {"peak_memory_bytes": 3 * gib}}
+    (tmp_path / "result.json").write_text(json.dumps(measured))
     slots.give_back(first, "cuda:0")
     slots.give_back(second, "cuda:1")
     taken = [slots.take(job(str(number), tmp_path)) for number in range(8)]
@@ -204,13 +220,17 @@ def test_cells_share_a_gpu_by_measured_memory(tmp_path: Path) -> None:
     assert known.take(job("z", shape="small", memory=1 * gib)) == "cuda:0"
 
 
-def record(cell: dict, seconds: float, peak: int | None, recipe: dict, method: dict, role: str) -> dict:
-    return {
-        "cell": cell,
-        "config": {"recipe": recipe, "method": method},
-        "describe": {"method": {"role": role}},
-        "cost": {"seconds": seconds, "peak_memory_bytes": peak},
-    }
+def record(cell: dict, seconds: float, peak: int | None, recipe: dict, method: dict, role: str) -> Record:
+    return Record.of(
+        {
+            "schema": 1,
+            "metrics": {},
+            "cell": cell,
+            "config": {"recipe": recipe, "method": method},
+            "describe": {"method": {"role": role}},
+            "cost": {"seconds": seconds, "peak_memory_bytes": peak},
+        }
+    )
 
 
 def test_costs_come_from_the_nearest_records() -> None:
@@ -397,12 +417,13 @@ def test_what_slurm_is_asked_for() -> None:
 def test_a_slurm_job_s_word_counts_when_it_has_ended(tmp_path: Path) -> None:
     slurm = pytest.importorskip("ssl_bench_plugins.executors.slurm")
     executor = object.__new__(slurm.SlurmExecutor)
-    queued = slurm.Queued(job("a", tmp_path), "7_0", time.monotonic(), state="RUNNING")
+    executor.stopping = False
+    queued = slurm.Queued(job("a", tmp_path), "7_0", state="RUNNING")
     (tmp_path / "failure.json").write_text('{"message": "no memory"}')
     # The job may yet say more, and a cell that is tried again before that would be taken for failed.
-    assert executor._outcome(queued, tmp_path) is None
+    assert executor._code(queued) is None
     queued.ended = time.monotonic()
-    outcome = executor._outcome(queued, tmp_path)
+    outcome = outcome_of(queued.job, executor._code(queued), 1.0)
     assert (outcome.status, outcome.message) == ("failed", "no memory")
 
 
@@ -440,7 +461,7 @@ def test_what_comes_over_ray_is_not_written_into_another_s_folder(tmp_path: Path
     (tmp_path / "cell.json").write_text('{"hang_seconds": 3600}')
     lock, parcel = lock_of(tmp_path), Parcel({"x": b"1"}, frozenset({"x", "cell.json"}))
     assert lock.owner.patience > 3600
-    flight = ray.Flight(job("a", tmp_path), "a 1", None, 0.0, lock)
+    flight = ray.Flight(job("a", tmp_path), "a 1", None, lock)
     assert lock.take() is None
     assert flight.take_in(parcel)
     assert (tmp_path / "x").read_bytes() == b"1"
@@ -489,16 +510,47 @@ def test_what_slurm_says() -> None:
     assert refusal(refused) == "Batch job submission failed: Invalid account; again"
 
 
-def test_the_executor_of_the_guide_runs_a_cell(tmp_path: Path) -> None:
+def guide() -> tuple[str, str]:
+    """Name and source of the executor of the guide."""
     text = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text()
-    module = types.ModuleType("kennel")
-    exec(text.partition("```python\n")[2].partition("```")[0], module.__dict__)
+    return "kennel", text.partition("```python\n")[2].partition("```")[0]
+
+
+def template() -> tuple[str, str]:
+    """Name and source of the executor that `ssl-bench new` writes."""
+    package = Package("executor", "stable")
+    return "stable", render(package, loading.load_registry())[f"{package.module}.py"]
+
+
+@pytest.mark.parametrize("written", [guide, template])
+def test_an_executor_is_forty_lines_and_runs_a_cell(
+    tmp_path: Path, written: Callable[[], tuple[str, str]]
+) -> None:
+    name, source = written()
+    module = types.ModuleType(name)
+    exec(source, module.__dict__)
+    (kind,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and "Executor" in map(ast.unparse, node.bases)
+    )
+    assert kind.end_lineno
+    assert kind.end_lineno - kind.lineno < 40
     loaded = loading.load_registry([module])
+    spec = loaded.executor(name)
+    assert [check() for _, check in executor_checks(spec)] == [None]
     settings = ["night.iterations=1", "night.crop=32"]
-    (cell,) = make_plan(loaded, Request(tasks="night", methods="supervised", settings=settings)).cells
+    plan = make_plan(loaded, Request(tasks="night", methods="supervised", settings=settings))
     store = ResultStore(tmp_path)
-    spec = loaded.executor("kennel")
-    executor = resolve(spec.executor)(Wanted(), spec.config())
-    outcomes = [outcome for outcome in executor.run([Job(cell.id, store.stage(cell))]) if outcome]
-    assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(cell.id, "finished")]
-    assert store.finished(cell) is not None
+    asked: list[str] = []
+
+    def enough() -> bool:
+        asked.append("")
+        return False
+
+    outcomes = carry_out(
+        loaded, plan, store, start_of(spec, {}), PlainDisplay(), devices="cpu", enough=enough
+    )
+    assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(plan.cells[0].id, "finished")]
+    assert asked
+    assert store.finished(plan.cells[0]) is not None

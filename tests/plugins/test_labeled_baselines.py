@@ -12,9 +12,9 @@ from conftest import Said
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
+from written import render
 
 from ssl_bench.backbone import TaskNetwork
-from ssl_bench.leaderboard import render
 from ssl_bench.method import Method
 from ssl_bench.plan.plan import Plan, Request, make_plan
 from ssl_bench.registry.loading import load_registry
@@ -210,7 +210,7 @@ def test_three_rows_of_one_table(weights: Path, tmp_path: Path, monkeypatch: pyt
     settings = ("segmentation.iterations=2", "segmentation.crop=32")
     plan = planned(settings=settings, backbones=f"fpn/{ENCODER}", weights=str(weights))
     assert [cell.method for cell in plan.cells] == ["supervised", "frozen-encoder", "lora"]
-    folders = {cell.method: ResultStore(tmp_path / "runs").stage(cell) for cell in plan.cells}
+    folders = {cell.method: ResultStore(tmp_path / "runs").stage(cell).path for cell in plan.cells}
     for folder in folders.values():
         run_cell(folder, torch.device("cpu"), REGISTRY)
     files = render(list(read_records(tmp_path / "runs")))

@@ -79,7 +79,7 @@ def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def records(out: Path) -> dict[str, Any]:
-    return {record["cell"]["id"]: record for record in read_records(out / "cells")}
+    return {record.cell.id: record for record in read_records(out / "cells")}
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:

@@ -53,7 +53,7 @@ def in_a_hurry(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def records(out: Path) -> dict[str, Any]:
-    return {record["cell"]["id"]: record for record in read_records(out / "cells")}
+    return {record.cell.id: record for record in read_records(out / "cells")}
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
@@ -89,7 +89,7 @@ def test_an_array_is_preempted_and_goes_on(command: Command, tmp_path: Path) -> 
     straight, resumed = records(local), records(out)
     assert set(resumed) == set(straight)
     assert all(same(resumed[name], straight[name]) for name in straight)
-    assert any(record["provenance"]["resumed_at"] for record in resumed.values())
+    assert any(record.provenance.resumed_at for record in resumed.values())
     for name in straight:
         folders = (out / "cells" / name, local / "cells" / name)
         assert len({tuple(sorted(path.name for path in folder.iterdir())) for folder in folders}) == 1

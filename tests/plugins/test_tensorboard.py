@@ -89,14 +89,14 @@ Interrupt = Callable[[Path, int], None]
 
 
 def test_curves_are_what_the_record_holds(tmp_path: Path, one_cell: Make) -> None:
-    folder = ResultStore(tmp_path).stage(one_cell())
+    folder = ResultStore(tmp_path).stage(one_cell()).path
     run_cell(folder, CPU, REGISTRY)
     record = ResultStore(tmp_path).finished(one_cell())
     assert record is not None
     found = read(folder)
     assert [step for step, _ in found["loss/model/task"]] == list(range(1, STEPS + 1))
-    assert [value for _, value in found["loss/model/task"]] == pytest.approx(record["curves"]["model/task"])
-    scores = [(each["step"], pytest.approx(each["metrics"]["psnr"])) for each in record["evaluations"]]
+    assert [value for _, value in found["loss/model/task"]] == pytest.approx(record.curves["model/task"])
+    scores = [(each["step"], pytest.approx(each["metrics"]["psnr"])) for each in record.evaluations]
     assert found["test/psnr"] == scores
     assert [step for step, _ in scores] == [3, 6]
 
@@ -104,9 +104,9 @@ def test_curves_are_what_the_record_holds(tmp_path: Path, one_cell: Make) -> Non
 def test_a_resumed_cell_has_every_step_once(
     tmp_path: Path, one_cell: Make, interrupt: Interrupt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = ResultStore(tmp_path / "straight").stage(one_cell())
+    straight = ResultStore(tmp_path / "straight").stage(one_cell()).path
     run_cell(straight, CPU, REGISTRY)
-    folder = ResultStore(tmp_path / "broken").stage(one_cell(checkpoint_seconds=1000.0))
+    folder = ResultStore(tmp_path / "broken").stage(one_cell(checkpoint_seconds=1000.0)).path
     interrupt(folder, 3)
     assert [step for step, _ in read(folder)["loss/model/task"]] == [1, 2, 3]
 
@@ -140,7 +140,7 @@ def test_a_resumed_cell_has_every_step_once(
 def test_a_start_from_the_beginning_replaces_all(
     tmp_path: Path, one_cell: Make, interrupt: Interrupt
 ) -> None:
-    folder = ResultStore(tmp_path).stage(one_cell())
+    folder = ResultStore(tmp_path).stage(one_cell()).path
     interrupt(folder, 4)
     (folder / "checkpoint.pt").unlink()
     run_cell(folder, CPU, REGISTRY)
@@ -150,7 +150,7 @@ def test_a_start_from_the_beginning_replaces_all(
 
 
 def test_a_search_names_what_it_is_scored_on(tmp_path: Path, one_cell: Make) -> None:
-    folder = ResultStore(tmp_path).stage(one_cell(held_out="1/4"))
+    folder = ResultStore(tmp_path).stage(one_cell(held_out="1/4")).path
     run_cell(folder, CPU, REGISTRY)
     found = read(folder)
     assert "held_out/psnr" in found

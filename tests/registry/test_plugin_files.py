@@ -17,7 +17,8 @@ from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.files import read_plugin_files
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
-from ssl_bench.store.results import ResultStore, read_record
+from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.results import ResultStore
 from ssl_bench.use.trained import load_trained
 from ssl_bench.worker.worker import registry_for, run_cell
 
@@ -54,12 +55,12 @@ def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:
     assert cell.providers["method"] == f"my_pi.py {registry.files['my_pi.py'].version}"
     assert cell.plugins == {"my_pi.py": PI}
     assert cell_of(registry, "supervised").plugins == {}
-    folder = ResultStore(tmp_path / "runs").stage(cell)
+    folder = ResultStore(tmp_path / "runs").stage(cell).path
     assert Cell.from_json(json.loads((folder / "cell.json").read_text())) == cell
     # What was planned runs, whatever the author does to the file meanwhile.
     pi.write_text("1 / 0")
     run_cell(folder, torch.device("cpu"), registry_for(folder))
-    record = read_record(folder / "result.json")
+    record = CellFolder(folder).finished()
     assert record is not None
     assert record["providers"]["method"].startswith("my_pi.py sha256:")
     assert (folder / "plugins" / "my_pi.py").read_text() == PI
@@ -86,7 +87,7 @@ def test_a_file_that_changed_is_another_cell(pi: Path) -> None:
 
 
 def test_a_worker_is_told_what_became_of_its_plugin(pi: Path, tmp_path: Path) -> None:
-    folder = ResultStore(tmp_path).stage(cell_of(with_file(pi)))
+    folder = ResultStore(tmp_path).stage(cell_of(with_file(pi))).path
     content = read_json(folder / "cell.json")
     assert content is not None
     (folder / "cell.json").write_text(json.dumps(content | {"plugins": {"../x.py": ""}}))

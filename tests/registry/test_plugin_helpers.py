@@ -94,7 +94,7 @@ def test_a_worker_runs_what_was_planned(
     before = list(sys.path)
     cell = cell_of(with_file(pi))
     assert sys.path == before
-    folder = ResultStore(tmp_path / "runs").stage(cell)
+    folder = ResultStore(tmp_path / "runs").stage(cell).path
     assert Cell.from_json(json.loads((folder / "cell.json").read_text())) == cell
     (tmp_path / "helper_scale.py").write_text("SCALE = 1000.0\n")
     registry = registry_for(folder)
@@ -137,7 +137,7 @@ def test_what_cannot_be_known_is_refused(pi: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x.py", "/x.py", "a/../../x.py", "x.txt", "a//x.py"])
 def test_helpers_stay_in_their_folder(pi: Path, tmp_path: Path, name: str) -> None:
-    folder = ResultStore(tmp_path / "runs").stage(cell_of(with_file(pi)))
+    folder = ResultStore(tmp_path / "runs").stage(cell_of(with_file(pi))).path
     content = read_json(folder / "cell.json")
     assert content is not None
     (folder / "cell.json").write_text(json.dumps(content | {"helpers": {"my_pi.py": {name: ""}}}))

@@ -7,14 +7,14 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ssl_bench.errors import CellError
-from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Executor, Job, Outcome
+from ssl_bench.executor import ELSEWHERE, INTERRUPTED, IO_ERROR, NO_SPACE, REMOVED, Executor, Job
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.machine.lock import Lock, holder
 from ssl_bench.plan.cell import Cell
@@ -23,7 +23,7 @@ from ssl_bench.registry.loading import load_registry
 from ssl_bench.run.attempts import Attempts
 from ssl_bench.run.loop import run_cells
 from ssl_bench.store.heartbeat import Heartbeat, Watch
-from ssl_bench.store.outcomes import outcome_of
+from ssl_bench.store.outcomes import Outcome, outcome_of
 from ssl_bench.store.results import ResultStore
 from ssl_bench.worker.attempt import Interrupted, attempt
 
@@ -144,7 +144,7 @@ def test_a_disk_so_full_that_nothing_can_be_said(tmp_path: Path, monkeypatch: py
     def refuse(*arguments: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ssl_bench.worker.attempt.write_json", refuse)
+    monkeypatch.setattr("ssl_bench.store.folder.write_json", refuse)
     assert status_of(tmp_path, full) == NO_SPACE
     assert not (tmp_path / "failure.json").exists()
     assert outcome_of(Job("c", tmp_path), NO_SPACE, 1.0).message == f"no space left for {tmp_path}"
@@ -182,30 +182,33 @@ def plan_of(out: Path) -> tuple[Plan, ResultStore]:
 class Scripted(Executor):
     """Does to each cell what is written for its next attempt."""
 
-    def __init__(self, script: dict[str, list[Callable[[Job], Outcome]]]) -> None:
+    def __init__(self, script: dict[str, list[Callable[[Job], int | str]]]) -> None:
         self.script = script
         self.ran: list[str] = []
 
-    def running(self) -> Sequence[Job]:
-        return []
+    def room(self) -> int:
+        return 1
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        for job in jobs:
-            yield None
-            self.ran.append(job.cell)
-            yield self.script[job.cell].pop(0)(job)
+    def start(self, job: Job) -> int | str:
+        self.ran.append(job.cell)
+        return self.script[job.cell].pop(0)(job)
+
+    def poll(self, handle: int | str) -> int | str:
+        return handle
+
+    def stop(self, handles: Sequence[int | str], *, at_once: bool = False) -> None: ...
 
 
-def finish(job: Job) -> Outcome:
+def finish(job: Job) -> int:
     write_json(job.folder / "result.json", whole(job.folder))
-    return Outcome(job.cell, "finished")
+    return 0
 
 
-def fail(message: str, **failure: object) -> Callable[[Job], Outcome]:
-    def ended(job: Job) -> Outcome:
+def fail(message: str, **failure: object) -> Callable[[Job], int | str]:
+    def ended(job: Job) -> int | str:
         if failure:
             write_json(job.folder / "failure.json", {"message": message, **failure})
-        return Outcome(job.cell, "failed", message)
+        return 1 if failure else message
 
     return ended
 
@@ -253,10 +256,11 @@ def test_the_machines_failures_are_tried_again_and_a_cells_own_are_not(tmp_path:
         first.id: "finished",
         second.id: "failed",
     }
-    assert executor.ran == [first.id, second.id, first.id, first.id]
+    # The longest first; what is tried again comes when all have had their turn.
+    assert executor.ran == [second.id, first.id, first.id, first.id]
     assert display.said == [
-        "again: killed by SIGKILL",
         "failed: loss is nan",
+        "again: killed by SIGKILL",
         "again: No space left on device",
         "finished: ",
     ]
@@ -269,32 +273,83 @@ def test_retries_have_a_limit_and_leave_word(tmp_path: Path) -> None:
     outcomes = run_cells(plan, [cell], store, executor, Quiet(), retries=1)
     assert [outcome.message for outcome in outcomes] == ["killed by SIGKILL (2 attempts)"]
     assert len(executor.ran) == 2
-    failure = read_json(store.folder(cell) / "failure.json")
+    failure = read_json(store.folder(cell).path / "failure.json")
     assert failure == {"message": "killed by SIGKILL (2 attempts)", "worth_retrying": True}
     assert not store.is_finished(cell)
     # The next command forgets it and tries again.
     run_cells(plan, [cell], store, Scripted({cell.id: [finish]}), Quiet(), retries=0)
     assert store.is_finished(cell)
-    assert not (store.folder(cell) / "failure.json").exists()
+    assert not (store.folder(cell).path / "failure.json").exists()
+
+
+def test_nothing_starts_once_there_is_enough(tmp_path: Path) -> None:
+    plan, store = plan_of(tmp_path)
+    first, second = plan.cells
+    executor = Scripted({second.id: [fail("killed by SIGKILL")], first.id: [finish]})
+    outcomes = run_cells(plan, plan.cells, store, executor, Quiet(), enough=lambda: len(executor.ran) == 1)
+    assert executor.ran == [second.id]
+    assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(second.id, "failed")]
+    assert not store.is_finished(first)
+
+
+class Sleepers(Executor):
+    """Jobs that end when they are told to, but for one that does not hear."""
+
+    grace = 0.5
+
+    def __init__(self) -> None:
+        self.ends: dict[str, int] = {}
+        self.killed: list[str] = []
+
+    def room(self) -> int:
+        return 2
+
+    def start(self, job: Job) -> str:
+        return job.cell
+
+    def poll(self, handle: str) -> int | None:
+        return self.ends.get(handle)
+
+    def stop(self, handles: Sequence[str], *, at_once: bool = False) -> None:
+        if at_once:
+            self.killed += handles
+        else:
+            self.ends[handles[0]] = INTERRUPTED
+
+
+def test_ctrl_c_gives_grace_and_then_ends_what_is_left(tmp_path: Path) -> None:
+    plan, store = plan_of(tmp_path)
+    executor, display = Sleepers(), Quiet()
+
+    def press(running: Any) -> None:
+        raise KeyboardInterrupt
+
+    display.progress = press  # type: ignore[method-assign]
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(plan, plan.cells, store, executor, display)
+    assert list(executor.ends.values()) == [INTERRUPTED]
+    assert executor.killed == [cell.id for cell in plan.cells if cell.id not in executor.ends]
+    assert time.monotonic() - began >= Sleepers.grace
 
 
 def test_a_removed_folder_is_not_made_again(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
 
-    def remove(job: Job) -> Outcome:
+    def remove(job: Job) -> int:
         shutil.rmtree(job.folder)
-        return Outcome(job.cell, "failed", "its folder was removed")
+        return REMOVED
 
     outcomes = run_cells(plan, [cell], store, Scripted({cell.id: [remove]}), Quiet())
     assert [outcome.status for outcome in outcomes] == ["failed"]
-    assert not store.folder(cell).exists()
+    assert not store.folder(cell).path.exists()
 
 
 def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     theirs, mine = plan.cells
-    lock = Lock(store.stage(theirs))
+    lock = Lock(store.stage(theirs).path)
     assert lock.take() is None
     display = Quiet()
 
@@ -302,7 +357,7 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
         assert [(cell.id, owner) for cell, owner in others] == [(theirs.id, lock.owner)]
         display.waits.append(others)
         if len(display.waits) == 2:
-            write_json(store.folder(theirs) / "result.json", whole(store.folder(theirs)))
+            write_json(store.folder(theirs).path / "result.json", whole(store.folder(theirs).path))
             lock.release()
 
     display.waiting = waited  # type: ignore[method-assign]
@@ -316,11 +371,11 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
 def test_cells_that_another_command_gave_up_are_run_here(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     theirs = plan.cells[0]
-    lock = Lock(store.stage(theirs))
+    lock = Lock(store.stage(theirs).path)
     assert lock.take() is None
     display = Quiet()
     display.waiting = lambda others: lock.release()  # type: ignore[method-assign]
-    executor = Scripted({theirs.id: [lambda job: Outcome(job.cell, "elsewhere"), finish]})
+    executor = Scripted({theirs.id: [lambda job: ELSEWHERE, finish]})
     assert [outcome.status for outcome in run_cells(plan, [theirs], store, executor, display)] == ["finished"]
     assert executor.ran == [theirs.id] * 2
 
@@ -330,7 +385,7 @@ def test_a_stopped_process_is_ended_from_outside(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("ssl_bench.run.attempts.LOOK_SECONDS", 0.1)
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     process = launch(folder, until_told)
     while not (folder / "progress.json").exists():
         time.sleep(0.01)
@@ -373,7 +428,7 @@ def test_a_cell_that_begins_anew_is_not_as_silent_as_the_run_before(
 def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     for worth, said in ((True, "no sign of life for "), (False, "status 1")):
         attempts = Attempts(store, 0)
         attempts.watch.look([folder])
@@ -389,7 +444,7 @@ def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> No
 def test_a_finished_folder_is_tidied(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     process = launch(folder, well)
     process.join(60)
     for name in ("lock", "progress.json", "checkpoint.pt"):

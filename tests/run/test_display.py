@@ -4,14 +4,16 @@ import io
 
 import pytest
 from rich.console import Console
-from rich.progress import Progress, TextColumn
+from rich.progress import Progress as Bars
+from rich.progress import TextColumn
 
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.run.display import LiveDisplay, PlainDisplay
+from ssl_bench.store.record import Progress
 
-STATE = {"step": 3, "iterations": 12, "seconds": 6.0, "loss": 0.5}
+STATE = Progress(step=3, iterations=12, seconds=6.0, loss=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def test_lines_tell_what_is_at_work(cell: Cell, capsys: pytest.CaptureFixture[st
 
 def test_bars_tell_what_is_at_work(cell: Cell) -> None:
     columns = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
-    display = LiveDisplay(Progress(*columns, console=Console(file=io.StringIO())))
+    display = LiveDisplay(Bars(*columns, console=Console(file=io.StringIO())))
     display.start(5, 2)
     notes = [display.bars.tasks[0].fields["note"]]
     for running in ([], [(cell, STATE)]):

@@ -75,7 +75,7 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def records(out: Path) -> dict[str, Any]:
-    return {record["cell"]["id"]: record for record in read_records(out / "cells")}
+    return {record.cell.id: record for record in read_records(out / "cells")}
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_kill_9_of_a_cell_and_of_the_command(undisturbed: Path, tmp_path: Path) 
     resumed, straight = records(tmp_path), records(undisturbed)
     assert set(resumed) == set(straight)
     assert all(same(resumed[name], straight[name]) for name in straight)
-    assert any(record["provenance"]["resumed_at"] for record in resumed.values())
+    assert any(record.provenance.resumed_at for record in resumed.values())
 
 
 def test_ctrl_c_saves_and_the_next_run_goes_on(undisturbed: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_ctrl_c_saves_and_the_next_run_goes_on(undisturbed: Path, tmp_path: Path
     assert end(start(tmp_path, "--checkpoint-seconds", "1000"))[0] == 0
     resumed, straight = records(tmp_path), records(undisturbed)
     assert all(same(resumed[name], straight[name]) for name in straight)
-    assert any(record["provenance"]["resumed_at"] for record in resumed.values())
+    assert any(record.provenance.resumed_at for record in resumed.values())
 
 
 def test_a_failing_cell_leaves_the_others_alone(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,6 @@ from ssl_bench.data.splits import hold_out, make_split, without
 from ssl_bench.dataset import Dataset, GuardedDataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Job
-from ssl_bench.executor import Outcome as Ending
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Request, make_plan
@@ -345,10 +344,9 @@ def test_a_search_that_diverges_leaves_no_winners_of_another(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Diverging(InlineExecutor):
-        def run(self, jobs: Sequence[Job]) -> Iterator[Ending | None]:
-            for job in jobs:
-                write_json(job.folder / "failure.json", {"message": "loss is nan", "diverged": True})
-                yield Ending(job.cell, "failed", "loss is nan")
+        def start(self, job: Job) -> int:
+            write_json(job.folder / "failure.json", {"message": "loss is nan", "diverged": True})
+            return 1
 
     monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", Diverging)
     (tmp_path / "tune").mkdir()
@@ -445,13 +443,13 @@ def test_cells_of_a_search_read_no_test_image(
     assert len(plan.cells) == 4
     read.clear()
     for cell in plan.cells:
-        run_cell(store.stage(cell), CPU, REGISTRY)
+        run_cell(store.stage(cell).path, CPU, REGISTRY)
         record = store.finished(cell)
         assert record is not None
-        assert record["per_image"]["ids"] == list(cell.split.held_out)
-        assert record["cell"]["split"]["held_out"] == len(cell.split.held_out) >= 2
+        assert record.per_image["ids"] == list(cell.split.held_out)
+        assert record.cell.split.held_out == len(cell.split.held_out) >= 2
         assert not set(cell.split.held_out) & {*cell.split.labeled, *cell.split.unlabeled, *test}
-        assert cell == Cell.from_json(json.loads((store.folder(cell) / "cell.json").read_text()))
+        assert cell == Cell.from_json(json.loads((store.folder(cell).path / "cell.json").read_text()))
     assert set(plan.cells[0].split.held_out) <= read
     assert not read & test
     # What is shown as best is what is chosen.
@@ -461,6 +459,6 @@ def test_cells_of_a_search_read_no_test_image(
         assert found.rounded(found.best) == max(found.rounded(trial) or 0 for trial in found.trials)
         assert None not in means
     # None of it stands in a table of scores.
-    from ssl_bench.leaderboard import main_table
+    from written import main_table
 
     assert main_table(store.records()).strip() == "No finished runs yet."

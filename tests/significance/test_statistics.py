@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.stats
 from test_leaderboard import Change, grids, make
+from written import render
 
-from ssl_bench.leaderboard import render
 from ssl_bench.significance.comparison import Difference, Sample, compare
 from ssl_bench.significance.images import image_scores, resampled
 from ssl_bench.significance.ranks import borda, holm, places, rank_ranges

@@ -13,6 +13,7 @@ from test_leaderboard import make
 
 from ssl_bench.machine.lock import Lock, holder
 from ssl_bench.store.merge import difference, merge
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import read_records
 from ssl_bench.store.status import read_status, score_text
 from ssl_bench.store.titles import read_titles
@@ -241,9 +242,9 @@ def test_status(command: Command, machines: tuple[Path, Path, Path]) -> None:
     assert "stopped: last seen at step 20/100" in said.out
     finished = said.out.partition("finished\n")[2].splitlines()
     assert [line.split(":")[0].strip() for line in finished] == ["both", "one"]
-    assert score_text(make("night", "mt", 0, 18.4)) == "PSNR 18.40 dB"
-    assert score_text(make("night", "mt", 0, None)) == "PSNR - dB"
-    assert score_text({"describe": []}) == ""
+    assert score_text(Record.of(make("night", "mt", 0, 18.4))) == "PSNR 18.40 dB"
+    assert score_text(Record.of(make("night", "mt", 0, None))) == "PSNR - dB"
+    assert score_text(Record.of({"schema": 1, "cell": {"id": "x"}, "metrics": {}})) == ""
     lock.release()
     assert {one.cell: one.state for one in read_status(first)}["atwork"] == "interrupted"
     # A record cut short by something else than this program is no finished cell.

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from conftest import Said
 from test_leaderboard import grids, make
+from written import render
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import render
 from ssl_bench.plan.cell import describe
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import same
 from ssl_bench.store.titles import read_titles, with_title
 
@@ -66,12 +67,15 @@ def test_data_is_called_as_its_folder_is(tmp_path: Path) -> None:
     record = make("night", "mt", 0, 17.0, cell__dataset="pairs")
     record["describe"]["data"] = describe(task, method, folder=folder)["data"]
     assert "## Tier lite, labels 1/8, my rooms" in render([record])["leaderboard.md"]
-    assert "Rooms" in render([with_title(record, {record["cell"]["data"]: "Rooms"})])["leaderboard.md"]
+    assert (
+        "Rooms"
+        in render([with_title(Record.of(record), {record["cell"]["data"]: "Rooms"})])["leaderboard.md"]
+    )
     elsewhere = copy.deepcopy(record)
     elsewhere["describe"]["data"]["title"] = "rooms-copy"
-    assert same(record, elsewhere)
+    assert same(Record.of(record), Record.of(elsewhere))
     elsewhere["describe"]["task"]["title"] = "other"
-    assert not same(record, elsewhere)
+    assert not same(Record.of(record), Record.of(elsewhere))
 
 
 def test_without_titles_nothing_changes(command: Command, tmp_path: Path) -> None:
@@ -88,7 +92,7 @@ def test_without_titles_nothing_changes(command: Command, tmp_path: Path) -> Non
 
 def test_a_title_of_one_run_holds_for_all_runs_on_the_data() -> None:
     first, second = (make("night", "mt", seed, 17.0, cell__data=SCENES) for seed in range(2))
-    records = [with_title(first, {SCENES[:16]: "Scenes"}), second]
+    records = [with_title(Record.of(first), {SCENES[:16]: "Scenes"}), second]
     tables = render(records)
     assert tables == render(records[::-1])
     assert "| Scenes (synthetic) `fedcba9876543210` |" in tables["leaderboard.md"]

@@ -12,9 +12,9 @@ from conftest import Said
 from test_tasks import CLASSES, other_under_void
 from torch import Tensor
 from torch.nn import functional as F
+from written import render
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import render
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.recipe import Recipe, in_words
 from ssl_bench.registry.loading import load_registry
@@ -224,20 +224,20 @@ def test_a_cell_takes_weights_from_labelled_images_alone(
     small = ("segmentation.iterations=2", "segmentation.crop=32")
     cells = planned(*settings, *small, methods="fixmatch", backbones="unet-small", seeds=(0, 1))
     for cell in cells:
-        folder = ResultStore(tmp_path / "runs").stage(cell)
+        folder = ResultStore(tmp_path / "runs").stage(cell).path
         run_cell(folder, torch.device("cpu"), REGISTRY)
     records = list(read_records(tmp_path / "runs"))
     source = make_plan(REGISTRY, Request(tasks="segmentation", methods="supervised")).sources["segmentation"]
     expected = [source.dataset.target(name) for name in cells[0].split.labeled]
     assert len(seen) == 2 * len(expected) == 8
     assert all(np.array_equal(got, wanted) for got, wanted in zip(seen, expected * 2, strict=True))
-    assert records[0]["config"]["recipe"]["loss"] == {
+    assert records[0].config.recipe["loss"] == {
         "class_weights": "inverse_frequency", "ohem": 0.7, "dice": 1.0
     }  # fmt: skip
     files = render(records)
     assert "loss.class_weights=inverse_frequency, loss.dice=1, loss.ohem=0.7" in files["leaderboard.md"]
     # A line for each class that occurs in the few images scored here.
-    of_classes = [name for name, score in records[0]["metrics"].items() if "/" in name and score is not None]
+    of_classes = [name for name, score in records[0].metrics.items() if "/" in name and score is not None]
     assert len(of_classes) >= 2
     assert all(name in files["metrics.md"] for name in of_classes)
 

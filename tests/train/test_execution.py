@@ -18,6 +18,7 @@ from ssl_bench.plan.cell import Cell, execution_of
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.recipe import PLAIN, Execution, execution_in_words
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore, same
 from ssl_bench.train.acceleration import accelerate
 from ssl_bench.train.evaluate import WAITING, evaluate, groups_by_size
@@ -105,14 +106,14 @@ def test_the_command_line_and_a_suite_say_so(command: Command, tmp_path: Path) -
 # In a worker
 
 
-def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> dict[str, Any]:
+def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> Record:
     settings = ["matting.iterations=4", "matting.crop=32"]
     request = Request(
         tasks="matting", methods="mt", settings=settings, execution=execution, backbones="unet-small"
     )
     (cell,) = make_plan(REGISTRY, request).cells
     store = ResultStore(root)
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     signals = Countdown(stop_after)
     try:
         worker.run_cell(folder, torch.device("cpu"), REGISTRY, signals)
@@ -120,7 +121,7 @@ def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> dict[
         worker.run_cell(folder, torch.device("cpu"), REGISTRY)
     record = store.finished(cell)
     assert record is not None
-    return dict(record)
+    return record
 
 
 class Countdown(list):
@@ -139,15 +140,15 @@ def test_an_accelerated_cell_resumes_to_the_same_record(tmp_path: Path) -> None:
     execution = Execution(precision="bf16", channels_last=True)
     straight = finished(execution, tmp_path / "straight")
     broken = finished(execution, tmp_path / "broken", stop_after=2)
-    assert len(broken["provenance"]["resumed_at"]) == 1
+    assert len(broken.provenance.resumed_at) == 1
     assert same(straight, broken)
-    assert straight["cell"]["execution"] == {"precision": "bf16", "channels_last": True}
-    assert "compiled" not in straight["provenance"]
-    assert straight["cost"]["seconds_per_step"] > 0
+    assert straight.cell.execution == {"precision": "bf16", "channels_last": True}
+    assert "compiled" not in straight.provenance.to_json()
+    assert straight.cost.seconds_per_step > 0
     plain = finished(PLAIN, tmp_path / "plain")
-    assert "execution" not in plain["cell"]
-    assert plain["metrics"] != straight["metrics"]
-    assert plain["metrics"]["psnr"] == pytest.approx(straight["metrics"]["psnr"], abs=0.2)
+    assert "execution" not in plain.cell.to_json()
+    assert plain.metrics != straight.metrics
+    assert plain.metrics["psnr"] == pytest.approx(straight.metrics["psnr"], abs=0.2)
 
 
 def test_a_record_says_what_was_not_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ def test_a_record_says_what_was_not_compiled(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(cell_run, "accelerate", partial(accelerate, backend=broken))
     record = finished(Execution(compile=True), tmp_path)
     failure = "RuntimeError: no compiler"
-    assert record["provenance"]["compiled"] == {"student": failure, "teacher": failure}
+    assert record.provenance.compiled == {"student": failure, "teacher": failure}
 
 
 def test_images_of_one_size_wait_for_each_other() -> None:

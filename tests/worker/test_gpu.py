@@ -4,7 +4,6 @@
 """
 
 import copy
-import json
 import os
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from ssl_bench.method import Batch, Method
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.recipe import PLAIN, Execution
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.store.record import Record, parse_record
 from ssl_bench.store.results import ResultStore
 from ssl_bench.task import Target
 from ssl_bench.testing.toys import RECIPE, ToyStream, build_toy, toy_spec
@@ -268,16 +268,13 @@ def test_cells_side_by_side_then_predict_and_export(tmp_path: Path) -> None:
     for jobs in (2, 1):
         command(*options, f"--jobs={jobs}", "--out", tmp_path / f"{jobs}")
     records = [
-        {
-            path.parent.name: json.loads(path.read_text())
-            for path in (tmp_path / jobs / "cells").glob("*/result.json")
-        }
+        {path.parent.name: parse_record(path) for path in (tmp_path / jobs / "cells").glob("*/result.json")}
         for jobs in "12"
     ]
     assert len(records[0]) == 2
     for name, record in records[0].items():
-        assert records[1][name]["metrics"] == record["metrics"]
-        assert (record["cost"]["peak_memory_bytes"] is not None) == (GPU.type == "cuda")
+        assert records[1][name].metrics == record.metrics
+        assert (record.cost.peak_memory_bytes is not None) == (GPU.type == "cuda")
     cell = next(iter(records[0]))
     Image.fromarray(np.full((50, 70, 3), 90, np.uint8)).save(tmp_path / "dark.png")
     command("predict", cell, tmp_path / "dark.png", "--runs", tmp_path / "1", "--out", tmp_path / "bright")
@@ -288,7 +285,7 @@ def test_cells_side_by_side_then_predict_and_export(tmp_path: Path) -> None:
 def test_a_cell_that_does_not_fit_goes_on_in_parts(tmp_path: Path) -> None:
     """With three quarters of the memory that it takes whole."""
 
-    def run(name: str) -> dict[str, Any]:
+    def run(name: str) -> Record:
         request = Request(
             tasks="night",
             methods="supervised",
@@ -297,24 +294,23 @@ def test_a_cell_that_does_not_fit_goes_on_in_parts(tmp_path: Path) -> None:
             pretrained=False,
             settings=("night.iterations=2", f"night.crop={512 if GPU.type == 'cuda' else 32}"),
         )
-        folder = ResultStore(tmp_path / name).stage(make_plan(REGISTRY, request).cells[0])
+        folder = ResultStore(tmp_path / name).stage(make_plan(REGISTRY, request).cells[0]).path
         run_cell(folder, torch.device(GPU.type, 0) if GPU.type == "cuda" else GPU, REGISTRY)
-        found: dict[str, Any] = json.loads((folder / "result.json").read_text())
-        return found
+        return parse_record(folder / "result.json")
 
     whole = run("whole")
-    assert "micro_batches" not in whole["provenance"]
+    assert "micro_batches" not in whole.provenance.to_json()
     if GPU.type != "cuda":
         return
     torch.cuda.empty_cache()
-    share = 0.75 * whole["cost"]["peak_memory_bytes"] / torch.cuda.get_device_properties(0).total_memory
+    share = 0.75 * whole.cost.peak_memory_bytes / torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(share)
     try:
         parts = run("parts")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert parts["provenance"]["micro_batches"]["used"] > 1
-    assert parts["cost"]["peak_memory_bytes"] < whole["cost"]["peak_memory_bytes"]
+    assert parts.provenance.micro_batches["used"] > 1
+    assert parts.cost.peak_memory_bytes < whole.cost.peak_memory_bytes
 
 
 @needs_cuda

@@ -26,8 +26,9 @@ from ssl_bench.machine.files import read_json
 from ssl_bench.recipe import Execution
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
+from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import Heartbeat, LockLost
-from ssl_bench.store.results import ResultStore, read_record, same
+from ssl_bench.store.results import ResultStore, same
 from ssl_bench.train.evaluate import evaluate
 from ssl_bench.worker.attempt import attempt, stop_on_signals
 from ssl_bench.worker.build import open_cell_data
@@ -135,7 +136,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     build("night", "mt", registry, norm=False)  # Imported here, the modules need not be in each process.
     request = {"backbones": "narrow", "settings": [*SETTINGS, "night.iterations=20"]}
     cell = tiny_cell(data, registry, execution=Execution(processes=2), checkpoint_seconds=0.1, **request)
-    folder = ResultStore(tmp_path / "out").stage(cell)
+    folder = ResultStore(tmp_path / "out").stage(cell).path
 
     # Four rows of a process are too many at a time.
     worker = in_a_process(work_on, folder, "cpu", registry)
@@ -163,18 +164,20 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     worker = in_a_process(work_on, folder, "cpu", registry)
     worker.join(120)
     assert worker.exitcode == 0
-    record = read_record(folder / "result.json")
+    record = CellFolder(folder).finished()
     assert record is not None
-    assert len(record["provenance"]["resumed_at"]) >= 1
-    assert record["provenance"]["micro_batches"]["used"] == 2
+    assert len(record.provenance.resumed_at) >= 1
+    assert record.provenance.micro_batches["used"] == 2
 
     execution = Execution(processes=2, micro_batches=2)
-    other = ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, execution=execution, **request))
+    other = (
+        ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, execution=execution, **request)).path
+    )
     worker = in_a_process(work_on, other, "cpu", registry)
     worker.join(120)
-    straight = read_record(other / "result.json")
+    straight = CellFolder(other).finished()
     assert straight is not None
-    assert same(record, {**straight, "cell": record["cell"]})
+    assert same(record, straight.replaced(cell=record.cell))
 
 
 def test_nobody_else_can_reach_the_store_at_which_the_processes_meet() -> None:
@@ -192,7 +195,7 @@ def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
     data = tree(tmp_path / "data")
     execution = Execution(processes=2)
     cell = tiny_cell(data, registry, backbones="narrow", settings=settings, execution=execution)
-    folder = ResultStore(tmp_path / "out").stage(cell)
+    folder = ResultStore(tmp_path / "out").stage(cell).path
     worker = in_a_process(work_on, folder, "cpu", registry)
     worker.join(120)
     assert worker.exitcode == 1

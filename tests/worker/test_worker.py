@@ -17,6 +17,7 @@ from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.run.loop import forget
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore, same
 from ssl_bench.worker.attempt import Interrupted
 from ssl_bench.worker.worker import run_cell
@@ -39,10 +40,10 @@ def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -
     return make_plan(REGISTRY, Request(**arguments)).cells  # type: ignore[arg-type]
 
 
-def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: False) -> dict:
+def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: False) -> Record:
     """Run a cell, stopping after each step for which `stop` says so, until it is finished."""
     store = ResultStore(root)
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     signals = Countdown(stop)
     while True:
         try:
@@ -52,7 +53,7 @@ def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: Fa
             continue
     record = store.finished(cell)
     assert record is not None
-    return dict(record)
+    return record
 
 
 class Countdown(list):
@@ -77,36 +78,36 @@ def test_interruptions_do_not_change_the_record(tmp_path: Path, task: str, backb
     # After 2 steps, twice in the evaluation half-way, twice in the last one.
     broken = finish(cell, tmp_path / "broken", stop=lambda look: look in (3, 6, 20, 70, 90))
     assert same(straight, broken)
-    assert straight["provenance"]["resumed_at"] == []
-    assert broken["provenance"]["resumed_at"] == [2, 3, STEPS]
+    assert straight.provenance.resumed_at == []
+    assert broken.provenance.resumed_at == [2, 3, STEPS]
     assert same(straight, finish(cell, tmp_path / "again"))
 
 
 def test_what_a_record_holds(tmp_path: Path) -> None:
     (cell,) = cells()
     record = finish(cell, tmp_path)
-    assert record["cell"]["id"] == cell.id
-    assert record["cell"]["split"]["hash"] == cell.split.hash
-    assert 0 < record["metrics"]["miou"] < 100
-    assert set(record["beside"]) == {"student"}
-    assert set(record["curves"]) == {"student/task", "student/consistency"}
-    assert len(record["per_image"]["ids"]) == len(record["per_image"]["miou"]) == 40
-    assert record["evaluations"][-1] == {"step": STEPS, "metrics": record["metrics"]}
-    assert record["cost"]["images_seen"] == STEPS * 4
-    assert record["cost"]["parameters"] == record["cost"]["parameters_trained"] > 300_000
-    assert record["config"]["method"]["eta_mt"] == 3
-    assert record["config"]["recipe"]["crop"] == 32
-    folder = ResultStore(tmp_path).folder(cell)
+    assert record.cell.id == cell.id
+    assert record.cell.split.hash == cell.split.hash
+    assert 0 < record.metrics["miou"] < 100
+    assert set(record.beside) == {"student"}
+    assert set(record.curves) == {"student/task", "student/consistency"}
+    assert len(record.per_image["ids"]) == len(record.per_image["miou"]) == 40
+    assert record.evaluations[-1] == {"step": STEPS, "metrics": record.metrics}
+    assert record.cost.images_seen == STEPS * 4
+    assert record.cost.parameters == record.cost.parameters_trained > 300_000
+    assert record.config.method["eta_mt"] == 3
+    assert record.config.recipe["crop"] == 32
+    folder = ResultStore(tmp_path).folder(cell).path
     assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json", "weights.pt"]
 
 
 def test_a_truncated_checkpoint_starts_over(tmp_path: Path) -> None:
     (cell,) = cells()
     straight = finish(cell, tmp_path / "straight")
-    folder = ResultStore(tmp_path / "broken").stage(cell)
+    folder = ResultStore(tmp_path / "broken").stage(cell).path
     (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
     run_cell(folder, CPU, REGISTRY)
-    assert same(straight, json.loads((folder / "result.json").read_text()))
+    assert same(straight, Record.of(json.loads((folder / "result.json").read_text())))
 
 
 def test_the_same_seed_gives_every_method_the_same_start(tmp_path: Path) -> None:
@@ -192,13 +193,13 @@ def test_predictions_that_are_not_finite_are_no_score(tmp_path: Path) -> None:
     settings = ["segmentation.iterations=1", "segmentation.optimizer.name=sgd"]
     (cell,) = cells(methods="supervised", settings=[*settings, "segmentation.optimizer.learning_rate=1e38"])
     with pytest.raises(CellError, match="the prediction for test image 'test-0000' is not finite"):
-        run_cell(ResultStore(tmp_path).stage(cell), CPU, REGISTRY)
+        run_cell(ResultStore(tmp_path).stage(cell).path, CPU, REGISTRY)
 
 
 def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
     (cell,) = cells(methods="supervised", settings=["segmentation.iterations=1"])
     store = ResultStore(tmp_path)
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     (folder / "result.json").write_text('{"schema": 1, "cell"')
     assert store.finished(cell) is None
     run_cell(folder, CPU, REGISTRY)
@@ -208,7 +209,7 @@ def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
 def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
     (cell,) = cells(methods="supervised")
     store = ResultStore(tmp_path)
-    folder = store.stage(cell)
+    folder = store.stage(cell).path
     (folder / "checkpoint.pt").write_bytes(b"kept")
     lock = Lock(folder)
     assert lock.take() is None
@@ -223,4 +224,4 @@ def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
 def test_data_that_changed_after_the_plan_are_refused(tmp_path: Path) -> None:
     (cell,) = cells(methods="supervised")
     with pytest.raises(CellError, match="has changed since the run was planned"):
-        run_cell(ResultStore(tmp_path).stage(replace(cell, listing="another")), CPU, REGISTRY)
+        run_cell(ResultStore(tmp_path).stage(replace(cell, listing="another")).path, CPU, REGISTRY)

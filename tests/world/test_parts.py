@@ -1,6 +1,5 @@
 """A batch in parts: what is drawn, which rows, gradients, plans, and memory that runs out."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.recipe import Execution, Forward, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import BackboneSpec
+from ssl_bench.store.record import Record, parse_record
 from ssl_bench.store.results import ResultStore
 from ssl_bench.train.batches import BatchStream
 from ssl_bench.worker.build import open_cell_data
@@ -301,11 +301,11 @@ def narrow_registry(rows: int, after: int = 0, seconds: float = 0.0) -> Any:
     return load_registry([SimpleNamespace(__name__="narrow", provide_backbones=hookimpl(lambda: [spec]))])
 
 
-def ended(cell: Cell, root: Path, registry: Any) -> dict[str, Any]:
-    folder = ResultStore(root).stage(cell)
+def ended(cell: Cell, root: Path, registry: Any) -> Record:
+    folder = ResultStore(root).stage(cell).path
     run_cell(folder, CPU, registry)
     assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json", "weights.pt"]
-    return json.loads((folder / "result.json").read_text())
+    return parse_record(folder / "result.json")
 
 
 def test_a_cell_that_does_not_fit_takes_smaller_parts_and_says_so(tmp_path: Path) -> None:
@@ -315,19 +315,19 @@ def test_a_cell_that_does_not_fit_takes_smaller_parts_and_says_so(tmp_path: Path
     cell = tiny_cell(data, registry, backbones="narrow")
     short = ended(cell, tmp_path / "short", registry)
     reduced = [{"step": 0, "micro_batches": 2}, {"step": 0, "micro_batches": 4}]
-    assert short["provenance"]["micro_batches"] == {"asked": 1, "used": 4, "reduced": reduced}
+    assert short.provenance.micro_batches == {"asked": 1, "used": 4, "reduced": reduced}
 
     asked = tiny_cell(data, registry, backbones="narrow", execution=Execution(micro_batches=4))
     enough = ended(asked, tmp_path / "asked", registry)
-    assert "micro_batches" not in enough["provenance"]
+    assert "micro_batches" not in enough.provenance.to_json()
     for part in ("metrics", "per_image", "curves", "beside"):
-        assert short[part] == enough[part]
+        assert getattr(short, part) == getattr(enough, part)
 
 
 def test_memory_that_runs_out_parts_no_pair(tmp_path: Path) -> None:
     registry = narrow_registry(rows=3)
     cell = tiny_cell(tree(tmp_path / "data"), registry, "fixmatch", backbones="narrow")
-    folder = ResultStore(tmp_path / "out").stage(cell)
+    folder = ResultStore(tmp_path / "out").stage(cell).path
     with pytest.raises(CellError, match=r"not even the fewest rows at a time \(micro-batches: 2\)"):
         run_cell(folder, CPU, registry)
 
@@ -336,14 +336,16 @@ def test_memory_that_runs_out_later_costs_no_more_than_a_checkpoint(tmp_path: Pa
     registry = narrow_registry(rows=4, after=3)
     cell = tiny_cell(tree(tmp_path / "data"), registry, backbones="narrow", checkpoint_seconds=0.0)
     record = ended(cell, tmp_path / "out", registry)
-    assert record["provenance"]["micro_batches"]["reduced"] == [{"step": 3, "micro_batches": 2}]
-    assert record["provenance"]["resumed_at"] == [3]
+    assert record.provenance.micro_batches["reduced"] == [{"step": 3, "micro_batches": 2}]
+    assert record.provenance.resumed_at == [3]
 
 
 def test_a_row_that_does_not_fit_fails_in_one_line(tmp_path: Path) -> None:
     registry = narrow_registry(rows=0)
-    folder = ResultStore(tmp_path / "out").stage(
-        tiny_cell(tree(tmp_path / "data"), registry, backbones="narrow")
+    folder = (
+        ResultStore(tmp_path / "out")
+        .stage(tiny_cell(tree(tmp_path / "data"), registry, backbones="narrow"))
+        .path
     )
     with pytest.raises(CellError) as error:
         run_cell(folder, CPU, registry)

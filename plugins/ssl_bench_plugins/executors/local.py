@@ -3,8 +3,7 @@
 import multiprocessing
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -15,18 +14,12 @@ from ssl_bench import (
     Executor,
     ExecutorConfig,
     Job,
-    Outcome,
     Wanted,
     find_devices,
     group_devices,
-    outcome_of,
     start_fork_server,
 )
 from ssl_bench_plugins.executors.slots import slots_of
-
-TICK = 0.2
-GRACE = 20.0
-"""Seconds that a worker gets to save its checkpoint before it is killed."""
 
 COMPILER = ("torch._dynamo", "torch._inductor.config")
 """What the first optimiser of a process imports, for seconds."""
@@ -39,11 +32,10 @@ class Running:
     job: Job
     process: BaseProcess
     device: str
-    started: float
 
 
 class LocalExecutor(Executor):
-    """Longest jobs first over the slots of this machine.
+    """The slots of this machine.
 
     Importing torch, timm and smp costs up to 10 s a process; the fork server pays it once, before it has
     touched a device, so a forked cell starts in well under a second.
@@ -54,44 +46,26 @@ class LocalExecutor(Executor):
     def __init__(self, wanted: Wanted, config: ExecutorConfig) -> None:
         super().__init__(wanted, config)
         self.devices = group_devices(find_devices(wanted.devices), wanted.processes)
-        self.in_flight: list[Running] = []
+        self.running: list[Running] = []
         self.context = multiprocessing.get_context("forkserver")
-
-    def running(self) -> Sequence[Job]:
-        """The jobs that processes are at work on."""
-        return [one.job for one in self.in_flight]
 
     def open(self) -> None:
         """Start the server, which imports while the command still checks data."""
         # On a GPU the server must not ask for devices, as the compiler does when it is imported.
         compiler = () if any(device != "cpu" for device in self.devices) else COMPILER
         start_fork_server([*self.wanted.preload, *compiler])
+        self.slots = slots_of(self.devices, self.wanted)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        """As `Executor.run`."""
-        waiting = sorted(jobs, key=lambda job: -job.weight)
-        slots = slots_of(self.devices, self.wanted)
-        running = self.in_flight
-        try:
-            while waiting or running:
-                while waiting and (device := slots.take(waiting[0])) is not None:
-                    job = waiting.pop(0)
-                    process = self.context.Process(target=work, args=(str(job.folder), device), daemon=False)
-                    self._start(process)
-                    running.append(Running(job, process, device, time.monotonic()))
-                for one, code in [(r, r.process.exitcode) for r in running]:
-                    if code is None:
-                        continue
-                    running.remove(one)
-                    slots.give_back(one.job, one.device)
-                    yield outcome_of(one.job, code, time.monotonic() - one.started)
-                yield None
-                connection.wait([one.process.sentinel for one in running], TICK)
-        finally:
-            stop(running)
+    def room(self) -> int:
+        """As `Executor.room`."""
+        return self.slots.at_once
 
-    @staticmethod
-    def _start(process: BaseProcess) -> None:
+    def start(self, job: Job) -> Running | None:
+        """As `Executor.start`."""
+        device = self.slots.take(job)
+        if device is None:
+            return None
+        process = self.context.Process(target=work, args=(str(job.folder), device), daemon=False)
         path = sys.path
         # A process gets this one's path. In a notebook its empty entry, the working folder, comes first.
         sys.path = [entry for entry in path if entry]
@@ -104,6 +78,29 @@ class LocalExecutor(Executor):
             ) from error
         finally:
             sys.path = path
+        self.running.append(Running(job, process, device))
+        return self.running[-1]
+
+    def poll(self, handle: Running) -> int | None:
+        """As `Executor.poll`."""
+        code = handle.process.exitcode
+        if code is not None:
+            self.running.remove(handle)
+            self.slots.give_back(handle.job, handle.device)
+        return code
+
+    def stop(self, handles: Sequence[Running], *, at_once: bool = False) -> None:
+        """As `Executor.stop`."""
+        for one in handles:
+            if at_once:
+                one.process.kill()
+                one.process.join()
+            else:
+                one.process.terminate()
+
+    def wait(self, seconds: float) -> None:
+        """As `Executor.wait`, and no longer than until a process ends."""
+        connection.wait([one.process.sentinel for one in self.running], seconds)
 
 
 def work(folder: str, device: str) -> None:
@@ -112,15 +109,3 @@ def work(folder: str, device: str) -> None:
 
     threading.Thread(target=die_with_parent, daemon=True).start()
     work_on(Path(folder), device)
-
-
-def stop(running: Sequence[Running]) -> None:
-    """Tell every worker to save and stop; kill what has not ended in time."""
-    for one in running:
-        one.process.terminate()
-    deadline = time.monotonic() + GRACE
-    for one in running:
-        one.process.join(max(0.0, deadline - time.monotonic()))
-        if one.process.exitcode is None:
-            one.process.kill()
-            one.process.join()

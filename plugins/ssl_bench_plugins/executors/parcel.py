@@ -4,11 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ssl_bench import write_bytes
-
-RECORD = "result.json"
-STAYS = "lock"
-"""Who works on a folder is said on the machine where it lies."""
+from ssl_bench import CellFolder, write_bytes
 
 LARGE = 2**20
 """Bytes from which on a file is worth waiting for."""
@@ -33,7 +29,8 @@ class Parcel:
 
         Raises ValueError for a path that leads out of the folder, and OSError.
         """
-        for name in sorted(self.files, key=lambda name: (name == RECORD, name)):
+        record = CellFolder(folder).record
+        for name in sorted(self.files, key=lambda name: (folder / name == record, name)):
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts:
                 raise ValueError(f"'{name}' leads out of a cell's folder")
@@ -62,7 +59,7 @@ class Packer:
                 state = path.stat()
                 present.add(name)
                 version = (state.st_mtime_ns, state.st_size)
-                waits = state.st_size >= LARGE or name == RECORD
+                waits = state.st_size >= LARGE or path == CellFolder(self.folder).record
                 if self.known.get(name) != version and (large or not waits):
                     files[name] = path.read_bytes()
                     self.known[name] = version
@@ -72,9 +69,13 @@ class Packer:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Relative path and path of what travels: neither the lock nor temporary files."""
+    """Relative path and path of what travels: no temporary files, nor the lock.
+
+    Who works on a folder is said on the machine where it lies.
+    """
+    lock = CellFolder(folder).lock
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
-        if path.is_file() and not path.is_symlink() and not hidden and name != STAYS:
+        if path.is_file() and not path.is_symlink() and not hidden and path != lock:
             yield name, path

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,24 +26,17 @@ from ssl_bench import (
     Executor,
     Job,
     Lock,
-    Outcome,
     UsageError,
     Wanted,
     in_a_line,
     lock_of,
     needed_paths,
-    outcome_of,
 )
 from ssl_bench_plugins.executors.configs import RayConfig
-from ssl_bench_plugins.executors.nodes import gpu_share, place, total_room
+from ssl_bench_plugins.executors.nodes import Node, gpu_share, place, total_room
 from ssl_bench_plugins.executors.parcel import Packer, Parcel
 from ssl_bench_plugins.executors.ray_cluster import check_nodes, connect, nodes, on
 from ssl_bench_plugins.executors.ray_node import TELL, Desk, Errand, run_cell
-
-TICK = 0.2
-
-GRACE = 60.0
-"""Seconds that cells get to save and to send what they have, when all is stopped."""
 
 RESTARTS = 3
 """How often a cell is started again at once whose node was lost."""
@@ -57,10 +50,10 @@ class Flight:
     """A cell under way on the cluster."""
 
     job: Job
-    attempt: str
-    result: Any
-    started: float
-    lock: Lock | None
+    attempt: str = ""
+    result: Any = None
+    """What its task on the cluster will give; None where another command has the folder."""
+    lock: Lock | None = None
     """Of a folder that no node works in itself."""
     begun: bool = False
     """Whether it has been heard of; before that it waits for room in the cluster."""
@@ -75,10 +68,22 @@ class Flight:
         return True
 
 
+@contextlib.contextmanager
+def in_plain_words() -> Iterator[None]:
+    """What Ray raises meanwhile becomes a CellError, in a line."""
+    try:
+        yield
+    except RayError as error:
+        raise CellError(
+            f"the Ray cluster fails ({in_a_line(error)}); the same command goes on once it is back"
+        ) from error
+
+
 class RayExecutor(Executor):
-    """Longest cells first over the nodes of a cluster."""
+    """The nodes of a cluster."""
 
     several_processes = True
+    grace = 60.0
 
     def __init__(self, wanted: Wanted, config: RayConfig) -> None:
         super().__init__(wanted, config)
@@ -87,16 +92,12 @@ class RayExecutor(Executor):
         self.flights: list[Flight] = []
         self.lost: Counter[str] = Counter()
         self.desk: Any = None
-        self.shared = False
-
-    def running(self) -> Sequence[Job]:
-        """The jobs that nodes are at work on."""
-        return [flight.job for flight in self.flights if flight.begun]
+        self.shared = self.stopping = False
+        self.nodes: list[Node] = []
+        self.looked = self.seen = 0.0
 
     def open(self) -> None:
         """Join the cluster, or start one here."""
-        if self.gpus is not None:
-            return
         self.leave = connect(self.config.address)
         try:
             asked = self.wanted.devices == "cuda" or "gpus" in self.config.model_fields_set
@@ -111,93 +112,128 @@ class RayExecutor(Executor):
             self.leave()
             self.gpus = None
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome | None]:
-        """As `Executor.run`. Raises UsageError where a node lacks ssl-bench or the data, before any compute."""
-        if not jobs:
-            return
-        self.open()
-        assert self.gpus is not None
-        waiting = deque(sorted(jobs, key=lambda job: -job.weight))
-        try:
-            self.shared = self._look_around(jobs)
-            # Ray may kill it where memory runs low. A new one knows nothing, which costs what was on its way.
-            forever = {"max_restarts": -1, "max_task_retries": -1}
-            self.desk = on(ray.get_runtime_context().get_node_id(), Desk, **forever).remote()
-            seen = time.monotonic()
-            while waiting or self.flights:
-                room = total_room(nodes(), self.wanted, self.gpus)
-                seen = time.monotonic() if room or self.running() else seen
-                if time.monotonic() - seen > ALONE:
-                    raise CellError("the Ray cluster has no node left that could take a cell")
-                while waiting and len(self.flights) < room:
-                    outcome = self._start(waiting.popleft())
-                    if outcome is not None:
-                        yield outcome
-                deadline = time.monotonic() + TELL
-                while time.monotonic() < deadline and self.flights:
-                    yield from self._landed(waiting)
-                    yield None
-                self._receive()
-                if not self.flights:
-                    yield None
-                    time.sleep(TICK)
-        except RayError as error:
-            why = in_a_line(error)
-            raise CellError(
-                f"the Ray cluster fails ({why}); the same command goes on once it is back"
-            ) from error
-        finally:
-            self._stop()
+    @in_plain_words()
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """As `Executor.expect`. Raises UsageError where a node lacks ssl-bench or the data."""
+        self.shared = self._look_around(jobs)
+        # Ray may kill it where memory runs low. A new one knows nothing, which costs what was on its way.
+        forever = {"max_restarts": -1, "max_task_retries": -1}
+        self.desk = on(ray.get_runtime_context().get_node_id(), Desk, **forever).remote()
+        self.looked, self.seen = 0.0, time.monotonic()
 
-    def _start(self, job: Job) -> Outcome | None:
+    @in_plain_words()
+    def room(self) -> int:
+        """As `Executor.room`. Raises CellError where there has long been no node that could take a cell."""
+        self._look()
+        room = total_room(self.nodes, self.wanted, self.gpus or 0.0)
+        if room or any(flight.begun for flight in self.flights):
+            self.seen = time.monotonic()
+        if time.monotonic() - self.seen > ALONE:
+            raise CellError("the Ray cluster has no node left that could take a cell")
+        return room
+
+    @in_plain_words()
+    def start(self, job: Job) -> Flight:
+        """As `Executor.start`."""
+        self.flights.append(Flight(job))
+        self._send(self.flights[-1])
+        return self.flights[-1]
+
+    def at_work(self, handle: Flight) -> bool:
+        """As `Executor.at_work`."""
+        return handle.begun
+
+    @in_plain_words()
+    def poll(self, handle: Flight) -> int | str | None:
+        """As `Executor.poll`. A cell whose node was lost is sent again."""
+        try:
+            self._look()
+            if handle.result is None:
+                code: int | str | None = ELSEWHERE
+            elif ray.wait([handle.result], timeout=0)[0]:
+                code = self._landed(handle)
+            else:
+                code = None
+        except RayError:
+            if not self.stopping:
+                raise
+            code = INTERRUPTED  # The cluster is gone, and the cells with it.
+        if code is not None:
+            self._land(handle)
+            self.flights.remove(handle)
+        return code
+
+    def stop(self, handles: Sequence[Flight], *, at_once: bool = False) -> None:
+        """As `Executor.stop`; what cells then send is taken until `grace` is over."""
+        self.stopping = True
+        if at_once:
+            for flight in handles:
+                self._land(flight)
+            return
+        with contextlib.suppress(RayError):
+            self._receive()
+            for flight in handles:
+                if not flight.begun and flight.result is not None:
+                    ray.cancel(flight.result)
+            self.looked = 0.0
+            self._look()
+
+    def _send(self, flight: Flight) -> None:
         """Send a job off, unless another command has its folder."""
-        lock, content = None, None
+        job, content, flight.result = flight.job, None, None
         if not self.shared:
-            lock = lock_of(job.folder)
-            if lock.take() is not None:
-                return outcome_of(job, ELSEWHERE, 0.0)
+            flight.lock = lock_of(job.folder)
+            if flight.lock.take() is not None:
+                flight.lock = None
+                return
             content = Packer(job.folder).pack()
-        attempt = f"{job.cell} {uuid.uuid4().hex}"
+        flight.attempt, flight.begun = f"{job.cell} {uuid.uuid4().hex}", False
         device = place(self.wanted, gpu=bool(self.gpus))
-        errand = Errand(attempt, str(job.folder.absolute()), str(Path.cwd()), device, content)
+        errand = Errand(flight.attempt, str(job.folder.absolute()), str(Path.cwd()), device, content)
         # Retries are ours: Ray's would start from the checkpoint that was sent first.
         task = ray.remote(run_cell).options(
             num_cpus=self.wanted.cores, num_gpus=self.gpus or 0.0, max_retries=0, name=job.cell
         )
-        self.flights.append(Flight(job, attempt, task.remote(self.desk, errand), time.monotonic(), lock))
-        return None
+        flight.result = task.remote(self.desk, errand)
 
-    def _landed(self, waiting: "deque[Job]") -> Iterator[Outcome]:
-        """Outcomes of the flights that have ended; those whose node was lost go back into the queue."""
-        ready, _ = ray.wait([flight.result for flight in self.flights], timeout=TICK)
-        for flight in [flight for flight in self.flights if flight.result in ready]:
-            job, seconds = flight.job, time.monotonic() - flight.started
-            lost = ""
-            try:
-                code, parcel = ray.get(flight.result)
-            except RayTaskError as error:
-                outcome = Outcome(job.cell, "failed", in_a_line(error.cause or error), seconds)
-            except RayError as error:
-                lost = in_a_line(error)
-                self._receive()
-            else:
-                code = code if flight.take_in(parcel) else ELSEWHERE
-                outcome = outcome_of(job, code, seconds)
-                lost = "told to stop" if code in (INTERRUPTED, -signal.SIGTERM) else ""
-            self._land(flight)
-            if lost:
-                self.lost[job.cell] += 1
-                if self.lost[job.cell] <= RESTARTS:
-                    waiting.appendleft(job)
-                    continue
-                why = f"its node was lost {self.lost[job.cell]} times, the last time: {lost}"
-                outcome = Outcome(job.cell, "failed", why, seconds)
-            yield outcome
+    def _landed(self, flight: Flight) -> int | str | None:
+        """What became of a flight that has ended; None where its node was lost and it is under way again."""
+        lost = ""
+        try:
+            code, parcel = ray.get(flight.result)
+        except RayTaskError as error:
+            return in_a_line(error.cause or error)
+        except RayError as error:
+            code, lost = INTERRUPTED, in_a_line(error)
+            self._receive()
+        else:
+            if not flight.take_in(parcel):
+                return ELSEWHERE
+            lost = "told to stop" if code in (INTERRUPTED, -signal.SIGTERM) else ""
+        if self.stopping or not lost:
+            return int(code)
+        self._land(flight)
+        cell = flight.job.cell
+        self.lost[cell] += 1
+        if self.lost[cell] > RESTARTS:
+            return f"its node was lost {self.lost[cell]} times, the last time: {lost}"
+        self._send(flight)
+        return ELSEWHERE if flight.result is None else None
 
-    def _land(self, flight: Flight) -> None:
-        self.flights.remove(flight)
+    @staticmethod
+    def _land(flight: Flight) -> None:
         if flight.lock:
             flight.lock.release()
+
+    def _look(self) -> None:
+        """Now and then, see which nodes there are and what cells sent, and while all is stopped, tell them so."""
+        if time.monotonic() - self.looked < TELL:
+            return
+        self.nodes = nodes()
+        self._receive()
+        if self.stopping:
+            ray.get(self.desk.stop.remote())
+        self.looked = time.monotonic()
 
     def _receive(self) -> None:
         """Hear what cells said, and write what they sent into their folders."""
@@ -220,24 +256,3 @@ class RayExecutor(Executor):
             return check_nodes(here, paths, mark)
         finally:
             mark.unlink(missing_ok=True)
-
-    def _stop(self) -> None:
-        """Tell the cells to save and stop, and take what they send, for as long as `GRACE`."""
-        if not self.flights:
-            return
-        try:
-            self._receive()
-            for flight in self.flights:
-                if not flight.begun:
-                    ray.cancel(flight.result)
-            deadline = time.monotonic() + GRACE
-            while self.flights and time.monotonic() < deadline:
-                ray.get(self.desk.stop.remote())
-                for _ in self._landed(deque()):
-                    pass
-                self._receive()
-        except RayError:
-            pass  # The cluster is gone, and the cells with it.
-        finally:
-            for flight in list(self.flights):
-                self._land(flight)

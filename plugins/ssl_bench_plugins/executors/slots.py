@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from ssl_bench import Job, Wanted, cores, count_slots, device_memory, read_json
+from ssl_bench import CellFolder, Job, Wanted, cores, count_slots, device_memory
 
 MARGIN = 1.2
 """Over a measured peak: what the allocator holds back, and evaluation on larger images than before."""
@@ -15,6 +15,9 @@ PROCESS = 2**30
 
 class Slots(Protocol):
     """Where there is room for further cells."""
+
+    at_once: int
+    """Cells at a time over all devices, at most."""
 
     def take(self, job: Job) -> str | None:
         """The device on which the job may start, held for it from now on; None while there is no room."""
@@ -37,6 +40,7 @@ class NumberedSlots(Slots):
     """A fixed number of cells at a time, spread evenly over the devices."""
 
     def __init__(self, devices: Sequence[str], count: int) -> None:
+        self.at_once = count
         self.free = Counter(devices[slot % len(devices)] for slot in range(count))
 
     def take(self, job: Job) -> str | None:
@@ -77,10 +81,9 @@ class MemorySlots(Slots):
     def give_back(self, job: Job, device: str) -> None:
         """As `Slots.give_back`."""
         self.held[device].remove(job)
-        cost = (read_json(job.folder / "result.json") or {}).get("cost")
-        peak = cost.get("peak_memory_bytes") if isinstance(cost, dict) else None
-        if isinstance(peak, int):
-            self.peaks[job.shape] = max(self.peaks.get(job.shape, 0), peak)
+        record = CellFolder(job.folder).finished()
+        if record and record.cost.peak_memory_bytes is not None:
+            self.peaks[job.shape] = max(self.peaks.get(job.shape, 0), int(record.cost.peak_memory_bytes))
 
     def _fits(self, jobs: Sequence[Job], capacity: int) -> bool:
         peaks = [max(self.peaks.get(job.shape, 0), job.memory or 0) for job in jobs]

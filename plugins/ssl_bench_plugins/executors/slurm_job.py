@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from ssl_bench import ELSEWHERE, INTERRUPTED, Job, outcome_of, start_cell, write_json
+from ssl_bench import ELSEWHERE, INTERRUPTED, CellFolder, Job, outcome_of, start_cell
 
 WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """What Slurm sends before it takes a node away, and, as submitit asks for, before the time is up."""
@@ -23,7 +23,8 @@ def run_cell(cell: str, folder: str, device: str, stop: str) -> int:
     # In place of submitit's handlers, which would queue the job anew before the cell has saved.
     for number in WARNINGS:
         signal.signal(number, lambda number, frame: warned.append(number))
-    process = start_cell(Path(folder), device)
+    files = CellFolder(Path(folder))
+    process = start_cell(files.path, device)
     told = False
     while (code := process.poll()) is None:
         if warned and not told:
@@ -35,10 +36,10 @@ def run_cell(cell: str, folder: str, device: str, stop: str) -> int:
         if not Path(stop).exists() and may_go_on(shown(job)):
             subprocess.run(["scontrol", "requeue", job], check=True)
             time.sleep(60)  # until Slurm ends this run
-    elif code not in (0, ELSEWHERE) and not Path(folder, "failure.json").exists() and Path(folder).is_dir():
+    elif code not in (0, ELSEWHERE) and not files.failure.exists() and files.path.is_dir():
         # The exit status is not seen by the command, and so what there is to say is said here.
-        message = outcome_of(Job(cell, Path(folder)), code, 0.0).message
-        write_json(Path(folder, "failure.json"), {"message": message, "worth_retrying": True})
+        message = outcome_of(Job(cell, files.path), code, 0.0).message
+        files.fail(message, worth_retrying=True)
     return code
 
 

@@ -35,7 +35,7 @@ from ssl_bench.leaderboard.reading.columns import runs_text
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.published import ClaimSpec
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 from ssl_bench.words import number_of
 
 EMPTY: Document = (paragraph("No finished runs yet."),)

@@ -10,7 +10,7 @@ from ssl_bench.leaderboard.reading.grouping import Table, make_tables
 from ssl_bench.leaderboard.reading.rows import Row, make_rows
 from ssl_bench.leaderboard.reading.scores import Score, score_column
 from ssl_bench.leaderboard.reading.standing import Standing, make_standing
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import Record
 
 Numbers = Mapping[str, int]
 """Reference to its number in the list below the tables."""

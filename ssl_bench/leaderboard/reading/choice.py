@@ -1,11 +1,11 @@
 """A part of the records, as a paper needs it: some tasks, some methods, some metrics."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from ssl_bench.errors import unknown
-from ssl_bench.leaderboard.reading.fields import mapping, text
-from ssl_bench.store.results import Record
+from ssl_bench.leaderboard.reading.fields import text
+from ssl_bench.store.record import Record
 
 
 def chosen(
@@ -47,30 +47,25 @@ def _among(
     return [record for record in records if wanted & {name.casefold() for name in names(record)}]
 
 
-def _names(record: Record, kind: str) -> list[str]:
+def _names(record: Record, kind: Literal["task", "method"]) -> list[str]:
     """Name and title; a control is called by its role, for it is no setting of the method whose passes it makes."""
-    described = mapping(mapping(record.get("describe")).get(kind))
-    name = text(mapping(record.get("cell")).get(kind))
-    role = text(described.get("role"))
-    return [role if role == "control" else name, text(described.get("title") or name)]
+    title = getattr(record.describe, kind).title
+    name = getattr(record.cell, kind)
+    if kind == "method" and record.describe.method.role == "control":
+        return ["control", text(title or name)]
+    return [text(name), text(title or name)]
 
 
 def _metric_names(record: Record) -> list[str]:
-    return [text(metric.get("name")) for metric in _metrics(record)]
-
-
-def _metrics(record: Record) -> list[Mapping[str, Any]]:
-    listed = mapping(mapping(record.get("describe")).get("task")).get("metrics")
-    return [mapping(metric) for metric in listed] if isinstance(listed, list | tuple) else []
+    return [metric.name for metric in record.describe.task.metrics]
 
 
 def _measured(record: Record, asked: Sequence[str]) -> Record:
     """The record with the metrics asked for alone. Its best evaluation is that by its own first metric."""
-    by_name = {text(metric.get("name")).casefold(): metric for metric in _metrics(record)}
+    task = record.describe.task
+    by_name = {metric.name.casefold(): metric for metric in task.metrics}
     kept = [by_name[name.casefold()] for name in asked if name.casefold() in by_name]
     if not kept:
         return record
-    describe = mapping(record.get("describe"))
-    task = {**mapping(describe.get("task")), "metrics": kept}
-    changed = {**record, "describe": {**describe, "task": task}}
-    return changed if kept[0] == _metrics(record)[0] else {**changed, "best": None}
+    changed = record.replaced(describe=record.describe.replaced(task=task.replaced(metrics=kept)))
+    return changed if kept[0] == task.metrics[0] else changed.replaced(best=None)

@@ -1,27 +1,16 @@
-"""What tables need of a record. A field that is missing or of a strange type shows as `-` and never raises."""
+"""What tables need of a record. What is missing in it shows as `-`."""
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from ssl_bench.leaderboard.reading.entry import Entry, Measure
-from ssl_bench.leaderboard.reading.fields import (
-    MISSING,
-    canonical,
-    finite,
-    mapping,
-    names,
-    number,
-    pairs,
-    text,
-)
+from ssl_bench.leaderboard.reading.fields import MISSING, canonical, finite, mapping, pairs, text
 from ssl_bench.recipe import execution_in_words
 from ssl_bench.seeds import digest
-from ssl_bench.specs import LAST_POSITION
-from ssl_bench.store.results import Record
+from ssl_bench.store.record import MetricWords, Record
 
 _OUTCOME = [item.name for item in fields(Entry) if item.metadata.get("outcome")]
 _REST = [item.name for item in fields(Entry) if not item.metadata.get("outcome")]
@@ -83,90 +72,72 @@ def _ordered(entries: Iterable[Entry]) -> Iterable[Entry]:
 
 def of_search(record: Record) -> bool:
     """Whether a record is scored on labelled images that were held out, and not on the test set."""
-    return bool(mapping(mapping(record.get("cell")).get("split")).get("held_out"))
+    return bool(record.cell.split.held_out)
 
 
 def entry_of(record: Record) -> Entry:
     """The entry of one record."""
-    cell, config, describe = (mapping(record.get(key)) for key in ("cell", "config", "describe"))
-    split, recipe = mapping(cell.get("split")), mapping(config.get("recipe"))
-    task, method = mapping(describe.get("task")), mapping(describe.get("method"))
-    providers = {str(kind): text(name) for kind, name in mapping(record.get("providers")).items()}
-    measures = _measures(task.get("metrics"))
-    best = mapping(mapping(record.get("best")).get("metrics"))
+    cell, split, recipe = record.cell, record.cell.split, record.config.recipe
+    task, method = record.describe.task, record.describe.method
+    measures = tuple(map(_measure, task.metrics)) or (_measure(MetricWords()),)
+    best = mapping((record.best or {}).get("metrics"))
     return Entry(
-        id=text(cell.get("id")),
-        task=text(cell.get("task")),
-        task_title=text(task.get("title") or cell.get("task")),
-        task_position=_position(task),
+        id=cell.id,
+        task=text(cell.task),
+        task_title=text(task.title or cell.task),
+        task_position=task.position,
         measures=measures,
-        dataset=text(cell.get("dataset")),
-        data_title=text(mapping(describe.get("data")).get("title") or cell.get("dataset")),
-        data=text(cell.get("data")),
-        backbone=text(cell.get("backbone")),
-        pretrained=text(cell.get("pretrained")),
-        execution=execution_in_words(mapping(cell.get("execution"))),
-        tier=text(cell.get("tier")),
-        threads=text(cell.get("threads")),
+        dataset=text(cell.dataset),
+        data_title=text(record.describe.data.title or cell.dataset),
+        data=text(cell.data),
+        backbone=text(cell.backbone),
+        pretrained=text(cell.pretrained),
+        execution=execution_in_words(cell.execution),
+        tier=text(cell.tier),
+        threads=text(cell.threads),
         iterations=text(recipe.get("iterations")),
         recipe=digest(json.loads(canonical(recipe)), 6),
         recipe_settings=recipe,
-        versions=tuple(sorted((kind, name) for kind, name in providers.items() if kind != "method")),
-        provider=providers.get("method", MISSING),
-        source=text(split.get("source")),
-        split_seed=text(split.get("seed")),
-        split=text(split.get("hash")),
-        labeled=text(split.get("labeled")),
-        unlabeled=text(split.get("unlabeled")),
-        method=text(cell.get("method")),
-        method_title=text(method.get("title") or cell.get("method")),
-        method_position=_position(method),
-        variant=names(method.get("variant")),
-        role=text(method.get("role")),
-        uses_all_labels=method.get("labels") == "all",
-        reference=str(method.get("reference") or ""),
-        symbols=pairs(method.get("symbols")),
-        config=mapping(config.get("method")),
-        trials=_count(cell.get("trials")),
-        seed=text(cell.get("seed")),
-        device=text(mapping(record.get("provenance")).get("device")),
-        code=text(mapping(record.get("provenance")).get("method_code")),
-        cost=_numbers(record.get("cost")),
-        scores=_numbers(record.get("metrics")),
+        versions=tuple(
+            sorted((kind, text(name)) for kind, name in record.providers.items() if kind != "method")
+        ),
+        provider=text(record.providers.get("method")),
+        source=text(split.source),
+        split_seed=text(split.seed),
+        split=text(split.hash),
+        labeled=text(split.labeled),
+        unlabeled=text(split.unlabeled),
+        method=text(cell.method),
+        method_title=text(method.title or cell.method),
+        method_position=method.position,
+        variant=tuple(method.variant),
+        role=text(method.role),
+        uses_all_labels=method.labels == "all",
+        reference=method.reference or "",
+        symbols=pairs(method.symbols),
+        config=record.config.method,
+        trials=cell.trials if cell.trials and cell.trials > 0 else None,
+        seed=text(cell.seed),
+        device=text(record.provenance.device),
+        code=text(record.provenance.method_code),
+        cost=_numbers(record.cost.to_json()),
+        scores=_numbers(record.metrics),
         best=finite(best.get(measures[0].name)),
-        per_image=mapping(record.get("per_image")),
-        curves=mapping(record.get("curves")),
+        per_image=record.per_image,
+        curves=record.curves,
     )
 
 
-def _count(value: Any) -> int | None:
-    """A whole number above 0, or None."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    found = {name: finite(value) for name, value in values.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _numbers(value: Any) -> dict[str, float]:
-    found = {str(name): finite(item) for name, item in mapping(value).items()}
-    return {name: item for name, item in found.items() if item is not None}
-
-
-def _measures(metrics: Any) -> tuple[Measure, ...]:
-    described = metrics if isinstance(metrics, list | tuple) else []
-    measures = [_measure(mapping(metric)) for metric in described]
-    return tuple(measures) or (_measure({}),)
-
-
-def _measure(metric: Mapping[str, Any]) -> Measure:
-    higher_is_better = metric.get("higher_is_better") is not False
-    symbol, unit = (str(metric.get(name) or "") for name in ("symbol", "unit"))
+def _measure(metric: MetricWords) -> Measure:
+    symbol, unit, higher_is_better = metric.symbol, metric.unit, metric.higher_is_better
     label = (
         f"{symbol}{f' ({unit})' if unit else ''} {'↑' if higher_is_better else '↓'}" if symbol else MISSING
     )
-    digits = int(number(metric.get("digits"), 0, 9, 2))
+    digits = metric.digits if 0 <= metric.digits <= 9 else 2
     given_in = unit if unit not in ("", "%") else symbol
-    return Measure(
-        str(metric.get("name")), label, higher_is_better, digits, metric.get("aggregate"), given_in
-    )
-
-
-def _position(description: Mapping[str, Any]) -> float:
-    return number(description.get("position"), -math.inf, math.inf, LAST_POSITION)
+    return Measure(metric.name, label, higher_is_better, digits, metric.aggregate, given_in)

@@ -1,4 +1,4 @@
-"""Reading a record that may be of any shape: a field that is missing or of a strange type is a dash or None."""
+"""Reading fields of a record that may be missing, or hold anything: a dash, or None."""
 
 import json
 import math
@@ -29,20 +29,9 @@ def finite(value: Any) -> float | None:
     return float(value) if number and math.isfinite(value) else None
 
 
-def number(value: Any, low: float, high: float, default: float) -> float:
-    """The number within a range, or the default."""
-    found = finite(value)
-    return found if found is not None and low <= found <= high else default
-
-
 def pairs(value: Any) -> tuple[tuple[str, str], ...]:
     """A list of pairs keeps its order in a record; a mapping is as it comes."""
     items = value.items() if isinstance(value, Mapping) else value
     if not isinstance(value, Mapping | list | tuple):
         return ()
     return tuple((str(p[0]), str(p[1])) for p in items if isinstance(p, list | tuple) and len(p) == 2)
-
-
-def names(value: Any) -> tuple[str, ...]:
-    """A list of names, or nothing."""
-    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list | tuple) else ()
