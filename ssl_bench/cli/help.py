@@ -43,7 +43,7 @@ class SectionedCommand(click.Command):
         rest: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and not isinstance(parameter, click.Argument):
                 section = getattr(parameter, "section", None)
                 (rest if section is None else rows.setdefault(section, [])).append(record)
         for title, records in [*rows.items(), (REST, rest)]:

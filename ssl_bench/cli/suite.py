@@ -28,9 +28,11 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     # One suite serves `run`, `plan` and `tune`, which pass over what they have no use for.
     known = [*run.get_params(context), *tune.params, *context.command.params]
     options = {
-        name.lstrip("-"): each for each in known for name in each.opts if isinstance(each, click.Option)
+        name.removeprefix("--"): each
+        for each in known
+        for name in each.opts
+        if isinstance(each, click.Option) and name.startswith("--") and name != "--help"
     }
-    options.pop("help", None)
     defaults: dict[str, Any] = {}
     for key, value in content.items():
         option = options.get(spelled(key))

@@ -1,8 +1,8 @@
 """What one command asks for, or one call from Python. A new option is one more field here.
 
-Options of `run`, `plan` and `tune` with their help, keys of suites and arguments of `Bench.plan` are made from the fields
-of `Request`. A value comes typed, or as the text that stands for it (`ssl_bench.plan.text_forms`), and is read here,
-once.
+Options of `run`, `plan` and `tune` with their help, keys of suites and arguments of `Bench.plan` are made from the
+fields of `Request`. A value comes typed, or as the text that stands for it (`ssl_bench.plan.text_forms`), and is read
+here, once.
 """
 
 import inspect
@@ -256,8 +256,9 @@ class Request(Settings):
 
 
 def option_fields(model: type[Settings]) -> dict[str, FieldInfo]:
-    """The fields of a request that are options."""
-    return {name: info for name, info in model.model_fields.items() if "section" in marks_of(info)}
+    """The fields of a request that are options, those that the model adds or gives another default last."""
+    fields = sorted(model.model_fields.items(), key=lambda field: field[0] in model.__annotations__)
+    return {name: info for name, info in fields if "section" in marks_of(info)}
 
 
 def option_name(name: str, info: FieldInfo) -> str:
