@@ -126,26 +126,24 @@ runs_option = click.option(
 
 def _folder_or_runs(context: click.Context, parameter: click.Parameter, runs: Any) -> Any:
     """The folders named as arguments, or else by --runs."""
-    named = context.params.pop("named")
+    named = context.params.pop("named", None)
     if named and runs:
-        raise UsageError("--runs says what the argument says; give one of them")
+        raise UsageError(
+            "results folders are named both as arguments and by --runs; leave out one of the two"
+        )
     if not named and not runs and parameter.multiple:
         raise UsageError("no results folder is named; give one or more")
     return named or runs or Path("runs")
 
 
-def results_folders(name: str, metavar: str, *, many: bool = False) -> Callable[[Function], Function]:
-    """Results folders as an argument or by --runs, as parameter `name`: one, `runs` by default, or one or more."""
+def results_folders(name: str, *, many: bool = False) -> Callable[[Function], Function]:
+    """Results folders as arguments or by --runs, as parameter `name`: one, `runs` by default, or one or more."""
+    word = "FOLDERS" if many else "FOLDER"
     return together(
         click.argument(
-            "named", metavar=metavar, nargs=-1 if many else 1, required=False, type=Place(), is_eager=True
+            "named", metavar=f"[{word}]", nargs=-1 if many else 1, required=False, type=Place(), is_eager=True
         ),
         click.option(
-            "--runs",
-            name,
-            multiple=many,
-            type=Place(),
-            callback=_folder_or_runs,
-            help=f"The same as {metavar}.",
+            "--runs", name, multiple=many, type=Place(), callback=_folder_or_runs, help=f"As {word}."
         ),
     )
