@@ -184,7 +184,9 @@ def suite_options(plan: "Plan", request: SearchRequest, options: Mapping[str, An
             continue
         value = getattr(request, name, options[name])
         key = parameter.opts[0].lstrip("-").replace("-", "_")
-        given[key] = list(_entries(value)) if isinstance(value, Mapping) else _from_everywhere(value)
+        if isinstance(value, Mapping):
+            value = list(entries(value, files=name == "labels"))
+        given[key] = str(value.absolute()) if isinstance(value, Path) else value
     if files := context.meta.get(FILES):
         given["plugin"] = [str(path.resolve()) for path in files]
     for option, value in context.meta.get(GIVEN, {}).items():
@@ -194,18 +196,15 @@ def suite_options(plan: "Plan", request: SearchRequest, options: Mapping[str, An
     return {**given, **({"data": data} if data else {})}
 
 
-def _entries(by_task: Mapping[str, Any]) -> Iterator[str]:
-    """`TASK=VALUE` for each, or the value where it is for every task."""
-    for task, values in by_task.items():
-        for value in values if isinstance(values, tuple) else (values,):
-            yield f"{task}={_from_everywhere(value)}" if task else f"{_from_everywhere(value)}"
-
-
-def _from_everywhere(value: Any) -> Any:
-    """A value with its path from the root, where it is one, or names a file of labels."""
+def entries(by_task: Mapping[str, Any], *, files: bool) -> Iterator[str]:
+    """`TASK=VALUE` for each, or the value where it is for every task. `files`: values may name a file of labels."""
     from ssl_bench.data.splits import is_number
 
-    # Numbers and `all` say how many images are labelled, whatever files there are.
-    if isinstance(value, str) and value != "all" and not is_number(value) and is_file(value):
-        value = place(value)
-    return str(value.absolute()) if isinstance(value, Path) else value
+    for task, values in by_task.items():
+        for value in values if isinstance(values, tuple) else (values,):
+            # Numbers and `all` say how many images are labelled, whatever files there are.
+            named = files and value != "all" and not is_number(value) and is_file(value)
+            path = place(value) if named else value
+            yield ("{}={}" if task else "{1}").format(
+                task, path.absolute() if isinstance(path, Path) else path
+            )

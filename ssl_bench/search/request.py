@@ -17,11 +17,11 @@ class SearchRequest(Request):
     control: bool = False
     trials: Mapping[str, int] = {}
     grid: Annotated[
-        Mapping[str, tuple[Any, ...]],
+        Mapping[str, list[Any]],
         BeforeValidator(
             named(
                 GRID,
-                lambda given: given if isinstance(given, list | tuple) else [given],
+                lambda given: [*given] if isinstance(given, list | tuple) else [given],
                 names=DOTTED,
                 text=read_values,
             )

@@ -100,7 +100,7 @@ def check(arguments: list[str], plugins: list[str], where: str) -> None:
     if any("--plugin" in parameter.opts for parameter in command.params):
         arguments = [*plugins, *arguments]
     try:
-        with command.make_context(where, list(arguments)) as context:
+        with command.make_context(where, list(arguments), parent=context) as context:
             values = context.params
     except click.exceptions.Exit:
         return  # --help, --version
@@ -118,7 +118,9 @@ def check(arguments: list[str], plugins: list[str], where: str) -> None:
 def check_names(values: dict[str, Any]) -> None:
     """UsageError for a task, method, network or setting that does not exist."""
     registry = with_guide()
-    settings = [text for text in values.get("settings") or () if not re.search(r"\b[A-Z]+\b|=$|…", text)]
+    settings = values.get("settings") or ()
+    if not isinstance(settings, dict):  # As a suite has them.
+        settings = [text for text in settings if not re.search(r"\b[A-Z]+\b|=$|…", text)]
     given = {name: values[name] for name in ("tasks", "methods", "backbones") if values.get(name)}
     request = Request(**given, settings=settings)
     tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]

@@ -370,14 +370,16 @@ def test_paths_of_a_suite_hold_from_everywhere(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "a=b, c").mkdir()
     for name in ("a=b, c/list.txt", "x=1,2.txt", "8", "all"):
         (tmp_path / name).write_text("")
-    from ssl_bench.cli.tune import _absolute
+    from ssl_bench.cli.tune import entries
 
     for entry in ("x=1,2.txt", "night=x=1,2.txt", "a=b, c/list.txt"):
         task, name = ("night=", entry[6:]) if entry.startswith("night=") else ("", entry)
-        assert _absolute(entry, Path.is_file) == f"{task}{tmp_path / name}"
+        assert [*entries(Request(labels=entry).labels, files=True)] == [f"{task}{tmp_path / name}"]
     for entry in ("8", "night=8", "all", "1/8", "no.txt", "x" * 5000):
-        assert _absolute(entry, Path.is_file) == entry
-    assert _absolute("night=a=b, c", Path.is_dir) == f"night={tmp_path / 'a=b, c'}"
+        assert [*entries(Request(labels=entry).labels, files=True)] == [entry]
+    folders = Request(unlabeled="night=a=b, c").unlabeled
+    assert [*entries(folders, files=False)] == [f"night={tmp_path / 'a=b, c'}"]
+    assert [*entries({"": "x=1,2.txt"}, files=False)] == ["x=1,2.txt"]
 
 
 def test_settings_of_one_task_alone() -> None:
