@@ -27,6 +27,7 @@ from ssl_bench.recipe import PLAIN, Execution, Precision, execution_in_words
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry, pick
 from ssl_bench.specs import MethodSpec
+from ssl_bench.words import names_in
 from ssl_bench.worker.build import prepare_torch
 
 TITLE = "Training steps with and without each switch"
@@ -70,7 +71,7 @@ class Bench:
     def __init__(self, registry: Registry, device: torch.device, options: argparse.Namespace) -> None:
         self.registry, self.device = registry, device
         self.ends = time.monotonic() + options.seconds
-        named = pick(registry, "methods", options.methods, registry.method)
+        named = pick(registry, "methods", names_in(options.methods), registry.method)
         # Full supervision takes the same step as the baseline.
         self.methods = [spec for spec in map(registry.method, named) if spec.role != "upper_bound"]
         self.compiles = device.type == "cuda" if options.compile is None else options.compile

@@ -17,6 +17,7 @@ PARTS: Mapping[str, Callable[..., str]] = {
     "commands": commands.commands,
     "hooks": interfaces.hooks,
     "class": interfaces.interface,
+    "arguments": interfaces.arguments,
     "columns": interfaces.columns,
     "methods": methods.overview,
     "method": methods.method,

@@ -3,7 +3,7 @@
 It holds the registry and the folder that every step needs; `ssl_bench.Bench` is the way in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,9 @@ import click
 
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.leaderboard.write import write_leaderboards
-from ssl_bench.machine.devices import precision_for
 from ssl_bench.machine.files import place
-from ssl_bench.plan.plan import Plan, Request, make_plan
-from ssl_bench.plan.settings import setting_text
-from ssl_bench.recipe import Execution, Tier
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plan.request import Request, taking
 from ssl_bench.registry.files import read_plugin_files
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.run.attempts import RETRIES
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 """Between two lines of progress: a notebook keeps them all."""
-Names = str | Sequence[str]
-"""`all`, a list with commas, or a sequence of names."""
 
 
 class Bench:
@@ -51,61 +47,16 @@ class Bench:
         for warning in self.registry.warnings:
             click.echo(f"warning: {warning}", err=True)
 
-    def plan(
-        self,
-        *,
-        tasks: Names = "all",
-        methods: Names = "all",
-        backbones: Names = "",
-        control: bool = True,
-        labels: str | int | Iterable[str | int] = (),
-        split_seeds: int | Iterable[int] = 0,
-        seeds: int | Iterable[int] = 0,
-        tier: Tier = "smoke",
-        data: Mapping[str, str | Path] | None = None,
-        dataset: Mapping[str, str] | None = None,
-        unlabeled: Mapping[str, str | Path] | None = None,
-        test: int | Mapping[str, int] | None = None,
-        settings: Mapping[str, Any] | None = None,
-        threads: int = 1,
-        pretrained: bool | None = None,
-        weights: str | Path = "",
-        execution: Execution | None = None,
-        trackers: Names = "",
-        trials: Mapping[str, int] | None = None,
-    ) -> Plan:
-        """The cells of tasks × methods × labels × split seeds × seeds, checked whole; nothing is computed.
+    @taking(Request)
+    def plan(self, **fields: Any) -> Plan:
+        """Give the cells of tasks × methods × labels × split seeds × seeds, checked whole; nothing is computed.
 
-        Arguments are the options of `ssl-bench plan`. `methods`: with settings, as in `mt:lambda_mt=0`, one is a row of
-        its own. `labels`: of each task, or () for its own in the tier. `data`, `dataset`, `unlabeled`: by task.
-        `test`: how many labelled images to hold out, of each task or by task, of data without a test set of its own.
-        `settings`: as `--set`, `{"mt.alpha_mt": 0.999}`. `execution`: precision, memory layout and division; None: bf16
-        where there is a GPU, else fp32. Raises UsageError or DataError at the first thing wrong.
+        Arguments are the options of `ssl-bench plan`, typed: lists, numbers, paths, and mappings by task or by
+        `METHOD.FIELD`, such as `settings={"mt.alpha_mt": 0.999}`. Where a mapping is by task, the value alone is
+        for every task: `labels=[4, "1/8"]`, `labels={"night": 8}`. Text in the form of the command line will do, too.
+        Raises UsageError or DataError at the first thing wrong.
         """
-        chosen, splits = _seeds("seeds", seeds), _seeds("split_seeds", split_seeds)
-        _at_least(1, "threads", threads)
-        request = Request(
-            tasks=_listed(tasks),
-            methods=_listed(methods),
-            backbones=_listed(backbones),
-            labels=(str(labels),) if isinstance(labels, str | int) else tuple(map(str, labels)),
-            control=control,
-            split_seeds=splits,
-            seeds=chosen,
-            tier=tier,
-            data=_pairs(data),
-            dataset=_pairs(dataset),
-            unlabeled=_pairs(unlabeled),
-            test=(str(test),) if isinstance(test, int) else _pairs(test),
-            settings=[f"{name}={setting_text(value)}" for name, value in (settings or {}).items()],
-            threads=threads,
-            pretrained=pretrained,
-            weights=str(weights),
-            execution=execution or Execution(precision=precision_for("auto", "auto")),
-            trackers=_listed(trackers),
-            trials=_pairs(trials),
-        )
-        return make_plan(self.registry, request)
+        return make_plan(self.registry, Request(**fields))
 
     def run(
         self,
@@ -184,20 +135,6 @@ class Bench:
         return show_cell(folder, self.registry, count)
 
 
-def _seeds(name: str, given: int | Iterable[int]) -> tuple[int, ...]:
-    found = tuple(dict.fromkeys((given,) if isinstance(given, int) else given))
-    _at_least(0, name, *found)
-    return found
-
-
 def _at_least(least: int, name: str, *numbers: int) -> None:
     if not numbers or min(numbers) < least:
         raise UsageError(f"{name} {', '.join(map(str, numbers)) or 'empty'}: give {least} or more")
-
-
-def _listed(names: Names) -> str:
-    return names if isinstance(names, str) else ",".join(names)
-
-
-def _pairs(values: Mapping[str, str | Path] | Mapping[str, str] | Mapping[str, int] | None) -> list[str]:
-    return [f"{name}={value}" for name, value in (values or {}).items()]

@@ -4,7 +4,6 @@ import inspect
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from inline import InlineExecutor
 from PIL import Image
 
 import ssl_bench
+from ssl_bench.cli.plan import plan as plan_command
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.leaderboard.frame import COLUMNS
-from ssl_bench.plan.plan import Request
 
 TINY = {"night.iterations": 4, "night.crop": 32}
 
@@ -100,10 +99,12 @@ def test_what_a_user_can_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_arguments_are_the_options_of_the_command() -> None:
     arguments = set(inspect.signature(ssl_bench.Bench.plan).parameters) - {"self"}
-    # How often a checkpoint is written, and when a cell counts as hung, changes no result; the rest is a search's.
-    patience = {"checkpoint_seconds", "checkpoint_steps", "hang_seconds"}
-    of_a_search = {"of_suite", "held_out", "points"}
-    assert arguments == {field.name for field in fields(Request)} - patience - of_a_search
+    # Where results go, and what is done beside planning.
+    others = {"suite", "out", "jobs", "estimate", None}
+    assert (
+        arguments == {parameter.name for parameter in plan_command.params if parameter.expose_value} - others
+    )
+    assert all(f"{name}: " in (ssl_bench.Bench.plan.__doc__ or "") for name in arguments)
 
 
 def test_import_is_light() -> None:

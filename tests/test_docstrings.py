@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 from test_house import MODULES
 
 from ssl_bench import hookspecs
+from ssl_bench.recipe import Settings
 
 FEWEST = 5
 """Words."""
@@ -55,7 +55,7 @@ def members(name: str, cls: Any, node: ast.ClassDef) -> Iterator[str]:
             overload = any(getattr(each, "id", "") == "overload" for each in child.decorator_list)
             if not said and not overload and too_short(ast.get_docstring(child)):
                 yield f"{name}.{child.name}"
-    if issubclass(cls, BaseModel):
+    if issubclass(cls, Settings):
         texts = {
             first.target.id: then.value.value
             for first, then in zip(node.body, node.body[1:], strict=False)

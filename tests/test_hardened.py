@@ -159,8 +159,8 @@ def test_a_damaged_record_is_named_and_never_counted(
     for arguments in (
         ("leaderboard", store.root),
         ("report", store.root, "--images", "0"),
-        ("collect", store.root, "--to", tmp_path / "collected"),
-        ("merge", store.root, "--to", tmp_path / "merged"),
+        ("collect", store.root, "--out", tmp_path / "collected"),
+        ("merge", store.root, "--out", tmp_path / "merged"),
         ("compare", "--runs", store.root),
     ):
         said = command(*arguments)
@@ -202,12 +202,12 @@ def test_merge_takes_whole_weights_and_checks_them(command: Command, tmp_path: P
     to = tmp_path / "D"
     # The first has none, and the second's are damaged; then the same where what is there is not whole.
     for _ in range(2):
-        said = command("merge", *(store.root for store in stores), "--to", to)
+        said = command("merge", *(store.root for store in stores), "--out", to)
         assert (said.status, said.err) == (0, "")
         weights = to / "cells" / places[0].name / "weights.pt"
         assert weights.read_bytes() == b"whole"
         weights.write_bytes(b"who")
-    said = command("merge", tmp_path / "B", "--to", tmp_path / "E")
+    said = command("merge", tmp_path / "B", "--out", tmp_path / "E")
     assert said.status == 0
     assert said.err.count("another checksum") == len(said.err.splitlines()) == 1
 

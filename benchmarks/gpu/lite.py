@@ -37,9 +37,9 @@ def main() -> None:
             process.wait(timeout=60)
         if options.quick or process.returncode not in (0, 1):
             break
-    subprocess.run([*command, "collect", str(runs), "--to", str(options.out / "records")], check=False)
+    subprocess.run([*command, "collect", str(runs), "--out", str(options.out / "records")], check=False)
     subprocess.run(
-        [*command, "leaderboard", str(runs), "--to", str(options.out / "leaderboards")], check=True
+        [*command, "leaderboard", str(runs), "--out", str(options.out / "leaderboards")], check=True
     )
 
 

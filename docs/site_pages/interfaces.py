@@ -44,6 +44,14 @@ def interface(path: str, *only: str) -> str:
     return "\n".join([*parts, *map(_function, functions)])
 
 
+def arguments() -> str:
+    """The arguments of `Bench.plan`, as the model of a request has them."""
+    from ssl_bench.plan.request import Request, option_fields
+
+    rows = [[code(name), info.description or ""] for name, info in option_fields(Request).items()]
+    return f"## Arguments of `plan`\n\n{table(['argument', ''], rows)}"
+
+
 def columns() -> str:
     """What the DataFrame of results holds."""
     from ssl_bench.leaderboard.frame import COLUMNS

@@ -1,16 +1,17 @@
 """From a folder to a study: the recipe that fits it, the folds of its labels, and every cell planned."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ssl_bench.advise.fit import fitting_crop, shorter_side
 from ssl_bench.advise.folds import folds_of
 from ssl_bench.advise.study import Study
-from ssl_bench.plan.plan import Request
+from ssl_bench.plan.request import Request
 from ssl_bench.plan.sources import open_sources
+from ssl_bench.plan.text_forms import split_outside
 from ssl_bench.plan.weights import wanted_weights, weights_for
-from ssl_bench.recipe import PLAIN, Execution, Tier
+from ssl_bench.recipe import Tier
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import TaskSpec
 from ssl_bench.store.results import ResultStore
@@ -33,7 +34,7 @@ class Ask:
     """Empty: all that learn from unlabelled images."""
     fewer: Sequence[int] = ()
     """Counts of labels, on which the baseline is trained as well; empty: half of those that a fold leaves."""
-    execution: Execution = PLAIN
+    devices: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -49,27 +50,26 @@ def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
     """Open the folder, fit the recipe to it and plan. UsageError or DataError at the first thing wrong."""
     task = ask.task
     request = Request(
-        tasks=task.name,
+        tasks=(task.name,),
         methods=with_baselines(registry, ask.methods),
-        control=True,
         tier=TIER,
-        data=[f"{task.name}={ask.folder}"],
-        dataset=[f"{task.name}={ask.dataset}"] if ask.dataset else [],
-        unlabeled=[f"{task.name}={folder}" for folder in ask.unlabeled],
-        execution=ask.execution,
+        data={task.name: ask.folder},
+        dataset={task.name: ask.dataset} if ask.dataset else {},
+        unlabeled={task.name: tuple(ask.unlabeled)} if ask.unlabeled else {},
+        devices=ask.devices,
     )
     opened = open_sources(registry, request, [task])[task.name].dataset
     if opened.tests_on_its_own:
         # Every label is wanted in the folds.
-        request = replace(request, test=[f"{task.name}=0"])
+        request = request.model_copy(update={"test": {task.name: 0}})
         opened = open_sources(registry, request, [task])[task.name].dataset
     recipe, network = task.recipes[TIER], task.backbones[TIER]
     crop = recipe.crop
-    if weights_for(wanted_weights(None, ""), registry, [network]).identity:
+    if weights_for(wanted_weights(None, None), registry, [network]).identity:
         # What was pretrained on objects wants to see them whole.
         crop = fitting_crop(recipe, shorter_side(opened, opened.train))
     if crop != recipe.crop:
-        request = replace(request, settings=[f"{task.name}.crop={crop}"])
+        request = request.model_copy(update={"settings": {f"{task.name}.crop": crop}})
     folds = folds_of(opened, REPEATS)
     half = min(len(fold.learnt) for fold in folds) // 2
     study = Study.of(registry, request, folds, ask.fewer or [half], store)
@@ -83,10 +83,9 @@ def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
     return Started(study, found, f"{network}, {recipe.iterations} steps, crops of {crop} px")
 
 
-def with_baselines(registry: Registry, methods: str) -> str:
+def with_baselines(registry: Registry, methods: str) -> tuple[str, ...]:
     """The methods named, or all that learn from unlabelled images, and before them what learns from labels alone."""
     specs = [registry.method(spec.name) for spec in registry.sorted("methods")]
-    taken = {name.partition(":")[0].strip() for name in methods.split(",")}
-    baselines = [spec.name for spec in specs if spec.role == "baseline" and spec.name not in taken]
-    named = [methods] if methods else [spec.name for spec in specs if spec.role == "ssl"]
-    return ",".join([*baselines, *named])
+    named = split_outside(methods) or [spec.name for spec in specs if spec.role == "ssl"]
+    taken = {name.partition(":")[0].strip() for name in named}
+    return (*(spec.name for spec in specs if spec.role == "baseline" and spec.name not in taken), *named)

@@ -9,7 +9,8 @@ from ssl_bench.advise.folds import Fold
 from ssl_bench.data.splits import LabelSplit, split_of
 from ssl_bench.dataset import Dataset
 from ssl_bench.plan.cell import Cell
-from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plan.request import Request
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import Metric
 from ssl_bench.store.results import ResultStore

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.options import jobs_option
+from ssl_bench.cli.options import jobs_option, out_option
 from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import CellError, UsageError
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     help="auto, cpu, cuda or cuda:0,1",
 )
 @jobs_option
-@click.option("--out", type=Place(), default=Path("runs"), show_default=True, help="Results folder.")
+@out_option
 @plugin_option
 def advise(
     task: str,
@@ -85,8 +85,7 @@ def advise(
     """
     from ssl_bench.advise.rounds import Rounds
     from ssl_bench.advise.start import Ask, start_study
-    from ssl_bench.machine.devices import count_slots, find_devices, precision_for
-    from ssl_bench.recipe import Execution
+    from ssl_bench.machine.devices import count_slots, find_devices
     from ssl_bench.store.results import ResultStore
 
     clock = time.monotonic()
@@ -99,7 +98,7 @@ def advise(
         unlabeled=unlabeled,
         methods=methods,
         fewer=_counts(labels),
-        execution=Execution(precision=precision_for("auto", devices)),
+        devices=devices,
     )
     started = start_study(registry, ask, ResultStore(out))
     study = started.study

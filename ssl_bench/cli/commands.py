@@ -11,7 +11,7 @@ from ssl_bench.cli.check import check
 from ssl_bench.cli.compare import compare
 from ssl_bench.cli.data.group import data
 from ssl_bench.cli.export import export
-from ssl_bench.cli.help import SectionedGroup
+from ssl_bench.cli.help import SectionedGroup, spelled
 from ssl_bench.cli.leaderboard import leaderboard
 from ssl_bench.cli.list import list_
 from ssl_bench.cli.meant import MEANT
@@ -29,7 +29,12 @@ from ssl_bench.errors import SslBenchError
 
 
 @click.group(
-    cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=SectionedGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+        "token_normalize_func": spelled,
+    },
 )
 @click.version_option(__version__, prog_name="ssl-bench", message="%(prog)s %(version)s")
 def cli() -> None:

@@ -11,15 +11,14 @@ from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
+from ssl_bench.words import names_in
 
 if TYPE_CHECKING:
     from ssl_bench.compare.choice import Choice
 
 
 @click.command(short_help="Draw the outputs of several methods side by side.")
-@click.option(
-    "--task", "--tasks", "tasks", default="all", show_default=True, help="all, or a list such as a,b"
-)
+@click.option("--tasks", default="all", show_default=True, help="all, or a list such as a,b")
 @click.option(
     "--methods",
     default="all",
@@ -61,12 +60,13 @@ def compare(
     Cells must have finished with their weights at hand. Red boxes show where the methods differ most.
     """
     from ssl_bench.compare.choice import Finished, choose_cells
+    from ssl_bench.plan.text_forms import split_outside
     from ssl_bench.plan.variants import pick_variants
     from ssl_bench.registry.registry import pick
     from ssl_bench.store.results import record_files
 
     registry = load_registry()
-    variants = [] if methods == "all" else pick_variants(registry, methods)
+    variants = [] if methods == "all" else pick_variants(registry, split_outside(methods))
     broken: list[str] = []
     finished = Finished(record_files(runs, broken))
     say_broken(broken)
@@ -75,7 +75,7 @@ def compare(
             f"no finished cells with weights below {runs}; run `ssl-bench run` first, or give --runs"
         )
     there = [name for name in registry.entries["tasks"] if finished.columns(name)]
-    wanted = there if tasks == "all" else pick(registry, "tasks", tasks, registry.task)
+    wanted = there if tasks == "all" else pick(registry, "tasks", names_in(tasks), registry.task)
     for name in like:
         if not any(cell.startswith(name) for cell in finished.folders):
             raise UsageError(f"--like {name}: no finished cell below {runs} begins so")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ssl_bench.cli.fields import FieldOption
 from ssl_bench.cli.help import SectionedCommand
 from ssl_bench.cli.plugins import foresee_files, load_registry
 from ssl_bench.errors import PluginError, UsageError
@@ -21,24 +22,22 @@ GIVEN = f"{__name__}.given"
 OPTIONS = f"{__name__}.options"
 
 
-class ExecutorOption(click.Option):
-    """One setting of one executor."""
+class ExecutorOption(FieldOption):
+    """One setting of one executor, which reads the text of whatever is no switch."""
 
     def __init__(self, spec: "ExecutorSpec", field: str, info: "FieldInfo") -> None:
-        name = f"{spec.name}-{field}".replace("_", "-")
-        flag = info.annotation is bool
-        default = info.get_default(call_default_factory=True)
-        shown = "" if info.is_required() or default is None or default == "" else f"  [default: {default}]"
+        kind = click.BOOL if info.annotation is bool else click.STRING
         super().__init__(
-            [f"--{name}/--no-{name}" if flag else f"--{name}"],
-            default=None,
-            type=click.BOOL if flag else click.STRING,
-            metavar=None if flag else "VALUE",
-            help=f"{info.description or field.replace('_', ' ')}{shown}",
+            [field],
+            info=info,
+            section=f"Options of --executor {spec.name}",
+            prefix=f"{spec.name}-",
+            type=kind,
+            metavar=None if kind is click.BOOL else "VALUE",
             expose_value=False,
             callback=_keep,
         )
-        self.executor, self.field = spec.name, field
+        self.executor = spec.name
 
 
 class ExecutorCommand(SectionedCommand):
@@ -56,12 +55,6 @@ class ExecutorCommand(SectionedCommand):
             taken = {opt for parameter in own for opt in parameter.opts}
             ctx.meta[OPTIONS] = list(_generate(taken, ctx.info_name or ""))
         return [*own, *ctx.meta[OPTIONS]]
-
-    def section_of(self, parameter: click.Parameter) -> str:
-        """A section for each executor, after the command's own."""
-        if isinstance(parameter, ExecutorOption):
-            return f"Options of --executor {parameter.executor}"
-        return super().section_of(parameter)
 
 
 def choose_executor(

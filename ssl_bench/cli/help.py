@@ -1,26 +1,13 @@
 """How help is laid out: options and commands below the question that they answer; and commands that there are not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from ssl_bench.errors import unknown
+from ssl_bench.plan.request import SECTIONS
 
-OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "What is compared": ("tasks", "methods", "control", "backbones", "tier", "seeds", "trials", "plugin"),
-    "On which data": ("data", "dataset", "labels", "split_seeds", "unlabeled", "test"),
-    "The search": ("grid", "preset", "held_out", "to"),
-    "How networks are trained": ("settings", "pretrained", "weights"),
-    "How it is computed": (
-        *("devices", "threads", "precision", "channels_last", "compile", "micro_batches", "gpus_per_cell"),
-    ),
-    "Cells, and what they survive": (
-        *("out", "jobs", "executor", "resume", "retries", "checkpoint_seconds", "checkpoint_steps"),
-        *("hang_seconds", "trackers", "estimate"),
-    ),
-}
-"""Section to the options of `run`, `plan` and `tune`, in the order of help."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Ask": ("advise",),
     "Compare methods": ("run", "plan", "tune", "status"),
@@ -30,30 +17,40 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Plugins": ("list", "new", "check"),
 }
 REST = "Other"
+SINGLE = ("backbone", "device", "label", "method", "metric", "seed", "split-seed", "task", "tracker")
+"""What options name in the plural, and people in the singular, too."""
+
+
+def spelled(name: str) -> str:
+    """The one spelling of an option or key: `--task` is `--tasks`, `--split_seeds` is `--split-seeds`."""
+    name = name.replace("_", "-")
+    return f"{name}s" if name in SINGLE else name
+
+
+class SectionedOption(click.Option):
+    """An option that stands below a title of help."""
+
+    def __init__(self, names: Sequence[str], *, section: str, **settings: Any) -> None:
+        super().__init__(names, **settings)
+        self.section = section
 
 
 class SectionedCommand(click.Command):
     """A command whose options stand below titles."""
 
-    def section_of(self, parameter: click.Parameter) -> str:
-        """The title that an option stands below."""
-        return next((title for title, names in OPTIONS.items() if parameter.name in names), REST)
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A section for each title that has options here."""
-        rows: dict[str, list[tuple[int, tuple[str, str]]]] = {title: [] for title in OPTIONS}
+        """A section for each title that has options here; what belongs nowhere, such as --help, comes last."""
+        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
+        rest: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and not isinstance(parameter, click.Argument):
-                title = self.section_of(parameter)
-                names = OPTIONS.get(title, ())
-                place = names.index(parameter.name) if parameter.name in names else len(names)
-                rows.setdefault(title, []).append((place, record))
-        # What belongs nowhere, such as --help, comes last.
-        for title in sorted(rows, key=lambda title: title == REST):
-            if rows[title]:
+                section = getattr(parameter, "section", None)
+                (rest if section is None else rows.setdefault(section, [])).append(record)
+        for title, records in [*rows.items(), (REST, rest)]:
+            if records:
                 with formatter.section(title):
-                    formatter.write_dl([record for _, record in sorted(rows[title], key=lambda row: row[0])])
+                    formatter.write_dl(records)
 
 
 class NamingGroup(click.Group):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.options import results_folders
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
@@ -12,8 +13,8 @@ from ssl_bench.words import names_in
 
 
 @click.command(short_help="Make the tables again from records.")
-@click.argument("folder", type=Place(), default=Path("runs"))
-@click.option("--to", type=Place(), help="Where tables go.  [default: FOLDER/leaderboards]")
+@results_folders("folder")
+@click.option("--out", type=Place(), help="Folder for the tables.  [default: FOLDER/leaderboards]")
 @click.option(
     "--format",
     "formats",
@@ -35,7 +36,7 @@ from ssl_bench.words import names_in
 @plugin_option
 def leaderboard(
     folder: Path,
-    to: Path | None,
+    out: Path | None,
     formats: str,
     one_table: bool,
     oracle: bool,
@@ -56,12 +57,12 @@ def leaderboard(
     records = list(read_records(folder, broken))
     say_broken(broken)
     if not records:
-        raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
+        raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its folder")
     asked_of = {"tasks": tasks, "methods": methods, "metrics": metrics}
     records = chosen(records, **{name: names_in(listed) for name, listed in asked_of.items()})
     if one_table:
         check_one_table(records)
-    target = to or folder / "leaderboards"
+    target = out or folder / "leaderboards"
     wanted = formats_to_write([form for form in FORMATS if form in asked], target)
     files = render(records, wanted, oracle=oracle, claims=load_registry().claims)
     show_leaderboard(records, write_tables(files, target))

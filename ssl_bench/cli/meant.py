@@ -2,12 +2,10 @@
 
 MEANT = {
     "--arch": "--backbones NAME",
-    "--backbone": "--backbones NAME",
     "--batch": "--set TASK.labeled_rows=ROWS",
     "--batch-size": "--set TASK.labeled_rows=ROWS",
     "--crop": "--set TASK.crop=PIXELS",
     "--crop-size": "--set TASK.crop=PIXELS",
-    "--device": "--devices cuda",
     "--encoder": "--backbones unet/ENCODER",
     "--epochs": "--set TASK.iterations=STEPS",
     "--fp16": "--precision bf16",
@@ -24,10 +22,13 @@ MEANT = {
     "--num-labels": "--labels COUNT",
     "--num-workers": "--jobs CELLS",
     "--optimizer": "--set TASK.optimizer.name=NAME",
+    "--into": "--out FOLDER",
     "--output": "--out FOLDER",
+    "--output-dir": "--out FOLDER",
+    "--results": "--runs FOLDER",
     "--save-dir": "--out FOLDER",
-    "--seed": "--seeds 0,1,2",
     "--steps": "--set TASK.iterations=STEPS",
+    "--to": "--out FOLDER",
     "--weight-decay": "--set TASK.optimizer.weight_decay=RATE",
     "--workers": "--jobs CELLS",
 }

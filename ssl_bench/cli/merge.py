@@ -5,18 +5,19 @@ from pathlib import Path
 
 import click
 
+from ssl_bench.cli.options import results_folders
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
 from ssl_bench.words import number_of
 
-SOURCES = click.argument("folders", nargs=-1, required=True, type=Place())
+SOURCES = results_folders("folders", many=True)
 
 
 @click.command(short_help="Join results folders of several machines.")
 @SOURCES
-@click.option("--to", type=Place(), required=True, help="The folder to join them in.")
-def merge(folders: tuple[Path, ...], to: Path) -> None:
-    """Join results FOLDERS, each the --out of runs, into one: every cell with weights and log.
+@click.option("--out", type=Place(), required=True, help="The folder to join them in.")
+def merge(folders: tuple[Path, ...], out: Path) -> None:
+    """Join results FOLDERS into one: every cell with weights and log.
 
     Equal records are kept once. A finished cell goes before a failed or interrupted one; what is unfinished, the
     command that made it goes on with. Records of one cell that differ in more than cost and provenance are refused,
@@ -24,21 +25,21 @@ def merge(folders: tuple[Path, ...], to: Path) -> None:
     """
     from ssl_bench.store.merge import merge
 
-    done = merge(folders, to)
+    done = merge(folders, out)
     say_broken(done.broken)
     for folder in done.running:
         click.echo(f"left out: {folder} (a process works there)", err=True)
     parts = [f"{len(done.added)} added", f"{len(done.kept)} there already"]
     parts += [f"{len(done.unfinished)} not finished"] if done.unfinished else []
-    tables = shlex.join(["ssl-bench", "leaderboard", str(to)])
+    tables = shlex.join(["ssl-bench", "leaderboard", str(out)])
     hint = f"; `{tables}` makes the tables" if done.added or done.kept else ""
-    click.echo(f"{to}: {', '.join(parts)}{hint}")
+    click.echo(f"{out}: {', '.join(parts)}{hint}")
 
 
 @click.command(short_help="Gather the records below folders, without weights and logs.")
 @SOURCES
-@click.option("--to", type=Place(), required=True, help="Folder for the files CELL.json.")
-def collect(folders: tuple[Path, ...], to: Path) -> None:
+@click.option("--out", type=Place(), required=True, help="Folder for the files CELL.json.")
+def collect(folders: tuple[Path, ...], out: Path) -> None:
     """Gather every record below FOLDERS into one folder of small files, one per finished cell, to keep or send.
 
     As `merge`, with records alone: equal ones are kept once, and records of one cell that differ in more than cost and
@@ -46,6 +47,6 @@ def collect(folders: tuple[Path, ...], to: Path) -> None:
     """
     from ssl_bench.store.merge import collect
 
-    done = collect(folders, to)
+    done = collect(folders, out)
     say_broken(done.broken)
-    click.echo(f"{to}: {number_of(len(done.added), 'record')} added, {len(done.kept)} there already")
+    click.echo(f"{out}: {number_of(len(done.added), 'record')} added, {len(done.kept)} there already")

@@ -16,13 +16,13 @@ KINDS = ("method", "task", "dataset", "backbone", "executor", "tracker")
 @click.argument("name")
 @click.option("--task", help="Whose pictures a data set holds.  [default: the first task]")
 @click.option(
-    "--into",
+    "--out",
     type=Place(),
     default=Path(),
     help="Folder that gets the package's own.  [default: here]",
 )
 @plugin_option
-def new(kind: str, name: str, task: str | None, into: Path) -> None:
+def new(kind: str, name: str, task: str | None, out: Path) -> None:
     """Write a package ssl-bench-NAME: one module that works, its entry point, a test and a README.
 
     It can be installed, passes `ssl-bench check NAME`, and stands in `ssl-bench list` from then on; what the module
@@ -39,7 +39,7 @@ def new(kind: str, name: str, task: str | None, into: Path) -> None:
     registry = load_registry()
     tasks = [spec.name for spec in registry.sorted("tasks")]
     package = Package(chosen, name, (task or tasks[0]) if chosen == "dataset" else "")
-    folder = write_package(package, registry, into)
+    folder = write_package(package, registry, out)
     click.echo(f"wrote {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     click.echo(f"next: pip install -e {folder} && ssl-bench check {name}")
     click.echo(f"or, as it is: ssl-bench check {folder / package.module}.py")

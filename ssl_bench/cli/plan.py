@@ -5,18 +5,20 @@ from typing import Any
 
 import click
 
-from ssl_bench.cli.help import SectionedCommand
-from ssl_bench.cli.options import control_option, jobs_option, plan_options, request_from, trials_option
+from ssl_bench.cli.help import SectionedCommand, SectionedOption
+from ssl_bench.cli.options import jobs_option, request_from, request_options
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
+from ssl_bench.plan.request import SURVIVED, Request
 
 
 @click.command(cls=SectionedCommand, short_help="Show the cells of a run without running them.")
-@plan_options
-@control_option
-@trials_option
-@jobs_option
+@request_options(Request, jobs_option)
 @click.option(
-    "--estimate", is_flag=True, help="Time a few steps of each kind of cell and show what all will take."
+    "--estimate",
+    cls=SectionedOption,
+    section=SURVIVED,
+    is_flag=True,
+    help="Time a few steps of each kind of cell and show what all will take.",
 )
 def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why.
@@ -33,7 +35,7 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
 
     registry = load_registry()
     warn_of_failures(registry)
-    made, store = make_plan(registry, request_from(options)), ResultStore(options["out"])
+    made, store = make_plan(registry, request_from(Request, options)), ResultStore(options["out"])
     show_plan(made, store)
     with terminal_display() as display:
         check_data(made, made.cells, display)

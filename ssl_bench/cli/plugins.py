@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ssl_bench.cli.help import SectionedOption
 from ssl_bench.cli.values import Place
 from ssl_bench.machine.files import place
+from ssl_bench.plan.request import COMPARED
 
 if TYPE_CHECKING:
     from ssl_bench.registry.registry import Registry
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-FILES, REGISTRY = "ssl_bench.registry.files", "ssl_bench.registry.registry"
+FILES = "ssl_bench.registry.files"
 
 
 def _remember(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> None:
@@ -23,6 +25,8 @@ def _remember(context: click.Context, parameter: click.Parameter, paths: tuple[P
 
 plugin_option = click.option(
     "--plugin",
+    cls=SectionedOption,
+    section=COMPARED,
     multiple=True,
     metavar="FILE.py",
     type=Place(),
@@ -45,9 +49,8 @@ def load_registry() -> "Registry":
     from ssl_bench.registry.files import read_plugin_files
     from ssl_bench.registry.loading import load_registry
 
-    meta = click.get_current_context().meta
-    meta[REGISTRY] = registry = load_registry(files=read_plugin_files(meta.get(FILES, ())))
-    return registry
+    files = click.get_current_context().meta.get(FILES, ())
+    return load_registry(files=read_plugin_files(files))
 
 
 def warn_of_failures(registry: "Registry") -> None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import click
 
+from ssl_bench.cli.options import results_folders
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Make one HTML page of all records.")
-@click.argument("folder", type=Place(), default=Path("runs"))
-@click.option("--to", type=Place(), help="The page.  [default: FOLDER/report.html]")
+@results_folders("folder")
+@click.option("--out", type=Place(), help="The page.  [default: FOLDER/report.html]")
 @click.option("--oracle", is_flag=True, help="As of `ssl-bench leaderboard`.")
 @click.option(
     "--images",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     help="Test images per task in galleries, where weights and data are at hand; 0: no galleries.",
 )
 @plugin_option
-def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
+def report(folder: Path, out: Path | None, oracle: bool, images: int) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.advise.advice import read_advice
     from ssl_bench.compare.choice import Finished
@@ -36,14 +37,14 @@ def report(folder: Path, to: Path | None, oracle: bool, images: int) -> None:
     from ssl_bench.report.advice import advice_part
     from ssl_bench.store.results import record_files
 
-    page = to or folder / "report.html"
+    page = out or folder / "report.html"
     broken: list[str] = []
     found = list(record_files(folder, broken))
     say_broken(broken)
     if not found:
-        raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its --out folder")
+        raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its folder")
     if not page.parent.is_dir() or page.is_dir():
-        raise UsageError(f"--to {page}: must be a file in a folder that exists")
+        raise UsageError(f"--out {page}: must be a file in a folder that exists")
     linked = [(link(path, page.parent), record) for path, record in found]
     registry = load_registry()
     galleries: list[Gallery] = []

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
-from ssl_bench.cli.options import control_option, execution_options, plan_options, request_from, trials_option
+from ssl_bench.cli.options import execution_options, request_from, request_options
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
 from ssl_bench.errors import UsageError
+from ssl_bench.plan.request import Request
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
-@plan_options
-@control_option
-@trials_option
-@execution_options
+@request_options(Request, execution_options)
 def run(suite: Path | None, **options: Any) -> None:
     """Run every task with every method and write leaderboards.
 
@@ -42,7 +40,7 @@ def run(suite: Path | None, **options: Any) -> None:
     from ssl_bench.store.results import ResultStore
 
     registry = open_registry(options)
-    plan = make_plan(registry, request_from(options))
+    plan = make_plan(registry, request_from(Request, options))
     store = ResultStore(options["out"])
     outcomes: Sequence[Outcome] = ()
     notes: list[str] = []

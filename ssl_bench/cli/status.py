@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.values import Place
+from ssl_bench.cli.options import results_folders
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ SHOWN = 50
 
 
 @click.command(name="status", short_help="Show what runs where, what has finished, and what failed.")
-@click.argument("folder", type=Place(), default=Path("runs"))
+@results_folders("folder")
 def status_(folder: Path) -> None:
     """Show where the cells of FOLDER (default: runs) stand, from any machine that sees it.
 

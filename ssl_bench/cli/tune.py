@@ -1,8 +1,7 @@
 """`ssl-bench tune`: a search of settings, scored on labelled images that are held out."""
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,49 +9,42 @@ import click
 from click.core import ParameterSource
 
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
-from ssl_bench.cli.options import execution_options, plan_options, request_from
+from ssl_bench.cli.help import SectionedOption
+from ssl_bench.cli.options import execution_options, request_from, request_options
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
-from ssl_bench.machine.files import existing, place, require_writable
+from ssl_bench.machine.files import place, require_writable
+from ssl_bench.plan.request import SEARCH
+from ssl_bench.plan.text_forms import is_file
+from ssl_bench.search.request import SearchRequest
 from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
-    from ssl_bench.plan.plan import Plan, Request
+    from ssl_bench.plan.plan import Plan
     from ssl_bench.registry.registry import Registry
     from ssl_bench.search.grid import Search
     from ssl_bench.search.trials import Outcome
     from ssl_bench.store.outcomes import Outcome as Ending
     from ssl_bench.store.results import ResultStore
 
-OWN = ("suite", "grid", "preset", "held_out", "to", "tasks", "methods", "settings", "out", "resume")
+OWN = (
+    "suite",
+    *("grid", "preset", "held_out", "to", "tasks", "methods", "settings", "out", "resume", "data"),
+)
 """Options that a suite of winners has in another form, or no use for."""
-
-PATHS = ("labels", "unlabeled")
-"""Options whose values are, or may be, paths."""
 
 
 @click.command(cls=ExecutorCommand, short_help="Search settings on held-out labelled images.")
-@plan_options
+@request_options(SearchRequest, execution_options)
 @click.option(
-    "--grid",
-    multiple=True,
-    metavar="[TASK.]METHOD.FIELD=A,B",
-    help="Values to try of a method's field, on one task or all; repeatable, and several fields make a grid.",
+    "--to",
+    cls=SectionedOption,
+    section=SEARCH,
+    type=Place(),
+    help="Where tables, pictures and suite go.  [default: OUT/tune]",
 )
-@click.option("--preset", default="", metavar="NAME", help="The grids that the methods bring along, by name.")
-@click.option(
-    "--held-out",
-    default="1/4",
-    show_default=True,
-    metavar="SHARE",
-    help="Of the labelled images: trials are scored on these, and do not learn from them.",
-)
-@click.option("--to", type=Place(), help="Where tables, pictures and suite go.  [default: OUT/tune]")
-@execution_options
-def tune(
-    suite: Path | None, grid: tuple[str, ...], preset: str, held_out: str, to: Path | None, **options: Any
-) -> None:
+def tune(suite: Path | None, to: Path | None, **options: Any) -> None:
     """Try every point of a grid and write the best ones as a suite for `run`.
 
     SUITE is a TOML file with the same options as keys.
@@ -70,9 +62,7 @@ def tune(
     from ssl_bench.store.results import ResultStore
 
     registry = open_registry(options)
-    of_suite = click.get_current_context().get_parameter_source("grid") is ParameterSource.DEFAULT_MAP
-    asked = replace(request_from(options), held_out=held_out)
-    request, searches = make_request(registry, asked, grid, preset, pass_over=of_suite)
+    request, searches = make_request(registry, request_from(SearchRequest, options))
     plan = make_plan(registry, request)
     require_one_setting(plan, searches)
     store, folder = ResultStore(options["out"]), to or options["out"] / "tune"
@@ -93,7 +83,7 @@ def tune(
         if any(store.finished(cell) or diverged(store, cell.id) for cell in plan.cells):
             found = outcomes()
             files = search_files(found)
-            winners = winner_suite(suite_options(plan, options), request.settings, found)
+            winners = winner_suite(suite_options(plan, request, options), request.settings, found)
             files |= {"winners.toml": winners} if winners else {}
             # What an earlier search chose must not pass for the choice of this one.
             (folder / "winners.toml").unlink(missing_ok=True)
@@ -123,9 +113,7 @@ def tune(
         raise click.exceptions.Exit(1)
 
 
-def make_request(
-    registry: "Registry", request: "Request", grid: tuple[str, ...], preset: str, *, pass_over: bool
-) -> "tuple[Request, dict[str, Search]]":
+def make_request(registry: "Registry", request: SearchRequest) -> "tuple[SearchRequest, dict[str, Search]]":
     """The request with the points of each task's search, for its methods and the baseline that they are compared with.
 
     UsageError as `make_searches`.
@@ -140,16 +128,15 @@ def make_request(
     named = {variant.method.name for variant in pick_variants(registry, request.methods)}
     every = [registry.method(spec.name) for spec in registry.sorted("methods")]
     baselines = [spec.name for spec in every if spec.role == "baseline"][:1]
-    methods = ",".join([request.methods, *(name for name in baselines if name not in named)])
-    searches = make_searches(
-        registry, tasks, pick_variants(registry, methods), grid, preset, pass_over=pass_over
-    )
+    methods = (*request.methods, *(name for name in baselines if name not in named))
+    variants, pass_over = pick_variants(registry, methods), "grid" in request.of_suite
+    searches = make_searches(registry, tasks, variants, request.grid, request.preset, pass_over=pass_over)
     points = {
         (task, method): points
         for task, search in searches.items()
         for method, points in search.points.items()
     }
-    return replace(request, methods=methods, points=points), searches
+    return request.model_copy(update={"methods": methods, "points": points}), searches
 
 
 def require_one_setting(plan: "Plan", searches: "Mapping[str, Search]") -> None:
@@ -184,7 +171,7 @@ def diverged(store: "ResultStore", cell: str) -> bool:
     return failure is not None and failure.diverged
 
 
-def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
+def suite_options(plan: "Plan", request: SearchRequest, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the command was given, as a suite has them, with paths that hold from everywhere."""
     context = click.get_current_context()
     given: dict[str, Any] = {}
@@ -196,31 +183,29 @@ def suite_options(plan: "Plan", options: Mapping[str, Any]) -> dict[str, Any]:
             or context.get_parameter_source(name) in (ParameterSource.DEFAULT, None)
         ):
             continue
-        value = options[name]
+        value = getattr(request, name, options[name])
         key = parameter.opts[0].lstrip("-").replace("-", "_")
-        given[key] = list(value) if isinstance(value, tuple) else value
-        if name in PATHS:
-            given[key] = [
-                _absolute(each, Path.is_file if name == "labels" else Path.is_dir) for each in value
-            ]
+        if isinstance(value, Mapping):
+            value = list(entries(value, files=name == "labels"))
+        given[key] = str(value.absolute()) if isinstance(value, Path) else value
     if files := context.meta.get(FILES):
         given["plugin"] = [str(path.resolve()) for path in files]
     for option, value in context.meta.get(GIVEN, {}).items():
         given[option.opts[0].lstrip("-").replace("-", "_")] = value
     # A folder may also come from the environment.
     data = [f"{task}={source.path.resolve()}" for task, source in plan.sources.items() if source.path]
-    if given.get("weights"):
-        given["weights"] = str(place(given["weights"]).resolve())
     return {**given, **({"data": data} if data else {})}
 
 
-def _absolute(entry: str, wanted: Callable[[Path], bool]) -> str:
-    """`[TASK=]PATH` with the path from the root, where there is such a file or folder; else as it is."""
+def entries(by_task: Mapping[str, Any], *, files: bool) -> Iterator[str]:
+    """`TASK=VALUE` for each, or the value where it is for every task. `files`: values may name a file of labels."""
     from ssl_bench.data.splits import is_number
 
-    name, equals, value = ("", "", entry) if existing(entry) else entry.partition("=")
-    path = existing(value)
-    # Numbers and `all` say how many images are labelled, whatever files there are.
-    if path is None or not wanted(path) or value == "all" or is_number(value):
-        return entry
-    return f"{name}{equals}{path.absolute()}"
+    for task, values in by_task.items():
+        for value in values if isinstance(values, tuple) else (values,):
+            # Numbers and `all` say how many images are labelled, whatever files there are.
+            named = files and value != "all" and not is_number(value) and is_file(value)
+            path = place(value) if named else value
+            yield ("{}={}" if task else "{1}").format(
+                task, path.absolute() if isinstance(path, Path) else path
+            )

@@ -3,45 +3,23 @@
 from collections.abc import Mapping, Sequence
 
 from ssl_bench.data.splits import check_labels, has_as_many
-from ssl_bench.errors import UsageError, not_taking_part
-from ssl_bench.machine.files import existing, place
+from ssl_bench.plan.request import Request
 from ssl_bench.plan.sources import Source
 from ssl_bench.recipe import Tier
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import TaskSpec
-from ssl_bench.words import names_in
 
 OTHERWISE = "1/8"
 """Where a task states nothing for the tier."""
 
 
-def asked_labels(
-    registry: Registry, entries: Sequence[str], tasks: Sequence[TaskSpec]
-) -> dict[str, list[str]]:
-    """`VALUE` and `TASK=VALUE` entries of `--labels` to the values of each task, none where it is left open.
-
-    A task's own replace the general ones. UsageError for what can be no value.
-    """
-    general: list[str] = []
-    own: dict[str, list[str]] = {}
-    for entry in entries:
-        name, equals, value = ("", "", entry) if _is_file(entry) else entry.partition("=")
-        values = _several(value if equals else entry)
-        if not values:
-            raise UsageError(
-                f"--labels '{entry}': give a fraction (1/8), a count (100), 'all' or a list file"
-            )
-        if not equals:
-            general += values
-            continue
-        name = registry.task(name).name
-        if name not in {task.name for task in tasks}:
-            raise not_taking_part(f"--labels {entry}", f"task '{name}'")
-        own.setdefault(name, []).extend(values)
-    found = {task.name: own.get(task.name, general) for task in tasks}
+def asked_labels(registry: Registry, request: Request, tasks: Sequence[TaskSpec]) -> dict[str, list[str]]:
+    """The values of each task, each once and none where it is left open. UsageError for what can be no value."""
+    given = request.by_task("labels", registry, tasks)
+    found = {task.name: list(dict.fromkeys(given.get(task.name, ()))) for task in tasks}
     for value in (value for values in found.values() for value in values):
         check_labels(value)
-    return {name: list(dict.fromkeys(values)) for name, values in found.items()}
+    return found
 
 
 def fill_in(
@@ -66,14 +44,3 @@ def fill_in(
         filled[name] = [label]
     said = [f"labels: {', '.join(taken)}, as tier {tier} has them"] if taken else []
     return filled, [*said, *notes]
-
-
-def _several(text: str) -> list[str]:
-    """The values between commas; the whole where it is a file's path."""
-    parts = [text] if _is_file(text) else names_in(text)
-    return [str(place(part)) if part.startswith("~") else part for part in parts]
-
-
-def _is_file(text: str) -> bool:
-    path = existing(text)
-    return path is not None and path.is_file()

@@ -1,13 +1,12 @@
 """From names on the command line to a plan: the cells of one command, validated whole before any compute."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
 from ssl_bench.dataset import FEW_TESTED, Dataset, listing
-from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.plan.labels import asked_labels, fill_in
 from ssl_bench.plan.recipe_checks import (
@@ -17,66 +16,20 @@ from ssl_bench.plan.recipe_checks import (
     lacking_encoder,
     lacking_features,
 )
-from ssl_bench.plan.settings import Point, configs_for, parse_settings, read_trials, recipe_for
+from ssl_bench.plan.request import Request
+from ssl_bench.plan.settings import configs_for, parse_settings, recipe_for, trials_of
 from ssl_bench.plan.single_rows import check_single_rows
 from ssl_bench.plan.sources import Source, open_sources
 from ssl_bench.plan.variants import Variant, methods_of, pick_variants, plain
 from ssl_bench.plan.weights import check_asked, wanted_weights, weights_for
-from ssl_bench.recipe import PLAIN, Execution, Tier
 from ssl_bench.registry.files import PluginFile
 from ssl_bench.registry.registry import Registry, pick
 from ssl_bench.seeds import digest
 from ssl_bench.specs import DatasetSpec, MethodConfig, MethodSpec, TaskSpec, module_of
-from ssl_bench.words import names_in, number_of
+from ssl_bench.words import number_of
 
 Splits = Callable[[str, Dataset], Sequence[LabelSplit]]
 """By task and data, in place of a request's labels: which images are labelled, which not, and which are held out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a command asks for, as given."""
-
-    tasks: str = "all"
-    methods: str = "all"
-    """Names, plain or with settings of their own (`ssl_bench.plan.variants`)."""
-    control: bool = False
-    """Whether methods of role `control` join those that learn from unlabelled images."""
-    backbones: str = ""
-    """Empty: each task's default for the tier."""
-    labels: Sequence[str] = ()
-    """`VALUE` for every task or `TASK=VALUE`; where there is none, the task's own for the tier."""
-    split_seeds: Sequence[int] = (0,)
-    seeds: Sequence[int] = (0,)
-    tier: Tier = "smoke"
-    data: Sequence[str] = ()
-    """`TASK=PATH`, a folder with the images of a task."""
-    dataset: Sequence[str] = ()
-    """`TASK=NAME`, a layout of that folder, or another data set of the task."""
-    unlabeled: Sequence[str] = ()
-    """`TASK=FOLDER`, or `FOLDER` where there is one task; several for one task add up."""
-    test: Sequence[str] = ()
-    """`TASK=COUNT`, or `COUNT` for every task: labelled images to hold out, of data without a test set of its own."""
-    settings: Sequence[str] = ()
-    """`METHOD.FIELD=VALUE`, `TASK.FIELD=VALUE`, or `TASK.METHOD.FIELD=VALUE` for one task alone."""
-    of_suite: bool = False
-    """Whether `settings` come from a suite, of which the command may be a part."""
-    threads: int = 1
-    pretrained: bool | None = None
-    """Start networks that take them from pretrained weights; None: yes, and no complaint where none does."""
-    weights: str = ""
-    """A local file of such weights; empty: the published ones."""
-    execution: Execution = PLAIN
-    trackers: str = ""
-    checkpoint_seconds: float = 15.0
-    checkpoint_steps: int | None = None
-    hang_seconds: float = PATIENCE
-    trials: Sequence[str] = ()
-    """`[TASK.]METHOD=COUNT`: how many settings were tried in the search that the method's come from."""
-    held_out: str = ""
-    """Share of the labelled images to score on, in the test set's place; empty: none."""
-    points: Mapping[tuple[str, str], Sequence[Point]] = field(default_factory=dict)
-    """Task and method to the settings that a search tries, each over `settings`."""
 
 
 @dataclass(frozen=True)
@@ -168,11 +121,10 @@ class _Planning:
         )
         tasks, variants = self.tasks, [*self.variants, *self.controls]
         overrides = parse_settings(
-            registry, request.settings, tasks, methods_of(variants), pass_over=request.of_suite
+            registry, request.settings, tasks, methods_of(variants), pass_over="settings" in request.of_suite
         )
-        asked = asked_labels(registry, request.labels, tasks)
-        self.backbones = names_in(request.backbones)
-        for name in self.backbones:
+        asked = asked_labels(registry, request, tasks)
+        for name in request.backbones:
             registry.check_backbone(name)
         self.recipes = {
             task.name: recipe_for(task, request.tier, overrides.get(task.name, {})) for task in tasks
@@ -187,7 +139,7 @@ class _Planning:
         for config in (config for pairs in self.configs.values() for _, config in pairs):
             for name in config.backbones():
                 registry.check_backbone(name)
-        self.trials = read_trials(request.trials, registry)
+        self.trials = trials_of(request.trials, registry)
         self.share = read_share(request.held_out) if request.held_out else None
         self.weights = wanted_weights(request.pretrained, request.weights)
         self.sources = open_sources(registry, request, tasks)
@@ -224,7 +176,7 @@ class _Planning:
             "channels": source.dataset.channels,
         }
         states: dict[LabelSplit, dict[str, str]] = {}
-        backbones = self.backbones or [task.backbones[request.tier]]
+        backbones = request.backbones or [task.backbones[request.tier]]
         for split, backbone, variant in product(splits, backbones, self.variants_for(task)):
             method = variant.method
             reason = method.unsupported(task)

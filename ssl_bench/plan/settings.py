@@ -1,6 +1,5 @@
 """Settings from the command line: names and fields checked, values against their ranges. Torch-free."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,13 @@ Point = Mapping[str, Any]
 
 def parse_settings(
     registry: Registry,
-    settings: Sequence[str],
+    settings: Mapping[str, Any],
     tasks: Sequence[TaskSpec],
     methods: Sequence[MethodSpec],
     *,
     pass_over: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """`NAME.FIELD=VALUE` strings to {name: {field: value}}, names and fields checked, values as TOML or text.
+    """`NAME.FIELD` to values, as {name: {field: value}}, names and fields checked.
 
     A name is a task's, a method's, or `TASK.METHOD`. `pass_over`: those that are not part of the command are left out,
     and are no error.
@@ -39,19 +38,14 @@ def parse_settings(
         fields[method.name] = field_names(method.config)
     by_name = {task.name for task in tasks}
     parsed: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        path, equals, text = setting.partition("=")
-        name, dot, name_of_field = path.strip().partition(".")
-        if not equals or not dot:
-            raise UsageError(
-                f"--set '{setting}': write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
-            )
+    for path, value in settings.items():
+        name, _, name_of_field = path.partition(".")
         name = _name(registry, ("tasks", "methods"), name)
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
                 if pass_over:
                     continue
-                raise not_taking_part(f"--set {setting}", f"'{name}'")
+                raise not_taking_part(f"--set {path}={value}", f"'{name}'")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
         known, within = fields[name], name_of_field.partition(".")
         if name_of_field not in known and within[1]:
@@ -60,11 +54,11 @@ def parse_settings(
             if within[0] not in fields and pass_over:
                 continue
             if within[0] not in fields:
-                raise not_taking_part(f"--set {setting}", f"'{within[0]}'")
+                raise not_taking_part(f"--set {path}={value}", f"'{within[0]}'")
             name, name_of_field, known = f"{name}.{within[0]}", within[2], fields[within[0]]
         if name_of_field not in known:
-            raise unknown("field", path.strip(), [f"{name}.{each}" for each in known])
-        put(parsed.setdefault(name, {}), name_of_field, read_value(text.strip()))
+            raise unknown("field", path, [f"{name}.{each}" for each in known])
+        put(parsed.setdefault(name, {}), name_of_field, value)
     return parsed
 
 
@@ -130,18 +124,15 @@ def in_words(point: Point) -> str:
     return ", ".join(f"{name}={value}" for name, value in point.items())
 
 
-def read_trials(entries: Sequence[str], registry: Registry) -> dict[tuple[str, str], int]:
-    """`[TASK.]METHOD=COUNT` entries to (task, method) to count; an empty task stands for those without their own."""
+def trials_of(trials: Mapping[str, int], registry: Registry) -> dict[tuple[str, str], int]:
+    """`[TASK.]METHOD` to counts, as (task, method) to count; an empty task stands for those without their own."""
     found = {}
-    for entry in entries:
-        name, equals, count = entry.partition("=")
-        if not equals or not count.isdecimal() or int(count) < 1:
-            raise UsageError(f"--trials '{entry}': write [TASK.]METHOD=COUNT, with a count of 1 or more")
-        task, dot, method = name.strip().rpartition(".")
+    for name, count in trials.items():
+        task, dot, method = name.rpartition(".")
         if dot:
             task = registry.task(task).name
         method = registry.method(method).name
-        found[task, method] = int(count)
+        found[task, method] = count
     return found
 
 
@@ -154,21 +145,6 @@ def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:
         else:
             names.append(prefix + name)
     return names
-
-
-def read_value(text: str) -> Any:
-    """A value as TOML has it, or else the text itself."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def setting_text(value: Any) -> str:
-    """A value as `read_value` reads it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"[{', '.join(map(setting_text, value))}]" if isinstance(value, list) else str(value)
 
 
 def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

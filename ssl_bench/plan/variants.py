@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plan.settings import field_names, put, read_value
+from ssl_bench.plan.settings import field_names, put
+from ssl_bench.plan.text_forms import read_value, split_outside
 from ssl_bench.recipe import TIERS, Tier
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import MethodSpec
-
-_CLOSING = {"[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,15 @@ def plain(method: MethodSpec) -> Variant:
     return Variant(method, method.name)
 
 
-def pick_variants(registry: Registry, text: str) -> list[Variant]:
-    """The variants in a list such as `a,b:x=1`, or all methods for `all`, which may stand in a list, too.
+def pick_variants(registry: Registry, asked: Sequence[str]) -> list[Variant]:
+    """The variants of entries such as `a` and `b:x=1`; `all` stands for all methods.
 
     In the order of the tables, and of one method the plain one first, then in the order given; none twice. UsageError
     for a method, field or tier that does not exist.
     """
     found: dict[str, Variant] = {}
     order = [spec.name for spec in registry.sorted("methods")]
-    for entry in split_outside(text, ","):
+    for entry in asked:
         for variant in (
             map(plain, map(registry.method, order)) if entry == "all" else [_read(registry, entry)]
         ):
@@ -63,24 +62,6 @@ def pick_variants(registry: Registry, text: str) -> list[Variant]:
 def methods_of(variants: Sequence[Variant]) -> list[MethodSpec]:
     """Give the methods of some variants, each once."""
     return list({variant.method.name: variant.method for variant in variants}.values())
-
-
-def split_outside(text: str, sign: str) -> list[str]:
-    """The parts between a sign where it stands outside quotes, brackets and braces, stripped; empty ones left out."""
-    parts, start, waiting = [], 0, ""
-    for place, letter in enumerate(text):
-        if waiting and letter == waiting[-1]:
-            waiting = waiting[:-1]
-        elif waiting[-1:] in ("'", '"'):
-            continue
-        elif letter in ("'", '"'):
-            waiting += letter
-        elif letter in _CLOSING:
-            waiting += _CLOSING[letter]
-        elif letter == sign and not waiting:
-            parts.append(text[start:place])
-            start = place + 1
-    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
 
 
 def _read(registry: Registry, entry: str) -> Variant:
@@ -102,7 +83,7 @@ def _read(registry: Registry, entry: str) -> Variant:
         if text is not None:
             put(settings, item, read_value(text))
     words = ";".join(item if text is None else f"{item}={text}" for item, text in items)
-    return Variant(method, f"{name}:{words}", tuple(names), settings, tiers[0] if tiers else None)
+    return Variant(method, f"{method.name}:{words}", tuple(names), settings, tiers[0] if tiers else None)
 
 
 def _items(method: MethodSpec, text: str) -> Iterator[tuple[str, str | None]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.machine.files import place
 from ssl_bench.plan.cell import Cell
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import BackboneSpec, resolve
@@ -51,14 +50,14 @@ class Weights:
 SCRATCH = Weights()
 
 
-def wanted_weights(pretrained: bool | None, file: str) -> Weights:
+def wanted_weights(pretrained: bool | None, file: Path | None) -> Weights:
     """What `--pretrained` and `--weights` ask for: published weights unless they say otherwise. UsageError where they
     contradict."""
-    if not file:
+    if file is None:
         return SCRATCH if pretrained is False else Weights(PUBLISHED)
     if pretrained is False:
         raise UsageError("--no-pretrained and --weights contradict each other; leave one out")
-    path = place(file).absolute()
+    path = file.absolute()
     try:
         return Weights(file_identity(path), str(path))
     except OSError as error:

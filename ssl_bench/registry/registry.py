@@ -1,7 +1,7 @@
 """Everything that plugins provide, by kind and name."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -19,7 +19,6 @@ from ssl_bench.specs import (
     TrackerSpec,
     resolve,
 )
-from ssl_bench.words import names_in
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Spec)
@@ -163,13 +162,10 @@ def _class_of(spec: Spec) -> str:
     return reference.rpartition(":")[2] if isinstance(reference, str) else reference.__name__
 
 
-def pick(registry: Registry, kind: str, text: str, get: Callable[[str], Spec]) -> list[str]:
-    """Names from `all` or a comma-separated list, checked, without repeats, in the order of the tables."""
-    if text.strip() == "all":
-        return [spec.name for spec in registry.sorted(kind)]
-    names = names_in(text)
-    if not names:
-        raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
-    names = [get(name).name for name in names]
+def pick(registry: Registry, kind: str, asked: Sequence[str], get: Callable[[str], Spec]) -> list[str]:
+    """Names of what is called so, or of all there is for `all` alone, each once, in the order of the tables."""
     order = [spec.name for spec in registry.sorted(kind)]
+    if not asked:
+        raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
+    names = order if [*asked] == ["all"] else [get(name).name for name in asked]
     return sorted(set(names), key=order.index)

@@ -91,7 +91,7 @@ def write_package(package: Package, registry: Registry, into: Path) -> Path:
             write_text(folder / name, text)
     except FileExistsError as error:
         raise UsageError(
-            f"{folder} is there already, and is left as it is; choose another name or --into"
+            f"{folder} is there already, and is left as it is; choose another name or --out"
         ) from error
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror or error})") from error

@@ -1,16 +1,15 @@
 """What a search tries: equally many settings of every method, checked before any compute. Torch-free."""
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from ssl_bench.errors import UsageError, not_taking_part, unknown
-from ssl_bench.plan.settings import Point, field_names, read_value
+from ssl_bench.plan.settings import Point, field_names
 from ssl_bench.plan.variants import Variant, methods_of
-from ssl_bench.registry.registry import Registry
+from ssl_bench.registry.registry import Registry, called
 from ssl_bench.specs import RATE, MethodSpec
 
 Grid = Mapping[str, Sequence[Any]]
@@ -44,14 +43,14 @@ def make_searches(
     registry: Registry,
     tasks: Sequence[str],
     variants: Sequence[Variant],
-    entries: Sequence[str],
+    entries: Grid,
     preset: str = "",
     *,
     pass_over: bool = False,
 ) -> dict[str, Search]:
-    """Task to the search that `--grid` entries and a preset of the methods' own ask for.
+    """Task to the search that the entries of `--grid` and a preset of the methods' own ask for.
 
-    An entry is `METHOD.FIELD=A,B`, or `TASK.METHOD.FIELD=A,B`, which replaces that field's values for one task.
+    An entry is named `METHOD.FIELD`, or `TASK.METHOD.FIELD`, which replaces that field's values for one task.
     `pass_over`: entries that are not part of the command are left out, and are no error. A method with fewer points
     than the least common multiple of all grids of the task also tries learning rates, until it has as many. Raises
     UsageError where there is nothing to search, a name is unknown, or a variant leaves nothing to choose.
@@ -61,8 +60,10 @@ def make_searches(
     if preset:
         _check_preset(registry, methods, preset)
     given: dict[str, dict[str, dict[str, Sequence[Any]]]] = {}
-    for entry in entries:
-        task, name, field, values = _read(registry, entry)
+    for entry, values in entries.items():
+        task, name, field = _read(registry, entry)
+        if len({repr(value) for value in values}) < len(values):
+            raise UsageError(f"--grid {entry}: a value is given twice")
         own = next((variant for variant in variants if variant.method.name == name), None)
         if own is None or (task and task not in tasks):
             if pass_over:
@@ -143,37 +144,23 @@ def learning_rates(count: int) -> list[float]:
     return [float(f"{ratio**step:.3g}") for step in range(-(count // 2), (count + 1) // 2)]
 
 
-def _read(registry: Registry, entry: str) -> tuple[str, str, str, list[Any]]:
-    """Task (empty for all), method, field and values of an entry."""
-    path, equals, text = entry.partition("=")
-    task = ""
-    name, dot, field = path.strip().partition(".")
-    if not equals or not dot or not text.strip():
-        raise UsageError(f"--grid '{entry}': write METHOD.FIELD=A,B or TASK.METHOD.FIELD=A,B")
-    if name in registry.entries["tasks"] and field.partition(".")[0] in registry.entries["methods"]:
-        task, (name, dot, field) = name, field.partition(".")
-    if name in registry.entries["tasks"]:
+def _read(registry: Registry, path: str) -> tuple[str, str, str]:
+    """Task (empty for all), method and field of an entry."""
+    task, (name, _, field) = "", path.partition(".")
+    tasks, methods = registry.sorted("tasks"), registry.sorted("methods")
+    within, _, rest = field.partition(".")
+    if (found := called(name, tasks)) and rest and called(within, methods):
+        task, name, field = found.name, within, rest
+    elif found:
         raise UsageError(
-            f"--grid {entry}: a recipe is the same for every method; METHOD.{RATE} is what may be searched"
+            f"--grid {path}: a recipe is the same for every method; METHOD.{RATE} is what may be searched"
         )
     spec = registry.method(name)
     if field not in field_names(spec.config):
-        raise unknown("field", path.strip(), [f"{name}.{known}" for known in field_names(spec.config)])
+        raise unknown("field", path, [f"{name}.{known}" for known in field_names(spec.config)])
     if "." in field:
-        raise UsageError(f"--grid {entry}: a field within a field cannot be searched")
-    values = _values(text.strip())
-    if len({repr(value) for value in values}) < len(values):
-        raise UsageError(f"--grid {entry}: a value is given twice")
-    return task, name, field, values
-
-
-def _values(text: str) -> list[Any]:
-    try:
-        values = list(tomllib.loads(f"value = [{text}]")["value"])
-    except tomllib.TOMLDecodeError:
-        inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-        return [read_value(part.strip()) for part in inner.split(",")]
-    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
+        raise UsageError(f"--grid {path}: a field within a field cannot be searched")
+    return task, spec.name, field
 
 
 def _size(grid: Mapping[str, Sequence[Any]]) -> int:

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench.machine.files import toml
-from ssl_bench.plan.settings import read_value
 from ssl_bench.search.trials import RULE, Outcome
 
 
 def winner_suite(
-    options: Mapping[str, Any], settings: Sequence[str], outcomes: Sequence[Outcome]
+    options: Mapping[str, Any], settings: Mapping[str, Any], outcomes: Sequence[Outcome]
 ) -> str | None:
     """TOML with the options of the search, the chosen settings and the number of trials; None while one is open.
 
@@ -30,9 +29,7 @@ def winner_suite(
         "",
         "[set]",
     ]
-    chosen = {
-        path.strip(): read_value(text.strip()) for path, _, text in (each.partition("=") for each in settings)
-    }
+    chosen = dict(settings)
     for outcome in outcomes:
         assert outcome.best is not None
         for field, value in outcome.best.point.items():

@@ -81,7 +81,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
             broken.append(str(error))
     finished = _agreeing(records)
     titles = join_titles((to, *sources))
-    require_writable(to, "--to")
+    require_writable(to, "--out")
     added: list[str] = []
     kept: list[str] = []
     unfinished: list[str] = []
@@ -123,7 +123,7 @@ def collect(sources: Sequence[Path], to: Path) -> Merged:
     before = {path.resolve() for path, _ in present}
     added: list[str] = []
     kept: list[str] = []
-    require_writable(to, "--to")
+    require_writable(to, "--out")
     sweep(to)
     for cell, (path, record) in records.items():
         if path.resolve() in before:

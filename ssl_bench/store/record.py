@@ -33,7 +33,7 @@ class Part(BaseModel):
 
 
 class Split(Part):
-    """Which images were labelled."""
+    """Which images were labelled, and by which draw."""
 
     source: str = ""
     """As it was asked for: a share, a number, `all`, or a list."""

@@ -71,11 +71,7 @@ def test_from_a_folder_to_a_network(
     network = records[content["network"]]
     assert network.cell.split.labeled == 6
     assert network.metrics == {}
-    assert all(
-        record["cell"]["split"]["held_out"] == 2
-        for id_, record in records.items()
-        if id_ != network["cell"]["id"]
-    )
+    assert {record.cell.split.held_out for record in records.values() if record is not network} == {2}
     wanted = (runs / "advice/label-these.txt").read_text().splitlines()
     assert len({*wanted}) == 8
     assert all(int(Path(name).stem) >= 6 for name in wanted)

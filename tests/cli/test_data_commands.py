@@ -178,13 +178,15 @@ def test_a_task_without_classes_is_drawn_as_run_does(command: Command, tmp_path:
     assert sorted(made) == sorted((tmp_path / "x.txt").read_text().split())
     cells = make_plan(
         REGISTRY,
-        Request(tasks="night", methods="mt", labels=("1/8", str(tmp_path / "x.txt"))),
+        Request(tasks="night", methods="mt", control=False, labels=("1/8", str(tmp_path / "x.txt"))),
     ).cells
     assert len(cells) == 1  # One content, one cell.
 
 
 def test_default_splits_read_no_target(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = Request(tasks="segmentation", methods="mt", data=(f"segmentation={scenes}",), labels=("1/4",))
+    request = Request(
+        tasks="segmentation", methods="mt", control=False, data=(f"segmentation={scenes}",), labels=("1/4",)
+    )
 
     def refuse(self: object, name: str) -> np.ndarray:
         raise AssertionError("a target was read")
@@ -279,7 +281,10 @@ def test_public_protocols(pool: int, count: int, protocol: str) -> None:
 def test_splits_of_two_seeds_are_two_cells() -> None:
     plans = [
         make_plan(
-            REGISTRY, Request(tasks="night", methods="supervised,mt", labels=("1/8",), split_seeds=(seed,))
+            REGISTRY,
+            Request(
+                tasks="night", methods="supervised,mt", control=False, labels=("1/8",), split_seeds=(seed,)
+            ),
         )
         for seed in (0, 1)
     ]

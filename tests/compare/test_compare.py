@@ -22,6 +22,7 @@ from ssl_bench.compare.outputs import make_outputs
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.plan.text_forms import split_outside
 from ssl_bench.plan.variants import pick_variants
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import ResultStore, record_files
@@ -41,6 +42,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Request(
                 tasks=task,
                 methods="supervised,mt",
+                control=False,
                 settings=settings,
                 backbones="unet-small",
                 labels=("1/8",),
@@ -52,7 +54,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def choose_cells(finished: Finished, task: str, methods: str = "", like: tuple[str, ...] = ()) -> Comparison:
     registry = load_registry()
-    return choose(finished, registry.task(task), pick_variants(registry, methods) if methods else (), like)
+    return choose(
+        finished,
+        registry.task(task),
+        pick_variants(registry, split_outside(methods)) if methods else (),
+        like,
+    )
 
 
 def store(folder: Path, *records: Change) -> Finished:
@@ -196,7 +203,9 @@ def test_cells_agree_in_all_but_the_method_and_share_a_seed(tmp_path: Path) -> N
 def test_variants_are_told_apart(tmp_path: Path) -> None:
     registry = load_registry()
     plans = {
-        name: make_plan(registry, Request(tasks="night", methods=methods, settings=settings)).cells[0]
+        name: make_plan(
+            registry, Request(tasks="night", methods=methods, control=False, settings=settings)
+        ).cells[0]
         for name, methods, settings in (
             ("plain", "mt", ()),
             ("of-weight-0", "mt:lambda_mt=0", ()),

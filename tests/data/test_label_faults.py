@@ -352,7 +352,9 @@ def test_targets_of_unlabelled_images_are_not_read(command: Command, tmp_path: P
     (root / "classes.txt").write_text("a\nb\nc\n")
     made = make_plan(
         load_registry(),
-        Request(tasks="segmentation", methods="mt", data=(f"segmentation={root}",), labels=("2",)),
+        Request(
+            tasks="segmentation", methods="mt", control=False, data=(f"segmentation={root}",), labels=("2",)
+        ),
     )
     unread = made.cells[0].split.unlabeled
     for name in unread:

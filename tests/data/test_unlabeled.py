@@ -49,7 +49,7 @@ def plan(root: Path, task: str = "night", **request: object) -> Plan:
         "data": (f"{task}={root}",),
         "settings": settings,
     }
-    return make_plan(REGISTRY, Request(**{**asked, **request}))  # type: ignore[arg-type]
+    return make_plan(REGISTRY, Request(**{"control": False, **asked, **request}))  # type: ignore[arg-type]
 
 
 class Silent:

@@ -30,6 +30,7 @@ from ssl_bench.cli.suite import load_suite
 from ssl_bench.pixels.channels import read_statement
 from ssl_bench.plan import plan as planning
 from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.request import Request
 from ssl_bench.plan.settings import parse_settings
 from ssl_bench.plan.variants import methods_of, pick_variants
 from ssl_bench.recipe import Kind, Recipe
@@ -99,7 +100,7 @@ def check(arguments: list[str], plugins: list[str], where: str) -> None:
     if any("--plugin" in parameter.opts for parameter in command.params):
         arguments = [*plugins, *arguments]
     try:
-        with command.make_context(where, list(arguments)) as context:
+        with command.make_context(where, list(arguments), parent=context) as context:
             values = context.params
     except click.exceptions.Exit:
         return  # --help, --version
@@ -117,13 +118,15 @@ def check(arguments: list[str], plugins: list[str], where: str) -> None:
 def check_names(values: dict[str, Any]) -> None:
     """UsageError for a task, method, network or setting that does not exist."""
     registry = with_guide()
-    tasks = [
-        registry.task(name) for name in pick(registry, "tasks", values.get("tasks") or "all", registry.task)
-    ]
-    methods = methods_of(pick_variants(registry, values.get("methods") or "all"))
-    settings = [text for text in values.get("settings", ()) if not re.search(r"\b[A-Z]+\b|=$|…", text)]
-    parse_settings(registry, settings, tasks, methods)
-    for name in filter(None, values.get("backbones", "").split(",")):
+    settings = values.get("settings") or ()
+    if not isinstance(settings, dict):  # As a suite has them.
+        settings = [text for text in settings if not re.search(r"\b[A-Z]+\b|=$|…", text)]
+    given = {name: values[name] for name in ("tasks", "methods", "backbones") if values.get(name)}
+    request = Request(**given, settings=settings)
+    tasks = [registry.task(name) for name in pick(registry, "tasks", request.tasks, registry.task)]
+    methods = methods_of(pick_variants(registry, request.methods))
+    parse_settings(registry, request.settings, tasks, methods)
+    for name in request.backbones:
         registry.check_backbone(name)
 
 

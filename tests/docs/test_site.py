@@ -51,6 +51,17 @@ def test_every_command_and_option_is_documented() -> None:
                 assert said in section, f"{path} {parameter.name}"
 
 
+def test_every_option_is_spoken_of() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    words = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", "\n".join(page.read_text() for page in pages)))
+    for path, command in everything(cli, "ssl-bench"):
+        with click.Context(command, info_name=path) as context:
+            options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
+        for option in options:
+            names = {*option.opts, *option.secondary_opts}
+            assert option.hidden or names & {*words, "--help", "--version"}, f"{path} {option.opts[0]}"
+
+
 def everything(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     """As a user reaches them, without the site's own code."""
     yield path, command

@@ -52,7 +52,7 @@ def arguments(tmp_path: Path) -> dict[str, Any]:
 
 
 def cells(arguments: dict[str, Any], **request: Any) -> tuple[Cell, ...]:
-    return make_plan(REGISTRY, Request(**{**arguments, **request})).cells
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
 
 
 def test_a_schedule_by_hand() -> None:

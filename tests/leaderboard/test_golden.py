@@ -1,6 +1,7 @@
 """Records of real runs, of a few steps each, render to the very bytes that are kept beside them.
 
-After a change to a table: ssl-bench leaderboard tests/golden --to tests/golden/tables --format md,csv,tex,html --oracle
+After a change to a table:
+    ssl-bench leaderboard tests/golden --out tests/golden/tables --format md,csv,tex,html --oracle
 """
 
 import shutil

@@ -326,7 +326,7 @@ def test_optimizer_state_of_groups_survives_a_resume() -> None:
 
 def planned(*settings: str, **request: Any) -> tuple[Cell, ...]:
     arguments = {"tasks": "segmentation", "methods": "supervised", "settings": settings}
-    return make_plan(REGISTRY, Request(**(arguments | request))).cells
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
 
 
 def test_later_fields_at_their_default_are_not_stored() -> None:

@@ -13,7 +13,6 @@ from ssl_bench.errors import CellError, UsageError
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Request, make_plan
-from ssl_bench.recipe import Execution
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import BackboneSpec
 from ssl_bench.store.results import ResultStore
@@ -49,9 +48,10 @@ def planned(registry: Any, *settings: str, methods: str = "supervised", micro_ba
     request = Request(
         tasks="night",
         methods=methods,
+        control=False,
         backbones="pooled",
         settings=[*SETTINGS, *settings],
-        execution=Execution(micro_batches=micro_batches),
+        micro_batches=micro_batches,
     )
     return make_plan(registry, request).cells[0]
 

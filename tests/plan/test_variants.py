@@ -17,7 +17,8 @@ from ssl_bench.errors import UsageError
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.plan.cell import Cell, resolve_config
 from ssl_bench.plan.plan import Plan, Request, make_plan
-from ssl_bench.plan.variants import pick_variants, split_outside
+from ssl_bench.plan.text_forms import split_outside
+from ssl_bench.plan.variants import pick_variants
 from ssl_bench.recipe import TIERS
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
@@ -55,7 +56,7 @@ WITH_TUNED = load_registry([Tuned()])
 
 
 def plan(methods: str, registry: Registry = REGISTRY, **request: Any) -> Plan:
-    return make_plan(registry, Request(**{"tasks": "night", "methods": methods, **request}))
+    return make_plan(registry, Request(**{"control": False, "tasks": "night", "methods": methods, **request}))
 
 
 def cell(methods: str, registry: Registry = REGISTRY, **request: Any) -> Cell:
@@ -82,7 +83,7 @@ def test_commas_within_values_separate_nothing(text: str, parts: list[str]) -> N
 
 
 def test_values_with_commas_and_semicolons() -> None:
-    (one,) = pick_variants(WITH_TUNED, 'tuned:steps=[3, 4];words="a;b,c"')
+    (one,) = pick_variants(WITH_TUNED, ['tuned:steps=[3, 4];words="a;b,c"'])
     assert (one.names, one.settings) == (("steps", "words"), {"steps": [3, 4], "words": "a;b,c"})
     assert cell("tuned:steps=[3,4]", WITH_TUNED).config["steps"] == [3, 4]
     assert rows(plan("mt:alpha_mt=0.5;eta_mt=1,supervised")) == ["supervised", "mt:alpha_mt=0.5;eta_mt=1"]

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cells(backbone: str, methods: str = "supervised", **request: Any) -> tuple[Cell, ...]:
     settings = ["segmentation.iterations=1", "segmentation.crop=32"]
     arguments = {"tasks": "segmentation", "methods": methods, "backbones": backbone, "settings": settings}
-    return make_plan(REGISTRY, Request(**(arguments | request))).cells
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
 
 
 def build(name: str, channels: int = 3) -> Any:

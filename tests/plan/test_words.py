@@ -22,10 +22,16 @@ NIGHT = ("plan", "--tasks", "night", "--methods", "supervised")
 def test_titles_and_capitals_are_names() -> None:
     registry = load_registry()
     same = (
-        Request(tasks="night", methods="mt,supervised", settings=["night.crop=32", "mt.alpha_mt=0.9"]),
+        Request(
+            tasks="night",
+            methods="mt,supervised",
+            control=False,
+            settings=["night.crop=32", "mt.alpha_mt=0.9"],
+        ),
         Request(
             tasks="Night Image Enhancement",
             methods="SupOnly, MT",
+            control=False,
             labels=["NIGHT=1/8"],
             settings=["Night.crop=32", "MT.alpha_mt=0.9"],
             trials=["Mt=3"],
@@ -34,7 +40,7 @@ def test_titles_and_capitals_are_names() -> None:
     plans = [[cell.method for cell in make_plan(registry, request).cells] for request in same]
     assert plans == [["supervised", "mt"]] * 2
     night, mt = registry.task("NIGHT"), registry.method("Mt")
-    given = parse_settings(registry, ["NIGHT.Mt.alpha_mt=0.5"], [night], [mt])
+    given = parse_settings(registry, {"NIGHT.Mt.alpha_mt": 0.5}, [night], [mt])
     (_, config) = configs_for(night, plain(mt), "smoke", given, ())[0]
     assert config.model_dump()["alpha_mt"] == 0.5
     assert registry.dataset("night", "SYNTHETIC").name == "synthetic"

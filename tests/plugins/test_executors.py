@@ -235,7 +235,7 @@ def record(cell: dict, seconds: float, peak: int | None, recipe: dict, method: d
 
 def test_costs_come_from_the_nearest_records() -> None:
     loaded = loading.load_registry()
-    request = Request(tasks="night,matting", methods="supervised,mt", seeds=(0, 1))
+    request = Request(tasks="night,matting", methods="supervised,mt", control=False, seeds=(0, 1))
     cells = {(cell.task, cell.method, cell.seed): cell for cell in make_plan(loaded, request).cells}
     done, other = cells["night", "mt", 0], cells["night", "mt", 1]
     assert shape_of(done) == shape_of(other) != shape_of(cells["night", "supervised", 0])

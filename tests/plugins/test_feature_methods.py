@@ -340,7 +340,8 @@ def test_what_is_deployed_is_fixed() -> None:
 
 def test_in_the_plan() -> None:
     plan = make_plan(
-        load_registry(), Request(tasks="segmentation,night", methods="unimatch,unimatch2,cct,ucvme")
+        load_registry(),
+        Request(tasks="segmentation,night", methods="unimatch,unimatch2,cct,ucvme", control=False),
     )
     assert [(cell.task, cell.method) for cell in plan.cells] == [
         ("segmentation", "cct"),

@@ -235,7 +235,9 @@ def registry_with_plain() -> Any:
 
 
 def test_what_needs_them_is_skipped_in_the_plan_with_the_reason() -> None:
-    plan = make_plan(registry_with_plain(), Request(tasks="night", methods="mt,s4l", backbones="plain"))
+    plan = make_plan(
+        registry_with_plain(), Request(tasks="night", methods="mt,s4l", control=False, backbones="plain")
+    )
     assert [cell.method for cell in plan.cells] == ["mt"]
     (skipped,) = plan.skipped
     assert skipped.title == "night · s4l"
@@ -243,5 +245,7 @@ def test_what_needs_them_is_skipped_in_the_plan_with_the_reason() -> None:
         "network 'plain' shows no features: s4l.head_input=features reads them; name another by --backbones, or set "
         "s4l.head_input=output"
     )
-    request = Request(tasks="night", methods="s4l", backbones="plain", settings=("s4l.head_input=output",))
+    request = Request(
+        tasks="night", methods="s4l", control=False, backbones="plain", settings=("s4l.head_input=output",)
+    )
     assert len(make_plan(registry_with_plain(), request).cells) == 1

@@ -247,5 +247,5 @@ def test_without_a_pretrained_encoder_they_are_skipped(request_: dict[str, Any],
 
 
 def test_the_baseline_that_others_are_compared_with_is_one(command: Command, tmp_path: Path) -> None:
-    assert command("new", "method", "two", "--into", tmp_path).status == 0
+    assert command("new", "method", "two", "--out", tmp_path).status == 0
     assert "--methods supervised,two" in (tmp_path / "ssl-bench-two/README.md").read_text()

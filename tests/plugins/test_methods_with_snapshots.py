@@ -261,9 +261,9 @@ def test_who_is_deployed_is_fixed() -> None:
 
 
 def test_a_bank_of_classes_is_skipped_and_a_stage_without_a_step_refused() -> None:
-    plan = make_plan(REGISTRY, Request(tasks="segmentation,night", methods="bank"))
+    plan = make_plan(REGISTRY, Request(tasks="segmentation,night", methods="bank", control=False))
     assert [cell.task for cell in plan.cells] == ["night"]
     assert "rates restored images" in plan.skipped[0].reason
-    request = Request(tasks="night", methods="st", settings=["night.iterations=1"])
+    request = Request(tasks="night", methods="st", control=False, settings=["night.iterations=1"])
     with pytest.raises(UsageError, match=r"night\.st: first_stage=0\.333333 of 1 iterations leaves a stage"):
         make_plan(REGISTRY, request)

@@ -50,7 +50,7 @@ def one_cell(pictures: Path) -> Callable[..., Cell]:
             "trackers": "tensorboard",
         }
         arguments |= {"data": [f"night={pictures}"], "labels": ("all",)}
-        return make_plan(REGISTRY, Request(**arguments, **request)).cells[0]  # type: ignore[arg-type]
+        return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells[0]  # type: ignore[arg-type]
 
     return make
 

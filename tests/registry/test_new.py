@@ -69,13 +69,13 @@ def test_the_packages_own_tests_pass(
 
 
 def test_the_command_says_what_comes_next(command: Command, tmp_path: Path) -> None:
-    said = command("new", "method", "two", "--into", tmp_path)
+    said = command("new", "method", "two", "--out", tmp_path)
     assert said.status == 0
     assert "pip install -e" in said.out
     assert 'two = "ssl_bench_two"' in (tmp_path / "ssl-bench-two" / "pyproject.toml").read_text()
     module = tmp_path / "ssl-bench-two" / "ssl_bench_two.py"
     module.write_text("mine now")
-    again = command("new", "task", "two", "--into", tmp_path)
+    again = command("new", "task", "two", "--out", tmp_path)
     assert (again.status, module.read_text()) == (2, "mine now")
     assert "is there already, and is left as it is" in again.err
 
@@ -93,7 +93,7 @@ def test_the_command_says_what_comes_next(command: Command, tmp_path: Path) -> N
         (["method", "a" * 41], ["at most 40"]),
         (["methdo", "x"], ["unknown kind of plugin 'methdo'", "did you mean 'method'?"]),
         (["method", "x", "--task", "night"], ["--task goes with `new dataset`"]),
-        (["method", "x", "--into", "/no/such/folder"], ["cannot be written"]),
+        (["method", "x", "--out", "/no/such/folder"], ["cannot be written"]),
     ],
     ids=lambda value: " ".join(value)[:30],
 )

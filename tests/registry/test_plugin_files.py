@@ -46,7 +46,7 @@ def with_file(path: Path) -> Registry:
 
 
 def cell_of(registry: Registry, method: str = "pi") -> Cell:
-    return make_plan(registry, Request(tasks="night", methods=method, settings=SMALL)).cells[0]
+    return make_plan(registry, Request(tasks="night", methods=method, control=False, settings=SMALL)).cells[0]
 
 
 def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:

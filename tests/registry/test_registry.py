@@ -94,10 +94,10 @@ def test_unknown_names_come_with_a_suggestion() -> None:
 
 def test_pick_keeps_the_order_of_tables() -> None:
     registry = load_registry()
-    assert pick(registry, "methods", "mt, supervised,mt", registry.method) == ["supervised", "mt"]
-    assert len(pick(registry, "tasks", "all", registry.task)) == 4
+    assert pick(registry, "methods", ["mt", "supervised", "mt"], registry.method) == ["supervised", "mt"]
+    assert len(pick(registry, "tasks", ["all"], registry.task)) == 4
     with pytest.raises(SslBenchError, match="no tasks named"):
-        pick(registry, "tasks", " , ", registry.task)
+        pick(registry, "tasks", [], registry.task)
 
 
 def test_backbones_answer_to_decoder_and_encoder() -> None:

@@ -255,11 +255,11 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     assert data_of(text)["links"][0].startswith("cells/")
     assert "*40.00" not in text
     assert 'class="faint"' not in text
-    assert command("report", tmp_path, "--oracle", "--to", tmp_path / "cells" / "page.html").status == 0
+    assert command("report", tmp_path, "--oracle", "--out", tmp_path / "cells" / "page.html").status == 0
     other = (tmp_path / "cells" / "page.html").read_text()
     assert '<span class="faint">40.00' in other
     assert not any("/" in target for target in data_of(other)["links"])
-    said = command("report", tmp_path, "--to", tmp_path / "nowhere" / "page.html")
+    said = command("report", tmp_path, "--out", tmp_path / "nowhere" / "page.html")
     assert said.status == 2
     assert "must be a file in a folder that exists" in said.err
 

@@ -176,7 +176,9 @@ def test_a_hung_cell_ends_itself_and_says_where(tmp_path: Path) -> None:
 def plan_of(out: Path) -> tuple[Plan, ResultStore]:
     store = ResultStore(out)
     store.prepare()
-    return make_plan(load_registry(), Request(tasks="night", methods="supervised,mt", hang_seconds=1)), store
+    return make_plan(
+        load_registry(), Request(tasks="night", methods="supervised,mt", control=False, hang_seconds=1)
+    ), store
 
 
 class Scripted(Executor):

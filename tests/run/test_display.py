@@ -18,7 +18,7 @@ STATE = Progress(step=3, iterations=12, seconds=6.0, loss=0.5)
 
 @pytest.fixture(scope="module")
 def cell() -> Cell:
-    return make_plan(load_registry(), Request(tasks="night", methods="mt")).cells[0]
+    return make_plan(load_registry(), Request(tasks="night", methods="mt", control=False)).cells[0]
 
 
 def test_lines_tell_what_is_at_work(cell: Cell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from ssl_bench.registry.loading import load_registry
 from ssl_bench.search.grid import Search, learning_rates, make_searches
 from ssl_bench.search.picture import picture
 from ssl_bench.search.report import about
+from ssl_bench.search.request import SearchRequest
 from ssl_bench.search.suite import winner_suite
 from ssl_bench.search.trials import Outcome, Slice, Trial, gather
 from ssl_bench.specs import RATE, Metric
@@ -59,9 +60,9 @@ class Names(Dataset):
 
 
 def search_of(methods: str, entries: Sequence[str], preset: str = "", task: str = "night") -> Search:
-    return make_searches(REGISTRY, ("night", "matting"), pick_variants(REGISTRY, methods), entries, preset)[
-        task
-    ]
+    asked = SearchRequest(methods=methods, grid=entries)
+    variants = pick_variants(REGISTRY, asked.methods)
+    return make_searches(REGISTRY, ("night", "matting"), variants, asked.grid, preset)[task]
 
 
 @pytest.mark.parametrize(("labels", "count"), [("16", 4), ("4", 2), ("all", 25), ("10", 3)])
@@ -239,9 +240,8 @@ def test_a_grid_of_one_task_replaces_the_general_one() -> None:
     assert [len(search.points["supervised"]) for search in (night, matting)] == [6, 4]
     with pytest.raises(UsageError, match="nothing to search for task 'matting'"):
         search_of("mt", ["night.mt.eta_mt=1,3"])
-    searches = make_searches(
-        REGISTRY, ("night",), pick_variants(REGISTRY, "mt"), [*entries, "gct.xi=0.4,0.6"], pass_over=True
-    )
+    grid = SearchRequest(grid=[*entries, "gct.xi=0.4,0.6"]).grid
+    searches = make_searches(REGISTRY, ("night",), pick_variants(REGISTRY, ["mt"]), grid, pass_over=True)
     assert list(searches["night"].grids) == ["mt"]
 
 
@@ -287,7 +287,7 @@ def test_every_split_is_said() -> None:
 def test_the_suite_of_winners() -> None:
     found = [outcome({0.2: (1.0, 1.0), 0.4: (2.0, 2.0)})]
     text = winner_suite(
-        {"tier": "lite", "data": ['night=/a"b\\c é']}, ["gct.mode=fc", "night.gct.xi=0.9"], found
+        {"tier": "lite", "data": ['night=/a"b\\c é']}, {"gct.mode": "fc", "night.gct.xi": 0.9}, found
     )
     assert text is not None
     assert tomllib.loads(text) == {
@@ -298,11 +298,13 @@ def test_the_suite_of_winners() -> None:
         "trials": {"night": {"gct": 2}},
         "set": {"gct": {"mode": "fc"}, "night": {"gct": {"xi": 0.4}}},
     }
-    assert winner_suite({}, [], [outcome({0.2: (1.0,)})]) is None
+    assert winner_suite({}, {}, [outcome({0.2: (1.0,)})]) is None
 
 
 def test_trials_are_those_of_the_task_that_was_searched() -> None:
-    request = Request(tasks="night,matting", methods="gct,mt", trials=["night.gct=2", "gct=7", "night.mt=3"])
+    request = Request(
+        tasks="night,matting", methods="gct,mt", control=False, trials=["night.gct=2", "gct=7", "night.mt=3"]
+    )
     found = {(cell.task, cell.method): cell.trials for cell in make_plan(REGISTRY, request).cells}
     assert found == {("night", "gct"): 2, ("matting", "gct"): 7, ("night", "mt"): 3, ("matting", "mt"): None}
 
@@ -366,28 +368,39 @@ def test_paths_of_a_suite_hold_from_everywhere(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "a=b, c").mkdir()
     for name in ("a=b, c/list.txt", "x=1,2.txt", "8", "all"):
         (tmp_path / name).write_text("")
-    from ssl_bench.cli.tune import _absolute
+    from ssl_bench.cli.tune import entries
 
     for entry in ("x=1,2.txt", "night=x=1,2.txt", "a=b, c/list.txt"):
         task, name = ("night=", entry[6:]) if entry.startswith("night=") else ("", entry)
-        assert _absolute(entry, Path.is_file) == f"{task}{tmp_path / name}"
+        assert [*entries(Request(labels=entry).labels, files=True)] == [f"{task}{tmp_path / name}"]
     for entry in ("8", "night=8", "all", "1/8", "no.txt", "x" * 5000):
-        assert _absolute(entry, Path.is_file) == entry
-    assert _absolute("night=a=b, c", Path.is_dir) == f"night={tmp_path / 'a=b, c'}"
+        assert [*entries(Request(labels=entry).labels, files=True)] == [entry]
+    folders = Request(unlabeled="night=a=b, c").unlabeled
+    assert [*entries(folders, files=False)] == [f"night={tmp_path / 'a=b, c'}"]
+    assert [*entries({"": "x=1,2.txt"}, files=False)] == ["x=1,2.txt"]
 
 
 def test_settings_of_one_task_alone() -> None:
     settings = ["gct.xi=0.5", "night.gct.xi=0.7"]
-    cells = make_plan(REGISTRY, Request(tasks="night,matting", methods="gct", settings=settings)).cells
+    cells = make_plan(
+        REGISTRY, Request(tasks="night,matting", methods="gct", control=False, settings=settings)
+    ).cells
     assert {cell.task: cell.config["xi"] for cell in cells} == {"night": 0.7, "matting": 0.5}
     for setting, words in (
         ("night.gct.xy=1", "did you mean 'night.gct.xi'"),
         ("night.mt.eta_mt=1", "not part"),
     ):
         with pytest.raises(UsageError, match=words):
-            make_plan(REGISTRY, Request(tasks="night", methods="gct", settings=[setting]))
+            make_plan(REGISTRY, Request(tasks="night", methods="gct", control=False, settings=[setting]))
     (cell,) = make_plan(
-        REGISTRY, Request(tasks="night", methods="mt", settings=["night.gct.xi=1", "gct.xi=1"], of_suite=True)
+        REGISTRY,
+        Request(
+            tasks="night",
+            methods="mt",
+            control=False,
+            settings=["night.gct.xi=1", "gct.xi=1"],
+            of_suite={"settings"},
+        ),
     ).cells
     assert "xi" not in cell.config
 
@@ -396,13 +409,15 @@ def test_a_learning_rate_of_ones_own() -> None:
     from ssl_bench.plan.cell import recipe_of
 
     plain, slow = (
-        make_plan(REGISTRY, Request(tasks="night", methods="mt", settings=settings)).cells[0]
+        make_plan(REGISTRY, Request(tasks="night", methods="mt", control=False, settings=settings)).cells[0]
         for settings in ([], [f"mt.{RATE}=0.5"])
     )
     assert RATE not in plain.config
     assert (
         plain.id
-        == make_plan(REGISTRY, Request(tasks="night", methods="mt", settings=[f"mt.{RATE}=1"])).cells[0].id
+        == make_plan(REGISTRY, Request(tasks="night", methods="mt", control=False, settings=[f"mt.{RATE}=1"]))
+        .cells[0]
+        .id
     )
     assert plain.recipe == slow.recipe
     rates = [recipe_of(cell).optimizer.learning_rate for cell in (plain, slow)]
@@ -432,6 +447,7 @@ def test_cells_of_a_search_read_no_test_image(
     request = Request(
         tasks="night",
         methods="supervised,mt",
+        control=False,
         labels=("1/2",),
         data=(f"night={pictures}",),
         settings=("night.iterations=2", "night.crop=8"),

@@ -62,7 +62,7 @@ def machines(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 def test_merge_joins_and_may_be_repeated(command: Command, machines: tuple[Path, Path, Path]) -> None:
     first, second, to = machines
-    said = command("merge", first, second, "--to", to)
+    said = command("merge", first, second, "--out", to)
     assert (said.status, said.err) == (0, "")
     assert "3 added, 0 there already, 1 not finished" in said.out
     joined = tree(to)
@@ -81,13 +81,13 @@ def test_merge_joins_and_may_be_repeated(command: Command, machines: tuple[Path,
     ]
     assert joined["cells/beaten/weights.pt"] == "weights of B"
     assert joined["cells/ahead/checkpoint.pt"] == "new"
-    again = command("merge", first, second, "--to", to)
+    again = command("merge", first, second, "--out", to)
     assert "0 added, 3 there already" in again.out
     assert tree(to) == joined
     # What was cut off on the way is completed.
     (to / "cells" / "one" / "result.json").unlink()
     (to / "cells" / "one" / ".result.json.12-ab").write_text("{")
-    assert "1 added" in command("merge", first, "--to", to).out
+    assert "1 added" in command("merge", first, "--out", to).out
     assert tree(to) == joined
     # A failed cell of the target gives way as well.
     cell(to, "late", failure__json='{"message": "x"}', checkpoint__pt="half")
@@ -107,7 +107,7 @@ def test_merge_refuses_conflicts_before_it_writes(
     path = second / "cells" / "both" / "result.json"
     path.write_text(path.read_text().replace("50.0", "50.5"))
     for name in ("merge", "collect"):
-        said = command(name, first, second, "--to", to)
+        said = command(name, first, second, "--out", to)
         assert said.status == 2
         assert len(said.err.splitlines()) == 1
         assert "cell both" in said.err
@@ -117,7 +117,7 @@ def test_merge_refuses_conflicts_before_it_writes(
     # A conflict with what is there already, as well.
     merge([first], to)
     before = tree(to)
-    assert command("merge", second, "--to", to).status == 2
+    assert command("merge", second, "--out", to).status == 2
     assert tree(to) == before
 
 
@@ -126,12 +126,12 @@ def test_titles_of_data_come_along(command: Command, machines: tuple[Path, Path,
     first, second, to = machines
     (first / "data.toml").write_text('[titles]\n"0123456789ab" = "Streets \\"7\\""\n')
     (second / "data.toml").write_text('[titles]\n"fedcba987654" = "Scenes"\n')
-    said = command(name, first, second, "--to", to)
+    said = command(name, first, second, "--out", to)
     assert (said.status, said.err) == (0, "")
     assert read_titles(to) == {"0123456789ab": 'Streets "7"', "fedcba987654": "Scenes"}
     (second / "data.toml").write_text('[titles]\n"0123456789abcdef" = "Roads"\n')
     before = tree(to)
-    said = command(name, second, "--to", to)
+    said = command(name, second, "--out", to)
     assert said.status == 2
     assert "is 'Streets \"7\"' in" in said.err
     assert tree(to) == before
@@ -145,7 +145,7 @@ def test_records_are_collected_as_they_are(command: Command, tmp_path: Path) -> 
         )
     # What one of them calls the data is no part of a record: they agree.
     (tmp_path / "A" / "data.toml").write_text(f'[titles]\n"{"0" * 12}" = "Mine"\n')
-    said = command("collect", tmp_path / "A", tmp_path / "B", "--to", tmp_path / "C")
+    said = command("collect", tmp_path / "A", tmp_path / "B", "--out", tmp_path / "C")
     assert (said.status, said.err) == (0, "")
     assert "1 record added, 0 there already" in said.out
     assert "Mine" not in (tmp_path / "C" / "name.json").read_text()
@@ -157,30 +157,30 @@ def test_a_folder_that_cannot_be_written(
 ) -> None:
     first, _, to = machines
     to.write_text("a file")
-    said = command(name, first, "--to", to)
+    said = command(name, first, "--out", to)
     assert said.status == 2
-    assert said.err.startswith(f"ssl-bench: --to {to}: cannot be written")
+    assert said.err.startswith(f"ssl-bench: --out {to}: cannot be written")
 
 
 def test_collect_keeps_records_alone(command: Command, machines: tuple[Path, Path, Path]) -> None:
     first, second, to = machines
-    said = command("collect", first, second, "--to", to)
+    said = command("collect", first, second, "--out", to)
     assert (said.status, said.err) == (0, "")
     assert sorted(tree(to)) == ["beaten.json", "both.json", "one.json"]
-    assert "0 records added, 3 there already" in command("collect", first, second, "--to", to).out
+    assert "0 records added, 3 there already" in command("collect", first, second, "--out", to).out
     assert len(list(read_records(to))) == 3
 
 
 def test_merge_of_what_is_no_results_folder(command: Command, tmp_path: Path) -> None:
-    said = command("merge", tmp_path, "--to", tmp_path / "C")
+    said = command("merge", tmp_path, "--out", tmp_path / "C")
     assert said.status == 2
     assert "is no results folder" in said.err
-    said = command("collect", tmp_path, "--to", tmp_path / "C")
+    said = command("collect", tmp_path, "--out", tmp_path / "C")
     assert (said.status, list(tmp_path.iterdir())) == (2, [])
     assert "no records below" in said.err
     folder = cell(tmp_path / "A", "name", 1.0)
     (folder / "result.json").write_text('{"schema": 1, "cell": {"id": "../../escaped"}}')
-    said = command("collect", tmp_path / "A", "--to", tmp_path / "C")
+    said = command("collect", tmp_path / "A", "--out", tmp_path / "C")
     assert said.status == 2
     assert "names no cell" in said.err
 
@@ -189,7 +189,7 @@ def test_a_cell_at_work_is_left_out(command: Command, machines: tuple[Path, Path
     first, second, to = machines
     lock = Lock(second / "cells" / "ahead")
     assert lock.take() is None
-    said = command("merge", first, second, "--to", to)
+    said = command("merge", first, second, "--out", to)
     assert said.status == 0
     assert f"left out: {second / 'cells' / 'ahead'}" in said.err
     assert (to / "cells" / "ahead" / "checkpoint.pt").read_text() == "old"

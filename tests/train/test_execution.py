@@ -30,8 +30,8 @@ Command = Callable[..., Said]
 
 
 def cell(**execution: Any) -> Cell:
-    request = Request(tasks="night", methods="mt", execution=Execution(**execution))
-    return make_plan(REGISTRY, request).cells[0]
+    request = {"precision": "fp32", "gpus_per_cell": execution.pop("processes", 1), **execution}
+    return make_plan(REGISTRY, Request(tasks="night", methods="mt", control=False, **request)).cells[0]
 
 
 def test_the_plain_form_leaves_no_trace() -> None:
@@ -109,7 +109,12 @@ def test_the_command_line_and_a_suite_say_so(command: Command, tmp_path: Path) -
 def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> Record:
     settings = ["matting.iterations=4", "matting.crop=32"]
     request = Request(
-        tasks="matting", methods="mt", settings=settings, execution=execution, backbones="unet-small"
+        tasks="matting",
+        methods="mt",
+        control=False,
+        settings=settings,
+        **execution.model_dump(exclude={"processes"}),
+        backbones="unet-small",
     )
     (cell,) = make_plan(REGISTRY, request).cells
     store = ResultStore(root)

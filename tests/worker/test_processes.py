@@ -23,7 +23,6 @@ from toyruns import build, learnt, variants
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.executor import ELSEWHERE, INTERRUPTED
 from ssl_bench.machine.files import read_json
-from ssl_bench.recipe import Execution
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
 from ssl_bench.store.folder import CellFolder
@@ -135,7 +134,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     data, registry = tree(tmp_path / "data"), narrow_registry(rows=3, seconds=0.02)
     build("night", "mt", registry, norm=False)  # Imported here, the modules need not be in each process.
     request = {"backbones": "narrow", "settings": [*SETTINGS, "night.iterations=20"]}
-    cell = tiny_cell(data, registry, execution=Execution(processes=2), checkpoint_seconds=0.1, **request)
+    cell = tiny_cell(data, registry, gpus_per_cell=2, checkpoint_seconds=0.1, **request)
     folder = ResultStore(tmp_path / "out").stage(cell).path
 
     # Four rows of a process are too many at a time.
@@ -169,10 +168,8 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     assert len(record.provenance.resumed_at) >= 1
     assert record.provenance.micro_batches["used"] == 2
 
-    execution = Execution(processes=2, micro_batches=2)
-    other = (
-        ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, execution=execution, **request)).path
-    )
+    execution = {"gpus_per_cell": 2, "micro_batches": 2}
+    other = ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, **execution, **request)).path
     worker = in_a_process(work_on, other, "cpu", registry)
     worker.join(120)
     straight = CellFolder(other).finished()
@@ -193,8 +190,7 @@ def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
     registry = narrow_registry(rows=0)
     settings = ["night.crop=32", "night.labeled_rows=2", "night.unlabeled_rows=2"]
     data = tree(tmp_path / "data")
-    execution = Execution(processes=2)
-    cell = tiny_cell(data, registry, backbones="narrow", settings=settings, execution=execution)
+    cell = tiny_cell(data, registry, backbones="narrow", settings=settings, gpus_per_cell=2)
     folder = ResultStore(tmp_path / "out").stage(cell).path
     worker = in_a_process(work_on, folder, "cpu", registry)
     worker.join(120)

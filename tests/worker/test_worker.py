@@ -37,7 +37,7 @@ def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -
         "settings": settings,
         "backbones": "unet-small",
     } | request
-    return make_plan(REGISTRY, Request(**arguments)).cells  # type: ignore[arg-type]
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments})).cells  # type: ignore[arg-type]
 
 
 def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: False) -> Record:

@@ -20,7 +20,7 @@ from ssl_bench.hookspecs import hookimpl
 from ssl_bench.machine.devices import count_slots, group_devices, one_by_one
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.plan import Request, make_plan
-from ssl_bench.recipe import Execution, Forward, Recipe
+from ssl_bench.recipe import Forward, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import BackboneSpec
 from ssl_bench.store.record import Record, parse_record
@@ -95,7 +95,7 @@ def tiny_cell(root: Path, registry: Any, method: str = "mt", **request: Any) -> 
         "labels": ("1/2",),
         "settings": SETTINGS,
     }
-    return make_plan(registry, Request(**arguments | request)).cells[0]
+    return make_plan(registry, Request(**{"control": False, **arguments, **request})).cells[0]
 
 
 def test_the_data_order_does_not_depend_on_processes(tmp_path: Path) -> None:
@@ -171,17 +171,20 @@ def test_generators_of_all_parts_advance_together() -> None:
     ("options", "words"),
     [
         (
-            {"processes": 3},
+            {"gpus_per_cell": 3},
             ["--micro-batches 1 x --gpus-per-cell 3", "4 labelled and 6 unlabelled", "in 1, 2 equal"],
         ),
-        ({"processes": 2, "micro_batches": 2}, ["--micro-batches 2 x --gpus-per-cell 2", "in 1, 2 equal"]),
+        (
+            {"gpus_per_cell": 2, "micro_batches": 2},
+            ["--micro-batches 2 x --gpus-per-cell 2", "in 1, 2 equal"],
+        ),
     ],
 )
 def test_rows_that_cannot_be_divided_are_told_before_anything_runs(
     options: dict[str, int], words: list[str]
 ) -> None:
     settings = ("night.labeled_rows=4", "night.unlabeled_rows=6")
-    request = Request(tasks="night", methods="mt", settings=settings, execution=Execution(**options))
+    request = Request(tasks="night", methods="mt", control=False, settings=settings, **options)
     with pytest.raises(UsageError) as error:
         make_plan(load_registry(), request)
     assert all(word in str(error.value) for word in words)
@@ -190,9 +193,7 @@ def test_rows_that_cannot_be_divided_are_told_before_anything_runs(
 
 def test_rows_of_one_kind_alone_are_divided_where_a_method_takes_no_others() -> None:
     settings = ("night.labeled_rows=4", "night.unlabeled_rows=6")
-    request = Request(
-        tasks="night", methods="supervised", settings=settings, execution=Execution(processes=4)
-    )
+    request = Request(tasks="night", methods="supervised", settings=settings, gpus_per_cell=4)
     assert make_plan(load_registry(), request).cells[0].execution == {"processes": 4}
 
 
@@ -207,7 +208,7 @@ def test_rows_of_one_kind_alone_are_divided_where_a_method_takes_no_others() -> 
         ),
         (
             "fixmatch",
-            {"processes": 4},
+            {"gpus_per_cell": 4},
             (4,),
             ["4 labelled and 4 unlabelled", "ones at a time, in 1, 2 equal"],
         ),
@@ -223,7 +224,7 @@ def test_rows_that_are_mixed_with_each_other_are_not_parted(
     method: str, options: dict[str, int], settings: tuple[int, ...], words: list[str]
 ) -> None:
     fields = [f"night.{kind}_rows={rows}" for rows in settings or (2,) for kind in ("labeled", "unlabeled")]
-    request = Request(tasks="night", methods=method, settings=fields, execution=Execution(**options))
+    request = Request(tasks="night", methods=method, control=False, settings=fields, **options)
     with pytest.raises(UsageError) as error:
         make_plan(load_registry(), request)
     assert all(word in str(error.value) for word in words)
@@ -231,8 +232,9 @@ def test_rows_that_are_mixed_with_each_other_are_not_parted(
     unmixed = Request(
         tasks="night",
         methods=method,
+        control=False,
         settings=[*fields, f"{method}.mix=none"],
-        execution=Execution(**options),
+        **options,
     )
     assert len(make_plan(load_registry(), unmixed).cells) == 1
 
@@ -249,7 +251,9 @@ def test_settings_that_need_classes_are_refused_for_pictures() -> None:
     ):
         method = setting.partition(".")[0]
         with pytest.raises(UsageError, match=f"^night.{method}: .*{word}"):
-            make_plan(load_registry(), Request(tasks="night", methods=method, settings=[setting]))
+            make_plan(
+                load_registry(), Request(tasks="night", methods=method, control=False, settings=[setting])
+            )
 
 
 def test_the_command_line_takes_both(command: Callable[..., Said]) -> None:
@@ -317,7 +321,7 @@ def test_a_cell_that_does_not_fit_takes_smaller_parts_and_says_so(tmp_path: Path
     reduced = [{"step": 0, "micro_batches": 2}, {"step": 0, "micro_batches": 4}]
     assert short.provenance.micro_batches == {"asked": 1, "used": 4, "reduced": reduced}
 
-    asked = tiny_cell(data, registry, backbones="narrow", execution=Execution(micro_batches=4))
+    asked = tiny_cell(data, registry, backbones="narrow", micro_batches=4)
     enough = ended(asked, tmp_path / "asked", registry)
     assert "micro_batches" not in enough.provenance.to_json()
     for part in ("metrics", "per_image", "curves", "beside"):

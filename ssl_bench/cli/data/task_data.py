@@ -25,12 +25,10 @@ of_task = together(
 
 def open_task_data(task: str, data: Path | None, dataset: str | None) -> "tuple[TaskSpec, Dataset]":
     """A task and its data set, opened as `run` opens it. Raises UsageError and DataError as `open_sources`."""
-    from ssl_bench.plan.plan import Request
+    from ssl_bench.plan.request import Request
     from ssl_bench.plan.sources import open_sources
 
     registry = load_registry()
     spec = registry.task(task)
-    request = Request(
-        data=[f"{task}={data}"] if data else [], dataset=[f"{task}={dataset}"] if dataset else []
-    )
-    return spec, open_sources(registry, request, [spec])[task].dataset
+    request = Request(data={task: data} if data else {}, dataset={task: dataset} if dataset else {})
+    return spec, open_sources(registry, request, [spec])[spec.name].dataset
