@@ -43,9 +43,9 @@ def test_results_are_the_records(finished: tuple[ssl_bench.Bench, pd.DataFrame])
     for row in frame.itertuples():
         record = json.loads((bench.store.cells / row.cell / "result.json").read_text())
         assert (row.metric, row.labeled, row.labels) == ("psnr", 2, "2")
-        assert row.score == row.psnr == record.metrics["psnr"]
-        assert row.ssim == record.metrics["ssim"]
-        assert row.seconds == record.cost.seconds
+        assert row.score == row.psnr == record["metrics"]["psnr"]
+        assert row.ssim == record["metrics"]["ssim"]
+        assert row.seconds == record["cost"]["seconds"]
     pd.testing.assert_frame_equal(bench.results(), frame)
     one = bench.plan(tasks="night", methods="mt", settings=TINY, control=False)
     assert list(bench.results(one).cell) == [one.cells[0].id]

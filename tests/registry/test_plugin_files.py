@@ -62,7 +62,7 @@ def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:
     run_cell(folder, torch.device("cpu"), registry_for(folder))
     record = CellFolder(folder).finished()
     assert record is not None
-    assert record["providers"]["method"].startswith("my_pi.py sha256:")
+    assert record.providers["method"].startswith("my_pi.py sha256:")
     assert (folder / "plugins" / "my_pi.py").read_text() == PI
 
     with pytest.raises(
