@@ -24,6 +24,7 @@ from benchmarks.survival.command import FORK, make_data, start
 from ssl_bench.machine.files import TEMPORARY
 from ssl_bench.machine.lock import holder
 from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import same
 
 TITLE = "Faults"
@@ -198,7 +199,7 @@ def _findings(campaign: Campaign, reference: dict[str, bytes]) -> Counter[str]:
         found["records compared"] += 1
         if cell not in campaign.finished:
             found["missing"] += 1
-        elif not same(json.loads(campaign.finished[cell]), json.loads(record)):
+        elif not same(*(Record.of(json.loads(content)) for content in (campaign.finished[cell], record))):
             found["different from undisturbed ones"] += 1
     found["finished cells lost on the way"] = campaign.lost
     found["locks left"] = len([folder for folder in campaign.folders() if (folder / "lock").exists()])

@@ -37,7 +37,8 @@ SLOTS = 2
 STEPS = {"segmentation": 80, "denoising": 150, "matting": 300, "night": 600}
 """Uneven lengths: tasks differ in steps, methods in what a step costs."""
 SEEDS = 5
-MANY = Request(methods="supervised,mt", control=False, labels=("1/8,1/4,1/16",), seeds=tuple(range(42)))
+GIVEN = {"methods": "supervised,mt", "labels": "1/8,1/4,1/16", "seeds": "0-41"}
+MANY = Request(**GIVEN, control=False)
 RECORDS = Path(__file__).parent.parent / "leaderboards" / "records"
 
 
@@ -109,8 +110,8 @@ def _finished_plan() -> str:
             folder = CellFolder(store.cells / record["cell"]["id"])
             folder.path.mkdir(parents=True)
             write_json(folder.record, record, durable=False)
-        line = [sys.executable, "-m", "ssl_bench", "run", "--methods", MANY.methods, "--out", out]
-        line += ["--labels", *MANY.labels, "--seeds", ",".join(map(str, MANY.seeds))]
+        line = [sys.executable, "-m", "ssl_bench", "run", "--no-control", "--out", out]
+        line += [text for name, value in GIVEN.items() for text in (f"--{name}", value)]
         taken = [_timed(line) for _ in range(4)]
         status = [_timed([sys.executable, "-m", "ssl_bench", "status", out]) for _ in range(3)]
     rows = [

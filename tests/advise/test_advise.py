@@ -56,7 +56,7 @@ def arguments(tmp_path: Path) -> list[str]:
 def test_from_a_folder_to_a_network(
     arguments: list[str], tmp_path: Path, command: Callable[..., Said]
 ) -> None:
-    asked = [*arguments, "--methods", "mt", "--minutes", "0.01", "--jobs", "2"]
+    asked = [*arguments, "--methods", "mt", "--minutes", "0.0001", "--jobs", "2"]
     said = command(*asked)
     assert (said.status, said.err) == (0, "")
     assert "6 images with labels, 14 without; 3 folds, 4 labels to learn from in each" in said.out

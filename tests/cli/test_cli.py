@@ -82,7 +82,7 @@ def test_bad_input(command: Command, tmp_path: Path, arguments: list[str], words
     ("arguments", "words"),
     [
         (["runn"], ["unknown command 'runn'; did you mean 'run'?"]),
-        (["xyz"], ["unknown command 'xyz'; known: check, collect, compare"]),
+        (["xyz"], ["unknown command 'xyz'; known: advise, check, collect"]),
         (["data", "chek"], ["unknown command 'chek'; did you mean 'check'?"]),
         (["data", "split", "mak"], ["unknown command 'mak'; did you mean 'make'?"]),
     ],

@@ -193,7 +193,7 @@ def test_a_node_is_killed_and_then_the_command_is_stopped(
     assert set(resumed) == set(straight)
     assert all(same(resumed[name], straight[name]) for name in straight)
     # From what had come back: nothing was lost but the steps since.
-    assert resumed[killed[0]]["provenance"]["resumed_at"][0] > 0
+    assert resumed[killed[0]].provenance.resumed_at[0] > 0
     for name in straight:
         assert names(out / "cells" / name) == names(local / "cells" / name)
 

@@ -18,7 +18,7 @@ from ssl_bench.store.results import read_records, same
 
 pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
-STEPS = 60
+STEPS = 120
 ARGUMENTS = [
     *(
         "--tasks",
