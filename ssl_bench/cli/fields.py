@@ -32,7 +32,7 @@ class FieldOption(SectionedOption):
         flag = kind is click.BOOL
         if flag and (default is not False or prefix):
             name = f"{name}/--no-{name[2:]}"
-        shown = marks.get("also") or (",".join(map(str, default)) if self.as_given else "")
+        shown = marks.get("also") or (",".join(map(str, default or ())) if self.as_given else "")
         made = {
             "type": kind or click.STRING,
             "is_flag": flag,
