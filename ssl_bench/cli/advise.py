@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.options import jobs_option, out_option
+from ssl_bench.cli.options import running_options
 from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import CellError, UsageError
@@ -58,8 +58,7 @@ if TYPE_CHECKING:
     callback=lambda context, parameter, value: check_devices(value),
     help="auto, cpu, cuda or cuda:0,1",
 )
-@jobs_option
-@out_option
+@running_options("jobs", "out")
 @plugin_option
 def advise(
     task: str,

@@ -43,7 +43,8 @@ class FieldOption(SectionedOption):
             "help": (info.description or field.replace("_", " "))
             + (f"  [default: {shown}]" if shown else ""),
         }
-        super().__init__([name, (prefix + field).replace("-", "_")], section=section, **(made | settings))
+        names = [name, *marks.get("option", "").split()[1:], (prefix + field).replace("-", "_")]
+        super().__init__(names, section=section, **(made | settings))
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """The value in click's kind, or as it was given."""

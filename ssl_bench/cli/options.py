@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from ssl_bench.cli.fields import FieldOption
-from ssl_bench.cli.help import SectionedOption
 from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.cli.suite import load_suite
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
-from ssl_bench.plan.request import SURVIVED, Request, marks_of, option_fields, option_name
+from ssl_bench.plan.request import Request, Running, marks_of, option_fields, option_name
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Asked = TypeVar("Asked", bound=Request)
@@ -32,69 +34,27 @@ def together(*options: Callable[[Function], Function]) -> Callable[[Function], F
     return add
 
 
-jobs_option = click.option(
-    "--jobs",
-    cls=SectionedOption,
-    section=SURVIVED,
-    type=click.IntRange(1),
-    help="Cells at a time.  [default: as many as the devices carry]",
-)
-out_option = click.option(
-    "--out",
-    "--runs",
-    "out",
-    cls=SectionedOption,
-    section=SURVIVED,
-    type=Place(),
-    default=Path("runs"),
-    show_default=True,
-    help="Results folder.",
-)
-execution_options = together(
-    jobs_option,
-    click.option(
-        "--executor",
-        cls=SectionedOption,
-        section=SURVIVED,
-        default="local",
-        show_default=True,
-        help="Who runs the cells; `ssl-bench list executors` shows them.",
-    ),
-    click.option(
-        "--resume/--no-resume",
-        cls=SectionedOption,
-        section=SURVIVED,
-        default=True,
-        show_default=True,
-        help="Keep finished cells, go on from checkpoints.",
-    ),
-    click.option(
-        "--retries",
-        cls=SectionedOption,
-        section=SURVIVED,
-        type=click.IntRange(0),
-        default=2,
-        show_default=True,
-        help="Further attempts at a cell that was killed, lost or hung; its own errors are final.",
-    ),
-)
-"""How the cells run: options of `run` and `tune`."""
-
-
-def request_options(
-    model: type[Request], execution: Callable[[Function], Function]
-) -> Callable[[Function], Function]:
-    """Suite, results folder, what says how cells run, and the fields of a request."""
+def request_options(model: type[Request], *running: str) -> Callable[[Function], Function]:
+    """The argument SUITE, and the fields of a request and of `Running`, or some of the latter, as options."""
     return together(
         click.argument("suite", required=False, type=Place(), is_eager=True, callback=load_suite),
-        out_option,
-        execution,
-        *(
-            click.option(name, cls=FieldOption, info=info, section=marks_of(info)["section"])
-            for name, info in option_fields(model).items()
-        ),
+        running_options(*running),
+        *_options(option_fields(model)),
         plugin_option,
     )
+
+
+def running_options(*names: str) -> Callable[[Function], Function]:
+    """The fields of `Running`, or some of them, as options."""
+    fields = option_fields(Running)
+    return together(*_options({name: info for name, info in fields.items() if name in names or not names}))
+
+
+def _options(fields: Mapping[str, "FieldInfo"]) -> list[Callable[[Any], Any]]:
+    return [
+        click.option(name, cls=FieldOption, info=info, section=marks_of(info)["section"])
+        for name, info in fields.items()
+    ]
 
 
 def request_from(model: type[Asked], options: Mapping[str, Any]) -> Asked:
@@ -141,7 +101,12 @@ def results_folders(name: str, *, many: bool = False) -> Callable[[Function], Fu
     word = "FOLDERS" if many else "FOLDER"
     return together(
         click.argument(
-            "named", metavar=f"[{word}]", nargs=-1 if many else 1, required=False, type=Place(), is_eager=True
+            "named",
+            metavar=f"[{word}]{'...' if many else ''}",
+            nargs=-1 if many else 1,
+            required=False,
+            type=Place(),
+            is_eager=True,
         ),
         click.option(
             "--runs", name, multiple=many, type=Place(), callback=_folder_or_runs, help=f"As {word}."

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from ssl_bench.cli.help import SectionedCommand, SectionedOption
-from ssl_bench.cli.options import jobs_option, request_from, request_options
+from ssl_bench.cli.options import request_from, request_options
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
 from ssl_bench.plan.request import SURVIVED, Request
 
 
 @click.command(cls=SectionedCommand, short_help="Show the cells of a run without running them.")
-@request_options(Request, jobs_option)
+@request_options(Request, "out", "jobs")
 @click.option(
     "--estimate",
     cls=SectionedOption,

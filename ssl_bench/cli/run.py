@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssl_bench.cli.executors import ExecutorCommand, choose_executor
-from ssl_bench.cli.options import execution_options, request_from, request_options
+from ssl_bench.cli.options import request_from, request_options
 from ssl_bench.cli.plugins import load_registry, warn_of_failures
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.request import Request
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExecutorCommand, short_help="Run tasks x methods and write leaderboards.")
-@request_options(Request, execution_options)
+@request_options(Request)
 def run(suite: Path | None, **options: Any) -> None:
     """Run every task with every method and write leaderboards.
 

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from ssl_bench.cli.executors import GIVEN, ExecutorCommand
 from ssl_bench.cli.help import SectionedOption
-from ssl_bench.cli.options import execution_options, request_from, request_options
+from ssl_bench.cli.options import request_from, request_options
 from ssl_bench.cli.plugins import FILES
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
@@ -36,7 +36,7 @@ OWN = (
 
 
 @click.command(cls=ExecutorCommand, short_help="Search settings on held-out labelled images.")
-@request_options(SearchRequest, execution_options)
+@request_options(SearchRequest)
 @click.option(
     "--to",
     cls=SectionedOption,

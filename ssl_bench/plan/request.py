@@ -58,7 +58,7 @@ def asked(section: str, default: Any, description: str, *, also: str = "", **mor
     """A field that is an option below a title of help.
 
     `also`: what stands for the default in help, where that is no value. Of `more`, `option` is the option's name where
-    it is not the field's, `metavar` what help calls its value; the rest is pydantic's.
+    it is not the field's, or has a second one, `metavar` what help calls its value; the rest is pydantic's.
     """
     marks = {
         "section": section,
@@ -75,11 +75,21 @@ def marks_of(info: FieldInfo) -> Mapping[str, Any]:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(listed(names_in))]
+Entries = Annotated[tuple[str, ...], BeforeValidator(listed(split_outside))]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(read_seeds)]
 GivenPath = Annotated[Path, BeforeValidator(read_path)]
 SETTING = "write METHOD.FIELD=VALUE, TASK.FIELD=VALUE or TASK.METHOD.FIELD=VALUE"
-LABELS = "give a fraction (1/8), a count (100), 'all' or a list file"
-TRIALS = "write [TASK.]METHOD=COUNT, with a count of 1 or more"
+SETTINGS = named(SETTING, lambda value: value, names=DOTTED, text=read_value, again=True)
+TRIALS = named("write [TASK.]METHOD=COUNT, with a count of 1 or more", read_count, again=True)
+LABELS = named(
+    "give a fraction (1/8), a count (100), 'all' or a list file",
+    read_labels,
+    names=".*",
+    whole=is_file,
+    joined=True,
+)
+FOLDERS = named("write TASK=FOLDER", read_paths, names=".*", whole=existing, joined=True)
+COUNTS = named("give a whole number of images", partial(read_count, least=0), names=".*")
 
 
 class Request(Settings):
@@ -89,7 +99,7 @@ class Request(Settings):
     """
 
     tasks: Names = asked(COMPARED, ("all",), "all, or a list such as a,b")
-    methods: Annotated[tuple[str, ...], BeforeValidator(listed(split_outside))] = asked(
+    methods: Entries = asked(
         COMPARED,
         ("all",),
         "all, or a list such as a,b. With settings, or a tier whose settings it takes, one is a row of its own: "
@@ -106,7 +116,7 @@ class Request(Settings):
     )
     tier: Tier = asked(COMPARED, "smoke", "Training budget: does it run, does it help, or as published.")
     seeds: Seeds = asked(COMPARED, (0,), "Training seeds, such as 0,1,2 or 0-4; 3 is one, the seed 3.")
-    trials: Annotated[Mapping[str, int], BeforeValidator(named(TRIALS, read_count, again=True))] = asked(
+    trials: Annotated[Mapping[str, int], BeforeValidator(TRIALS)] = asked(
         COMPARED,
         {},
         "How many settings were tried to find a method's, for the record; `tune` writes it into its suites; "
@@ -126,10 +136,7 @@ class Request(Settings):
         "The layout of that folder, or another data set of the task; repeatable.",
         metavar="TASK=NAME",
     )
-    labels: Annotated[
-        Mapping[str, tuple[str, ...]],
-        BeforeValidator(named(LABELS, read_labels, names=".*", whole=is_file, joined=True)),
-    ] = asked(
+    labels: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(LABELS)] = asked(
         DATA,
         {},
         "Fraction (1/8), count (100), all, or a list file; several by commas; repeatable.",
@@ -137,24 +144,17 @@ class Request(Settings):
         metavar="[TASK=]VALUE",
     )
     split_seeds: Seeds = asked(DATA, (0,), "Draw which images are labelled, such as 0,1,2 or 0-4.")
-    unlabeled: Annotated[
-        Mapping[str, tuple[Path, ...]],
-        BeforeValidator(named("write TASK=FOLDER", read_paths, names=".*", whole=existing, joined=True)),
-    ] = asked(DATA, {}, "A folder of further images without targets; repeatable.", metavar="[TASK=]FOLDER")
-    test: Annotated[
-        Mapping[str, int],
-        BeforeValidator(named("give a whole number of images", partial(read_count, least=0), names=".*")),
-    ] = asked(
+    unlabeled: Annotated[Mapping[str, tuple[Path, ...]], BeforeValidator(FOLDERS)] = asked(
+        DATA, {}, "A folder of further images without targets; repeatable.", metavar="[TASK=]FOLDER"
+    )
+    test: Annotated[Mapping[str, int], BeforeValidator(COUNTS)] = asked(
         DATA,
         {},
         "Labelled images to hold out, of data without test images of its own; 0: none, and nothing is scored.",
         also="a fifth",
         metavar="[TASK=]COUNT",
     )
-    settings: Annotated[
-        Mapping[str, Any],
-        BeforeValidator(named(SETTING, lambda value: value, names=DOTTED, text=read_value, again=True)),
-    ] = asked(
+    settings: Annotated[Mapping[str, Any], BeforeValidator(SETTINGS)] = asked(
         TRAINED,
         {},
         "A setting of a method, or of a task's recipe; repeatable.",
@@ -255,6 +255,21 @@ class Request(Settings):
         return found
 
 
+class Running(Settings):
+    """How the cells of a request run: options of `run` and `tune` that no cell knows of."""
+
+    out: GivenPath = asked(SURVIVED, Path("runs"), "Results folder.", option="out --runs")
+    jobs: int | None = asked(SURVIVED, None, "Cells at a time.", also="as many as the devices carry", ge=1)
+    executor: str = asked(SURVIVED, "local", "Who runs the cells; `ssl-bench list executors` shows them.")
+    resume: bool = asked(SURVIVED, True, "Keep finished cells, go on from checkpoints.")
+    retries: int = asked(
+        SURVIVED,
+        2,
+        "Further attempts at a cell that was killed, lost or hung; its own errors are final.",
+        ge=0,
+    )
+
+
 def option_fields(model: type[Settings]) -> dict[str, FieldInfo]:
     """The fields of a request that are options, those that the model adds or gives another default last."""
     fields = sorted(model.model_fields.items(), key=lambda field: field[0] in model.__annotations__)
@@ -263,7 +278,7 @@ def option_fields(model: type[Settings]) -> dict[str, FieldInfo]:
 
 def option_name(name: str, info: FieldInfo) -> str:
     """The option that a field is: `--split-seeds`."""
-    return f"--{marks_of(info).get('option') or name}".replace("_", "-")
+    return f"--{marks_of(info).get('option') or name}".split()[0].replace("_", "-")
 
 
 def taking(model: type[Settings]) -> Callable[[Function], Function]:

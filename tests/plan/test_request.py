@@ -11,7 +11,7 @@ from conftest import Said
 import ssl_bench
 from ssl_bench.cli.commands import cli
 from ssl_bench.cli.executors import ExecutorCommand
-from ssl_bench.cli.options import execution_options, request_from, request_options
+from ssl_bench.cli.options import request_from, request_options
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import make_plan
 from ssl_bench.plan.request import COMPUTED, Request, asked, taking
@@ -32,7 +32,7 @@ def test_a_field_is_an_option_a_key_and_an_argument(
     found: list[Any] = []
 
     @click.command(cls=ExecutorCommand, context_settings=cli.context_settings)
-    @request_options(Seasoned, execution_options)
+    @request_options(Seasoned)
     def cook(suite: Path | None, **options: Any) -> None:
         found.append(request_from(Seasoned, options).spice)
 
