@@ -13,6 +13,7 @@ from ssl_bench.plan.plan import Plan, make_plan
 from ssl_bench.plan.request import Request
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import Metric
+from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore
 
 
@@ -139,9 +140,19 @@ class Study:
         scores: dict[str, float] = {}
         seconds: list[float] = []
         for fold in self.folds:
-            record = self.store.finished(self.cell(row, fold, count))
+            record = self._finished(self.cell(row, fold, count))
             value = None if record is None else record.metrics.get(self.metric.name)
             if record is not None and value is not None:
                 scores[fold.name] = float(value)
                 seconds += [] if record.cost.seconds is None else [float(record.cost.seconds)]
         return scores, seconds
+
+    def _finished(self, cell: Cell) -> Record | None:
+        """A record, which never changes and is read once: evidence is asked for after every part of the work."""
+        if cell.id not in self._read and (record := self.store.finished(cell)) is not None:
+            self._read[cell.id] = record
+        return self._read.get(cell.id)
+
+    @cached_property
+    def _read(self) -> dict[str, Record]:
+        return {}

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.options import running_options
+from ssl_bench.cli.options import field_options
 from ssl_bench.cli.plugins import load_registry, plugin_option, warn_of_failures
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.machine.devices import check_devices
+from ssl_bench.plan.request import Request, Running
+from ssl_bench.plan.text_forms import read_count
 from ssl_bench.words import duration, names_in
 
 if TYPE_CHECKING:
@@ -51,14 +52,8 @@ if TYPE_CHECKING:
     metavar="COUNT,...",
     help="Fewer labels, from which the baseline learns as well, to say what a label is worth.  [default: half]",
 )
-@click.option(
-    "--devices",
-    default="auto",
-    show_default=True,
-    callback=lambda context, parameter, value: check_devices(value),
-    help="auto, cpu, cuda or cuda:0,1",
-)
-@running_options("jobs", "out")
+@field_options(Request, "devices")
+@field_options(Running, "jobs", "out")
 @plugin_option
 def advise(
     task: str,
@@ -124,10 +119,13 @@ def advise(
 
 def _counts(labels: str) -> list[int]:
     """The counts of a list. UsageError for what is none."""
+    found = []
     for text in names_in(labels):
-        if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 10**9:
-            raise UsageError(f"--labels '{text}': give counts of images, such as 4,8")
-    return [int(text) for text in names_in(labels)]
+        try:
+            found.append(read_count(text))
+        except ValueError:
+            raise UsageError(f"--labels '{text}': give counts of images, such as 4,8") from None
+    return found
 
 
 class _Runner:
@@ -219,9 +217,11 @@ def _finish(registry: "Registry", started: "Started", rounds: "Rounds", runner: 
     evidence = study.evidence()
     network = study.of_all(evidence.chosen.row)
     runner.run([network])
+    from ssl_bench.advise.wanted import MOST
+
     (source,) = study.plan.sources.values()
     dataset = source.dataset
-    with progress_bar("looking at", min(200, len(dataset.unlabeled)), "images without a label") as advance:
+    with progress_bar("looking at", min(MOST, len(dataset.unlabeled)), "images without a label") as advance:
         wanted = images_wanted(study, registry, dataset, lambda: advance(1))
     advice = Advice(
         data=source.path.resolve().name if source.path else source.spec.name,

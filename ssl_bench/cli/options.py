@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -13,9 +13,7 @@ from ssl_bench.cli.suite import load_suite
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.request import Request, Running, marks_of, option_fields, option_name
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+from ssl_bench.recipe import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Asked = TypeVar("Asked", bound=Request)
@@ -38,23 +36,21 @@ def request_options(model: type[Request], *running: str) -> Callable[[Function],
     """The argument SUITE, and the fields of a request and of `Running`, or some of the latter, as options."""
     return together(
         click.argument("suite", required=False, type=Place(), is_eager=True, callback=load_suite),
-        running_options(*running),
-        *_options(option_fields(model)),
+        field_options(Running, *running),
+        field_options(model),
         plugin_option,
     )
 
 
-def running_options(*names: str) -> Callable[[Function], Function]:
-    """The fields of `Running`, or some of them, as options."""
-    fields = option_fields(Running)
-    return together(*_options({name: info for name, info in fields.items() if name in names or not names}))
-
-
-def _options(fields: Mapping[str, "FieldInfo"]) -> list[Callable[[Any], Any]]:
-    return [
-        click.option(name, cls=FieldOption, info=info, section=marks_of(info)["section"])
-        for name, info in fields.items()
-    ]
+def field_options(model: type[Settings], *names: str) -> Callable[[Function], Function]:
+    """The fields of a model, or some of them, as options."""
+    return together(
+        *(
+            click.option(name, cls=FieldOption, info=info, section=marks_of(info)["section"])
+            for name, info in option_fields(model).items()
+            if name in names or not names
+        )
+    )
 
 
 def request_from(model: type[Asked], options: Mapping[str, Any]) -> Asked:
