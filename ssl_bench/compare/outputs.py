@@ -56,8 +56,8 @@ def make_outputs(
     for one in comparison.shown:
         trained = load_trained(one.folder, registry)
         if dataset is None:
-            dataset, task = open_cell_data(trained.cell, registry), trained.task
-            require_same(trained.cell, dataset)
+            dataset, task = open_cell_data(trained.order, registry), trained.task
+            require_same(trained.order, dataset)
             names = choose_images(comparison, dataset.test, choice, count, seed)
             images = [dataset.image(name) for name in names]
         stored.append([trained.predict(image) for image in images])

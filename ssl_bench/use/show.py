@@ -20,8 +20,8 @@ from ssl_bench.worker.build import open_cell_data, require_same
 def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
     """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
     trained = load_trained(folder, registry)
-    method, dataset = trained.method, open_cell_data(trained.cell, registry)
-    require_same(trained.cell, dataset)
+    method, dataset = trained.method, open_cell_data(trained.order, registry)
+    require_same(trained.order, dataset)
     task, rows = method.task, []
     for name in (trained.cell.split.held_out or dataset.test)[:count]:
         picture, stored = dataset.image(name), dataset.target(name)
