@@ -555,3 +555,9 @@ def test_an_executor_is_forty_lines_and_runs_a_cell(
     assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(plan.cells[0].id, "finished")]
     assert asked
     assert store.finished(plan.cells[0]) is not None
+
+
+@pytest.mark.parametrize("name", loading.load_registry().entries["executors"])
+def test_every_executor_keeps_its_contract(name: str) -> None:
+    checks = executor_checks(loading.load_registry().executor(name))
+    assert [check() for _, check in checks] == [None]
