@@ -54,7 +54,7 @@ def leaderboard(
     if wrong := [name for name in asked if name not in FORMATS]:
         raise unknown("--format", wrong[0], FORMATS)
     broken: list[str] = []
-    records = list(read_records(folder, broken))
+    records = read_records(folder, broken)
     say_broken(broken)
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its folder")

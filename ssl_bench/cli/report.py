@@ -39,7 +39,7 @@ def report(folder: Path, out: Path | None, oracle: bool, images: int) -> None:
 
     page = out or folder / "report.html"
     broken: list[str] = []
-    found = list(record_files(folder, broken))
+    found = record_files(folder, broken)
     say_broken(broken)
     if not found:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its folder")

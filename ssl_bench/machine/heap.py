@@ -1,7 +1,10 @@
 """How this process gets its memory from the system."""
 
+import contextlib
 import ctypes
+import gc
 import platform
+from collections.abc import Iterator
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Names of glibc's <malloc.h>."""
@@ -19,3 +22,18 @@ def keep_heap() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(M_MMAP_MAX, 0)
     libc.mallopt(M_TRIM_THRESHOLD, -1)
+
+
+@contextlib.contextmanager
+def no_search_for_cycles() -> Iterator[None]:
+    """Python frees meanwhile what nothing refers to, and does not look for what refers to itself.
+
+    Else it looks through everything made so far, again and again, where many small things are made and kept.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()

@@ -7,12 +7,13 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import DataError, UsageError, suggestion
 from ssl_bench.machine.files import place, read_json, read_regular, require_writable, write_json
+from ssl_bench.machine.heap import no_search_for_cycles
 from ssl_bench.machine.lock import holder
 from ssl_bench.store.folder import RECORD, CellFolder, folders_in
 from ssl_bench.store.record import Record, parse_record
@@ -149,32 +150,35 @@ class ResultStore:
         return [with_title(record, titles) for record in read_records(self.cells)]
 
 
-def read_records(folder: Path, broken: list[str] | None = None) -> Iterator[Record]:
+def read_records(folder: Path, broken: list[str] | None = None) -> list[Record]:
     """Records below a folder (`result.json` of cells, or `*.json` files of a collection), ordered by path.
 
     What is wrong with each that is not whole is added to `broken`, a line each.
     """
-    return (record for _, record in record_files(folder, broken))
+    return [record for _, record in record_files(folder, broken)]
 
 
-def record_files(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
+def record_files(folder: Path, broken: list[str] | None = None) -> list[tuple[Path, Record]]:
     """As `read_records`, each with its file; data is called as `folder`/data.toml has it."""
     titles = read_titles(folder) if folder.is_dir() else {}
-    return ((path, with_title(record, titles)) for path, record in record_files_as_written(folder, broken))
+    return [(path, with_title(record, titles)) for path, record in record_files_as_written(folder, broken)]
 
 
-def record_files_as_written(folder: Path, broken: list[str] | None = None) -> Iterator[tuple[Path, Record]]:
+def record_files_as_written(folder: Path, broken: list[str] | None = None) -> list[tuple[Path, Record]]:
     """As `record_files`, with what the files say and nothing else."""
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.rglob("*.json")):
-        if path.name in OTHERS or path.name.startswith("."):
-            continue
-        try:
-            yield path, parse_record(path)
-        except FileNotFoundError:
-            continue
-        except DataError as error:
-            # Other programs keep files of JSON, too.
-            if broken is not None and (path.name == RECORD or "schema" in (read_json(path) or ("schema",))):
-                broken.append(str(error))
+    found: list[tuple[Path, Record]] = []
+    with no_search_for_cycles():
+        for path in sorted(folder.rglob("*.json") if folder.is_dir() else ()):
+            if path.name in OTHERS or path.name.startswith("."):
+                continue
+            try:
+                found.append((path, parse_record(path)))
+            except FileNotFoundError:
+                continue
+            except DataError as error:
+                # Other programs keep files of JSON, too.
+                if broken is not None and (
+                    path.name == RECORD or "schema" in (read_json(path) or ("schema",))
+                ):
+                    broken.append(str(error))
+    return found
