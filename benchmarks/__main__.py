@@ -4,11 +4,13 @@ import argparse
 import importlib
 import pkgutil
 from pathlib import Path
+from types import ModuleType
 
 import benchmarks
 from benchmarks.measure import machine
 
 HELPERS = {"__main__", "measure", "naive_gct", "passes", "survival", "variants"}
+ROOT = Path(__file__).parents[1]
 HOW = "One thread; CPU time; variants interleaved in one process; medians."
 
 
@@ -16,7 +18,7 @@ def main() -> None:
     """Run one benchmark.
 
     Its module has `TITLE`, `run()` and perhaps `HOW`, or with options `add_options(parser)`, `how(options)` and
-    `run(options)`.
+    `run(options)`; or it makes a whole page, `page(options)`, for the file `PAGE`.
     """
     names = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - HELPERS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
@@ -25,23 +27,32 @@ def main() -> None:
     for name in names:
         module = modules[name] = importlib.import_module(f"benchmarks.{name}")
         command = commands.add_parser(name, description=module.TITLE)
-        command.add_argument(
-            "--write", action="store_true", help=f"keep the tables in benchmarks/results/{name}.md"
-        )
+        command.add_argument("--write", action="store_true", help=f"keep the tables in {place(module)}")
         if hasattr(module, "add_options"):
             module.add_options(command)
     arguments = parser.parse_args()
     module = modules[arguments.name]
+    report = module.page(arguments) if hasattr(module, "page") else measured(module, arguments)
+    print(report)
+    if arguments.write:
+        path = ROOT / place(module)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(report, encoding="utf-8")
+
+
+def measured(module: ModuleType, arguments: argparse.Namespace) -> str:
+    """Its tables, below the hardware that they were measured on."""
     if hasattr(module, "add_options"):
         how, tables = module.how(arguments), module.run(arguments)
     else:
         how, tables = getattr(module, "HOW", HOW), module.run()
-    report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
-    print(report)
-    if arguments.write:
-        path = Path(__file__).parent / "results" / f"{arguments.name}.md"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(report, encoding="utf-8")
+    return f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
+
+
+def place(module: ModuleType) -> str:
+    """Where its report is kept, from the project's root."""
+    name = module.__name__.rpartition(".")[2]
+    return str(getattr(module, "PAGE", f"benchmarks/results/{name}.md"))
 
 
 if __name__ == "__main__":
