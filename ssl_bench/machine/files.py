@@ -21,6 +21,8 @@ MOST_JSON = 1 << 28
 """Bytes of a JSON file."""
 DIGITS = 40
 """Of an integer in it."""
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""One of the two that JSON spells a rare character by, as an escape; alone it is no text that can be written."""
 _LEFT = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}", re.DOTALL)
 LEFT_SECONDS = 60.0
 """Age at which a temporary file of a process that cannot be found counts as left behind."""
@@ -144,12 +146,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def parse_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. OSError where it cannot be read; ValueError, saying why, where it is not sound.
 
-    A key that comes twice, a number that is not finite or has more digits than any of ours, and what is nested too
-    deep to be one of our files are not sound.
+    A key that comes twice, a number that is not finite or has more digits than any of ours, half a character, and what
+    is nested too deep to be one of our files are not sound.
     """
     try:
+        text = read_regular(path, MOST_JSON).decode("utf-8")
         content = json.loads(
-            read_regular(path, MOST_JSON).decode("utf-8"),
+            text,
             object_pairs_hook=_object,
             parse_constant=_no_number,
             parse_float=_float,
@@ -163,6 +166,11 @@ def parse_json(path: Path) -> dict[str, Any]:
         raise ValueError("nested too deep") from error
     if not isinstance(content, dict):
         raise ValueError("no JSON object")
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("a text in it has half a character") from error
     return content
 
 

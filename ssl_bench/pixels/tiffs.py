@@ -34,6 +34,15 @@ def read_tiff(data: bytes, path: Path, *, alpha: bool = False) -> np.ndarray:
     Alpha channels are left out unless `alpha`. Smaller copies and masks of transparency are passed over. Where 0 is
     white, integers are turned over. Raises DataError where it cannot be read.
     """
+    try:
+        return _read(data, path, alpha)
+    except DataError:
+        raise
+    except Exception as error:  # Damaged files end in errors of many kinds.
+        raise _damaged(path, error) from None
+
+
+def _read(data: bytes, path: Path, alpha: bool) -> np.ndarray:
     with _opened(data, path) as tiff:
         pages = _pages(tiff)
         if not pages:
@@ -153,9 +162,7 @@ def _channels(page: Any, path: Path, alpha: bool) -> np.ndarray:
                 f"{path} is compressed ({page.compression.name}), which is not read by itself; install it with "
                 "`pip install imagecodecs`, or save the picture without compression"
             ) from None
-        raise _damaged(path, error) from None
-    except Exception as error:  # Damaged files end in errors of many kinds.
-        raise _damaged(path, error) from None
+        raise
     values = values.reshape(page.shape)
     values = {"YX": lambda: values[..., None], "SYX": lambda: np.moveaxis(values, 0, 2)}.get(
         page.axes, lambda: values

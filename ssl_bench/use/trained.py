@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.errors import CellError, DataError, UsageError
+from ssl_bench.errors import CellError, DataError, UsageError, in_a_line
 from ssl_bench.machine.files import read_json
 from ssl_bench.method import Method
 from ssl_bench.plan.cell import Cell
@@ -90,7 +90,13 @@ def load_trained(folder: Path, registry: Registry | None = None, device: torch.d
         dataset = open_cell_data(cell, registry)
         require_same(cell, dataset)
         classes = dataset.classes
-    method = build_method(cell, registry, classes)
+    try:
+        method = build_method(cell, registry, classes)
+    except Exception as error:  # Whoever wrote the cell may have asked for anything.
+        raise DataError(
+            f"{files.cell}: what it names cannot be built ({in_a_line(error)}); install what it was trained with, or "
+            "run the cell again"
+        ) from error
     try:
         method.load_state_dict(weights)
     except RuntimeError as error:
