@@ -1,7 +1,7 @@
 """Readers of files under a coverage-guided fuzzer, one after the other.
 
-Needs the extra `fuzz` (atheris). What a reader may do with any bytes is said in `benchmarks/fuzzing/oracle.py`. Cases that
-it does not let pass are left in `--cases`; once mended, they belong to `tests/fuzz/TARGET/`, which the tests read.
+Needs the extra `fuzz` (atheris). What a reader may do with any bytes is said in `benchmarks/fuzzing/oracle.py`. Cases
+that it does not let pass are left in `--cases`; once mended, they belong to `tests/fuzz/TARGET/`, which the tests read.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def _fuzz(name: str, seconds: float, seed: int, cases: Path) -> Found:
                 found.cases[path.name.partition("-")[0]] += 1
                 cases.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, cases / path.name)
-                (cases / f"{path.name}.txt").write_text(done.stderr[-20000:])
+                (cases / f"{path.name}.txt").write_text(f"{done.stdout[-20000:]}\n{done.stderr[-2000:]}")
             if done.returncode and not new and not list(here.iterdir()):
                 sys.exit(f"{name} cannot be fuzzed:\n{done.stderr[-3000:]}")
             seed += 1

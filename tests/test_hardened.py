@@ -315,7 +315,17 @@ def test_nothing_that_is_said_orders_the_terminal_about(command: Command, tmp_pa
         visible("\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画")
         == "\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画"
     )
-    for evil in ("\x1b]52;c;eA==\x07", "\x1b[2J", "\x1bP", "\x9b2J", "\x08", "\u202e", "\x7f"):
+    for evil in (
+        "\x1b]52;c;eA==\x07",
+        "\x1b[2J",
+        "\x1bP",
+        "\x9b2J",
+        "\x08",
+        "\r",
+        "\u2028",
+        "\u202e",
+        "\x7f",
+    ):
         spelt = visible(f"a{evil}b")
         assert spelt.isprintable()
         assert spelt[0] + spelt[-1] == "ab"

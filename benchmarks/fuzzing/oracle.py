@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from ssl_bench.errors import SslBenchError
+from ssl_bench.machine.streams import visible
 
 LONGEST = 4000
 """Characters of a message."""
@@ -32,7 +33,7 @@ def only_our_errors(reader: Read) -> Read:
         except SslBenchError as error:
             said = str(error)
             for wrong, why in (
-                (not said.strip() or len(said.splitlines()) != 1, "not one line"),
+                (not said.strip() or len(visible(said).splitlines()) != 1, "not one line"),
                 (len(said) > LONGEST, f"{len(said)} characters"),
                 (path.name not in said and str(path.parent) not in said, "names no file"),
             ):

@@ -149,8 +149,9 @@ def statements() -> Iterator[bytes]:
 def suites() -> Iterator[bytes]:
     """Options as of the command line."""
     yield (
-        b'tasks = "night,segmentation"\nmethods = ["supervised", "mt:lambda_mt=0"]\nlabels = ["1/8", 4]\nseeds = "0-2"\n'
-        b'tier = "smoke"\nmax_retries = 1\npretrained = false\n[set]\nnight.iterations = 4\n"mt.lambda_mt" = 0.5\n'
+        b'tasks = "night,segmentation"\nmethods = ["supervised", "mt:lambda_mt=0"]\nlabels = ["1/8", 4]\n'
+        b'seeds = "0-2"\ntier = "smoke"\nmax_retries = 1\npretrained = false\n'
+        b'[set]\nnight.iterations = 4\n"mt.lambda_mt" = 0.5\n'
     )
     yield b'tasks = "night"\nset = ["night.scale=[0.5, 2.0]", "night.optimizer.learning_rate=1e-3"]\nseeds = [1, 2]\n'
 
@@ -166,7 +167,10 @@ def records() -> Iterator[bytes]:
 
 def signs() -> Iterator[bytes]:
     """A sign of life, a failure, and a lock."""
-    yield b'{"device": "cpu", "host": "h", "iterations": 12, "loss": 0.5, "phase": "training", "pid": 7, "seconds": 1.5, "step": 3, "steps_per_second": 2.0}'
+    yield (
+        b'{"device": "cpu", "host": "h", "iterations": 12, "loss": 0.5, "phase": "training", "pid": 7, "seconds": 1.5, '
+        b'"step": 3, "steps_per_second": 2.0}'
+    )
     yield b'{"message": "no space left", "worth_retrying": true, "diverged": false}'
     yield b'{"host": "h", "machine": "m", "pid": 7, "start": "5", "token": "ab", "patience": 600.0}'
     yield b'{"hang_seconds": 600.0}'

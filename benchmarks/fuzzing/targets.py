@@ -1,5 +1,6 @@
 """Every reader of files that may come from elsewhere, by the kind of file."""
 
+import contextlib
 import json
 import random
 import tempfile
@@ -117,6 +118,7 @@ def suites(data: bytes, path: Path) -> None:
 
     from ssl_bench.cli.plan import plan
     from ssl_bench.cli.tune import tune
+    from ssl_bench.errors import UsageError
 
     def use(path: Path) -> None:
         for command in (plan, tune):
@@ -126,13 +128,14 @@ def suites(data: bytes, path: Path) -> None:
                     command.parse_args(context, ["--suite", str(path)])
             except click.UsageError as error:
                 # What an option says of a value it says without the file, as of the command line.
-                assert len(error.format_message().splitlines()) == 1, error.format_message()
+                raise UsageError(f"{path}: {error.format_message()}") from error
 
     each(from_file(use))(data, path)
 
 
 def records(data: bytes, path: Path) -> None:
     """A record, and every table and page that is made with it among others."""
+    from ssl_bench.errors import UsageError
     from ssl_bench.leaderboard import check_one_table, render, terminal
     from ssl_bench.machine.files import write_json
     from ssl_bench.report import make_report
@@ -152,12 +155,8 @@ def records(data: bytes, path: Path) -> None:
         check_one_table(others)
 
     def told(path: Path) -> None:
-        from ssl_bench.errors import UsageError
-
-        try:
+        with contextlib.suppress(UsageError):  # What keeps records from one table names fields, not files.
             use(path)
-        except UsageError:  # What keeps records from one table names fields, not files.
-            pass
 
     each(from_file(told))(data, path)
 

@@ -3,6 +3,7 @@ torch. Read by `tifffile`; what places a GeoTIFF on the earth is passed over.
 """
 
 import io
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _PLAIN = frozenset({0, 1, 2})
 _ALPHA = frozenset({1, 2})
 _REDUCED, _TRANSPARENCY = 1, 4
 """Kinds of pages (NewSubfileType) that are no part of the picture: smaller copies, and masks of what is seen."""
+MOST_PAGES = 4096
 _AXES = frozenset({"YX", "YXS", "SYX"})
 
 
@@ -142,6 +144,8 @@ def upright(values: np.ndarray, turn: int) -> np.ndarray:
 def _opened(data: bytes, path: Path) -> "TiffFile":
     from tifffile import TiffFile
 
+    # It logs every tag that it cannot read; what is wrong is said in one line.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     try:
         return TiffFile(io.BytesIO(data))
     except Exception as error:
@@ -150,7 +154,16 @@ def _opened(data: bytes, path: Path) -> "TiffFile":
 
 def _pages(tiff: "TiffFile") -> list[Any]:
     kinds = _REDUCED | _TRANSPARENCY
-    return [page for page in (each.aspage() for each in tiff.pages) if not page.subfiletype & kinds]
+    found: list[Any] = []
+    seen: set[int] = set()
+    for each in tiff.pages:
+        if each.offset in seen or len(seen) == MOST_PAGES:  # Pages that lead in a circle have no end.
+            raise ValueError(f"page {len(seen) + 1} is an earlier one, or there are over {MOST_PAGES}")
+        seen.add(each.offset)
+        page: Any = each.aspage()
+        if not page.subfiletype & kinds:
+            found.append(page)
+    return found
 
 
 def _channels(page: Any, path: Path, alpha: bool) -> np.ndarray:

@@ -5,7 +5,7 @@ trained = load_trained(Path("runs/cells/ID"))
 mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from ssl_bench.store.folder import CellFolder
 from ssl_bench.task import Task
 from ssl_bench.train.inference import exact_inference
 from ssl_bench.train.merged import merge
+from ssl_bench.use.shown_data import NOT_STATED, open_shown_data
 from ssl_bench.use.tiles import prediction_bands
-from ssl_bench.worker.build import build_method, open_cell_data, require_same
+from ssl_bench.worker.build import build_method
 from ssl_bench.worker.checkpoint import load_weights
 
 CPU = torch.device("cpu")
@@ -71,8 +72,17 @@ class Trained:
         return np.concatenate([self.task.stored(band) for band in self.bands(image)])
 
 
-def load_trained(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
-    """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
+def load_trained(
+    folder: Path,
+    registry: Registry | None = None,
+    device: torch.device = CPU,
+    *,
+    data: Mapping[str, Path] = NOT_STATED,
+) -> Trained:
+    """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins.
+
+    `data`: as `open_shown_data`, for cells of versions that did not keep the names of their classes.
+    """
     registry = registry or load_registry()
     files = CellFolder(folder)
     content, record = read_json(files.cell), files.finished()
@@ -87,9 +97,7 @@ def load_trained(folder: Path, registry: Registry | None = None, device: torch.d
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes
     if "classes" not in content:
-        dataset = open_cell_data(cell, registry)
-        require_same(cell, dataset)
-        classes = dataset.classes
+        classes = open_shown_data(cell, registry, data).classes
     try:
         method = build_method(cell, registry, classes)
     except Exception as error:  # Whoever wrote the cell may have asked for anything.

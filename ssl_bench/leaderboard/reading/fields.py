@@ -1,7 +1,6 @@
 """Reading fields of a record that may be missing, or hold anything: a dash, or None."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
