@@ -52,7 +52,7 @@ def test_every_case_is_of_a_target() -> None:
         ("no file", "names no file"),
         ("file.png\nis wrong", "not one line"),
         ("file.png " * 999, "characters"),
-        ("", ""),
+        ("", "not one line"),
     ],
 )
 def test_what_is_said_must_help(said: str, why: str) -> None:

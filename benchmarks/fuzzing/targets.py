@@ -152,13 +152,10 @@ def records(data: bytes, path: Path) -> None:
         score_text(record)
         identity_of(record)
         write_json(path, record.to_json())
-        check_one_table(others)
-
-    def told(path: Path) -> None:
         with contextlib.suppress(UsageError):  # What keeps records from one table names fields, not files.
-            use(path)
+            check_one_table(others)
 
-    each(from_file(told))(data, path)
+    each(from_file(use))(data, path)
 
 
 @cache
