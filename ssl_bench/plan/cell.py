@@ -18,6 +18,9 @@ from ssl_bench.recipe import Execution, Recipe, Tier
 from ssl_bench.seeds import digest
 from ssl_bench.specs import RATE, MethodConfig, MethodSpec, TaskSpec
 
+SCHEMA = 1
+"""Of `cell.json`: raised where an earlier version could not run what a later one writes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -140,15 +143,19 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         """For `cell.json`, the whole input of a worker."""
-        return asdict(self)
+        return {"schema": SCHEMA, **asdict(self)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Cell":
         """The cell that `to_json` gave. DataError for what is none, or is one of a later version's."""
+        content = dict(content)
+        form = content.pop("schema", SCHEMA)  # Earlier versions did not state it.
+        if form != SCHEMA:
+            raise DataError(f"no cell of a form that is known here (schema {form!s:.20}); update ssl-bench")
         if unknown := content.keys() - {one.name for one in fields(cls)}:
             raise DataError(f"no cell of this version of ssl-bench: it has '{min(unknown)[:40]}'")
         try:
-            cell: Cell = _checked().validate_python(dict(content))
+            cell: Cell = _checked().validate_python(content)
         except (ValidationError, RecursionError) as error:
             fault = (
                 error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}

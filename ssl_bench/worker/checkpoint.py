@@ -11,6 +11,8 @@ from ssl_bench.errors import in_a_line
 from ssl_bench.machine.files import read_regular, write_bytes
 from ssl_bench.store.folder import CellFolder
 
+FORM = 1
+"""Of what a checkpoint holds: raised where an earlier version could not go on from what a later one writes."""
 MARK = b"ssl-bench checkpoint, sha256 of the rest: "
 
 
