@@ -70,7 +70,7 @@ class Campaign:
             path = self.out / "cells" / cell / "result.json"
             self.lost += not path.is_file() or path.read_bytes() != record
         for path in (self.out / "cells").glob("*/result.json"):
-            if path.is_file():
+            if CellFolder(path.parent).finished() is not None:
                 self.finished.setdefault(path.parent.name, path.read_bytes())
 
     def join(self, process: BaseProcess) -> None:

@@ -50,7 +50,7 @@ def sweep(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path | None = None) -> None:
-    """Replace `path` by `content` in one step. `durable`: on disk before the name points to it.
+    """Replace `path` by `content` in one step. `durable`: on disk before the name points to it, and then the name, too.
 
     `keep`: what was there gets this name; a kill in between leaves it under the one or the other.
     """
@@ -65,6 +65,8 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path 
             if keep and path.exists():
                 path.replace(keep)
             temporary.replace(path)
+            if durable:
+                _sync_folder(path.parent)
             return
         except FileNotFoundError:
             # Something cleaned up temporary files, or the folder is gone.
@@ -73,6 +75,16 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path 
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where its file system knows of that."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def write_text(path: Path, content: str, *, durable: bool = True) -> None:
