@@ -127,14 +127,16 @@ def _disturb(campaign: Campaign, outcomes: dict[str, Counter[str]], kinds: list[
         if campaign.command is None:
             campaign.command = campaign.start()
         time.sleep(campaign.random.uniform(0, 1.0))
-        kind = kinds[campaign.random.randrange(min(4, len(kinds)))] if left else ""
-        if left and campaign.runs and FAULTS[kind](campaign):
-            outcomes[kind]["injected"] += 1
-            if campaign.last:
-                outcomes[campaign.last]["went on"] += 1
-            campaign.last = kind
-            kinds.remove(kind)
-            left -= 1
+        if left and campaign.runs:
+            kind = kinds.pop(0)
+            if FAULTS[kind](campaign):
+                outcomes[kind]["injected"] += 1
+                if campaign.last:
+                    outcomes[campaign.last]["went on"] += 1
+                campaign.last = kind
+                left -= 1
+            else:  # There was nothing to damage: another one now, and this one later.
+                kinds.append(kind)
         if not left:
             campaign.join(campaign.command)
         if campaign.command.exitcode is not None and _ended(campaign, outcomes) == 0:

@@ -28,7 +28,7 @@ from ssl_bench.worker.worker import cell_in, run_cell
 Command = Callable[..., Said]
 REGISTRY = load_registry()
 CPU = torch.device("cpu")
-FORMS = Path(__file__).parent / "golden" / "forms"
+FORMS = Path(__file__).parent / "forms"
 """A cell's folder by each form of its files, as published versions wrote them: a form stays as it is. `1-first` has
 nothing of what came to form 1 later. Tensors are cut to two numbers each.
 """

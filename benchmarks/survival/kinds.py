@@ -74,6 +74,24 @@ def order(name: str) -> Fault:
     return fault
 
 
+def unreadable_checkpoint(campaign: Campaign) -> bool:
+    """End a cell that has a checkpoint, which then cannot be read where it is to go on from it."""
+
+    def ready() -> list[int]:
+        return [process for folder, process in campaign.at_work() if CellFolder(folder).checkpoint.exists()]
+
+    if not campaign.wait(ready):
+        return False
+    asked = campaign.orders / "EIO read"
+    asked.touch()
+    for process in ready():
+        _signal(campaign, process, signal.SIGKILL, None)
+    campaign.wait(lambda: not asked.exists())
+    happened = not asked.exists()
+    asked.unlink(missing_ok=True)
+    return happened
+
+
 def hang(campaign: Campaign) -> bool:
     """Have a write never return."""
     asked = campaign.orders / "hang"
@@ -320,7 +338,7 @@ FAULTS: dict[str, Fault] = {
     "read-only for a while": order("EROFS create for a while"),
     "EIO in one fsync": order("EIO fsync"),
     "ESTALE in one renaming": order("ESTALE rename"),
-    "EIO in reading a checkpoint": order("EIO read"),
+    "EIO in reading a checkpoint": unreadable_checkpoint,
     "write that never returns": hang,
     "no file may be opened (ulimit -n)": limit_a_cell(resource.RLIMIT_NOFILE, 3),
     "no file may grow (ulimit -f)": limit_a_cell(resource.RLIMIT_FSIZE, 100),

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 SIDE = 1400
-BYTES = 32
+BYTES = 40
 """Of memory for a pixel, at the most, whatever a picture is read as; `docs/reliability.md` states it."""
 
 SCRIPT = f"""
