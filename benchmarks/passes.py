@@ -18,7 +18,7 @@ from benchmarks.naive_gct import NaiveGCT
 from benchmarks.variants import OneBatch
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.method import Method
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import MethodSpec, resolve

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from ssl_bench.method import Batch, Method
-from ssl_bench.plan.cell import resolve_config
 from ssl_bench.plan.networks import network_factory
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import Execution, Recipe
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import MethodSpec, TaskSpec, resolve

@@ -69,7 +69,7 @@ def small_cell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         request = Request(
             tasks=task, methods="supervised", settings=settings, backbones=backbone, labels=("1/8",)
         )
-        folder = ResultStore(root).stage(make_plan(registry, request).cells[0]).path
+        folder = ResultStore(root).stage(make_plan(registry, request).orders[0]).path
         run_cell(folder, torch.device("cpu"), registry)
         return folder
 

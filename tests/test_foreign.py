@@ -23,7 +23,7 @@ from ssl_bench.store.results import ResultStore, same
 from ssl_bench.use.trained import load_trained
 from ssl_bench.worker.attempt import Interrupted
 from ssl_bench.worker.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from ssl_bench.worker.worker import cell_in, run_cell
+from ssl_bench.worker.worker import order_in, run_cell
 
 Command = Callable[..., Said]
 REGISTRY = load_registry()
@@ -49,8 +49,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with two finished cells on a folder of pairs, `set` beside it."""
     root = tmp_path_factory.mktemp("place-of-mine")
     store = ResultStore(root / "runs")
-    for cell in plan(make_pairs(root / "set"), methods=METHODS).cells:
-        run_cell(store.stage(cell).path, CPU, REGISTRY)
+    for order in plan(make_pairs(root / "set"), methods=METHODS).orders:
+        run_cell(store.stage(order).path, CPU, REGISTRY)
     return root
 
 
@@ -109,8 +109,8 @@ def test_whoever_runs_a_command_on_a_folder_needs_to_say_no_more(
     command: Command, state: Path, tmp_path: Path
 ) -> None:
     data, runs = make_pairs(tmp_path / "set"), tmp_path / "runs"
-    for cell in plan(data, methods="supervised").cells:
-        run_cell(ResultStore(runs).stage(cell).path, CPU, REGISTRY)
+    for order in plan(data, methods="supervised").orders:
+        run_cell(ResultStore(runs).stage(order).path, CPU, REGISTRY)
     own_folders._noted.cache_clear()
     said = command("show", next((runs / "cells").iterdir()), "--out", tmp_path / "show.png")
     assert (said.status, said.err) == (0, "")
@@ -183,8 +183,8 @@ def test_what_is_published_gives_no_place_and_no_person_away(
     monkeypatch.setenv("HOME", str(tmp_path / mine["home"]))
     root = tmp_path / mine["place"]
     data, runs = make_pairs(root / "titles"), root / "runs"
-    for cell in plan(data, methods=METHODS).cells:
-        run_cell(ResultStore(runs).stage(cell).path, CPU, REGISTRY)
+    for order in plan(data, methods=METHODS).orders:
+        run_cell(ResultStore(runs).stage(order).path, CPU, REGISTRY)
     out = tmp_path / "published"
     for arguments in (
         ("collect", runs, "--out", out / "records"),
@@ -247,7 +247,7 @@ def test_every_published_form_is_read(tmp_path: Path) -> None:
     for form in forms:
         folder = tmp_path / form
         shutil.copytree(FORMS / form, folder)
-        cell, record = cell_in(folder), parse_record(CellFolder(folder).record)
+        cell, record = order_in(folder).cell, parse_record(CellFolder(folder).record)
         assert cell.id == record.cell.id == folder.joinpath("id").read_text().strip()
         assert record.score == pytest.approx(4.6, abs=3)
         assert set(load_weights(CellFolder(folder).weights) or {}) == {"student.network.head.weight"}
@@ -268,14 +268,14 @@ def test_what_a_later_version_wrote_is_refused_in_a_line(
     shutil.copytree(finished / "runs", runs)
     one, other = sorted((runs / "cells").iterdir())
     changed(one / "cell.json", schema=2)
-    for reader in (cell_in, load_trained):
+    for reader in (order_in, load_trained):
         with pytest.raises(
             (CellError, DataError), match=r"cell\.json is no cell of a form that is known here \(schema 2\)"
         ):
             reader(one)
     changed(other / "cell.json", new_field=1)
     with pytest.raises(CellError, match="it has 'new_field'"):
-        cell_in(other)
+        order_in(other)
     changed(one / "result.json", schema=2)
     said = command("leaderboard", runs)
     assert said.status == 0
@@ -296,8 +296,8 @@ def test_what_a_later_version_wrote_is_refused_in_a_line(
 def test_a_checkpoint_is_gone_on_from_where_it_is_the_same_computation(
     finished: Path, tmp_path: Path, field: str, value: object, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (cell,) = plan(finished / "set", methods="supervised").cells
-    folder = ResultStore(tmp_path).stage(cell).path
+    (order,) = plan(finished / "set", methods="supervised").orders
+    folder = ResultStore(tmp_path).stage(order).path
     with pytest.raises(Interrupted):
         run_cell(folder, CPU, REGISTRY, Countdown(lambda look: look == 2))
     state = load_checkpoint(folder)
@@ -310,7 +310,7 @@ def test_a_checkpoint_is_gone_on_from_where_it_is_the_same_computation(
     run_cell(folder, CPU, REGISTRY)
     lines = [line for line in capsys.readouterr().out.splitlines() if "checkpoint" in line]
     assert [said in line and "starting over" in line for line in lines] == [True] * bool(said)
-    record, undisturbed = CellFolder(folder).finished(), ResultStore(finished / "runs").finished(cell)
+    record, undisturbed = CellFolder(folder).finished(), ResultStore(finished / "runs").finished(order.cell)
     assert record is not None
     assert undisturbed is not None
     assert same(record, undisturbed)

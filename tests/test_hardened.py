@@ -43,7 +43,7 @@ from ssl_bench.worker.attempt import Interrupted, _own_log, stop_on_signals
 from ssl_bench.worker.build import open_cell_data, require_same
 from ssl_bench.worker.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from ssl_bench.worker.provenance import method_code
-from ssl_bench.worker.worker import cell_in, run_cell
+from ssl_bench.worker.worker import order_in, run_cell
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
 
@@ -187,7 +187,7 @@ def test_a_damaged_cell_ends_in_one_line(command: Command, tmp_path: Path, conte
     (place / "cell.json").write_text(content)
     (place / "weights.pt").write_bytes(b"x")
     with pytest.raises(CellError, match=re.escape(str(place / "cell.json"))):
-        cell_in(place)
+        order_in(place)
     for arguments in (("show", place.name, "--runs", tmp_path), ("export", place.name, "--runs", tmp_path)):
         said = command(*arguments)
         assert (said.status, len(said.err.strip().splitlines())) == (2, 1), said.err
@@ -218,9 +218,10 @@ def test_merge_takes_whole_weights_and_checks_them(command: Command, tmp_path: P
 def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None:
     root = make_pairs(tmp_path / "set")
     made = plan(root)
-    (cell,) = made.cells
+    (order,) = made.orders
+    cell = order.cell
     store = ResultStore(tmp_path / "runs")
-    folder = store.stage(cell).path
+    folder = store.stage(order).path
     scored = made.sources["night"].dataset.test
 
     def number(name: str) -> str:
@@ -266,13 +267,14 @@ def test_data_that_changed_after_the_plan_trains_nothing(tmp_path: Path) -> None
 
 
 def test_a_checkpoint_of_another_cell_is_never_resumed(tmp_path: Path) -> None:
-    first, second = plan(make_pairs(tmp_path / "set"), methods="supervised", seeds=(0, 1)).cells
+    made = plan(make_pairs(tmp_path / "set"), methods="supervised", seeds=(0, 1))
+    (first, second), orders = made.cells, made.orders
     store = ResultStore(tmp_path / "runs")
     stop = Countdown(lambda look: look == 2)
     with pytest.raises(Interrupted):
-        run_cell(store.stage(first).path, CPU, REGISTRY, stop)
+        run_cell(store.stage(orders[0]).path, CPU, REGISTRY, stop)
     assert (store.folder(first).path / "checkpoint.pt").exists()
-    shutil.copy(store.folder(first).path / "checkpoint.pt", store.stage(second).path / "checkpoint.pt")
+    shutil.copy(store.folder(first).path / "checkpoint.pt", store.stage(orders[1]).path / "checkpoint.pt")
     run_cell(store.folder(second).path, CPU, REGISTRY)
     run_cell(store.folder(first).path, CPU, REGISTRY)
     resumed = [record.provenance.resumed_at for cell in (first, second) if (record := store.finished(cell))]
@@ -281,14 +283,14 @@ def test_a_checkpoint_of_another_cell_is_never_resumed(tmp_path: Path) -> None:
 
 def test_pictures_are_shown_of_the_data_of_the_cell_alone(tmp_path: Path) -> None:
     made = plan(make_pairs(tmp_path / "set"))
-    (cell,) = made.cells
+    (order,) = made.orders
     dataset = made.sources["night"].dataset
-    require_same(cell, dataset)
+    require_same(order, dataset)
     # Whoever wrote `cell.json` can name any folder, but must know what it holds.
     other = make_pairs(tmp_path / "private")
     save(other / "input" / "3.png", 200)
-    foreign = open_cell_data(replace(cell, path=str(other)), REGISTRY)
-    for stated in (cell, replace(cell, content="", stamp=""), replace(cell, content="", listing="")):
+    foreign = open_cell_data(replace(order, path=str(other)), REGISTRY)
+    for stated in (order, replace(order, content="", stamp=""), replace(order, content="", listing="")):
         with pytest.raises(DataError, match="the data set has changed since cell"):
             require_same(stated, foreign)
 

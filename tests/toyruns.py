@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.machine.heap import keep_heap
 from ssl_bench.method import Batch, Method
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import Forward, OptimizerSettings, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry

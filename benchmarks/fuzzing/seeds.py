@@ -194,11 +194,12 @@ def trained() -> tuple[bytes, bytes]:
     asked = Request(
         tasks="segmentation", methods="supervised", backbones="unet-small", labels=("1/8",), settings=settings
     )
-    (cell,) = make_plan(registry, asked).cells
+    (order,) = make_plan(registry, asked).orders
+    cell = order.cell
     with TemporaryDirectory() as name, torch.random.fork_rng(devices=[]):
-        folder = ResultStore(Path(name)).stage(cell)
+        folder = ResultStore(Path(name)).stage(order)
         save_weights(folder.weights, build_method(cell, registry, cell.classes).state_dict())
-        return folder.cell.read_bytes(), folder.weights.read_bytes()
+        return folder.order.read_bytes(), folder.weights.read_bytes()
 
 
 def cells() -> Iterator[bytes]:

@@ -173,7 +173,14 @@ def signs(data: bytes, path: Path) -> None:
 
     def use(path: Path) -> None:
         folder = CellFolder(path.parent)
-        for file in (folder.progress, folder.failure, folder.lock, folder.memory, folder.cell, folder.record):
+        for file in (
+            folder.progress,
+            folder.failure,
+            folder.lock,
+            folder.memory,
+            folder.order,
+            folder.record,
+        ):
             file.write_bytes(data)
         hang_seconds_of(folder.path)
         lock_of(folder.path)

@@ -347,7 +347,7 @@ FAULTS: dict[str, Fault] = {
     "newest checkpoint with a flipped bit": at_rest(spoil_checkpoints(1, flip=True), checkpoints=2),
     "both checkpoints truncated": at_rest(spoil_checkpoints(2), checkpoints=2),
     "record of a finished cell truncated": spoil_a_record,
-    "cell.json truncated": at_rest(lambda campaign, cell: spoil(campaign, cell.cell)),
+    "cell.json truncated": at_rest(lambda campaign, cell: spoil(campaign, cell.order)),
     "lock of no sense": at_rest(put("lock", old_nonsense)),
     "lock of a host that is gone": at_rest(lock_of_another_host(-1.0)),
     "the same, stamped in the future": at_rest(lock_of_another_host(1e6)),

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from site_pages.markdown import code, table
 from site_pages.source import module_text
-from ssl_bench.plan.cell import resolve_config, trials_behind
+from ssl_bench.plan.settings import resolve_config, trials_behind
 from ssl_bench.recipe import TIERS, Tier, flat
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry

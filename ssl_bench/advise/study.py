@@ -9,6 +9,7 @@ from ssl_bench.advise.folds import Fold
 from ssl_bench.data.splits import LabelSplit, split_of
 from ssl_bench.dataset import Dataset
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Plan, make_plan
 from ssl_bench.plan.request import Request
 from ssl_bench.registry.registry import Registry
@@ -52,19 +53,23 @@ class Study:
         plan = make_plan(registry, request, splits)
         (source,) = plan.sources.values()
         # The same images may be drawn for two repeats, which the plan has once.
-        planned = {(cell.row, cell.split.hash): cell for cell in plan.cells}
-        of_all = [cell for cell in plan.cells if not cell.split.held_out]
-        cells = [
+        planned = {(order.cell.row, order.cell.split.hash): order for order in plan.orders}
+        of_all = [order for order in plan.orders if not order.cell.split.held_out]
+
+        def on(fold: Fold, split: LabelSplit, row: str) -> Order:
+            order = planned[row, split.hash]
             # A repeat has a seed of its own, so that folds differ in initial weights and batches as well.
-            replace(
-                planned[head.row, split.hash], split=split, seed=fold.repeat, trial=f"fold {fold.number + 1}"
-            )
+            cell = replace(order.cell, split=split, seed=fold.repeat, trial=f"fold {fold.number + 1}")
+            return replace(order, cell=cell)
+
+        orders = [
+            on(fold, split, head.cell.row)
             for fold in folds
             for split in (fold.split(source.dataset, count) for count in counts)
             for head in of_all
         ]
-        metric = registry.task(of_all[0].task).metrics[0]
-        return cls(replace(plan, cells=(*cells, *of_all)), tuple(folds), counts, metric, store)
+        metric = registry.task(of_all[0].cell.task).metrics[0]
+        return cls(replace(plan, orders=(*orders, *of_all)), tuple(folds), counts, metric, store)
 
     @property
     def rows(self) -> list[str]:
@@ -108,7 +113,8 @@ class Study:
 
     def part(self, cells: Sequence[Cell]) -> Plan:
         """A plan of some of the cells, of whose data everything was read before."""
-        return replace(self.plan, cells=tuple(cells), sources={})
+        orders = {order.cell.id: order for order in self.plan.orders}
+        return replace(self.plan, orders=tuple(orders[cell.id] for cell in cells), sources={})
 
     def left(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those that have not finished."""

@@ -193,7 +193,8 @@ def _prices(
 
     cells = {row: study.cell(row, study.folds[0]) for row in rows}
     known = kept_prices(study.store)
-    shapes = {row: cell for row, cell in cells.items() if cell.id not in known}
+    orders = study.part([cell for cell in cells.values() if cell.id not in known]).orders
+    shapes = {order.cell.row: order for order in orders}
     if shapes:
         with progress_bar("timing", len(shapes), "methods") as advance:
             timed = time_shapes(shapes, devices, slots, study.plan.preload(registry), advance)

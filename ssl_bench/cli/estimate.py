@@ -34,9 +34,10 @@ def estimate(
     from ssl_bench.forecast.timing import time_shapes
     from ssl_bench.plan.weights import check_weights
 
-    left = [cell for cell in plan.cells if store.finished(cell) is None]
-    shapes = {kind_of(cell): cell for cell in reversed(left)}
-    check_weights(registry, left, lambda name: click.echo(f"checking the pretrained weights of {name}"))
+    orders = [order for order in plan.orders if store.finished(order.cell) is None]
+    left = [order.cell for order in orders]
+    shapes = {kind_of(order.cell): order for order in reversed(orders)}
+    check_weights(registry, orders, lambda name: click.echo(f"checking the pretrained weights of {name}"))
     if shapes:
         store.prepare()
         try:
@@ -50,7 +51,7 @@ def estimate(
             keep_prices(store, prices, device, slots)
         for shape, one in timed.items():
             if one.fault:
-                click.echo(f"no estimate for {shapes[shape].title}: {one.fault}", err=True)
+                click.echo(f"no estimate for {shapes[shape].cell.title}: {one.fault}", err=True)
         click.echo(
             f"timed on {', '.join(sorted({one.device for one in timed.values() if one.device})) or MISSING}"
         )

@@ -63,7 +63,7 @@ def make_outputs(
     for one in comparison.shown:
         trained = load_trained(one.folder, registry, data=data)
         if dataset is None:
-            dataset, task = open_shown_data(trained.cell, registry, data), trained.task
+            dataset, task = open_shown_data(trained.order, registry, data), trained.task
             names = choose_images(comparison, dataset.test, choice, count, seed)
             images = [dataset.image(name) for name in names]
         stored.append([trained.predict(image) for image in images])

@@ -34,7 +34,7 @@ class Costs:
                 for kind in _kinds(done.task, done.backbone, done.method):
                     rates[kind].append(rate)
             if cost.peak_memory_bytes:
-                shape = _shape(done, recipe, record.config.method)
+                shape = _shape(done, recipe, record.config.method, done.execution)
                 self._memory[shape] = max(self._memory.get(shape, 0), int(cost.peak_memory_bytes))
         self._rates = {kind: median(values) for kind, values in rates.items()}
 
@@ -51,13 +51,18 @@ class Costs:
 
 def shape_of(cell: Cell) -> str:
     """Equal for cells that need as much memory as one another: all but seed, split, and how long they train."""
-    return _shape(cell, cell.recipe, cell.config)
+    return _shape(cell, cell.recipe, cell.config, cell.execution.chosen())
 
 
-def _shape(cell: Cell | Coordinates, recipe: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def _shape(
+    cell: Cell | Coordinates,
+    recipe: Mapping[str, Any],
+    config: Mapping[str, Any],
+    execution: Mapping[str, Any],
+) -> str:
     batch = {name: value for name, value in recipe.items() if name not in WITHOUT_WEIGHT}
     same = {name: getattr(cell, name) for name in ("task", "data", "backbone", "method")}
-    return digest([same, batch, dict(config), dict(cell.execution)])
+    return digest([same, batch, dict(config), dict(execution)])
 
 
 def _kinds(task: str, backbone: str, method: str) -> Iterator[Kind]:

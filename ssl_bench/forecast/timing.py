@@ -18,7 +18,7 @@ from ssl_bench.forecast.prices import Price
 from ssl_bench.machine.devices import hide_gpus
 from ssl_bench.machine.files import write_json
 from ssl_bench.machine.fork_server import start_fork_server
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.store.folder import CellFolder
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Timed:
 
 
 def time_shapes(
-    shapes: Mapping[str, Cell],
+    shapes: Mapping[str, Order],
     devices: Sequence[str],
     slots: int,
     preload: Sequence[str],
@@ -53,12 +53,12 @@ def time_shapes(
     for slot in range(slots):
         free.put(devices[slot % len(devices)])
 
-    def one(cell: Cell) -> Timed:
+    def one(order: Order) -> Timed:
         device = free.get()
         try:
             # A pool for each: its memory is then that of no other shape, and a crash takes nothing else along.
             with ProcessPoolExecutor(1, context, signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
-                return pool.submit(_time_alone, cell.to_json(), device).result()
+                return pool.submit(_time_alone, order.to_json(), device).result()
         except BrokenProcessPool:
             return Timed(Price(), fault="the process was killed; perhaps it needs more memory than there is")
         finally:
@@ -86,17 +86,17 @@ def time_cell(content: Mapping[str, Any], device: str) -> Timed:
     from ssl_bench.worker.cell_run import CellRun
     from ssl_bench.worker.worker import registry_for
 
-    cell = Cell.from_json(content)
-    if cell.execution.get("processes", 1) > 1:
+    order = Order.from_json(content)
+    if order.cell.execution.processes > 1:
         return Timed(Price(), fault="cells in several processes are not timed")
     started = time.perf_counter()
     try:
-        prepare_torch(cell.threads, torch.device(device))
+        prepare_torch(order.cell.threads, torch.device(device))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_json(CellFolder(folder).cell, content)
+            write_json(CellFolder(folder).order, content)
             registry, heartbeat = registry_for(folder), Heartbeat(folder)
-            run = CellRun(cell, folder, torch.device(device), registry, (), heartbeat)
+            run = CellRun(order, folder, torch.device(device), registry, (), heartbeat)
             with contextlib.closing(run):
                 return Stopwatch(run, started).extrapolate()
     except SslBenchError as error:

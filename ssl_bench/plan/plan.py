@@ -1,14 +1,16 @@
 """From names on the command line to a plan: the cells of one command, validated whole before any compute."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
 from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
 from ssl_bench.dataset import FEW_TESTED, Dataset, listing
-from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
+from ssl_bench.plan.cell import Cell, describe
 from ssl_bench.plan.labels import asked_labels, fill_in
+from ssl_bench.plan.order import Order, seen_by
 from ssl_bench.plan.recipe_checks import (
     check_encoders,
     check_parts,
@@ -17,7 +19,7 @@ from ssl_bench.plan.recipe_checks import (
     lacking_features,
 )
 from ssl_bench.plan.request import Request
-from ssl_bench.plan.settings import configs_for, parse_settings, recipe_for, trials_of
+from ssl_bench.plan.settings import configs_for, parse_settings, recipe_for, trials_behind, trials_of
 from ssl_bench.plan.single_rows import check_single_rows
 from ssl_bench.plan.sources import Source, open_sources
 from ssl_bench.plan.variants import Variant, methods_of, pick_variants, plain
@@ -42,14 +44,19 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of one command, in the order of the tables."""
+    """The cells of one command, in the order of the tables, each as it is to be run."""
 
-    cells: tuple[Cell, ...]
+    orders: tuple[Order, ...]
     skipped: tuple[Skipped, ...]
     sources: Mapping[str, Source]
     """Task name to its data."""
     notes: tuple[str, ...] = ()
     """What was decided where the command left it open, and what is allowed and yet likely not meant, a line each."""
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """What is ordered."""
+        return tuple(order.cell for order in self.orders)
 
     def preload(self, registry: Registry) -> tuple[str, ...]:
         """Modules that the cells import."""
@@ -69,18 +76,19 @@ class Plan:
 def make_plan(registry: Registry, request: Request, splits: Splits | None = None) -> Plan:
     """Resolve and check everything a command asks for. UsageError or DataError at the first thing wrong."""
     planning = _Planning(registry, request, splits)
-    cells: dict[str, Cell] = {}
+    orders: dict[str, Order] = {}
     skipped: dict[Skipped, None] = {}
     for found in (found for task in planning.tasks for found in planning.of_task(task)):
         if isinstance(found, Skipped):
             skipped[found] = None
         else:
             # By content: 1/8 and the count that it comes to are one cell.
-            cells.setdefault(digest(found.identity), found)
-    check_asked(bool(request.pretrained or request.weights), cells.values())
-    check_single_rows(registry, cells.values())
-    notes = (*planning.notes, *_few_tested(planning.sources), *_notes(registry, tuple(cells.values())))
-    return Plan(tuple(cells.values()), tuple(skipped), planning.sources, notes)
+            orders.setdefault(digest(found.cell.identity), found)
+    plan = Plan(tuple(orders.values()), tuple(skipped), planning.sources)
+    check_asked(bool(request.pretrained or request.weights), plan.cells)
+    check_single_rows(registry, plan.cells)
+    notes = (*planning.notes, *_few_tested(plan.sources), *_notes(registry, plan.cells))
+    return replace(plan, notes=notes)
 
 
 def _few_tested(sources: Mapping[str, Source]) -> Iterator[str]:
@@ -160,20 +168,16 @@ class _Planning:
         found = [*self.variants, *(self.controls if learning else [])]
         return sorted(found, key=lambda one: (one.method.position, one.method.name))
 
-    def of_task(self, task: TaskSpec) -> Iterator[Cell | Skipped]:
+    def of_task(self, task: TaskSpec) -> Iterator[Order | Skipped]:
         """The cells of a task, split by split, and what is not run of them."""
         request, source = self.request, self.sources[task.name]
         splits = self._splits(task.name, source.dataset)
         everything = make_split(source.dataset, "all", 0, task=task.name)
-        data = {
-            "dataset": source.spec.name,
-            "data": source.dataset.fingerprint(),
-            "listing": listing(source.dataset),
+        place: dict[str, Any] = {
             "path": str(source.path) if source.path else None,
             "unlabeled": tuple(map(str, source.unlabeled)),
             "tested": source.tested,
-            "classes": source.dataset.classes,
-            "channels": source.dataset.channels,
+            "listing": listing(source.dataset),
         }
         states: dict[LabelSplit, dict[str, str]] = {}
         backbones = request.backbones or [task.backbones[request.tier]]
@@ -194,7 +198,7 @@ class _Planning:
                     "content": source.dataset.content(*seen),
                     "stamp": source.dataset.stamp(*seen),
                 }
-            yield from self._cells(task, {**data, **states[used]}, used, backbone, variant)
+            yield from self._orders(task, {**place, **states[used]}, used, backbone, variant)
 
     def _splits(self, task: str, dataset: Dataset) -> Sequence[LabelSplit]:
         if self.splits is not None:
@@ -206,11 +210,12 @@ class _Planning:
             for seed in (self.request.split_seeds if is_number(label) or self.share is not None else (0,))
         ]
 
-    def _cells(
-        self, task: TaskSpec, data: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant
-    ) -> Iterator[Cell | Skipped]:
+    def _orders(
+        self, task: TaskSpec, place: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant
+    ) -> Iterator[Order | Skipped]:
         """A cell for each point of a search, or for the settings as they are, at each seed; or why there is none."""
         registry, request, method = self.registry, self.request, variant.method
+        source = self.sources[task.name]
         recipe = self.recipes[task.name]
         for trial, config in self.configs[task.name, variant.text]:
             names = [backbone, *config.backbones()]
@@ -223,34 +228,41 @@ class _Planning:
             check_encoders(task, recipe, networks, start)
             check_settings(task, method, recipe, config)
             check_parts(task, method, recipe, config, request.execution)
-            keys = parts_of(registry, task, self.sources[task.name].spec, names, method)
+            keys = parts_of(registry, task, source.spec, names, method)
             files = plugin_files(registry, keys, self.trackers)
             for seed in request.seeds:
-                yield Cell(
-                    **data,
+                cell = Cell(
                     task=task.name,
+                    dataset=source.spec.name,
+                    data=source.dataset.fingerprint(),
                     split=split,
                     backbone=backbone,
+                    pretrained=start.identity,
                     method=method.name,
                     seed=seed,
                     tier=request.tier,
                     recipe=recipe.stored(),
                     config=config.stored(),
+                    trials=None if trial else self._trials(task, variant, config),
+                    execution=request.execution,
                     threads=request.threads,
                     providers={part: str(registry.providers[key]) for part, key in keys.items()},
-                    describe=describe(task, method, variant.names, self.sources[task.name].path),
-                    pretrained=start.identity,
+                    classes=source.dataset.classes,
+                    channels=source.dataset.channels,
+                    describe=describe(task, method, variant.names, source.path),
+                    variant=variant.text if variant.names else "",
+                    trial=trial,
+                )
+                yield Order(
+                    cell=cell,
+                    **place,
                     weights=start.path,
-                    execution=request.execution.chosen(),
-                    trackers=self.trackers,
                     plugins={file.path.name: file.source for file in files},
                     helpers={file.path.name: dict(file.helpers) for file in files if file.helpers},
+                    trackers=self.trackers,
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
-                    trials=None if trial else self._trials(task, variant, config),
-                    variant=variant.text if variant.names else "",
-                    trial=trial,
                 )
 
     def _trials(self, task: TaskSpec, variant: Variant, config: MethodConfig) -> int | None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from ssl_bench.errors import UsageError, not_taking_part, suggestion, unknown
-from ssl_bench.plan.cell import resolve_config
 from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.registry.registry import Registry, called
 from ssl_bench.specs import MethodConfig, MethodSpec, TaskSpec
@@ -119,6 +118,27 @@ def _config(
         raise UsageError(f"{'--grid' if name in point else '--set'} {method.name}.{_first(error)}") from error
 
 
+def resolve_config(
+    task: TaskSpec, method: MethodSpec, overrides: Mapping[str, Any], tier: Tier = "paper"
+) -> MethodConfig:
+    """The method's settings for a task in a tier; in tier `paper` as published, unless it says otherwise.
+
+    Raises pydantic's ValidationError for a value out of range.
+    """
+    config = method.config
+    of_tier = config.tier_defaults.get(tier, {})
+    return config(
+        **{
+            **config.kind_defaults.get(task.kind, {}),
+            **config.task_defaults.get(task.name, {}),
+            **(of_tier[task.kind].settings if task.kind in of_tier else {}),
+            **(of_tier[task.name].settings if task.name in of_tier else {}),
+            **task.method_defaults.get(method.name, {}),
+            **overrides,
+        }
+    )
+
+
 def in_words(point: Point) -> str:
     """Write the settings of a point as `lambda_fc=0.1, xi=0.4`."""
     return ", ".join(f"{name}={value}" for name, value in point.items())
@@ -134,6 +154,14 @@ def trials_of(trials: Mapping[str, int], registry: Registry) -> dict[tuple[str, 
         method = registry.method(method).name
         found[task, method] = count
     return found
+
+
+def trials_behind(task: TaskSpec, method: MethodSpec, config: MethodConfig, tier: Tier) -> int | None:
+    """How many settings were tried in the search that a tier's own come from; None where these are others."""
+    of_tier = method.config.tier_defaults.get(tier, {})
+    found = of_tier.get(task.name) or of_tier.get(task.kind)
+    untouched = method.name not in task.method_defaults and config == resolve_config(task, method, {}, tier)
+    return found.trials if found and untouched else None
 
 
 def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import UsageError
-from ssl_bench.plan.cell import Cell, execution_of, recipe_of
+from ssl_bench.plan.cell import Cell
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import BackboneSpec, resolve
 
@@ -24,7 +24,7 @@ def check_single_rows(registry: Registry, cells: Iterable[Cell]) -> None:
     """UsageError, with the cure, for the first cell that a BatchNorm layer would end at its first step."""
     known: dict[str, str] = {}
     for cell in cells:
-        asked = execution_of(cell).micro_batches
+        asked = cell.execution.micro_batches
         if 1 not in _rows(cell, registry, asked):
             continue
         key = repr(
@@ -48,7 +48,7 @@ def check_single_rows(registry: Registry, cells: Iterable[Cell]) -> None:
 
 def explain(cell: Cell, whose: str = "") -> str:
     """What is wrong with the rows of a cell, and what to do; `whose`: the layer's network, ` of '...'`."""
-    asked, recipe = execution_of(cell).micro_batches, recipe_of(cell)
+    asked, recipe = cell.execution.micro_batches, cell.training
     fewer = f"take --micro-batches below {asked}, or set" if asked > 1 else "set"
     return (
         f"a BatchNorm layer{whose} gets one value per channel in training, from one image of {recipe.crop} x "
@@ -71,7 +71,7 @@ def backbone_at_fault(cell: Cell, registry: Registry, micro_batches: int) -> str
 
 def _rows(cell: Cell, registry: Registry, micro_batches: int) -> list[int]:
     """Labelled and unlabelled rows of a part, the latter where the method uses them."""
-    recipe = recipe_of(cell)
+    recipe = cell.training
     both = registry.method(cell.method).uses_unlabeled
     kinds = [recipe.labeled_rows, recipe.unlabeled_rows] if both else [recipe.labeled_rows]
     return [rows // micro_batches for rows in kinds]
@@ -115,7 +115,7 @@ def _fewest_rows(cell: Cell, registry: Registry, rows: list[int]) -> dict[str, i
             return logits
 
     task = make_task(registry.task(cell.task), cell.classes, cell.channels)
-    spec, recipe = registry.method(cell.method), recipe_of(cell)
+    spec, recipe = registry.method(cell.method), cell.training
     factory = network_factory(
         lambda name: BackboneSpec(name=name, backbone=StandIn), task, cell.backbone, cell.seed
     )
@@ -148,7 +148,7 @@ def _fails(cell: Cell, registry: Registry, name: str) -> bool:
     from ssl_bench.backbone import TaskNetwork
     from ssl_bench.specs import make_task
 
-    task, side = make_task(registry.task(cell.task), cell.classes, cell.channels), recipe_of(cell).crop
+    task, side = make_task(registry.task(cell.task), cell.classes, cell.channels), cell.training.crop
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         made: nn.Module = resolve(registry.backbone(name).backbone)(name, task.in_channels, task.out_channels)
         network = TaskNetwork(made, in_channels=task.in_channels, residual=False).train()

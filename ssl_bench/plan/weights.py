@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import BackboneSpec, resolve
 
@@ -84,16 +85,17 @@ def check_asked(explicit: bool, cells: Collection[Cell]) -> None:
         )
 
 
-def check_weights(registry: Registry, cells: Iterable[Cell], report: Callable[[str], None]) -> None:
+def check_weights(registry: Registry, orders: Iterable[Order], report: Callable[[str], None]) -> None:
     """Find, download and load once the weights that the cells start from. UsageError before any compute.
 
     `report` is told each backbone's name before its weights are looked for.
     """
     seen = set()
-    for cell in cells:
+    for order in orders:
+        cell = order.cell
         if not cell.pretrained:
             continue
-        weights = Weights(cell.pretrained, cell.weights)
+        weights = Weights(cell.pretrained, order.weights)
         names = [cell.backbone, *registry.method(cell.method).config(**cell.config).backbones()]
         channels = _in_channels(cell, registry)
         for name in names:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ssl_bench.executor import Job
 from ssl_bench.machine.lock import Owner, owner_at_work
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.heartbeat import GRACE, Watch, end_hung
 from ssl_bench.store.outcomes import Outcome
@@ -29,18 +30,19 @@ class Attempts:
         self.watch = Watch()
         self.looked = 0.0
 
-    def look(self, jobs: list[Job], cells: dict[str, Cell]) -> None:
+    def look(self, jobs: list[Job], orders: dict[str, Order]) -> None:
         """Now and then, look at the cells at work and end those that hang; most have ended themselves by then."""
         if time.monotonic() - self.looked < LOOK_SECONDS:
             return
         self.looked = time.monotonic()
         self.watch.look(job.folder for job in jobs)
         for job in jobs:
-            if self.watch.silent(job.folder) > cells[job.cell].hang_seconds + GRACE:
+            if self.watch.silent(job.folder) > orders[job.cell].hang_seconds + GRACE:
                 end_hung(job.folder)
 
-    def judge(self, cell: Cell, outcome: Outcome) -> tuple[Outcome, bool]:
+    def judge(self, order: Order, outcome: Outcome) -> tuple[Outcome, bool]:
         """The outcome in the words of the command, and whether the cell is to be tried again."""
+        cell, patience = order.cell, order.hang_seconds
         folder = self.store.folder(cell)
         silent = self.watch.silent(folder.path)
         self.watch.forget(folder.path)
@@ -52,8 +54,8 @@ class Attempts:
         failure = folder.read_failure()
         # Looks lie a moment apart, so that a silence may seem a little shorter than it was.
         its_own = failure is not None and not failure.worth_retrying
-        if not its_own and silent >= max(cell.hang_seconds - 2 * LOOK_SECONDS, cell.hang_seconds / 2):
-            silent = max(silent, cell.hang_seconds)
+        if not its_own and silent >= max(patience - 2 * LOOK_SECONDS, patience / 2):
+            silent = max(silent, patience)
             message = f"no sign of life for {silent:.0f} s, at {_where(folder)}; its log may say where"
             if failure is not None:  # as whoever waited for its process put it
                 message = f"{message} ({outcome.message})"

@@ -15,6 +15,7 @@ from ssl_bench.forecast.expected import Costs, shape_of
 from ssl_bench.forecast.prices import kept_prices
 from ssl_bench.machine.lock import Lock
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.weights import check_channels, check_weights
 from ssl_bench.recipe import Kind
@@ -53,10 +54,11 @@ def carry_out(
     they had is forgotten. `enough`: asked before each cell starts; once it says so none does any more, and those at
     work are waited for. On KeyboardInterrupt these are stopped, each with a checkpoint, before it goes on up.
     """
-    for name in dict.fromkeys(name for cell in plan.cells for name in cell.trackers):
+    for name in dict.fromkeys(name for order in plan.orders for name in order.trackers):
         tracker = registry.tracker(name)
         resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
-    cells = unfinished(plan, store) if resume else list(plan.cells)
+    orders = unfinished(plan, store) if resume else list(plan.orders)
+    cells = [order.cell for order in orders]
     if not cells:
         return []
     store.prepare()
@@ -64,30 +66,31 @@ def carry_out(
         devices=devices,
         jobs=jobs,
         threads=max(cell.threads for cell in cells),
-        processes=max(int(cell.execution.get("processes", 1)) for cell in cells),
+        processes=max(cell.execution.processes for cell in cells),
         preload=plan.preload(registry),
     )
     executor = start(wanted)
     try:
         executor.open()
         check_channels(registry, cells)
-        check_weights(registry, cells, lambda name: display.fetching(f"the pretrained weights of {name}"))
+        check_weights(registry, orders, lambda name: display.fetching(f"the pretrained weights of {name}"))
         check_data(plan, cells, display)
         if not resume:
             forget(cells, store)
-        return run_cells(plan, cells, store, executor, display, retries, enough)
+        return run_cells(plan, orders, store, executor, display, retries, enough)
     finally:
         executor.close()
 
 
-def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
-    """The plan's cells without a record. What a kill after the record left in a finished one's folder is removed."""
-    cells = [cell for cell in plan.cells if not store.is_finished(cell)]
-    waiting = {cell.id for cell in cells}
-    for cell in plan.cells:
-        if cell.id not in waiting:
-            store.tidy(cell)
-    return cells
+def unfinished(plan: Plan, store: ResultStore) -> list[Order]:
+    """What has no record of a plan. What a kill after the record left in a finished cell's folder is removed."""
+    orders = []
+    for order in plan.orders:
+        if store.is_finished(order.cell):
+            store.tidy(order.cell)
+        else:
+            orders.append(order)
+    return orders
 
 
 def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
@@ -115,20 +118,21 @@ def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
 
 def run_cells(
     plan: Plan,
-    cells: Sequence[Cell],
+    orders: Sequence[Order],
     store: ResultStore,
     executor: Executor,
     display: Display,
     retries: int = RETRIES,
     enough: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
-    """Run the cells in rounds: what the machine failed is tried again in the next one, up to `retries` times.
+    """Run cells of a plan in rounds: what the machine failed is tried again in the next one, up to `retries` times.
 
     Cells that other commands run are left to them, waited for at the end, and taken up. `enough`: as of `carry_out`.
     """
-    display.start(len(plan.cells), len(plan.cells) - len(cells))
+    display.start(len(plan.orders), len(plan.orders) - len(orders))
     attempts = Attempts(store, retries)
     prices = kept_prices(store)
+    cells = [order.cell for order in orders]
     costs = Costs(store.records(), [(cell, prices[cell.id]) for cell in cells if cell.id in prices])
     outcomes: list[Outcome] = []
 
@@ -136,31 +140,31 @@ def run_cells(
         outcomes.append(outcome)
         display.ended(cell, outcome, store.finished(cell), store.folder(cell).log)
 
-    left = list(cells)
+    left = list(orders)
     while left and not enough():
         mine, others = [], []
-        for cell in left:
-            found = attempts.by_others(cell)
+        for order in left:
+            found = attempts.by_others(order.cell)
             if isinstance(found, Outcome):
-                ended(cell, found)
+                ended(order.cell, found)
             elif found is None:
-                mine.append(cell)
+                mine.append(order)
             else:
-                others.append((cell, found))
-        left = [cell for cell, _ in others]
+                others.append((order, found))
+        left = [order for order, _ in others]
         progressed = len(outcomes)
         with contextlib.closing(_round(mine, store, executor, display, attempts, costs, enough)) as stream:
-            for cell, outcome in stream:
-                outcome, again = attempts.judge(cell, outcome)
+            for order, outcome in stream:
+                outcome, again = attempts.judge(order, outcome)
                 if not again or enough():
-                    ended(cell, outcome)
+                    ended(order.cell, outcome)
                     continue
-                left.append(cell)
+                left.append(order)
                 if outcome.status == "failed":
-                    display.again(cell, outcome)
+                    display.again(order.cell, outcome)
         if left and len(outcomes) == progressed:
             if others and not mine:
-                display.waiting(others)
+                display.waiting([(order.cell, owner) for order, owner in others])
             time.sleep(WAIT)
     return outcomes
 
@@ -176,21 +180,21 @@ class Flight:
 
 
 def _round(
-    cells: Sequence[Cell],
+    orders: Sequence[Order],
     store: ResultStore,
     executor: Executor,
     display: Display,
     attempts: Attempts,
     costs: Costs,
     enough: Callable[[], bool],
-) -> Generator[tuple[Cell, Outcome], None, None]:
+) -> Generator[tuple[Order, Outcome], None, None]:
     """One attempt at each cell, the longest first; its end stops what still runs."""
-    if not cells:
+    if not orders:
         return
-    by_id = {cell.id: cell for cell in cells}
+    by_id = {order.cell.id: order for order in orders}
     waiting = deque(
-        Job(cell.id, store.stage(cell).path, shape_of(cell), costs.memory(cell))
-        for cell in sorted(cells, key=costs.seconds, reverse=True)
+        Job(order.cell.id, store.stage(order).path, shape_of(order.cell), costs.memory(order.cell))
+        for order in sorted(orders, key=lambda order: costs.seconds(order.cell), reverse=True)
     )
     flights: list[Flight] = []
     try:
@@ -216,7 +220,7 @@ def _round(
                     )
             jobs = [flight.job for flight in flights if executor.at_work(flight.handle)]
             attempts.look(jobs, by_id)
-            said = ((by_id[job.cell], CellFolder(job.folder).read_progress()) for job in jobs)
+            said = ((by_id[job.cell].cell, CellFolder(job.folder).read_progress()) for job in jobs)
             display.progress([(cell, state) for cell, state in said if state is not None])
             if len(flights) == before:
                 executor.wait(TICK)

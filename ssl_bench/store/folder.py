@@ -15,7 +15,7 @@ from ssl_bench.machine.lock import LOCK, PROGRESS
 from ssl_bench.store.record import Failure, Progress, Record, parse_record, sound
 
 if TYPE_CHECKING:
-    from ssl_bench.plan.cell import Cell
+    from ssl_bench.plan.order import Order
 
 RECORD = "result.json"
 
@@ -37,8 +37,8 @@ class CellFolder:
 
     path: Path
 
-    cell = File("cell.json")
-    """What to run."""
+    order = File("cell.json")
+    """What to run, and how (`Order`)."""
     lock = File(LOCK)
     """Who works on it, while somebody does (`machine/lock.py`)."""
     progress = File(PROGRESS)
@@ -92,17 +92,17 @@ class CellFolder:
         with contextlib.suppress(OSError):
             write_json(self.failure, Failure(message=message, **more).model_dump(exclude_unset=True))
 
-    def read_cell(self) -> "Cell":
-        """The cell that the folder is for. DataError, naming the file, where that is none."""
-        from ssl_bench.plan.cell import Cell
+    def read_order(self) -> "Order":
+        """What the folder is for. DataError, naming the file, where that is none."""
+        from ssl_bench.plan.order import Order
 
-        content = read_json(self.cell)
+        content = read_json(self.order)
         if content is None:
-            raise DataError(f"{self.cell} cannot be read; run the command again")
+            raise DataError(f"{self.order} cannot be read; run the command again")
         try:
-            return Cell.from_json(content)
+            return Order.from_json(content)
         except DataError as error:
-            raise DataError(f"{self.cell} is {error}") from error
+            raise DataError(f"{self.order} is {error}") from error
 
 
 def folders_in(cells: Path) -> Iterator[CellFolder]:

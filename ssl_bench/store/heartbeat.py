@@ -26,7 +26,7 @@ GRACE = 15.0
 
 def hang_seconds_of(folder: Path) -> float:
     """Without a sign of life, until the cell in a folder counts as hung."""
-    stated = (read_json(CellFolder(folder).cell) or {}).get("hang_seconds")
+    stated = (read_json(CellFolder(folder).order) or {}).get("hang_seconds")
     return float(stated) if isinstance(stated, int | float) and stated > 0 else PATIENCE
 
 

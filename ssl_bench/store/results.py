@@ -22,8 +22,9 @@ from ssl_bench.store.titles import read_titles, with_title
 
 if TYPE_CHECKING:
     from ssl_bench.plan.cell import Cell
+    from ssl_bench.plan.order import Order
 
-OTHERS = {path.name for path in (CellFolder(Path()).cell, *CellFolder(Path()).leftovers)}
+OTHERS = {path.name for path in (CellFolder(Path()).order, *CellFolder(Path()).leftovers)}
 """Files of a cell that hold no record."""
 OUTSIDE_IDENTITY = ("cost", "provenance")
 """Sections of a record that two runs of one cell may differ in."""
@@ -79,16 +80,16 @@ class ResultStore:
             self._whole[folder.path] = known
         return True
 
-    def stage(self, cell: "Cell") -> CellFolder:
+    def stage(self, order: "Order") -> CellFolder:
         """Write what a worker needs into the cell's folder, and forget an earlier failure.
 
         That the user's commands work on its data is kept in mind (`ssl_bench.machine.own_folders`).
         """
-        folder = self.folder(cell)
-        note_own([*filter(None, [cell.path]), *cell.unlabeled])
+        folder = self.folder(order.cell)
+        note_own([*filter(None, [order.path]), *order.unlabeled])
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
-            write_json(folder.cell, cell.to_json())
+            write_json(folder.order, order.to_json())
             folder.failure.unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(

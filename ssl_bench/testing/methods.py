@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import TIERS, Kind
 from ssl_bench.specs import MethodConfig, MethodSpec
 from ssl_bench.task import Target

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Method
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import Kind, OptimizerSettings, Recipe
 from ssl_bench.specs import MethodSpec, Metric, TaskSpec, resolve
 from ssl_bench.task import DenseTarget, Metrics, Scores, Strength, Target, Task, masked_mean

@@ -26,7 +26,7 @@ def show_cell(
     `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`.
     """
     trained = load_trained(folder, registry, data=data)
-    method, dataset = trained.method, open_shown_data(trained.cell, registry, data)
+    method, dataset = trained.method, open_shown_data(trained.order, registry, data)
     task, rows = method.task, []
     for name in (trained.cell.split.held_out or dataset.test)[:count]:
         picture, stored = dataset.image(name), dataset.target(name)

@@ -17,6 +17,7 @@ from ssl_bench.errors import CellError, DataError, UsageError, in_a_line
 from ssl_bench.machine.files import read_json
 from ssl_bench.method import Method
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.registry.files import require_files
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
@@ -37,10 +38,15 @@ class Trained:
     """A cell at its final weights, in evaluation mode."""
 
     folder: Path
-    cell: Cell
+    order: Order
     method: Method
     device: torch.device
     registry: Registry
+
+    @property
+    def cell(self) -> Cell:
+        """Which cell it is."""
+        return self.order.cell
 
     @property
     def task(self) -> Task:
@@ -85,24 +91,25 @@ def load_trained(
     """
     registry = registry or load_registry()
     files = CellFolder(folder)
-    content, record = read_json(files.cell), files.finished()
+    content, record = read_json(files.order), files.finished()
     weights = load_weights(files.weights, record.provenance.weights_sha256 if record else None)
     if content is None or weights is None:
         raise DataError(
-            f"{folder} has no readable {files.cell.name} and {files.weights.name} as its record has them; run the "
+            f"{folder} has no readable {files.order.name} and {files.weights.name} as its record has them; run the "
             "cell again with --no-resume"
         )
-    cell = files.read_cell()
-    require_files(cell.plugins, cell.helpers, registry.files.values(), folder)
+    order = files.read_order()
+    cell = order.cell
+    require_files(order.plugins, order.helpers, registry.files.values(), folder)
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes
     if "classes" not in content:
-        classes = open_shown_data(cell, registry, data).classes
+        classes = open_shown_data(order, registry, data).classes
     try:
         method = build_method(cell, registry, classes)
     except Exception as error:  # Whoever wrote the cell may have asked for anything.
         raise DataError(
-            f"{files.cell}: what it names cannot be built ({in_a_line(error)}); install what it was trained with, or "
+            f"{files.order}: what it names cannot be built ({in_a_line(error)}); install what it was trained with, or "
             "run the cell again"
         ) from error
     try:
@@ -113,4 +120,4 @@ def load_trained(
             "are installed now; run the cell again with --no-resume"
         ) from error
     merge(method)
-    return Trained(folder, cell, method.to(device).eval(), device, registry)
+    return Trained(folder, order, method.to(device).eval(), device, registry)

@@ -10,31 +10,33 @@ from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.machine.heap import keep_heap
 from ssl_bench.method import Method
-from ssl_bench.plan.cell import Cell, recipe_of
+from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.networks import network_factory
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.weights import SCRATCH, Weights
 from ssl_bench.registry.registry import Registry
 from ssl_bench.seeds import seed_for
 from ssl_bench.specs import make_task, resolve
 
 
-def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
+def open_cell_data(order: Order, registry: Registry) -> Dataset:
     """The data that a cell was planned on. Raises DataError where it cannot be opened any more."""
+    cell = order.cell
     dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
-    path, unlabeled = Path(cell.path) if cell.path else None, [Path(folder) for folder in cell.unlabeled]
-    return open_data(dataset, path, unlabeled, cell.classes, cell.channels, cell.tested)
+    path, unlabeled = Path(order.path) if order.path else None, [Path(folder) for folder in order.unlabeled]
+    return open_data(dataset, path, unlabeled, cell.classes, cell.channels, order.tested)
 
 
-def require_same(cell: Cell, dataset: Dataset) -> None:
+def require_same(order: Order, dataset: Dataset) -> None:
     """Raise DataError where a data set is not, byte for byte, what a finished cell was run on.
 
     Nothing of it is shown then: whoever wrote the cell may have named any folder of this machine.
     """
-    unsure = not cell.content and dataset.path is not None
-    if cell.changed(dataset) or (unsure and dataset.fingerprint() != cell.data):
+    cell, unsure = order.cell, not order.content and dataset.path is not None
+    if order.changed(dataset) or (unsure and dataset.fingerprint() != cell.data):
         raise DataError(
-            f"{cell.path or cell.dataset}: the data set has changed since cell {cell.id} was run; put it back, or run "
-            "the cell again"
+            f"{order.path or cell.dataset}: the data set has changed since cell {cell.id} was run; put it back, or "
+            "run the cell again"
         )
 
 
@@ -44,7 +46,7 @@ def build_method(
     """The cell's method with its networks at their initial weights, on the CPU; `weights` are what they start from."""
     task = make_task(registry.task(cell.task), classes, cell.channels)
     spec = registry.method(cell.method)
-    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights, recipe_of(cell))
+    factory = network_factory(registry.backbone, task, cell.backbone, cell.seed, weights, cell.training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for("method", cell.seed, cell.method))
         method: Method = resolve(spec.method)(task, spec.config(**cell.config), factory)

@@ -11,7 +11,7 @@ import torch
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import CellError, in_a_line
 from ssl_bench.machine.devices import loader_threads
-from ssl_bench.plan.cell import Cell, execution_of, recipe_of
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.single_rows import COMPLAINT, backbone_at_fault, explain
 from ssl_bench.plan.weights import Weights
 from ssl_bench.registry.registry import Registry
@@ -41,7 +41,7 @@ class CellRun:
 
     def __init__(
         self,
-        cell: Cell,
+        order: Order,
         folder: Path,
         device: torch.device,
         registry: Registry,
@@ -49,28 +49,29 @@ class CellRun:
         heartbeat: Heartbeat,
         world: World = ALONE,
     ) -> None:
-        self.cell, self.folder, self.device, self.world = cell, folder, device, world
+        self.order, self.folder, self.device, self.world = order, folder, device, world
+        self.cell = cell = order.cell
         self.stop, self.heartbeat = stop, heartbeat
         self.meter = Meter(device)
-        self.recipe = recipe_of(cell)
+        self.recipe = cell.training
         self.step = self.first_step = 0
         self.phase = "starting"
         self.losses, self.terms = LossLog(), dict[str, float]()
         heartbeat(self._state)
         self.spec: MethodSpec = registry.method(cell.method)
-        self.dataset = open_cell_data(cell, registry)
-        if cell.changed(self.dataset):
-            raise CellError(f"{cell.path}: the data set has changed since the run was planned; run it again")
+        self.dataset = open_cell_data(order, registry)
+        if order.changed(self.dataset):
+            raise CellError(f"{order.path}: the data set has changed since the run was planned; run it again")
         heartbeat(self._state)
         self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
-        weights = Weights(cell.pretrained, cell.weights)
+        weights = Weights(cell.pretrained, order.weights)
         weights.check_file()
         self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
         self.task = self.method.task
         self.task.prepare(registry.task(cell.task).recipe.model_validate(dict(cell.recipe)), self._labels())
         if world.size > 1:
             synchronise(self.method)
-        self.networks = accelerate(self.method, execution_of(cell), device)
+        self.networks = accelerate(self.method, cell.execution, device)
         self.micro_batches = MicroBatches(
             folder,
             cell,
@@ -99,7 +100,7 @@ class CellRun:
             micro_batches=self.micro_batches.used,
             world=world,
         )
-        trackers = cell.trackers if world.leads else ()
+        trackers = order.trackers if world.leads else ()
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
@@ -161,9 +162,9 @@ class CellRun:
             self.step += 1
             if self.step % every == 0 or not self.terms:
                 self._read_losses()
-            steps = self.cell.checkpoint_steps
+            steps = self.order.checkpoint_steps
             by_step = steps is not None and self.step % steps == 0
-            if by_step or time.monotonic() - saved >= self.cell.checkpoint_seconds:
+            if by_step or time.monotonic() - saved >= self.order.checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
 
@@ -285,6 +286,6 @@ class CellRun:
 
     def _compiled(self) -> dict[str, Any]:
         """Of each network, where that was asked for, whether it is compiled, or why it is not."""
-        if not execution_of(self.cell).compile:
+        if not self.cell.execution.compile:
             return {}
         return {"compiled": {network.name: network.failure or True for network in self.networks}}

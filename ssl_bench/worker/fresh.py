@@ -41,10 +41,10 @@ def start_cell(folder: Path, device: str, base: Path | None = None) -> "subproce
 
 
 def needed_paths(folder: Path) -> set[str]:
-    """Files and folders of the user that the cell in `folder` reads, as `cell.json` names them."""
-    cell = read_json(CellFolder(folder).cell) or {}
-    further = cell.get("unlabeled")
-    named = (cell.get("path"), cell.get("weights"), *(further if isinstance(further, list) else ()))
+    """Files and folders of the user that the cell in `folder` reads, as its order names them."""
+    order = read_json(CellFolder(folder).order) or {}
+    further = order.get("unlabeled")
+    named = (order.get("path"), order.get("weights"), *(further if isinstance(further, list) else ()))
     return {path for path in named if path and isinstance(path, str)}
 
 

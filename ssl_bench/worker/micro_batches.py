@@ -6,7 +6,7 @@ from typing import Any
 
 from ssl_bench.errors import CellError
 from ssl_bench.machine.files import read_json, write_json
-from ssl_bench.plan.cell import Cell, execution_of, recipe_of
+from ssl_bench.plan.cell import Cell
 from ssl_bench.specs import MethodConfig, MethodSpec
 from ssl_bench.store.folder import CellFolder
 
@@ -30,14 +30,12 @@ class MicroBatches:
         serves: Callable[[int], bool],
     ) -> None:
         """`serves`: whether the cell's networks can be trained on the rows of a part, with so many parts."""
-        execution = execution_of(cell)
-        self.asked = execution.micro_batches
+        self.asked = cell.execution.micro_batches
         self._file = CellFolder(folder).memory
         self._cell, self._serves = cell, serves
-        possible = recipe_of(cell).possible_parts(method.uses_unlabeled, config.rows_together())
-        self._possible = [
-            parts // execution.processes for parts in possible if parts % execution.processes == 0
-        ]
+        possible = cell.training.possible_parts(method.uses_unlabeled, config.rows_together())
+        processes = cell.execution.processes
+        self._possible = [parts // processes for parts in possible if parts % processes == 0]
         content = read_json(self._file) or {}
         self.reduced: list[dict[str, int]] = content.get("reduced", [])
         """Steps that did not fit, and the number of micro-batches since then."""
@@ -55,10 +53,10 @@ class MicroBatches:
         more = [count for count in self._possible if count > self.used and self._serves(count)]
         if not more:
             self.forget()
-            recipe = recipe_of(self._cell)
+            crop = self._cell.training.crop
             raise CellError(
                 f"step {step} does not fit in memory, not even the fewest rows at a time (micro-batches: {self.used}); "
-                f"set {self._cell.task}.crop below {recipe.crop}, take a smaller backbone, or free the device"
+                f"set {self._cell.task}.crop below {crop}, take a smaller backbone, or free the device"
             )
         count = next((count for count in more if count >= 2 * self.used), more[-1])
         write_json(self._file, {"reduced": [*self.reduced, {"step": step, "micro_batches": count}]})

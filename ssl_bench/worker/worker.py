@@ -14,7 +14,7 @@ import torch
 from ssl_bench.errors import CellError, DataError
 from ssl_bench.machine.devices import hide_gpus, one_by_one
 from ssl_bench.machine.files import write_json
-from ssl_bench.plan.cell import Cell, execution_of
+from ssl_bench.plan.order import Order
 from ssl_bench.registry.files import unpack
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
@@ -37,7 +37,7 @@ def work_on(folder: Path, devices: str, registry: Registry | None = None) -> Non
     def run(stop: Sequence[int], heartbeat: Heartbeat) -> None:
         if CellFolder(folder).finished() is not None:
             return
-        processes = execution_of(cell_in(folder)).processes
+        processes = order_in(folder).cell.execution.processes
         known = registry or registry_for(folder)
         if processes == 1:
             run_cell(folder, torch.device(devices), known, stop, heartbeat)
@@ -51,10 +51,10 @@ def work_on(folder: Path, devices: str, registry: Registry | None = None) -> Non
     sys.exit(attempt(folder, devices, run))
 
 
-def cell_in(folder: Path) -> Cell:
-    """The cell that a folder is for. Raises CellError."""
+def order_in(folder: Path) -> Order:
+    """What is to be run in a folder. Raises CellError."""
     try:
-        return CellFolder(folder).read_cell()
+        return CellFolder(folder).read_order()
     except DataError as error:
         raise CellError(str(error)) from error
 
@@ -73,12 +73,12 @@ def run_cell(
     heartbeat has lost the folder. Alone it goes on from its checkpoint where memory runs out; one of several processes
     raises TakeLess.
     """
-    cell = cell_in(folder)
-    prepare_torch(cell.threads, device)
+    order = order_in(folder)
+    prepare_torch(order.cell.threads, device)
     heartbeat = heartbeat or Heartbeat(folder)
     while True:
         try:
-            _run_once(cell, folder, device, registry, stop, heartbeat, world)
+            _run_once(order, folder, device, registry, stop, heartbeat, world)
             return
         except TakeLess:
             if world.size > 1:
@@ -89,7 +89,7 @@ def run_cell(
 
 
 def _run_once(
-    cell: Cell,
+    order: Order,
     folder: Path,
     device: torch.device,
     registry: Registry,
@@ -97,7 +97,7 @@ def _run_once(
     heartbeat: Heartbeat,
     world: World,
 ) -> None:
-    with contextlib.closing(CellRun(cell, folder, device, registry, stop, heartbeat, world)) as run:
+    with contextlib.closing(CellRun(order, folder, device, registry, stop, heartbeat, world)) as run:
         run.resume()
         try:
             run.train()
@@ -121,5 +121,5 @@ def _run_once(
 
 def registry_for(folder: Path) -> Registry:
     """What is installed, and the plugin files that the cell staged in a folder brings along."""
-    cell = cell_in(folder)
-    return load_registry(files=unpack(cell.plugins, cell.helpers, CellFolder(folder).plugins))
+    order = order_in(folder)
+    return load_registry(files=unpack(order.plugins, order.helpers, CellFolder(folder).plugins))

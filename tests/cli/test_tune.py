@@ -13,7 +13,7 @@ import torch
 from trees import save
 
 from ssl_bench.machine.files import read_json
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import ResultStore, read_records, same
 from ssl_bench.worker.worker import run_cell
@@ -93,9 +93,10 @@ def test_a_search_is_killed_and_goes_on(tmp_path: Path, arguments: list[Any]) ->
     assert all(path.read_bytes() == content for path, content in before.items())
     store = ResultStore(tmp_path / "again")
     for folder in sorted(out.glob("cells/*-mt-*"))[:2]:
-        cell = Cell.from_json(read_json(folder / "cell.json") or {})
+        order = Order.from_json(read_json(folder / "cell.json") or {})
+        cell = order.cell
         assert not set(cell.split.held_out) & {*cell.split.labeled, *cell.split.unlabeled}
-        run_cell(store.stage(cell).path, torch.device("cpu"), load_registry())
+        run_cell(store.stage(order).path, torch.device("cpu"), load_registry())
         finished = store.finished(cell)
         assert finished is not None
         assert same(finished, records[cell.id])

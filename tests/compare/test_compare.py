@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     registry, root = load_registry(), tmp_path_factory.mktemp("runs")
     for task in ("segmentation", "night"):
         settings = [f"{task}.iterations=3", f"{task}.crop=32"]
-        for cell in make_plan(
+        for order in make_plan(
             registry,
             Request(
                 tasks=task,
@@ -47,8 +47,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 backbones="unet-small",
                 labels=("1/8",),
             ),
-        ).cells:
-            run_cell(ResultStore(root).stage(cell).path, torch.device("cpu"), registry)
+        ).orders:
+            run_cell(ResultStore(root).stage(order).path, torch.device("cpu"), registry)
     return root
 
 
@@ -116,7 +116,7 @@ def test_panels_hold_what_the_cells_predict(runs: Path) -> None:
     from ssl_bench.worker.build import open_cell_data
 
     trained = load_trained(comparison.shown[1].folder, registry)
-    data = open_cell_data(trained.cell, registry)
+    data = open_cell_data(trained.order, registry)
     assert np.array_equal(
         outputs.rows[0].outputs[1], outputs.task.picture(trained.predict(data.image(ids[0])))
     )

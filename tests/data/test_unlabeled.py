@@ -80,22 +80,23 @@ def extra(tmp_path: Path) -> Path:
 
 def test_a_folder_of_further_images(tmp_path: Path, extra: Path) -> None:
     root = make_pairs(tmp_path / "set")
-    (before,), made = plan(root).cells, plan(root, unlabeled=(str(extra),))
-    (cell,) = made.cells
+    made = plan(root, unlabeled=(str(extra),))
+    (order,), (was,) = made.orders, plan(root).orders
+    cell, before = order.cell, was.cell
     data = made.sources["night"].dataset
     assert data.unlabeled == ("extra/1", "extra/10", "extra/deep/1")
     assert int(data.image("extra/deep/1")[0, 0, 0]) == 2
     assert {*cell.split.unlabeled} == {*before.split.unlabeled, *data.unlabeled}
     assert cell.split.labeled == before.split.labeled
     assert cell.data != before.data
-    assert cell.listing != before.listing
+    assert order.listing != was.listing
     assert check(made) == 12 + 3 + 2 + len(data.test)
     with pytest.raises(DataError, match=r"'extra/1' .* has no target"):
         data.target("extra/1")
-    opened = open_cell_data(cell, REGISTRY)
+    opened = open_cell_data(order, REGISTRY)
     assert (opened.train, opened.unlabeled, opened.test) == (data.train, data.unlabeled, data.test)
     store = ResultStore(tmp_path / "runs")
-    run_cell(store.stage(cell).path, CPU, REGISTRY)
+    run_cell(store.stage(order).path, CPU, REGISTRY)
     assert store.finished(cell) is not None
     shutil.copytree(extra, tmp_path / "elsewhere")
     assert plan(root, unlabeled=(f"night={tmp_path / 'elsewhere'}",)).cells[0].id == cell.id
@@ -107,7 +108,7 @@ def test_several_folders_and_data_made_in_memory(tmp_path: Path, extra: Path) ->
     save(tmp_path / "second/1.png", 3)
     made = plan(tmp_path, data=(), unlabeled=(str(extra), f"night={tmp_path / 'second'}"))
     assert made.sources["night"].dataset.unlabeled[-2:] == ("extra/deep/1", "extra2/1")
-    assert made.cells[0].path is None
+    assert made.orders[0].path is None
     assert check(made) == 4
     (extra / "10.JPG").write_bytes(b"")
     with pytest.raises(DataError, match=r"10\.JPG is empty"):
@@ -166,23 +167,27 @@ def test_targets_of_unlabelled_images_change_nothing(tmp_path: Path, task: str) 
     skipped = {one.title.rpartition(" ")[2] for one in made.skipped if "random weights" in one.reason}
     assert len(skipped) == 2
     more = plan(root, task, methods=",".join(sorted(skipped)), backbones="fpn/tf_efficientnet_lite0")
-    cells = [*made.cells, *more.cells]
+    orders = [*made.orders, *more.orders]
+    cells = [order.cell for order in orders]
     assert {cell.method for cell in cells} == {
         name for name in METHODS if not REGISTRY.method(name).unsupported(spec)
     }
-    fair = [cell for cell in cells if not set(cell.split.labeled) >= set(made.sources[task].dataset.train)]
+    everything = set(made.sources[task].dataset.train)
+    given = [order for order in orders if not set(order.cell.split.labeled) >= everything]
+    fair = [order.cell for order in given]
     assert {cell.method for cell in cells} - {cell.method for cell in fair} == {"full"}
     assert all(
         cell.classes == tuple(f"class {i}" for i in range(3)) for cell in fair if task == "segmentation"
     )
     stores = [ResultStore(tmp_path / name) for name in ("before", "after")]
-    for cell in fair:
-        run_cell(stores[0].stage(cell).path, CPU, REGISTRY)
+    for order in given:
+        run_cell(stores[0].stage(order).path, CPU, REGISTRY)
     data = made.sources[task].dataset
     for name in fair[0].split.unlabeled:
         (root / f"target/{name}.png").write_bytes(b"poison")
-    for cell in fair:
-        run_cell(stores[1].stage(cell).path, CPU, REGISTRY)
+    for order in given:
+        run_cell(stores[1].stage(order).path, CPU, REGISTRY)
+        cell = order.cell
         records = [store.finished(cell) for store in stores]
         assert records[0] is not None
         assert records[1] is not None
@@ -201,6 +206,6 @@ def test_no_mask_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     check(made)
     assert len(opened) == 24
     opened.clear()
-    worker = open_cell_data(made.cells[0], REGISTRY)
+    worker = open_cell_data(made.orders[0], REGISTRY)
     assert len(worker.classes) == 3
     assert opened == []

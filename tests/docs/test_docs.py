@@ -29,9 +29,8 @@ from ssl_bench.cli.commands import cli
 from ssl_bench.cli.suite import load_suite
 from ssl_bench.pixels.channels import read_statement
 from ssl_bench.plan import plan as planning
-from ssl_bench.plan.cell import resolve_config
 from ssl_bench.plan.request import Request
-from ssl_bench.plan.settings import parse_settings
+from ssl_bench.plan.settings import parse_settings, resolve_config
 from ssl_bench.plan.variants import methods_of, pick_variants
 from ssl_bench.recipe import Kind, Recipe
 from ssl_bench.registry.loading import load_registry

@@ -28,7 +28,9 @@ from ssl_bench.forecast.prices import (
 from ssl_bench.forecast.timing import Stopwatch
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.recipe import Execution
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.heartbeat import Heartbeat
 from ssl_bench.store.results import ResultStore, read_records
@@ -51,8 +53,12 @@ def arguments(tmp_path: Path) -> dict[str, Any]:
     }
 
 
+def orders(arguments: dict[str, Any], **request: Any) -> tuple[Order, ...]:
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).orders
+
+
 def cells(arguments: dict[str, Any], **request: Any) -> tuple[Cell, ...]:
-    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
+    return tuple(order.cell for order in orders(arguments, **request))
 
 
 def test_a_schedule_by_hand() -> None:
@@ -92,17 +98,18 @@ def test_cells_of_one_price(arguments: dict[str, Any]) -> None:
 def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any]) -> None:
     store = ResultStore(tmp_path / "out")
     store.prepare()
-    planned = cells(arguments, methods="supervised,mt", seeds=(0, 1))
+    ordered = orders(arguments, methods="supervised,mt", seeds=(0, 1))
+    planned = [order.cell for order in ordered]
     assert keep_errors(store, planned) is None
     prices = dict(zip((cell.id for cell in planned), map(Price, (10.0, 20.0, 30.0, None)), strict=True))
     keep_prices(store, dict(list(prices.items())[:1]), "A", 2)
     keep_prices(store, dict(list(prices.items())[1:]), "B", 2)
     assert kept_prices(store) == prices
-    for cell, took in zip(planned, (11.0, 15.0, None, 5.0), strict=True):
+    for order, took in zip(ordered, (11.0, 15.0, None, 5.0), strict=True):
         if took is not None:
             cost = {"seconds": took, "gpu_energy_joules": 7}
-            record = {"schema": 1, "cell": {"id": cell.id}, "metrics": {}, "cost": cost}
-            write_json(store.stage(cell).path / "result.json", record)
+            record = {"schema": 1, "cell": {"id": order.cell.id}, "metrics": {}, "cost": cost}
+            write_json(store.stage(order).path / "result.json", record)
     error = keep_errors(store, planned)
     assert error is not None
     assert kept_makespan(store, planned[:3]) == (30.0, 2)
@@ -126,9 +133,9 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
 def test_the_price_of_a_cell(
     tmp_path: Path, arguments: dict[str, Any], method: str, images: int, rows: int, beside: int
 ) -> None:
-    (cell,) = cells(arguments, methods=method)
-    assert len(cell.split.labeled) == 4
-    with contextlib.closing(CellRun(cell, tmp_path, CPU, REGISTRY, (), Heartbeat(tmp_path))) as run:
+    (order,) = orders(arguments, methods=method)
+    assert len(order.cell.split.labeled) == 4
+    with contextlib.closing(CellRun(order, tmp_path, CPU, REGISTRY, (), Heartbeat(tmp_path))) as run:
         watch = Stopwatch(run, time.perf_counter() - 1000)
         assert watch.rows == rows
         parts = (watch.step(), watch.image(), watch.first_read())
@@ -191,13 +198,14 @@ def test_an_estimate_and_its_error(
 def test_a_cell_that_cannot_be_timed_says_why(tmp_path: Path, arguments: dict[str, Any]) -> None:
     from ssl_bench.forecast.timing import time_cell
 
-    (cell,) = cells(arguments, methods="supervised")
-    timed = time_cell(replace(cell, listing="another").to_json(), "cpu")
+    (order,) = orders(arguments, methods="supervised")
+    timed = time_cell(replace(order, listing="another").to_json(), "cpu")
     assert timed.price == Price()
     assert "the data set has changed" in timed.fault
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stopwatch, "extrapolate", lambda self: [][1])
-        timed = time_cell(cell.to_json(), "cpu")
+        timed = time_cell(order.to_json(), "cpu")
     assert timed.fault.startswith("IndexError: list index out of range; `ssl-bench run`")
-    several = time_cell(replace(cell, execution={"processes": 2}).to_json(), "cpu")
+    two = replace(order.cell, execution=Execution(processes=2))
+    several = time_cell(replace(order, cell=two).to_json(), "cpu")
     assert several.fault == "cells in several processes are not timed"

@@ -24,7 +24,7 @@ from ssl_bench.data.unlabeled import open_data
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.pixels.channels import RGB, Channels, Statement, channels_of, read_image
 from ssl_bench.pixels.rasters import read_raster
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.plan.weights import check_channels
 from ssl_bench.registry.loading import load_registry
@@ -373,10 +373,10 @@ def test_a_task_that_adds_and_cannot_is_refused_before_any_compute(tmp_path: Pat
     registry = load_registry()
     data = [f"denoising={restored(tmp_path, FIVE)}"]
     plan = make_plan(registry, Request(tasks="denoising", methods="supervised", data=data, labels=["all"]))
-    (cell,) = plan.cells
-    assert cell.channels == Channels(5, "uint16", 0, 4095)
-    assert Cell.from_json(json.loads(json.dumps(cell.to_json()))) == cell
-    assert Cell.from_json({**cell.to_json(), "channels": {}}).id == cell.id
+    (order,) = plan.orders
+    assert order.cell.channels == Channels(5, "uint16", 0, 4095)
+    assert Order.from_json(json.loads(json.dumps(order.to_json()))) == order
+    assert Order.from_json({**order.to_json(), "channels": {}}).cell.id == order.cell.id
     check_channels(registry, plan.cells)
     task = type(make_task(registry.task("denoising"), ()))
     fixed = type("Fixed", (task,), {"channels": 3})

@@ -19,9 +19,11 @@ from written import render
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
-from ssl_bench.plan.cell import Cell, resolve_config
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
-from ssl_bench.recipe import LATER, Forward, Kind, OptimizerSettings, Recipe, flat, in_words
+from ssl_bench.plan.settings import resolve_config
+from ssl_bench.recipe import LATER, Execution, Forward, Kind, OptimizerSettings, Recipe, flat, in_words
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.seeds import digest
 from ssl_bench.specs import BackboneSpec, resolve
@@ -324,9 +326,13 @@ def test_optimizer_state_of_groups_survives_a_resume() -> None:
 # What a plan says
 
 
-def planned(*settings: str, **request: Any) -> tuple[Cell, ...]:
+def ordered(*settings: str, **request: Any) -> tuple[Order, ...]:
     arguments = {"tasks": "segmentation", "methods": "supervised", "settings": settings}
-    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).orders
+
+
+def planned(*settings: str, **request: Any) -> tuple[Cell, ...]:
+    return tuple(order.cell for order in ordered(*settings, **request))
 
 
 def test_later_fields_at_their_default_are_not_stored() -> None:
@@ -353,10 +359,10 @@ def test_committed_records_keep_their_ids() -> None:
         cell, config = record.cell, record.config
         stated = {
             "trials": None,
-            "execution": {},
             "pretrained": "",
             **cell.to_json(),
             "split": cell.split,
+            "execution": Execution(**cell.execution),
             "recipe": Recipe.model_validate(config.recipe).stored(),
             "config": config.method,
             "providers": record.providers,
@@ -468,13 +474,13 @@ def test_a_cell_with_all_of_it_runs_and_predicts(tmp_path: Path) -> None:
     stored = timm.create_model(ENCODER).state_dict()
     torch.save(stored, tmp_path / "w.pth")
     settings = ("iterations=2", "crop=32", "forward=separate", "encoder=frozen", "batch_norm=frozen")
-    (cell,) = planned(
+    (order,) = ordered(
         *(f"segmentation.{setting}" for setting in settings),
         methods="mt",
         backbones=f"pspnet/{ENCODER}",
         weights=str(tmp_path / "w.pth"),
     )
-    folder = ResultStore(tmp_path / "runs").stage(cell).path
+    folder = ResultStore(tmp_path / "runs").stage(order).path
     run_cell(folder, torch.device("cpu"), REGISTRY)
     (record,) = read_records(tmp_path / "runs")
     assert record.config.recipe["encoder"] == "frozen"

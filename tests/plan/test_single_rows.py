@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.hookspecs import hookimpl
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import BackboneSpec
@@ -44,7 +44,7 @@ def registry_with(size: int | None = None, fits: int = 99) -> Any:
     return load_registry([SimpleNamespace(__name__="pooled", provide_backbones=hookimpl(lambda: [spec]))])
 
 
-def planned(registry: Any, *settings: str, methods: str = "supervised", micro_batches: int = 1) -> Cell:
+def planned(registry: Any, *settings: str, methods: str = "supervised", micro_batches: int = 1) -> Order:
     request = Request(
         tasks="night",
         methods=methods,
@@ -53,7 +53,7 @@ def planned(registry: Any, *settings: str, methods: str = "supervised", micro_ba
         settings=[*SETTINGS, *settings],
         micro_batches=micro_batches,
     )
-    return make_plan(registry, request).cells[0]
+    return make_plan(registry, request).orders[0]
 
 
 def test_one_row_is_refused_with_its_cure() -> None:

@@ -15,8 +15,10 @@ from trees import save
 
 from ssl_bench.errors import UsageError
 from ssl_bench.hookspecs import hookimpl
-from ssl_bench.plan.cell import Cell, resolve_config
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.plan.text_forms import split_outside
 from ssl_bench.plan.variants import pick_variants
 from ssl_bench.recipe import TIERS
@@ -59,9 +61,13 @@ def plan(methods: str, registry: Registry = REGISTRY, **request: Any) -> Plan:
     return make_plan(registry, Request(**{"control": False, "tasks": "night", "methods": methods, **request}))
 
 
-def cell(methods: str, registry: Registry = REGISTRY, **request: Any) -> Cell:
-    (only,) = plan(methods, registry, **request).cells
+def order(methods: str, registry: Registry = REGISTRY, **request: Any) -> Order:
+    (only,) = plan(methods, registry, **request).orders
     return only
+
+
+def cell(methods: str, registry: Registry = REGISTRY, **request: Any) -> Cell:
+    return order(methods, registry, **request).cell
 
 
 def rows(made: Plan) -> list[str]:
@@ -96,7 +102,9 @@ def test_a_variant_is_the_cell_that_its_settings_make() -> None:
     assert variant.title == "night · mt:lambda_mt=0 · 2 labels · seed 0"
     assert variant.describe["method"]["variant"] == ["lambda_mt"]
     assert "variant" not in plain.describe["method"]
-    assert Cell.from_json(json.loads(json.dumps(variant.to_json()))) == variant
+    ordered = order("mt:lambda_mt=0")
+    assert ordered.cell.id == variant.id
+    assert Order.from_json(json.loads(json.dumps(ordered.to_json()))) == ordered
     both = cell("gct:lambda_fc=0.01;lambda_dc=1")
     assert both.describe["method"]["variant"] == ["lambda_fc", "lambda_dc"]
     assert (both.config["lambda_fc"], both.config["lambda_dc"]) == (0.01, 1.0)
@@ -233,7 +241,7 @@ def test_the_control_stays_away_where_nothing_learns() -> None:
 def test_the_control_is_mean_teacher_of_weight_0_bit_for_bit(tmp_path: Path) -> None:
     made = plan("control,mt:lambda_mt=0", settings=["night.iterations=6", "night.crop=32"])
     store = ResultStore(tmp_path)
-    for one in made.cells:
+    for one in made.orders:
         run_cell(store.stage(one).path, torch.device("cpu"), REGISTRY)
     records = [record for one in made.cells if (record := store.finished(one))]
     assert len(records) == len(made.cells)

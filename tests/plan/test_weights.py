@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.plan.weights import Weights, check_weights, file_identity
 from ssl_bench.registry.loading import load_registry
@@ -43,10 +44,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def cells(backbone: str, methods: str = "supervised", **request: Any) -> tuple[Cell, ...]:
+def orders(backbone: str, methods: str = "supervised", **request: Any) -> tuple[Order, ...]:
     settings = ["segmentation.iterations=1", "segmentation.crop=32"]
     arguments = {"tasks": "segmentation", "methods": methods, "backbones": backbone, "settings": settings}
-    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).orders
+
+
+def cells(backbone: str, methods: str = "supervised", **request: Any) -> tuple[Cell, ...]:
+    return tuple(order.cell for order in orders(backbone, methods, **request))
 
 
 def build(name: str, channels: int = 3) -> Any:
@@ -79,13 +84,14 @@ def test_the_choice_is_part_of_the_identity(folder: Path, tmp_path: Path) -> Non
     copied = tmp_path / "renamed.pth"
     copied.write_bytes(file.read_bytes())
     (scratch,), (published,) = cells(f"unet/{TINY}", pretrained=False), cells(f"unet/{TINY}")
-    (local,), (again,) = (cells(f"unet/{TINY}", weights=str(path)) for path in (file, copied))
+    (ordered,), (again,) = (orders(f"unet/{TINY}", weights=str(path)) for path in (file, copied))
+    local = ordered.cell
     (other,) = cells(f"unet/{TINY}", weights=str(folder / "resnet18.pth"))
-    assert local.id == again.id
+    assert local.id == again.cell.id
     assert len({scratch.id, published.id, local.id, other.id}) == 4
     assert local.pretrained == file_identity(file)
     assert local.coordinates()["pretrained"] == local.pretrained
-    assert local == Cell.from_json(json.loads(json.dumps(local.to_json())))
+    assert ordered == Order.from_json(json.loads(json.dumps(ordered.to_json())))
     assert "pretrained" not in scratch.identity
     # Another network of the command takes them, this one does not.
     assert [cell.pretrained for cell in cells(f"unet/{TINY},unet-small", pretrained=True)] == [
@@ -203,9 +209,10 @@ def test_a_file_that_is_no_weights_runs_no_code(folder: Path, tmp_path: Path, su
 
 def test_every_method_starts_from_the_same_weights(folder: Path) -> None:
     file = folder / f"{TINY}.pth"
-    planned = cells(f"pspnet/{TINY}", "supervised,mt,gct", weights=str(file))
+    planned = orders(f"pspnet/{TINY}", "supervised,mt,gct", weights=str(file))
     methods = [
-        build_method(cell, REGISTRY, ("a", "b"), Weights(cell.pretrained, cell.weights)) for cell in planned
+        build_method(order.cell, REGISTRY, ("a", "b"), Weights(order.cell.pretrained, order.weights))
+        for order in planned
     ]
     first, *others = [method.deployed.state_dict() for method in methods]
     for other in others:
@@ -224,23 +231,26 @@ def test_every_method_starts_from_the_same_weights(folder: Path) -> None:
 def test_a_cell_runs_from_a_file(folder: Path, tmp_path: Path, command: Command) -> None:
     file = tmp_path / "w.pth"
     file.write_bytes((folder / f"{TINY}.pth").read_bytes())
-    (cell,) = cells(f"pspnet/{TINY}", weights=str(file))
+    (order,) = orders(f"pspnet/{TINY}", weights=str(file))
+    other = replace(order, cell=replace(order.cell, seed=1))
     asked: list[str] = []
-    check_weights(REGISTRY, [cell, replace(cell, seed=1)], asked.append)
+    check_weights(REGISTRY, [order, other], asked.append)
     assert asked == [f"pspnet/{TINY}"]
     store = ResultStore(tmp_path / "runs")
-    run_cell(store.stage(cell).path, torch.device("cpu"), REGISTRY)
-    record = store.finished(cell)
+    run_cell(store.stage(order).path, torch.device("cpu"), REGISTRY)
+    record = store.finished(order.cell)
     assert record is not None
-    assert record.cell.pretrained == cell.pretrained
+    assert record.cell.pretrained == order.cell.pretrained
     file.write_bytes((folder / "resnet18.pth").read_bytes())
     with pytest.raises(CellError, match="the weights have changed since the run was planned"):
-        run_cell(store.stage(replace(cell, seed=1)).path, torch.device("cpu"), REGISTRY)
+        run_cell(store.stage(other).path, torch.device("cpu"), REGISTRY)
     file.unlink()
     with pytest.raises(CellError, match=r"w\.pth: the weights cannot be read"):
-        run_cell(store.stage(replace(cell, seed=1)).path, torch.device("cpu"), REGISTRY)
+        run_cell(store.stage(other).path, torch.device("cpu"), REGISTRY)
     # A finished cell has weights of its own.
-    said = command("show", cell.id, "--runs", tmp_path / "runs", "--out", tmp_path / "x.png", "--count", 1)
+    said = command(
+        "show", order.cell.id, "--runs", tmp_path / "runs", "--out", tmp_path / "x.png", "--count", 1
+    )
     assert (said.status, said.err) == (0, "")
 
 

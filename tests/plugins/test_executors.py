@@ -25,6 +25,7 @@ from ssl_bench.forecast.prices import Price
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.recipe import Execution
 from ssl_bench.registry import loading
 from ssl_bench.registry.scaffold import Package, render
 from ssl_bench.run.display import PlainDisplay
@@ -253,7 +254,7 @@ def test_costs_come_from_the_nearest_records() -> None:
     assert costs.memory(cells["night", "supervised", 0]) is None
     assert costs.seconds(other) == pytest.approx(40.0)
     # In another precision it takes another amount of memory.
-    assert costs.memory(replace(other, execution={"precision": "bf16"})) is None
+    assert costs.memory(replace(other, execution=Execution(precision="bf16"))) is None
     # Of the same method on another task: its rate.
     ratio = Costs([]).seconds(cells["matting", "mt", 0]) / Costs([]).seconds(done)
     assert costs.seconds(cells["matting", "mt", 0]) == pytest.approx(40.0 * ratio)
@@ -554,3 +555,9 @@ def test_an_executor_is_forty_lines_and_runs_a_cell(
     assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(plan.cells[0].id, "finished")]
     assert asked
     assert store.finished(plan.cells[0]) is not None
+
+
+@pytest.mark.parametrize("name", loading.load_registry().entries["executors"])
+def test_every_executor_keeps_its_contract(name: str) -> None:
+    checks = executor_checks(loading.load_registry().executor(name))
+    assert [check() for _, check in checks] == [None]

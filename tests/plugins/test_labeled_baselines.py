@@ -210,7 +210,7 @@ def test_three_rows_of_one_table(weights: Path, tmp_path: Path, monkeypatch: pyt
     settings = ("segmentation.iterations=2", "segmentation.crop=32")
     plan = planned(settings=settings, backbones=f"fpn/{ENCODER}", weights=str(weights))
     assert [cell.method for cell in plan.cells] == ["supervised", "frozen-encoder", "lora"]
-    folders = {cell.method: ResultStore(tmp_path / "runs").stage(cell).path for cell in plan.cells}
+    folders = {order.cell.method: ResultStore(tmp_path / "runs").stage(order).path for order in plan.orders}
     for folder in folders.values():
         run_cell(folder, torch.device("cpu"), REGISTRY)
     files = render(list(read_records(tmp_path / "runs")))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Batch, Progress
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import Kind
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.task import Target

@@ -12,7 +12,7 @@ pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not instal
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import ResultStore
@@ -40,8 +40,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def one_cell(pictures: Path) -> Callable[..., Cell]:
-    def make(**request: Any) -> Cell:
+def one_cell(pictures: Path) -> Callable[..., Order]:
+    def make(**request: Any) -> Order:
         settings = [f"night.iterations={STEPS}", "night.crop=16", "night.evaluations=2"]
         arguments = {
             "tasks": "night",
@@ -50,7 +50,7 @@ def one_cell(pictures: Path) -> Callable[..., Cell]:
             "trackers": "tensorboard",
         }
         arguments |= {"data": [f"night={pictures}"], "labels": ("all",)}
-        return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells[0]  # type: ignore[arg-type]
+        return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).orders[0]  # type: ignore[arg-type]
 
     return make
 
@@ -84,7 +84,7 @@ def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-Make = Callable[..., Cell]
+Make = Callable[..., Order]
 Interrupt = Callable[[Path, int], None]
 
 

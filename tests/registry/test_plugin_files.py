@@ -12,7 +12,7 @@ from PIL import Image
 
 from ssl_bench.errors import DataError
 from ssl_bench.machine.files import read_json
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.files import read_plugin_files
 from ssl_bench.registry.loading import load_registry
@@ -45,18 +45,20 @@ def with_file(path: Path) -> Registry:
     return load_registry(files=read_plugin_files([path]))
 
 
-def cell_of(registry: Registry, method: str = "pi") -> Cell:
-    return make_plan(registry, Request(tasks="night", methods=method, control=False, settings=SMALL)).cells[0]
+def order_of(registry: Registry, method: str = "pi") -> Order:
+    return make_plan(registry, Request(tasks="night", methods=method, control=False, settings=SMALL)).orders[
+        0
+    ]
 
 
 def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:
     registry = with_file(pi)
-    cell = cell_of(registry)
-    assert cell.providers["method"] == f"my_pi.py {registry.files['my_pi.py'].version}"
-    assert cell.plugins == {"my_pi.py": PI}
-    assert cell_of(registry, "supervised").plugins == {}
-    folder = ResultStore(tmp_path / "runs").stage(cell).path
-    assert Cell.from_json(json.loads((folder / "cell.json").read_text())) == cell
+    order = order_of(registry)
+    assert order.cell.providers["method"] == f"my_pi.py {registry.files['my_pi.py'].version}"
+    assert order.plugins == {"my_pi.py": PI}
+    assert order_of(registry, "supervised").plugins == {}
+    folder = ResultStore(tmp_path / "runs").stage(order).path
+    assert Order.from_json(json.loads((folder / "cell.json").read_text())) == order
     # What was planned runs, whatever the author does to the file meanwhile.
     pi.write_text("1 / 0")
     run_cell(folder, torch.device("cpu"), registry_for(folder))
@@ -77,17 +79,17 @@ def test_a_cell_takes_its_plugin_along(pi: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_changed_is_another_cell(pi: Path) -> None:
-    first, supervised = cell_of(with_file(pi)), cell_of(with_file(pi), "supervised")
+    first, supervised = order_of(with_file(pi)).cell, order_of(with_file(pi), "supervised").cell
     pi.write_text(PI.replace("5, ge=0", "7, ge=0"))
-    assert cell_of(with_file(pi)).id != first.id
-    assert cell_of(with_file(pi), "supervised").id == supervised.id
+    assert order_of(with_file(pi)).cell.id != first.id
+    assert order_of(with_file(pi), "supervised").cell.id == supervised.id
     (pi.parent / "elsewhere").mkdir()
     pi.write_text(PI)
-    assert cell_of(with_file(pi.rename(pi.parent / "elsewhere" / pi.name))).id == first.id
+    assert order_of(with_file(pi.rename(pi.parent / "elsewhere" / pi.name))).cell.id == first.id
 
 
 def test_a_worker_is_told_what_became_of_its_plugin(pi: Path, tmp_path: Path) -> None:
-    folder = ResultStore(tmp_path).stage(cell_of(with_file(pi))).path
+    folder = ResultStore(tmp_path).stage(order_of(with_file(pi))).path
     content = read_json(folder / "cell.json")
     assert content is not None
     (folder / "cell.json").write_text(json.dumps(content | {"plugins": {"../x.py": ""}}))
@@ -185,7 +187,7 @@ def test_another_version_is_another_cell(tmp_path: Path, monkeypatch: pytest.Mon
         with monkeypatch.context() as patch:
             patch.syspath_prepend(tmp_path / version)
             sys.modules.pop("their_pi", None)
-            cells.append(cell_of(load_registry()))
+            cells.append(order_of(load_registry()).cell)
     first, second = cells
     assert (first.providers["method"], second.providers["method"]) == ("Their.Pi 1.0", "Their.Pi 1.1")
     assert first.id != second.id

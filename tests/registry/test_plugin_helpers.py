@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Said
-from test_plugin_files import PI, cell_of, with_file
+from test_plugin_files import PI, order_of, with_file
 
 from ssl_bench.errors import DataError, PluginError, UsageError
 from ssl_bench.machine.files import read_json
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.registry.files import read_plugin_files
 from ssl_bench.registry.helpers import find_helpers, module_names
 from ssl_bench.store.results import ResultStore
@@ -69,15 +69,15 @@ def test_which_modules_are_helpers(tmp_path: Path) -> None:
 
 
 def test_a_helper_that_changes_is_another_cell(pi: Path, tmp_path: Path) -> None:
-    first = cell_of(with_file(pi))
+    first = order_of(with_file(pi))
     assert first.helpers == {"my_pi.py": {"helper_scale.py": "SCALE = 1.0\n"}}
-    assert cell_of(with_file(pi), "supervised").helpers == {}
+    assert order_of(with_file(pi), "supervised").helpers == {}
     (tmp_path / "helper_scale.py").write_text("SCALE = 1000.0\n")
-    second = cell_of(with_file(pi))
-    assert second.id != first.id
+    second = order_of(with_file(pi)).cell
+    assert second.id != first.cell.id
     assert sys.modules["helper_scale"].SCALE == 1000.0
     (tmp_path / "helper_scale.py").write_text("SCALE = 1.0\n")
-    assert cell_of(with_file(pi)).id == first.id
+    assert order_of(with_file(pi)).cell.id == first.cell.id
 
 
 @pytest.mark.parametrize("inserted", [False, True])
@@ -92,13 +92,13 @@ def test_a_worker_runs_what_was_planned(
     )
     pi.write_text((own if inserted else "") + lazily)
     before = list(sys.path)
-    cell = cell_of(with_file(pi))
+    order = order_of(with_file(pi))
     assert sys.path == before
-    folder = ResultStore(tmp_path / "runs").stage(cell).path
-    assert Cell.from_json(json.loads((folder / "cell.json").read_text())) == cell
+    folder = ResultStore(tmp_path / "runs").stage(order).path
+    assert Order.from_json(json.loads((folder / "cell.json").read_text())) == order
     (tmp_path / "helper_scale.py").write_text("SCALE = 1000.0\n")
     registry = registry_for(folder)
-    assert registry.files["my_pi.py"].version == cell.providers["method"].partition(" ")[2]
+    assert registry.files["my_pi.py"].version == order.cell.providers["method"].partition(" ")[2]
     assert __import__("helper_scale").SCALE == 1.0
     assert (folder / "plugins" / "helper_scale.py").read_text() == "SCALE = 1.0\n"
     options = (
@@ -137,7 +137,7 @@ def test_what_cannot_be_known_is_refused(pi: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../x.py", "/x.py", "a/../../x.py", "x.txt", "a//x.py"])
 def test_helpers_stay_in_their_folder(pi: Path, tmp_path: Path, name: str) -> None:
-    folder = ResultStore(tmp_path / "runs").stage(cell_of(with_file(pi))).path
+    folder = ResultStore(tmp_path / "runs").stage(order_of(with_file(pi))).path
     content = read_json(folder / "cell.json")
     assert content is not None
     (folder / "cell.json").write_text(json.dumps(content | {"helpers": {"my_pi.py": {name: ""}}}))

@@ -253,7 +253,7 @@ def test_the_machines_failures_are_tried_again_and_a_cells_own_are_not(tmp_path:
         }
     )
     display = Quiet()
-    outcomes = run_cells(plan, plan.cells, store, executor, display)
+    outcomes = run_cells(plan, plan.orders, store, executor, display)
     assert {outcome.cell: outcome.status for outcome in outcomes} == {
         first.id: "finished",
         second.id: "failed",
@@ -272,14 +272,14 @@ def test_retries_have_a_limit_and_leave_word(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     cell = plan.cells[0]
     executor = Scripted({cell.id: [fail("killed by SIGKILL")] * 9})
-    outcomes = run_cells(plan, [cell], store, executor, Quiet(), retries=1)
+    outcomes = run_cells(plan, plan.orders[:1], store, executor, Quiet(), retries=1)
     assert [outcome.message for outcome in outcomes] == ["killed by SIGKILL (2 attempts)"]
     assert len(executor.ran) == 2
     failure = read_json(store.folder(cell).path / "failure.json")
     assert failure == {"message": "killed by SIGKILL (2 attempts)", "worth_retrying": True}
     assert not store.is_finished(cell)
     # The next command forgets it and tries again.
-    run_cells(plan, [cell], store, Scripted({cell.id: [finish]}), Quiet(), retries=0)
+    run_cells(plan, plan.orders[:1], store, Scripted({cell.id: [finish]}), Quiet(), retries=0)
     assert store.is_finished(cell)
     assert not (store.folder(cell).path / "failure.json").exists()
 
@@ -288,7 +288,7 @@ def test_nothing_starts_once_there_is_enough(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     first, second = plan.cells
     executor = Scripted({second.id: [fail("killed by SIGKILL")], first.id: [finish]})
-    outcomes = run_cells(plan, plan.cells, store, executor, Quiet(), enough=lambda: len(executor.ran) == 1)
+    outcomes = run_cells(plan, plan.orders, store, executor, Quiet(), enough=lambda: len(executor.ran) == 1)
     assert executor.ran == [second.id]
     assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(second.id, "failed")]
     assert not store.is_finished(first)
@@ -329,7 +329,7 @@ def test_ctrl_c_gives_grace_and_then_ends_what_is_left(tmp_path: Path) -> None:
     display.progress = press  # type: ignore[method-assign]
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_cells(plan, plan.cells, store, executor, display)
+        run_cells(plan, plan.orders, store, executor, display)
     assert list(executor.ends.values()) == [INTERRUPTED]
     assert executor.killed == [cell.id for cell in plan.cells if cell.id not in executor.ends]
     assert time.monotonic() - began >= Sleepers.grace
@@ -343,7 +343,7 @@ def test_a_removed_folder_is_not_made_again(tmp_path: Path) -> None:
         shutil.rmtree(job.folder)
         return REMOVED
 
-    outcomes = run_cells(plan, [cell], store, Scripted({cell.id: [remove]}), Quiet())
+    outcomes = run_cells(plan, plan.orders[:1], store, Scripted({cell.id: [remove]}), Quiet())
     assert [outcome.status for outcome in outcomes] == ["failed"]
     assert not store.folder(cell).path.exists()
 
@@ -351,7 +351,7 @@ def test_a_removed_folder_is_not_made_again(tmp_path: Path) -> None:
 def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     theirs, mine = plan.cells
-    lock = Lock(store.stage(theirs).path)
+    lock = Lock(store.stage(plan.orders[0]).path)
     assert lock.take() is None
     display = Quiet()
 
@@ -364,7 +364,7 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
 
     display.waiting = waited  # type: ignore[method-assign]
     executor = Scripted({mine.id: [finish]})
-    outcomes = run_cells(plan, plan.cells, store, executor, display)
+    outcomes = run_cells(plan, plan.orders, store, executor, display)
     assert executor.ran == [mine.id]
     assert outcomes[-1] == Outcome(theirs.id, "finished", "by another command")
     assert len(display.waits) == 2
@@ -373,12 +373,14 @@ def test_cells_of_another_command_are_waited_for_and_taken_up(tmp_path: Path) ->
 def test_cells_that_another_command_gave_up_are_run_here(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
     theirs = plan.cells[0]
-    lock = Lock(store.stage(theirs).path)
+    lock = Lock(store.stage(plan.orders[0]).path)
     assert lock.take() is None
     display = Quiet()
     display.waiting = lambda others: lock.release()  # type: ignore[method-assign]
     executor = Scripted({theirs.id: [lambda job: ELSEWHERE, finish]})
-    assert [outcome.status for outcome in run_cells(plan, [theirs], store, executor, display)] == ["finished"]
+    assert [outcome.status for outcome in run_cells(plan, plan.orders[:1], store, executor, display)] == [
+        "finished"
+    ]
     assert executor.ran == [theirs.id] * 2
 
 
@@ -386,8 +388,8 @@ def test_a_stopped_process_is_ended_from_outside(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("ssl_bench.run.attempts.GRACE", 0.5)
     monkeypatch.setattr("ssl_bench.run.attempts.LOOK_SECONDS", 0.1)
     plan, store = plan_of(tmp_path)
-    cell = plan.cells[0]
-    folder = store.stage(cell).path
+    order, cell = plan.orders[0], plan.cells[0]
+    folder = store.stage(order).path
     process = launch(folder, until_told)
     while not (folder / "progress.json").exists():
         time.sleep(0.01)
@@ -395,14 +397,14 @@ def test_a_stopped_process_is_ended_from_outside(tmp_path: Path, monkeypatch: py
     attempts, job = Attempts(store, 0), Job(cell.id, folder)
     deadline = time.monotonic() + 60
     while process.exitcode is None and time.monotonic() < deadline:
-        attempts.look([job], {cell.id: cell})
+        attempts.look([job], {cell.id: order})
         time.sleep(0.05)
     assert process.exitcode == -signal.SIGKILL
-    outcome, again = attempts.judge(cell, outcome_of(job, process.exitcode, 1.0))
+    outcome, again = attempts.judge(order, outcome_of(job, process.exitcode, 1.0))
     assert not again
     # Never less than the limit, though the looks began later than the silence.
     assert re.fullmatch(r"no sign of life for \d+ s, at step 1; .*", outcome.message)
-    assert int(outcome.message.split()[5]) >= cell.hang_seconds
+    assert int(outcome.message.split()[5]) >= order.hang_seconds
 
 
 def test_a_cell_that_begins_anew_is_not_as_silent_as_the_run_before(
@@ -429,14 +431,14 @@ def test_a_cell_that_begins_anew_is_not_as_silent_as_the_run_before(
 
 def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
-    cell = plan.cells[0]
-    folder = store.stage(cell).path
+    order, cell = plan.orders[0], plan.cells[0]
+    folder = store.stage(order).path
     for worth, said in ((True, "no sign of life for "), (False, "status 1")):
         attempts = Attempts(store, 0)
         attempts.watch.look([folder])
         attempts.watch._seen[folder] = (0.0, time.monotonic() - 60)
         write_json(folder / "failure.json", {"message": "status 1", "worth_retrying": worth})
-        outcome, again = attempts.judge(cell, Outcome(cell.id, "failed", "status 1"))
+        outcome, again = attempts.judge(order, Outcome(cell.id, "failed", "status 1"))
         assert (again, outcome.message.startswith(said)) == (False, True)
         failure = read_json(folder / "failure.json")
         assert failure is not None
@@ -445,8 +447,8 @@ def test_a_hung_cell_is_called_so_whoever_put_its_end_down(tmp_path: Path) -> No
 
 def test_a_finished_folder_is_tidied(tmp_path: Path) -> None:
     plan, store = plan_of(tmp_path)
-    cell = plan.cells[0]
-    folder = store.stage(cell).path
+    order, cell = plan.orders[0], plan.cells[0]
+    folder = store.stage(order).path
     process = launch(folder, well)
     process.join(60)
     for name in ("lock", "progress.json", "checkpoint.pt"):

@@ -21,7 +21,7 @@ from ssl_bench.dataset import Dataset, GuardedDataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Job
 from ssl_bench.machine.files import write_json
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.plan.variants import pick_variants
 from ssl_bench.registry.loading import load_registry
@@ -406,8 +406,6 @@ def test_settings_of_one_task_alone() -> None:
 
 
 def test_a_learning_rate_of_ones_own() -> None:
-    from ssl_bench.plan.cell import recipe_of
-
     plain, slow = (
         make_plan(REGISTRY, Request(tasks="night", methods="mt", control=False, settings=settings)).cells[0]
         for settings in ([], [f"mt.{RATE}=0.5"])
@@ -420,9 +418,9 @@ def test_a_learning_rate_of_ones_own() -> None:
         .id
     )
     assert plain.recipe == slow.recipe
-    rates = [recipe_of(cell).optimizer.learning_rate for cell in (plain, slow)]
+    rates = [cell.training.optimizer.learning_rate for cell in (plain, slow)]
     assert rates == [5e-3, 2.5e-3]
-    assert recipe_of(slow).iterations == recipe_of(plain).iterations
+    assert slow.training.iterations == plain.training.iterations
 
 
 @pytest.fixture(scope="module")
@@ -458,14 +456,15 @@ def test_cells_of_a_search_read_no_test_image(
     store, test = ResultStore(tmp_path), set(plan.sources["night"].dataset.test)
     assert len(plan.cells) == 4
     read.clear()
-    for cell in plan.cells:
-        run_cell(store.stage(cell).path, CPU, REGISTRY)
+    for order in plan.orders:
+        cell = order.cell
+        run_cell(store.stage(order).path, CPU, REGISTRY)
         record = store.finished(cell)
         assert record is not None
         assert record.per_image["ids"] == list(cell.split.held_out)
         assert record.cell.split.held_out == len(cell.split.held_out) >= 2
         assert not set(cell.split.held_out) & {*cell.split.labeled, *cell.split.unlabeled, *test}
-        assert cell == Cell.from_json(json.loads((store.folder(cell).path / "cell.json").read_text()))
+        assert order == Order.from_json(json.loads((store.folder(cell).path / "cell.json").read_text()))
     assert set(plan.cells[0].split.held_out) <= read
     assert not read & test
     # What is shown as best is what is chosen.

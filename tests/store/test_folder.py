@@ -20,7 +20,7 @@ FILES = CellFolder(Path())
 NAMES = {
     path.name
     for path in (
-        *(FILES.cell, FILES.record, FILES.earlier_record, FILES.lock, FILES.log, FILES.weights),
+        *(FILES.order, FILES.record, FILES.earlier_record, FILES.lock, FILES.log, FILES.weights),
         *FILES.leftovers,
     )
 }

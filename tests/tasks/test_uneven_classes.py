@@ -169,9 +169,13 @@ def test_bf16_logits_give_float32() -> None:
 # As fields of a recipe
 
 
-def planned(*settings: str, **request: Any) -> Any:
+def ordered(*settings: str, **request: Any) -> Any:
     arguments = {"tasks": "segmentation", "methods": "supervised,fixmatch", "settings": settings}
-    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).cells
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments, **request})).orders
+
+
+def planned(*settings: str, **request: Any) -> Any:
+    return [order.cell for order in ordered(*settings, **request)]
 
 
 def test_defaults_are_not_stored_and_others_make_another_cell() -> None:
@@ -222,13 +226,13 @@ def test_a_cell_takes_weights_from_labelled_images_alone(
     forms = ("class_weights=inverse_frequency", "ohem=0.7", "dice=1")
     settings = [f"segmentation.loss.{form}" for form in forms]
     small = ("segmentation.iterations=2", "segmentation.crop=32")
-    cells = planned(*settings, *small, methods="fixmatch", backbones="unet-small", seeds=(0, 1))
-    for cell in cells:
-        folder = ResultStore(tmp_path / "runs").stage(cell).path
+    orders = ordered(*settings, *small, methods="fixmatch", backbones="unet-small", seeds=(0, 1))
+    for order in orders:
+        folder = ResultStore(tmp_path / "runs").stage(order).path
         run_cell(folder, torch.device("cpu"), REGISTRY)
     records = list(read_records(tmp_path / "runs"))
     source = make_plan(REGISTRY, Request(tasks="segmentation", methods="supervised")).sources["segmentation"]
-    expected = [source.dataset.target(name) for name in cells[0].split.labeled]
+    expected = [source.dataset.target(name) for name in orders[0].cell.split.labeled]
     assert len(seen) == 2 * len(expected) == 8
     assert all(np.array_equal(got, wanted) for got, wanted in zip(seen, expected * 2, strict=True))
     assert records[0].config.recipe["loss"] == {

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.method import Method
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import PLAIN, Execution, Kind, OptimizerSettings
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import resolve

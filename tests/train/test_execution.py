@@ -14,7 +14,7 @@ from conftest import Said
 
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.machine import devices
-from ssl_bench.plan.cell import Cell, execution_of
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.recipe import PLAIN, Execution, execution_in_words
 from ssl_bench.registry.loading import load_registry
@@ -29,17 +29,18 @@ REGISTRY = load_registry()
 Command = Callable[..., Said]
 
 
-def cell(**execution: Any) -> Cell:
+def order(**execution: Any) -> Order:
     request = {"precision": "fp32", "gpus_per_cell": execution.pop("processes", 1), **execution}
-    return make_plan(REGISTRY, Request(tasks="night", methods="mt", control=False, **request)).cells[0]
+    return make_plan(REGISTRY, Request(tasks="night", methods="mt", control=False, **request)).orders[0]
 
 
 def test_the_plain_form_leaves_no_trace() -> None:
-    plain = cell()
-    assert PLAIN.chosen() == plain.execution == {}
+    plain = order().cell
+    assert plain.execution == PLAIN
+    assert PLAIN.chosen() == {}
     assert "execution" not in plain.identity
     assert "execution" not in plain.coordinates()
-    assert execution_of(plain) == PLAIN
+    assert order().to_json()["execution"] == {}
     # A name from before there was a choice.
     names = ("task", "dataset", "data", "split", "backbone", "method", "seed", "tier", "recipe", "config")
     assert set(plain.identity) == {*names, "threads", "providers"}
@@ -53,15 +54,22 @@ def test_any_other_form_is_another_cell() -> None:
         {"micro_batches": 2},
         {"processes": 2},
     ]
-    cells = [cell(), *(cell(**choice) for choice in choices)]
-    assert len({one.id for one in cells}) == len(cells)
-    for one, choice in zip(cells[1:], choices, strict=True):
-        assert one.execution == one.identity["execution"] == one.coordinates()["execution"] == choice
-        assert one == Cell.from_json(json.loads(json.dumps(one.to_json())))
-    assert cell(precision="bf16", compile=False).execution == {"precision": "bf16"}
-    assert execution_in_words(cell(precision="bf16", channels_last=True, micro_batches=2).execution) == (
-        "channels last, 2 micro batches, bf16"
-    )
+    orders = [order(), *(order(**choice) for choice in choices)]
+    assert len({one.cell.id for one in orders}) == len(orders)
+    for one, choice in zip(orders[1:], choices, strict=True):
+        cell = one.cell
+        assert cell.execution == Execution(**choice)
+        assert (
+            cell.identity["execution"]
+            == cell.coordinates()["execution"]
+            == one.to_json()["execution"]
+            == choice
+        )
+        assert one == Order.from_json(json.loads(json.dumps(one.to_json())))
+    assert order(precision="bf16", compile=False).cell.execution.chosen() == {"precision": "bf16"}
+    assert execution_in_words(
+        order(precision="bf16", channels_last=True, micro_batches=2).cell.execution.chosen()
+    ) == ("channels last, 2 micro batches, bf16")
 
 
 @pytest.mark.parametrize(
@@ -98,8 +106,8 @@ def test_the_command_line_and_a_suite_say_so(command: Command, tmp_path: Path) -
     ]
     first, second, plain, compiled = (re.findall(r"night-synthetic\S+", one.out)[0] for one in said)
     assert first == second
-    assert plain == cell().id
-    assert compiled == cell(compile=True).id
+    assert plain == order().cell.id
+    assert compiled == order(compile=True).cell.id
     assert command(*arguments, "--precision", "fp16").status == 2
 
 
@@ -116,15 +124,15 @@ def finished(execution: Execution, root: Path, *, stop_after: int = 99) -> Recor
         **execution.model_dump(exclude={"processes"}),
         backbones="unet-small",
     )
-    (cell,) = make_plan(REGISTRY, request).cells
+    (order,) = make_plan(REGISTRY, request).orders
     store = ResultStore(root)
-    folder = store.stage(cell).path
+    folder = store.stage(order).path
     signals = Countdown(stop_after)
     try:
         worker.run_cell(folder, torch.device("cpu"), REGISTRY, signals)
     except worker.Interrupted:
         worker.run_cell(folder, torch.device("cpu"), REGISTRY)
-    record = store.finished(cell)
+    record = store.finished(order.cell)
     assert record is not None
     return record
 
@@ -186,8 +194,9 @@ def test_images_of_one_size_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize("task", ["segmentation", "matting"])
 def test_images_evaluated_together_score_as_alone(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
-    (cell,) = make_plan(REGISTRY, Request(tasks=task, methods="supervised", backbones="unet-small")).cells
-    dataset = cell_parts.open_cell_data(cell, REGISTRY)
+    (order,) = make_plan(REGISTRY, Request(tasks=task, methods="supervised", backbones="unet-small")).orders
+    dataset = cell_parts.open_cell_data(order, REGISTRY)
+    cell = order.cell
     method = cell_parts.build_method(cell, REGISTRY, dataset.classes).eval()
     data, names = GuardedDataset(dataset, cell.split.labeled), list(dataset.test[:5])
     calls: list[int] = []

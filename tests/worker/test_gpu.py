@@ -295,7 +295,7 @@ def test_a_cell_that_does_not_fit_goes_on_in_parts(tmp_path: Path) -> None:
             precision="fp32",
             settings=("night.iterations=2", f"night.crop={512 if GPU.type == 'cuda' else 32}"),
         )
-        folder = ResultStore(tmp_path / name).stage(make_plan(REGISTRY, request).cells[0]).path
+        folder = ResultStore(tmp_path / name).stage(make_plan(REGISTRY, request).orders[0]).path
         run_cell(folder, torch.device(GPU.type, 0) if GPU.type == "cuda" else GPU, REGISTRY)
         return parse_record(folder / "result.json")
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode, unset_fake_temporarily
 
 from ssl_bench.method import Batch, Method
-from ssl_bench.plan.cell import resolve_config
 from ssl_bench.plan.networks import network_factory
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import resolve
 from ssl_bench.task import Target, Task

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_parts import SETTINGS, narrow_registry, tiny_cell, tree
+from test_parts import SETTINGS, narrow_registry, tiny_order, tree
 from torch import nn
 from torch.nn import functional as F
 from toyruns import build, learnt, variants
@@ -77,8 +77,8 @@ def learn_together(data: str, out: str) -> None:
 
 def scores(data: Path, registry: Registry, world: World) -> dict[str, Any]:
     """Of an untrained network on an odd number of images, by both kinds of metrics."""
-    cell = tiny_cell(data, registry)
-    dataset = open_cell_data(cell, registry)
+    order = tiny_order(data, registry)
+    dataset = open_cell_data(order, registry)
     method = build("night", "supervised", registry, norm=True).eval()
     found = evaluate(method.predict, method.task, GuardedDataset(dataset, ()), dataset.test, CPU, world=world)
     masks = build("segmentation", "supervised", registry, norm=True).eval()
@@ -134,8 +134,8 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     data, registry = tree(tmp_path / "data"), narrow_registry(rows=3, seconds=0.02)
     build("night", "mt", registry, norm=False)  # Imported here, the modules need not be in each process.
     request = {"backbones": "narrow", "settings": [*SETTINGS, "night.iterations=20"]}
-    cell = tiny_cell(data, registry, gpus_per_cell=2, checkpoint_seconds=0.1, **request)
-    folder = ResultStore(tmp_path / "out").stage(cell).path
+    order = tiny_order(data, registry, gpus_per_cell=2, checkpoint_seconds=0.1, **request)
+    folder = ResultStore(tmp_path / "out").stage(order).path
 
     # Four rows of a process are too many at a time.
     worker = in_a_process(work_on, folder, "cpu", registry)
@@ -169,7 +169,7 @@ def test_a_stop_a_kill_and_a_lack_of_memory(tmp_path: Path) -> None:
     assert record.provenance.micro_batches["used"] == 2
 
     execution = {"gpus_per_cell": 2, "micro_batches": 2}
-    other = ResultStore(tmp_path / "out").stage(tiny_cell(data, registry, **execution, **request)).path
+    other = ResultStore(tmp_path / "out").stage(tiny_order(data, registry, **execution, **request)).path
     worker = in_a_process(work_on, other, "cpu", registry)
     worker.join(120)
     straight = CellFolder(other).finished()
@@ -190,8 +190,8 @@ def test_a_failure_of_all_processes_is_told_once(tmp_path: Path) -> None:
     registry = narrow_registry(rows=0)
     settings = ["night.crop=32", "night.labeled_rows=2", "night.unlabeled_rows=2"]
     data = tree(tmp_path / "data")
-    cell = tiny_cell(data, registry, backbones="narrow", settings=settings, gpus_per_cell=2)
-    folder = ResultStore(tmp_path / "out").stage(cell).path
+    order = tiny_order(data, registry, backbones="narrow", settings=settings, gpus_per_cell=2)
+    folder = ResultStore(tmp_path / "out").stage(order).path
     worker = in_a_process(work_on, folder, "cpu", registry)
     worker.join(120)
     assert worker.exitcode == 1

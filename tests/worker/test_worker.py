@@ -14,6 +14,7 @@ from ssl_bench.errors import CellError, UsageError
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.machine.lock import Lock
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.run.loop import forget
@@ -27,7 +28,7 @@ CPU = torch.device("cpu")
 STEPS = 6
 
 
-def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -> tuple[Cell, ...]:
+def orders(tasks: str = "segmentation", methods: str = "mt", **request: object) -> tuple[Order, ...]:
     settings = [
         f"{task}.{field}" for task in tasks.split(",") for field in (f"iterations={STEPS}", "crop=32")
     ]
@@ -37,13 +38,17 @@ def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -
         "settings": settings,
         "backbones": "unet-small",
     } | request
-    return make_plan(REGISTRY, Request(**{"control": False, **arguments})).cells  # type: ignore[arg-type]
+    return make_plan(REGISTRY, Request(**{"control": False, **arguments})).orders  # type: ignore[arg-type]
 
 
-def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: False) -> Record:
+def cells(tasks: str = "segmentation", methods: str = "mt", **request: object) -> tuple[Cell, ...]:
+    return tuple(order.cell for order in orders(tasks, methods, **request))
+
+
+def finish(order: Order, root: Path, stop: Callable[[int], bool] = lambda step: False) -> Record:
     """Run a cell, stopping after each step for which `stop` says so, until it is finished."""
     store = ResultStore(root)
-    folder = store.stage(cell).path
+    folder = store.stage(order).path
     signals = Countdown(stop)
     while True:
         try:
@@ -51,7 +56,7 @@ def finish(cell: Cell, root: Path, stop: Callable[[int], bool] = lambda step: Fa
             break
         except Interrupted:
             continue
-    record = store.finished(cell)
+    record = store.finished(order.cell)
     assert record is not None
     return record
 
@@ -73,19 +78,19 @@ class Countdown(list):
 @pytest.mark.parametrize(("task", "backbone"), [("segmentation", "unet-small"), ("matting", "")])
 def test_interruptions_do_not_change_the_record(tmp_path: Path, task: str, backbone: str) -> None:
     settings = [f"{task}.iterations={STEPS}", f"{task}.crop=32", f"{task}.evaluations=2"]
-    (cell,) = cells(task, settings=settings, backbones=backbone)
-    straight = finish(cell, tmp_path / "straight")
+    (order,) = orders(task, settings=settings, backbones=backbone)
+    straight = finish(order, tmp_path / "straight")
     # After 2 steps, twice in the evaluation half-way, twice in the last one.
-    broken = finish(cell, tmp_path / "broken", stop=lambda look: look in (3, 6, 20, 70, 90))
+    broken = finish(order, tmp_path / "broken", stop=lambda look: look in (3, 6, 20, 70, 90))
     assert same(straight, broken)
     assert straight.provenance.resumed_at == []
     assert broken.provenance.resumed_at == [2, 3, STEPS]
-    assert same(straight, finish(cell, tmp_path / "again"))
+    assert same(straight, finish(order, tmp_path / "again"))
 
 
 def test_what_a_record_holds(tmp_path: Path) -> None:
-    (cell,) = cells()
-    record = finish(cell, tmp_path)
+    (order,) = orders()
+    cell, record = order.cell, finish(order, tmp_path)
     assert record.cell.id == cell.id
     assert record.cell.split.hash == cell.split.hash
     assert 0 < record.metrics["miou"] < 100
@@ -102,9 +107,9 @@ def test_what_a_record_holds(tmp_path: Path) -> None:
 
 
 def test_a_truncated_checkpoint_starts_over(tmp_path: Path) -> None:
-    (cell,) = cells()
-    straight = finish(cell, tmp_path / "straight")
-    folder = ResultStore(tmp_path / "broken").stage(cell).path
+    (order,) = orders()
+    straight = finish(order, tmp_path / "straight")
+    folder = ResultStore(tmp_path / "broken").stage(order).path
     (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
     run_cell(folder, CPU, REGISTRY)
     assert same(straight, Record.of(json.loads((folder / "result.json").read_text())))
@@ -125,9 +130,10 @@ def test_the_same_seed_gives_every_method_the_same_start(tmp_path: Path) -> None
 
 
 def test_folder_names_are_safe_and_identity_is_by_content() -> None:
-    (cell,), (again,) = cells(), cells()
+    (order,), (again,) = orders(), cells()
+    cell = order.cell
     assert cell.id == again.id
-    assert cell == Cell.from_json(json.loads(json.dumps(cell.to_json())))
+    assert order == Order.from_json(json.loads(json.dumps(order.to_json())))
     ids = {
         cell.id,
         *(c.id for c in cells(methods="supervised")),
@@ -163,11 +169,11 @@ def test_json_files_are_whole_or_absent(tmp_path: Path) -> None:
 
 
 def test_show_draws_a_finished_cell(tmp_path: Path, command: Callable[..., Said]) -> None:
-    (cell,) = cells(
+    (order,) = orders(
         "segmentation", methods="gct", settings=["segmentation.iterations=2", "segmentation.crop=32"]
     )
-    finish(cell, tmp_path)
-    said = command("show", cell.id[:20], "--runs", tmp_path, "--out", tmp_path / "x.png", "--count", 2)
+    finish(order, tmp_path)
+    said = command("show", order.cell.id[:20], "--runs", tmp_path, "--out", tmp_path / "x.png", "--count", 2)
     assert (said.status, said.err) == (0, "")
     with Image.open(tmp_path / "x.png") as sheet:
         assert sheet.width > 10 * 192  # input, label, prediction and GCT's eight maps
@@ -191,15 +197,16 @@ def test_data_root_of_the_environment(
 
 def test_predictions_that_are_not_finite_are_no_score(tmp_path: Path) -> None:
     settings = ["segmentation.iterations=1", "segmentation.optimizer.name=sgd"]
-    (cell,) = cells(methods="supervised", settings=[*settings, "segmentation.optimizer.learning_rate=1e38"])
+    (order,) = orders(methods="supervised", settings=[*settings, "segmentation.optimizer.learning_rate=1e38"])
     with pytest.raises(CellError, match="the prediction for test image 'test-0000' is not finite"):
-        run_cell(ResultStore(tmp_path).stage(cell).path, CPU, REGISTRY)
+        run_cell(ResultStore(tmp_path).stage(order).path, CPU, REGISTRY)
 
 
 def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
-    (cell,) = cells(methods="supervised", settings=["segmentation.iterations=1"])
+    (order,) = orders(methods="supervised", settings=["segmentation.iterations=1"])
+    cell = order.cell
     store = ResultStore(tmp_path)
-    folder = store.stage(cell).path
+    folder = store.stage(order).path
     (folder / "result.json").write_text('{"schema": 1, "cell"')
     assert store.finished(cell) is None
     run_cell(folder, CPU, REGISTRY)
@@ -207,21 +214,21 @@ def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
-    (cell,) = cells(methods="supervised")
+    (order,) = orders(methods="supervised")
     store = ResultStore(tmp_path)
-    folder = store.stage(cell).path
+    folder = store.stage(order).path
     (folder / "checkpoint.pt").write_bytes(b"kept")
     lock = Lock(folder)
     assert lock.take() is None
     with pytest.raises(UsageError, match="another command"):
-        forget([cell], store)
+        forget([order.cell], store)
     assert (folder / "checkpoint.pt").exists()
     lock.release()
-    forget([cell], store)
+    forget([order.cell], store)
     assert not (folder / "checkpoint.pt").exists()
 
 
 def test_data_that_changed_after_the_plan_are_refused(tmp_path: Path) -> None:
-    (cell,) = cells(methods="supervised")
+    (order,) = orders(methods="supervised")
     with pytest.raises(CellError, match="has changed since the run was planned"):
-        run_cell(ResultStore(tmp_path).stage(replace(cell, listing="another")).path, CPU, REGISTRY)
+        run_cell(ResultStore(tmp_path).stage(replace(order, listing="another")).path, CPU, REGISTRY)

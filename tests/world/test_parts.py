@@ -18,9 +18,9 @@ from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import CellError, PluginError, UsageError
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.machine.devices import count_slots, group_devices, one_by_one
-from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
-from ssl_bench.recipe import Forward, Recipe
+from ssl_bench.recipe import Execution, Forward, Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import BackboneSpec
 from ssl_bench.store.record import Record, parse_record
@@ -87,7 +87,7 @@ def tree(root: Path, trained: int = 12, tested: int = 3) -> Path:
     return root
 
 
-def tiny_cell(root: Path, registry: Any, method: str = "mt", **request: Any) -> Cell:
+def tiny_order(root: Path, registry: Any, method: str = "mt", **request: Any) -> Order:
     arguments: dict[str, Any] = {
         "tasks": "night",
         "methods": method,
@@ -95,13 +95,14 @@ def tiny_cell(root: Path, registry: Any, method: str = "mt", **request: Any) -> 
         "labels": ("1/2",),
         "settings": SETTINGS,
     }
-    return make_plan(registry, Request(**{"control": False, **arguments, **request})).cells[0]
+    return make_plan(registry, Request(**{"control": False, **arguments, **request})).orders[0]
 
 
 def test_the_data_order_does_not_depend_on_processes(tmp_path: Path) -> None:
     registry = load_registry()
-    cell = tiny_cell(tree(tmp_path), registry)
-    data = GuardedDataset(open_cell_data(cell, registry), cell.split.labeled)
+    order = tiny_order(tree(tmp_path), registry)
+    cell = order.cell
+    data = GuardedDataset(open_cell_data(order, registry), cell.split.labeled)
     recipe = Recipe.model_validate({**cell.recipe, "scale": (0.5, 1.5)})
 
     def stream(part: Part) -> BatchStream:
@@ -194,7 +195,7 @@ def test_rows_that_cannot_be_divided_are_told_before_anything_runs(
 def test_rows_of_one_kind_alone_are_divided_where_a_method_takes_no_others() -> None:
     settings = ("night.labeled_rows=4", "night.unlabeled_rows=6")
     request = Request(tasks="night", methods="supervised", settings=settings, gpus_per_cell=4)
-    assert make_plan(load_registry(), request).cells[0].execution == {"processes": 4}
+    assert make_plan(load_registry(), request).cells[0].execution == Execution(processes=4)
 
 
 @pytest.mark.parametrize(
@@ -305,8 +306,8 @@ def narrow_registry(rows: int, after: int = 0, seconds: float = 0.0) -> Any:
     return load_registry([SimpleNamespace(__name__="narrow", provide_backbones=hookimpl(lambda: [spec]))])
 
 
-def ended(cell: Cell, root: Path, registry: Any) -> Record:
-    folder = ResultStore(root).stage(cell).path
+def ended(order: Order, root: Path, registry: Any) -> Record:
+    folder = ResultStore(root).stage(order).path
     run_cell(folder, CPU, registry)
     assert sorted(path.name for path in folder.iterdir()) == ["cell.json", "result.json", "weights.pt"]
     return parse_record(folder / "result.json")
@@ -316,12 +317,12 @@ def test_a_cell_that_does_not_fit_takes_smaller_parts_and_says_so(tmp_path: Path
     data = tree(tmp_path / "data")
     # A student sees eight rows, four labelled ones and four others.
     registry = narrow_registry(rows=3)
-    cell = tiny_cell(data, registry, backbones="narrow")
-    short = ended(cell, tmp_path / "short", registry)
+    order = tiny_order(data, registry, backbones="narrow")
+    short = ended(order, tmp_path / "short", registry)
     reduced = [{"step": 0, "micro_batches": 2}, {"step": 0, "micro_batches": 4}]
     assert short.provenance.micro_batches == {"asked": 1, "used": 4, "reduced": reduced}
 
-    asked = tiny_cell(data, registry, backbones="narrow", micro_batches=4)
+    asked = tiny_order(data, registry, backbones="narrow", micro_batches=4)
     enough = ended(asked, tmp_path / "asked", registry)
     assert "micro_batches" not in enough.provenance.to_json()
     for part in ("metrics", "per_image", "curves", "beside"):
@@ -330,16 +331,16 @@ def test_a_cell_that_does_not_fit_takes_smaller_parts_and_says_so(tmp_path: Path
 
 def test_memory_that_runs_out_parts_no_pair(tmp_path: Path) -> None:
     registry = narrow_registry(rows=3)
-    cell = tiny_cell(tree(tmp_path / "data"), registry, "fixmatch", backbones="narrow")
-    folder = ResultStore(tmp_path / "out").stage(cell).path
+    order = tiny_order(tree(tmp_path / "data"), registry, "fixmatch", backbones="narrow")
+    folder = ResultStore(tmp_path / "out").stage(order).path
     with pytest.raises(CellError, match=r"not even the fewest rows at a time \(micro-batches: 2\)"):
         run_cell(folder, CPU, registry)
 
 
 def test_memory_that_runs_out_later_costs_no_more_than_a_checkpoint(tmp_path: Path) -> None:
     registry = narrow_registry(rows=4, after=3)
-    cell = tiny_cell(tree(tmp_path / "data"), registry, backbones="narrow", checkpoint_seconds=0.0)
-    record = ended(cell, tmp_path / "out", registry)
+    order = tiny_order(tree(tmp_path / "data"), registry, backbones="narrow", checkpoint_seconds=0.0)
+    record = ended(order, tmp_path / "out", registry)
     assert record.provenance.micro_batches["reduced"] == [{"step": 3, "micro_batches": 2}]
     assert record.provenance.resumed_at == [3]
 
@@ -348,7 +349,7 @@ def test_a_row_that_does_not_fit_fails_in_one_line(tmp_path: Path) -> None:
     registry = narrow_registry(rows=0)
     folder = (
         ResultStore(tmp_path / "out")
-        .stage(tiny_cell(tree(tmp_path / "data"), registry, backbones="narrow"))
+        .stage(tiny_order(tree(tmp_path / "data"), registry, backbones="narrow"))
         .path
     )
     with pytest.raises(CellError) as error:
