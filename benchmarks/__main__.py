@@ -9,7 +9,7 @@ from types import ModuleType
 import benchmarks
 from benchmarks.measure import machine
 
-HELPERS = {"__main__", "measure", "naive_gct", "passes", "survival", "variants"}
+HELPERS = {"__main__", "fuzzing", "measure", "naive_gct", "passes", "survival", "variants"}
 ROOT = Path(__file__).parents[1]
 HOW = "One thread; CPU time; variants interleaved in one process; medians."
 

@@ -13,6 +13,9 @@ from ssl_bench.errors import DataError
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell
 
+SCHEMA = 1
+"""Of `cell.json`: raised where an earlier version could not run what a later one writes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -64,11 +67,16 @@ class Order:
     def to_json(self) -> dict[str, Any]:
         """For `cell.json`, the whole input of a worker: fields of the cell and of the order, side by side."""
         beside = asdict(self)
-        return beside.pop("cell") | {"execution": self.cell.execution.chosen()} | beside
+        cell = beside.pop("cell") | {"execution": self.cell.execution.chosen()}
+        return {"schema": SCHEMA} | cell | beside
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Order":
         """The order that `to_json` gave. DataError for what is none, or is one of a later version's."""
+        content = dict(content)
+        form = content.pop("schema", SCHEMA)  # Earlier versions did not state it.
+        if form != SCHEMA:
+            raise DataError(f"no cell of a form that is known here (schema {form!s:.20}); update ssl-bench")
         of_cell, beside = ({one.name for one in fields(kind)} for kind in (Cell, cls))
         if unknown := content.keys() - of_cell - (beside - {"cell"}):
             raise DataError(f"no cell of this version of ssl-bench: it has '{min(unknown)[:40]}'")

@@ -15,6 +15,7 @@ from ssl_bench.errors import DataError, UsageError, suggestion
 from ssl_bench.machine.files import place, read_json, read_regular, require_writable, write_json
 from ssl_bench.machine.heap import no_search_for_cycles
 from ssl_bench.machine.lock import holder
+from ssl_bench.machine.own_folders import note_own
 from ssl_bench.store.folder import RECORD, CellFolder, folders_in
 from ssl_bench.store.record import Record, parse_record
 from ssl_bench.store.titles import FILE as TITLES
@@ -81,8 +82,12 @@ class ResultStore:
         return True
 
     def stage(self, order: "Order") -> CellFolder:
-        """Write what a worker needs into the cell's folder, and forget an earlier failure."""
+        """Write what a worker needs into the cell's folder, and forget an earlier failure.
+
+        That the user's commands work on its data is kept in mind (`ssl_bench.machine.own_folders`).
+        """
         folder = self.folder(order.cell)
+        note_own([*filter(None, [order.path]), *order.unlabeled])
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             write_json(folder.order, order.to_json())

@@ -27,7 +27,7 @@ from ssl_bench.train.prefetch import Prefetcher
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.worker.attempt import Interrupted
 from ssl_bench.worker.build import build_method, open_cell_data
-from ssl_bench.worker.checkpoint import load_checkpoint, save_checkpoint
+from ssl_bench.worker.checkpoint import FORM, load_checkpoint, save_checkpoint
 from ssl_bench.worker.curves import Curves, best_of
 from ssl_bench.worker.meter import Meter, combined
 from ssl_bench.worker.micro_batches import MicroBatches
@@ -118,11 +118,8 @@ class CellRun:
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         state = load_checkpoint(self.folder)
-        if state is not None and state.get("cell") != self.cell.id:
-            print("the checkpoint is of another cell: starting over", flush=True)
-            state = None
-        if state is not None and state.get("code") != self.code:
-            print("the checkpoint is of another version of the code: starting over", flush=True)
+        if state is not None and (why := self._not_ours(state)):
+            print(f"the checkpoint is of {why}: starting over", flush=True)
             state = None
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
@@ -134,6 +131,15 @@ class CellRun:
             if self.world.leads:
                 print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
+
+    def _not_ours(self, state: Mapping[str, Any]) -> str:
+        """Whose a checkpoint is, where going on from it is not the computation of this cell by this code."""
+        form = state.get("form", 1)  # Earlier versions did not state it.
+        if form != FORM:
+            return f"another form ({form!s:.20}), by another version of ssl-bench"
+        if state.get("cell") != self.cell.id:
+            return "another cell"
+        return "" if state.get("code") == self.code else "another version of the code"
 
     def train(self) -> None:
         """Step to the end, evaluating and saving on the way. Raises Interrupted where told to stop."""
@@ -184,6 +190,7 @@ class CellRun:
             return
         self.trackers.save(self.step)
         state = {
+            "form": FORM,
             "cell": self.cell.id,
             "code": self.code,
             "trainer": self.trainer.state_dict(),
