@@ -8,7 +8,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks.measure import machine
 
-HELPERS = {"__main__", "measure", "naive_gct", "passes", "survival", "variants"}
+HELPERS = {"__main__", "measure", "naive_gct", "passes", "plain_loop", "survival", "variants"}
 HOW = "One thread; CPU time; variants interleaved in one process; medians."
 
 

@@ -9,11 +9,13 @@ import torch
 from torch import nn
 from trees import save
 
-from benchmarks import gpu, passes, steps, train
+from benchmarks import gpu, passes, peer, plain_loop, steps, train
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
+from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.task import Task
 from ssl_bench.testing.toys import ToyNetwork
+from ssl_bench_plugins.backbones.unet_small import SmallUNet
 from ssl_bench_plugins.methods import flaw_detector
 
 REFERENCE = """
@@ -74,6 +76,36 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
             train.run(options("--methods", "supervised", "--side", "8", "--against", str(path)))
     with pytest.raises(SystemExit):
         options("--rows", "6")
+
+
+@pytest.mark.parametrize("method", peer.METHODS)
+@pytest.mark.parametrize("task", peer.TASKS)
+def test_the_plain_loop_has_the_losses_of_the_trainer(task: str, method: str) -> None:
+    registry = load_registry()
+    spec = registry.task(task)
+    # Where a gate asks for sure predictions, a network that has some at first.
+    network, side = (spec.backbones["lite"], 64) if method == "fixmatch" else ("unet-small", 32)
+    pair = peer.Pair(registry, spec, method, network, side, spec.recipes["lite"])
+    # Sums are taken in another order, and Adam makes a whole step of what that leaves of a gradient of 0.
+    for tolerance in (1e-6, 1e-3):
+        ours, theirs = pair.ours(), pair.theirs()
+        ours = {name.replace("student/", "").replace("/", " "): value for name, value in ours.items()}
+        scale = sum(map(abs, theirs.values()))
+        assert {name: ours[name] for name in theirs} == pytest.approx(theirs, rel=0, abs=tolerance * scale)
+    known = {"kept", "confidence", "difference", "disagreement"}
+    assert ours.keys() - known == theirs.keys() - known
+
+
+@pytest.mark.parametrize("task", peer.TASKS)
+def test_the_plain_loop_is_a_whole_script(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer, "TRAINING", 6)
+    monkeypatch.setattr(peer, "TEST", 2)
+    monkeypatch.setattr(plain_loop.smp, "FPN", lambda name, classes, **others: SmallUNet(3, classes))
+    peer.write_pictures(tmp_path)
+    score = plain_loop.train(tmp_path / task, task, "mt", 0, 2, peer.IDS, peer.LABELED)
+    assert 0 <= score <= 1 if task == "segmentation" else 0 < score < 100
+    plan = make_plan(load_registry(), Request(**peer.request(tmp_path, 2, "0,1")))
+    assert len(plan.cells) == 12
 
 
 def small(task: Task) -> NetworkFactory:
