@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ssl_bench.store.results import ResultStore
 
 MISSING = "-"
+PAYS = 0.8
+"""Share of the time of float32 from which on bf16 is recommended: less may be noise."""
 
 
 def estimate(
@@ -159,9 +161,10 @@ def _show_bf16(left: "Sequence[Cell]", store: "ResultStore", preload: "Sequence[
     if not known:
         return
     plain, bf16 = (makespan(list(seconds), slots) for seconds in zip(*known, strict=True))
+    beside = f"not {hours(plain)}: --precision bf16; their scores share no column with float32"
     click.echo(
         f"in bf16, for which this CPU has instructions ({instructions}), {number_of(len(known), 'cell')} would take "
-        f"{hours(bf16)}, not {hours(plain)}: --precision bf16; their scores share no column with float32"
+        f"{hours(bf16)}, {beside if bf16 < PAYS * plain else f'and {hours(plain)} as they are: it does not pay'}"
     )
 
 
