@@ -31,12 +31,12 @@ def main() -> None:
         if hasattr(module, "add_options"):
             module.add_options(command)
     arguments = parser.parse_args()
-    module = modules[arguments.name]
+    module, where = modules[arguments.name], machine()
     if hasattr(module, "add_options"):
         how, tables = module.how(arguments), module.run(arguments)
     else:
         how, tables = getattr(module, "HOW", HOW), module.run()
-    report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
+    report = f"# {module.TITLE}\n\n{where} {how}\n\n{tables}"
     print(report)
     if arguments.write:
         path = Path(__file__).parent / "results" / f"{arguments.name}.md"
