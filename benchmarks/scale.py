@@ -206,13 +206,13 @@ def _cells(folder: Path, numbers: Sequence[int]) -> str:
         line += ["--data", f"night={folder / 'few' / 'night'}", "--devices", "cpu", "--jobs", "2"]
         line += ["--seeds", f"0-{number - 1}", "--out", str(folder / f"cells-{number}")]
         line += ["--set", "night.iterations=2", "--set", "night.crop=8"]
-        seconds = {name: _of_all_processes(line) for name in ("run", "run again")}
+        seconds = {name: cpu_of_all(line) for name in ("run", "run again")}
         taken.append(seconds)
         print(number, seconds, flush=True)
     return grown("cells of two steps", numbers, taken)
 
 
-def _of_all_processes(line: Sequence[str]) -> float:
+def cpu_of_all(line: Sequence[str]) -> float:
     """CPU seconds of a command and of all that it starts, which ends with it."""
     # What its parent does not wait for becomes a child of this process, and not of init.
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
