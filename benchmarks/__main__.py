@@ -9,7 +9,7 @@ from types import ModuleType
 import benchmarks
 from benchmarks.measure import machine
 
-HELPERS = {"__main__", "fuzzing", "measure", "naive_gct", "passes", "survival", "variants"}
+HELPERS = {"__main__", "fuzzing", "measure", "naive_gct", "passes", "plain_loop", "survival", "variants"}
 ROOT = Path(__file__).parents[1]
 HOW = "One thread; CPU time; variants interleaved in one process; medians."
 
@@ -41,12 +41,13 @@ def main() -> None:
 
 
 def measured(module: ModuleType, arguments: argparse.Namespace) -> str:
-    """Its tables, below the hardware that they were measured on."""
+    """Its tables, below the hardware that they were measured on, and what else that did when they began."""
+    where = machine()
     if hasattr(module, "add_options"):
         how, tables = module.how(arguments), module.run(arguments)
     else:
         how, tables = getattr(module, "HOW", HOW), module.run()
-    return f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
+    return f"# {module.TITLE}\n\n{where} {how}\n\n{tables}"
 
 
 def place(module: ModuleType) -> str:

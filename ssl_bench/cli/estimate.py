@@ -1,6 +1,7 @@
 """`ssl-bench plan --estimate`: what a plan will take, and how far off that was."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ssl_bench.store.results import ResultStore
 
 MISSING = "-"
+PAYS = 0.8
+"""Share of the time of float32 from which on bf16 is recommended: less may be noise."""
 
 
 def estimate(
@@ -57,6 +60,8 @@ def estimate(
         )
     _show(plan.cells, store)
     _show_total(left, store, slots)
+    if shapes and devices == ["cpu"]:
+        _show_bf16(left, store, plan.preload(registry), slots)
     show_error(plan.cells, store)
 
 
@@ -133,6 +138,34 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     click.echo(
         f"{number_of(len(left), 'cell')} left{partly}: {hours(sum(seconds))} in all, "
         f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {energy}"
+    )
+
+
+def _show_bf16(left: "Sequence[Cell]", store: "ResultStore", preload: "Sequence[str]", slots: int) -> None:
+    """What float32 cells would take in bf16, timed now, on a CPU that multiplies in it; nothing where one has no
+    price."""
+    from ssl_bench.cli.progress import progress_bar
+    from ssl_bench.forecast.timing import time_shapes
+    from ssl_bench.machine.devices import bf16_of_cpu
+
+    instructions, prices = bf16_of_cpu(), kept_prices(store)
+    cells = [cell for cell in left if "precision" not in cell.execution and cell.id in prices]
+    if instructions is None or not cells:
+        return
+    forms = {
+        kind_of(cell): replace(cell, execution={**cell.execution, "precision": "bf16"}) for cell in cells
+    }
+    with progress_bar("timing in bf16", len(forms), "kinds of cells") as advance:
+        timed = time_shapes(forms, ["cpu"], slots, preload, advance)
+    pairs = [(prices[cell.id].seconds, timed[kind_of(cell)].price.seconds) for cell in cells]
+    known = [(plain, bf16) for plain, bf16 in pairs if plain is not None and bf16 is not None]
+    if not known:
+        return
+    plain, bf16 = (makespan(list(seconds), slots) for seconds in zip(*known, strict=True))
+    beside = f"not {hours(plain)}: --precision bf16; their scores share no column with float32"
+    click.echo(
+        f"in bf16, for which this CPU has instructions ({instructions}), {number_of(len(known), 'cell')} would take "
+        f"{hours(bf16)}, {beside if bf16 < PAYS * plain else f'and {hours(plain)} as they are: it does not pay'}"
     )
 
 

@@ -112,7 +112,7 @@ def collect(sources: Sequence[Path], to: Path, *, nameless: bool = False) -> Mer
             raise UsageError(f"no folder at {root}; check the path")
     # What was collected before comes first, so that equal records are kept as they are.
     broken: list[str] = []
-    present = list(record_files_as_written(to, broken))
+    present = record_files_as_written(to, broken)
     found = (item for root in sources for item in record_files_as_written(root, broken))
     if nameless:
         found = ((path, record.nameless()) for path, record in found)

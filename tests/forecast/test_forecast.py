@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import save
 
+from ssl_bench.cli.estimate import estimate
+from ssl_bench.forecast import timing
 from ssl_bench.forecast.prices import (
     Price,
     keep_errors,
@@ -25,7 +27,8 @@ from ssl_bench.forecast.prices import (
     kind_of,
     makespan,
 )
-from ssl_bench.forecast.timing import Stopwatch
+from ssl_bench.forecast.timing import Stopwatch, Timed
+from ssl_bench.machine import devices
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
@@ -193,6 +196,45 @@ def test_an_estimate_and_its_error(
     assert "estimates of 2 finished cells:" in said.out
     assert "timing" not in said.out
     assert "night · supervised · unet-small  0 of 2" in said.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("fpu avx512_bf16 amx_bf16", "(AMX), 2 cells would take 8.0 s, not 20.0 s"),
+        ("fpu avx512_bf16", "(AVX-512), 2 cells would take 8.0 s, not 20.0 s"),
+        ("fpu avx2", None),
+        (None, None),
+    ],
+)
+def test_what_bf16_would_save_on_a_cpu_that_has_it(
+    tmp_path: Path,
+    arguments: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: str | None,
+    words: str | None,
+) -> None:
+    def time_shapes(shapes: dict[str, Cell], *others: Any) -> dict[str, Timed]:
+        seconds = {None: 10.0, "bf16": 4.0}
+        return {
+            name: Timed(Price(seconds[cell.execution.get("precision")]), "a CPU")
+            for name, cell in shapes.items()
+        }
+
+    information = tmp_path / "cpuinfo"
+    if flags is not None:
+        information.write_text(f"processor : 0\nmodel name : amx_bf16\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(devices, "CPU_INFORMATION", information)
+    monkeypatch.setattr(timing, "time_shapes", time_shapes)
+    plan = make_plan(REGISTRY, Request(**arguments, control=False, methods="supervised", seeds=(0, 1)))
+    store = ResultStore(tmp_path / "out")
+    estimate(REGISTRY, plan, store, ["cpu"], slots=1)
+    said = capsys.readouterr().out
+    assert (f"in bf16, for which this CPU has instructions {words}" in said) if words else "bf16" not in said
+    # What is kept, and what a cell is, are the plain form's.
+    assert {price.seconds for price in kept_prices(store).values()} == {10.0}
+    assert all(not cell.execution for cell in plan.cells)
 
 
 def test_a_cell_that_cannot_be_timed_says_why(tmp_path: Path, arguments: dict[str, Any]) -> None:
