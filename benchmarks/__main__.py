@@ -16,7 +16,7 @@ def main() -> None:
     """Run one benchmark.
 
     Its module has `TITLE`, `run()` and perhaps `HOW`, or with options `add_options(parser)`, `how(options)` and
-    `run(options)`.
+    `run(options)`. One that takes hours gives its tables again and again, each time with more in them.
     """
     names = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - HELPERS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
@@ -36,12 +36,13 @@ def main() -> None:
         how, tables = module.how(arguments), module.run(arguments)
     else:
         how, tables = getattr(module, "HOW", HOW), module.run()
-    report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{tables}"
+    for text in [tables] if isinstance(tables, str) else tables:
+        report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{text}"
+        if arguments.write:
+            path = Path(__file__).parent / "results" / f"{arguments.name}.md"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(report, encoding="utf-8")
     print(report)
-    if arguments.write:
-        path = Path(__file__).parent / "results" / f"{arguments.name}.md"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(report, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,17 +17,30 @@ def verdict(evidence: Evidence) -> list[str]:
     return [line for part in (_pays, _others, _control, _labels, _expected) for line in part(evidence)]
 
 
-def between(evidence: Evidence, found: FoldMean) -> str:
-    """Write a mean with its interval: `1.30 dB [0.40, 2.20]`."""
+def between(evidence: Evidence, found: FoldMean, sign: str = "") -> str:
+    """Write a mean with its interval: `1.30 dB [0.40, 2.20]`; with its sign, too, where that is `+`."""
     digits, unit = evidence.metric.digits, evidence.metric.unit or evidence.metric.symbol
     low, high = found.interval
-    return f"{found.mean:.{digits}f} {unit} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{found.mean:{sign}.{digits}f} {unit} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def so_far(evidence: Evidence) -> str:
+    """The answer that stands while methods still run, as a sentence or two."""
+    if any(one.role == "ssl" for one in evidence.scored):
+        return verdict(evidence)[0]
+    first = evidence.first
+    score = evidence.mean(first)
+    told = [f"{first.title}, on your labels alone, scores {between(evidence, score)}"] if score else []
+    for one in evidence.scored:
+        if gain := evidence.gain(one, first) if one is not first else None:
+            told.append(f"over it {one.title} has {between(evidence, gain, sign='+')}")
+    return "; ".join(told) + "." if told else "too few folds have finished to say anything."
 
 
 def _pays(evidence: Evidence) -> Iterator[str]:
     reference = evidence.reference
-    if not evidence.candidates:
-        yield f"No method that learns from unlabelled images has run: {reference.title} is all there is to say."
+    if not any(one.role == "ssl" for one in evidence.candidates):
+        yield f"No method that learns from unlabelled images has run. {so_far(evidence)}"
         return
     if not evidence.standing:
         best = max(evidence.candidates, key=evidence.level)

@@ -14,7 +14,7 @@ from ssl_bench.cli.values import Place
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.plan.request import Request, Running
 from ssl_bench.plan.text_forms import read_count
-from ssl_bench.words import duration, names_in
+from ssl_bench.words import duration, names_in, number_of
 
 if TYPE_CHECKING:
     from ssl_bench.advise.advice import Advice
@@ -106,10 +106,10 @@ def advise(
         runner.complain()
         raise CellError(f"{study.baseline} finished on no fold: there is nothing to compare with")
     _say_so_far(study, clock)
-    others = [row for row in study.rows if row not in rounds.rows]
     if methods:
-        rounds.join_all([row for row in others if not study.is_baseline(row)])
-    rest = [row for row in others if row not in rounds.rows]
+        rounds.join_all([row for row in study.rows if not study.is_baseline(row)])
+    have_run = {one.row for one in study.evidence().scored}
+    rest = [row for row in study.rows if row not in {*rounds.rows, *have_run}]
     rounds.join(_prices(registry, study, rest, find_devices(devices), slots))
     while rounds.go_on():
         _say_so_far(study, clock)
@@ -176,11 +176,12 @@ class _Runner:
 
 
 def _say_so_far(study: "Study", clock: float) -> None:
-    from ssl_bench.advise.verdict import verdict
+    """The answer as it stands, with how much it rests on."""
+    from ssl_bench.advise.verdict import so_far
 
     evidence = study.evidence()
-    if evidence.candidates:
-        click.echo(f"after {duration(time.monotonic() - clock)}: {verdict(evidence)[0]}")
+    folds = number_of(len(evidence.first.scores), "fold")
+    click.echo(f"after {duration(time.monotonic() - clock)}, by {folds}: {so_far(evidence)}")
 
 
 def _prices(

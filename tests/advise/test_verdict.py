@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ssl_bench.advise.evidence import Entrant, Evidence, Scores
-from ssl_bench.advise.verdict import verdict
+from ssl_bench.advise.verdict import so_far, verdict
 from ssl_bench.specs import Metric, Role
 
 DECIBEL = Metric(name="psnr", symbol="PSNR", unit="dB")
@@ -122,3 +122,24 @@ def test_intervals_of_gains_hold_together() -> None:
     assert narrow is not None
     assert wide is not None
     assert wide.interval[0] < narrow.interval[0]
+
+
+def test_before_any_method_has_run() -> None:
+    found = evidence(
+        SUPERVISED,
+        entrant("frozen-encoder", "baseline", scores(0.3, seed=6)),
+        entrant("control", "control", scores(-1.0, seed=4)),
+    )
+    first = so_far(found)
+    assert first.startswith("SUPERVISED, on your labels alone, scores ")
+    assert "; over it FROZEN-ENCODER has +0." in first
+    assert "; over it CONTROL has -1." in first
+    assert verdict(found)[0] == f"No method that learns from unlabelled images has run. {first}"
+
+
+def test_a_method_left_out_of_hard_folds_is_not_ahead_for_it() -> None:
+    easy = [fold for fold, score in SUPERVISED.scores.items() if score > np.median(BASE)]
+    few = {fold: SUPERVISED.scores[fold] - 0.1 for fold in easy}
+    found = evidence(SUPERVISED, entrant("mt", "ssl", few))
+    assert np.mean(list(few.values())) > np.mean(BASE)
+    assert found.level(found.scored[1]) == pytest.approx(np.mean(BASE) - 0.1)
