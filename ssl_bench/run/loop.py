@@ -127,6 +127,8 @@ def run_cells(
     Cells that other commands run are left to them, waited for at the end, and taken up. `enough`: as of `carry_out`.
     """
     display.start(len(plan.cells), len(plan.cells) - len(cells))
+    if begun := [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]:
+        display.going_on(begun)
     attempts = Attempts(store, retries)
     prices = kept_prices(store)
     costs = Costs(store.records(), [(cell, prices[cell.id]) for cell in cells if cell.id in prices])
