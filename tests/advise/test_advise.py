@@ -92,6 +92,10 @@ def test_from_a_folder_to_a_network(
     page = (runs / "report.html").read_text()
     assert "Does it pay to learn from unlabelled images? set" in page
     assert 'alt="The pictures to label first, in order"' in page
+    # Words, then one figure, then tables.
+    places = [page.index(text) for text in ("Does it pay to", "Bars: 95 % intervals", "<table", "<nav")]
+    assert places == sorted(places)
+    assert "one method alone" not in page[: places[-1]]
     predicted = command(
         "predict",
         content["network"],
