@@ -244,3 +244,4 @@ def _show(advice: "Advice", folder: Path, study: "Study") -> None:
     if advice.network:
         runs = f" --runs {shlex.quote(str(study.store.root))}"
         click.echo(f"the network: ssl-bench predict {advice.network} PICTURES --out PREDICTIONS{runs}")
+        click.echo(f"for others:  ssl-bench export {advice.network} --out network.onnx{runs}")
