@@ -143,6 +143,8 @@ class ResultStore:
         """
         if CellFolder(place(name)).record.is_file():
             return place(name)
+        if CellFolder(place(name)).cell.is_file():
+            raise UsageError(f"{name}: this cell has not finished; the command that ran it goes on with it")
         names = [folder.path.name for folder in folders_in(self.cells)]
         found = sorted(other for other in names if other.startswith(name))
         if len(found) == 1 or (found and found[0] == name):

@@ -15,10 +15,14 @@ from ssl_bench.use.sheet import draw_sheet, heat
 from ssl_bench.use.trained import CPU, load_trained
 from ssl_bench.worker.build import open_cell_data, require_same
 
+ACROSS = 4
+"""Panels in a row: input, label and prediction, and one more."""
+
 
 @torch.inference_mode()
 def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
-    """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
+    """The first `count` images that it is scored on, at the cell's final weights: of each a few panels in a row, and in
+    further rows below it where the method has more to show."""
     trained = load_trained(folder, registry)
     method, dataset = trained.method, open_cell_data(trained.cell, registry)
     require_same(trained.cell, dataset)
@@ -36,7 +40,7 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
             row.append(
                 (panel.title, _drawn(task, values) if panel.is_prediction else heat(values[0, 0].numpy()))
             )
-        rows.append(row)
+        rows += [row[start : start + ACROSS] for start in range(0, len(row), ACROSS)]
     return draw_sheet(rows, task)
 
 
