@@ -54,7 +54,8 @@ class Rounds:
         Their first repeat may take a share of what those before them leave, so that further ones find some, too; the
         cheapest may take the whole. `prices`: expected seconds of a run of each that has not run yet.
         """
-        prices = {**self._seconds(), **prices}
+        have_run = self._seconds()
+        prices = {**have_run, **prices}
         folds = self._repeat(0)
         left = self.left - sum(self._price(row, folds, prices) for row in self.rows)
         taken, others = 0.0, [row for row in prices if row not in self.rows]
@@ -63,7 +64,7 @@ class Rounds:
             taken += own
             if not own or taken <= left * (FIRST if place else 1.0):
                 self.rows.append(row)
-            else:
+            elif row not in have_run:
                 self.left_out[row] = prices[row]
         self.rows.sort(key=self.study.rows.index)
 

@@ -37,24 +37,38 @@ def so_far(evidence: Evidence) -> str:
     return "; ".join(told) + "." if told else "too few folds have finished to say anything."
 
 
+def few_unlabeled(evidence: Evidence) -> str:
+    """Why little is to be expected of unlabelled images here, by counts alone; empty where there is no reason."""
+    if not evidence.unlabeled:
+        return "There is no image without a label, and so nothing to learn from but your labels."
+    if evidence.unlabeled >= FEW_UNLABELED * evidence.labels:
+        return ""
+    images = number_of(evidence.unlabeled, "image")
+    return f"With {images} without a label to {evidence.labels} with one there is little to learn from them."
+
+
 def _pays(evidence: Evidence) -> Iterator[str]:
-    reference = evidence.reference
+    reference, few = evidence.reference, few_unlabeled(evidence)
     if not any(one.role == "ssl" for one in evidence.candidates):
-        yield f"No method that learns from unlabelled images has run. {so_far(evidence)}"
+        yield few or "No method that learns from unlabelled images has run."
+        yield so_far(evidence)
         return
     if not evidence.standing:
-        best = max(evidence.candidates, key=evidence.level)
+        best = max((one for one in evidence.candidates if one.role == "ssl"), key=evidence.level)
         gain = evidence.over_reference(best)
+        nor = ", nor is any method above it in the mean" if gain and gain.mean <= 0 else ""
         how = (
-            f"{best.title} comes closest with {between(evidence, gain)}" if gain else "too few folds have run"
+            f"{best.title} comes closest with {between(evidence, gain, sign='+')}"
+            if gain
+            else "too few folds have run"
         )
+        more = min(MORE, evidence.unlabeled)
         yield (
-            f"Nothing stands above training on your labels alone ({reference.title}): {how}. Train on them alone, and "
-            f"label {MORE} more."
+            f"Nothing stands above training on your labels alone ({reference.title}){nor}: {how}. Train on them alone"
+            + (f", and label {more} more." if more else ".")
         )
-        if evidence.unlabeled < FEW_UNLABELED * evidence.labels:
-            images = number_of(evidence.unlabeled, "image")
-            yield f"With {images} without a label to {evidence.labels} with one there is little to learn from them."
+        if few:
+            yield few
         return
     best = evidence.standing[0]
     gain = evidence.over_reference(best)

@@ -79,6 +79,7 @@ def advise(
     """
     from ssl_bench.advise.rounds import Rounds
     from ssl_bench.advise.start import Ask, start_study
+    from ssl_bench.advise.verdict import few_unlabeled
     from ssl_bench.machine.devices import count_slots, find_devices
     from ssl_bench.store.results import ResultStore
 
@@ -97,6 +98,8 @@ def advise(
     started = start_study(registry, ask, ResultStore(out))
     study = started.study
     click.echo(f"{started.found}\nrecipe: {started.setting}")
+    if few := few_unlabeled(study.evidence()):
+        click.echo(f"note: {few}")
     runner = _Runner(registry, study, devices, jobs)
     runner.check_data()
     slots = count_slots(find_devices(devices), 1, jobs)
@@ -110,6 +113,8 @@ def advise(
         rounds.join_all([row for row in study.rows if not study.is_baseline(row)])
     have_run = {one.row for one in study.evidence().scored}
     rest = [row for row in study.rows if row not in {*rounds.rows, *have_run}]
+    if not study.evidence().unlabeled:
+        rest = [row for row in rest if study.is_baseline(row)]
     rounds.join(_prices(registry, study, rest, find_devices(devices), slots))
     while rounds.go_on():
         _say_so_far(study, clock)
@@ -234,6 +239,8 @@ def _finish(registry: "Registry", started: "Started", rounds: "Rounds", runner: 
     )
     folder = keep(study, advice, dataset, wanted)
     _show(advice, folder, study)
+    if study.left(study.cells(rounds.rows, study.folds)):
+        click.echo("the same command with more --minutes runs further folds, for shorter intervals")
 
 
 def _show(advice: "Advice", folder: Path, study: "Study") -> None:

@@ -192,6 +192,11 @@ def test_what_takes_part_goes_before_what_joins() -> None:
     # What is left of the first repeat of a and control takes 60 of the 135 s, of b 7.5 s, and of d 60 s.
     rounds.join({"d": 20.0})
     assert (rounds.rows, rounds.left_out) == (["a", "b", "control"], {"d": 20.0})
+    study.costs["b"] = 60.0
+    rounds = rounds_of(study, 135 + 1.5 * 60, [])
+    rounds.first()
+    rounds.join({})
+    assert (rounds.rows, rounds.left_out) == (["a", "control"], {}), "b has run, if on few folds"
 
 
 def test_answers_get_surer_round_by_round() -> None:
