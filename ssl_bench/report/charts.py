@@ -67,9 +67,9 @@ def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> I
     ):
         found = []
         for row in section.rows:
-            seconds, scores = mean_of(row.cells[place], "seconds"), by_run(row.cells[place])
-            if seconds and seconds > 0 and scores:
-                found.append((row, seconds, list(scores.values())))
+            seconds, values = mean_of(row.cells[place], "seconds"), list(by_run(row.cells[place]).values())
+            if seconds and seconds > 0 and values:
+                found.append((row, seconds, values))
         if len(found) < 2:
             continue
         head = column.head
