@@ -18,7 +18,11 @@ def main() -> None:
     """Run one benchmark.
 
     Its module has `TITLE`, `run()` and perhaps `HOW`, or with options `add_options(parser)`, `how(options)` and
+<<<<<<< HEAD
     `run(options)`; or it makes a whole page, `page(options)`, for the file `PAGE`.
+=======
+    `run(options)`. One that takes hours gives its tables again and again, each time with more in them.
+>>>>>>> advise
     """
     names = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - HELPERS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
@@ -32,12 +36,26 @@ def main() -> None:
             module.add_options(command)
     arguments = parser.parse_args()
     module = modules[arguments.name]
+<<<<<<< HEAD
     report = module.page(arguments) if hasattr(module, "page") else measured(module, arguments)
     print(report)
     if arguments.write:
         path = ROOT / place(module)
         path.parent.mkdir(exist_ok=True)
         path.write_text(report, encoding="utf-8")
+=======
+    if hasattr(module, "add_options"):
+        how, tables = module.how(arguments), module.run(arguments)
+    else:
+        how, tables = getattr(module, "HOW", HOW), module.run()
+    for text in [tables] if isinstance(tables, str) else tables:
+        report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{text}"
+        if arguments.write:
+            path = Path(__file__).parent / "results" / f"{arguments.name}.md"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(report, encoding="utf-8")
+    print(report)
+>>>>>>> advise
 
 
 def measured(module: ModuleType, arguments: argparse.Namespace) -> str:

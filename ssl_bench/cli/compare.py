@@ -103,3 +103,7 @@ def compare(
         except OSError as error:
             raise UsageError(f"--out {folder}: cannot be written ({error.strerror or error})") from error
         click.echo(f"{caption}\nwrote {path}")
+    tables = runs / "leaderboards" / "leaderboard.md"
+    if chosen:
+        where = f"in {tables}" if tables.is_file() else f"where `ssl-bench leaderboard {runs}` writes them"
+        click.echo(f"scores over all test images stand {where}")

@@ -129,7 +129,13 @@ def run_cells(
 
     Cells that other commands run are left to them, waited for at the end, and taken up. `enough`: as of `carry_out`.
     """
+<<<<<<< HEAD
     display.start(len(plan.orders), len(plan.orders) - len(orders))
+=======
+    display.start(len(plan.cells), len(plan.cells) - len(cells))
+    if begun := [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]:
+        display.going_on(begun)
+>>>>>>> advise
     attempts = Attempts(store, retries)
     prices = kept_prices(store)
     cells = [order.cell for order in orders]

@@ -16,12 +16,16 @@ from ssl_bench.use.sheet import draw_sheet, heat
 from ssl_bench.use.shown_data import NOT_STATED, open_shown_data
 from ssl_bench.use.trained import CPU, load_trained
 
+ACROSS = 4
+"""Panels in a row: input, label and prediction, and one more."""
+
 
 @torch.inference_mode()
 def show_cell(
     folder: Path, registry: Registry, count: int, data: Mapping[str, Path] = NOT_STATED
 ) -> Image.Image:
-    """A row for each of the first `count` images that it is scored on, at the cell's final weights.
+    """The first `count` images that it is scored on, at the cell's final weights: of each a few panels in a row, and in
+    further rows below it where the method has more to show.
 
     `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`.
     """
@@ -41,7 +45,7 @@ def show_cell(
             row.append(
                 (panel.title, _drawn(task, values) if panel.is_prediction else heat(values[0, 0].numpy()))
             )
-        rows.append(row)
+        rows += [row[start : start + ACROSS] for start in range(0, len(row), ACROSS)]
     return draw_sheet(rows, task)
 
 

@@ -181,16 +181,23 @@ class GCT(Method):
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
         """Of each network the flaw map as used, C's target and the pseudo target; and where both are flawed.
 
-        As for labelled rows in training, zeroed at void; but with running statistics, as in evaluation.
+        A row a network, behind the second one's prediction. As for labelled rows in training, zeroed at void; but with
+        running statistics, as in evaluation.
         """
         value, valid = self.task.encode(target)
         views = [self._seen(network, network(images), images, valid) for network in (self.first, self.second)]
         maps = readable(views[0].flaws, valid), readable(views[1].flaws, valid)
-        panels = [Panel("prediction 2", self.task.activate(views[1].logits), is_prediction=True)]
+        rows = []
         for number, (view, guide, flaws) in enumerate(
             zip(views, self._guides(views, valid), maps, strict=True), 1
         ):
             truth = flaw_target(view.prediction, value, mu=self.mu, nu=self.config.nu, valid=valid)
-            panels += [Panel(f"flaw map {number}", flaws), Panel(f"C's target {number}", truth)]
-            panels.append(Panel(f"pseudo target {number}", guide.target, is_prediction=True))
-        return [*panels, Panel("both flawed", both_flawed(maps, self.config.xi).float())]
+            found, true = Panel(f"flaws of {number}, found", flaws), Panel(f"flaws of {number}, true", truth)
+            rows.append([found, true, Panel(f"taught to {number}", guide.target, is_prediction=True)])
+        second = Panel("prediction of 2", self.task.activate(views[1].logits), is_prediction=True)
+        return [
+            second,
+            *rows[0],
+            Panel("both are flawed", both_flawed(maps, self.config.xi).float()),
+            *rows[1],
+        ]
