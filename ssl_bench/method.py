@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.recipe import OptimizerSettings
 from ssl_bench.task import Target, Task
+from ssl_bench.world.exposed import Observe
 from ssl_bench.world.forwards import Forwards
 from ssl_bench.world.log import Log
 from ssl_bench.world.part import Draws, Part
@@ -81,6 +82,8 @@ class Progress:
     """Runs rows through a task network, in one pass or in two: `progress.forward(network, images, labeled)`."""
     log: Log = field(default_factory=Log)
     """Takes values that are no losses: `progress.log("kept", share)`."""
+    observe: Observe = field(default_factory=Observe)
+    """Takes what unlabelled rows are taught by: `progress.observe(target, keep=keep, student=self.student)`."""
 
 
 class Player:

@@ -95,6 +95,12 @@ def without(dataset: Dataset, split: LabelSplit, held_out: Sequence[str]) -> Lab
     return replace(split, labeled=labeled, unlabeled=unlabeled, held_out=tuple(held_out))
 
 
+def observable(dataset: Dataset, split: LabelSplit) -> tuple[str, ...]:
+    """Unlabelled images of a split whose labels the data set has, for an observer that teaches nobody."""
+    without_label = frozenset(dataset.unlabeled)
+    return tuple(name for name in split.unlabeled if name not in without_label)
+
+
 def read_share(text: str) -> Fraction:
     """A share of the labelled images above 0 and below 1, such as `1/4`. UsageError for anything else."""
     if not is_number(text) or not 0 < Fraction(text) < 1:

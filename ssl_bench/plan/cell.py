@@ -81,6 +81,8 @@ class Cell:
     variant: str = ""
     """The method with the settings that make a row of its own of it, as the command named it; empty for the plain one.
     Not part of the identity: `config` speaks for it."""
+    observe: bool = False
+    """Whether what is taught is held against the labels of unlabelled images. Not part of the identity."""
     trial: str = ""
     """What a search tries here, in words. Not part of the identity."""
 

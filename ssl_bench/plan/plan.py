@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
+from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, observable, read_share, without
 from ssl_bench.dataset import FEW_TESTED, Dataset, listing
 from ssl_bench.plan.cell import Cell, describe, seen_by, trials_behind
 from ssl_bench.plan.labels import asked_labels, fill_in
@@ -188,6 +188,8 @@ class _Planning:
                 held_out = hold_out(source.dataset, split, self.share, task=task.name)
                 used = without(source.dataset, used, held_out)
             source.targets.update(used.labeled, used.held_out)
+            if request.observe:
+                source.targets.update(observable(source.dataset, used))
             if used not in states:
                 seen = seen_by(used, source.dataset)
                 states[used] = {
@@ -248,6 +250,7 @@ class _Planning:
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
+                    observe=request.observe,
                     trials=None if trial else self._trials(task, variant, config),
                     variant=variant.text if variant.names else "",
                     trial=trial,

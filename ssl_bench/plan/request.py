@@ -170,6 +170,11 @@ class Request(Settings):
         "Pretrained weights from a file (.safetensors, .pth) in place of the published ones.",
         metavar="FILE",
     )
+    observe: bool = asked(
+        TRAINED,
+        False,
+        "Hold what methods teach against the labels of unlabelled images; nobody learns from these.",
+    )
     devices: Annotated[str, AfterValidator(check_devices)] = asked(
         COMPUTED, "auto", "auto, cpu, cuda or cuda:0,1"
     )

@@ -25,6 +25,7 @@ from ssl_bench.specs import resolve_extra
 from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.outcomes import Outcome, outcome_of
 from ssl_bench.store.results import ResultStore
+from ssl_bench.words import number_of
 
 NOTES = 8
 """On one data set, before the rest is counted."""
@@ -57,6 +58,11 @@ def carry_out(
         tracker = registry.tracker(name)
         resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
     cells = unfinished(plan, store) if resume else list(plan.cells)
+    if lacking := unobserved(plan, cells, store):
+        was, them = ("was", "it") if lacking == 1 else ("were", "them")
+        display.noted(
+            f"{number_of(lacking, 'finished cell')} {was} not observed; --no-resume runs {them} again"
+        )
     if not cells:
         return []
     store.prepare()
@@ -88,6 +94,13 @@ def unfinished(plan: Plan, store: ResultStore) -> list[Cell]:
         if cell.id not in waiting:
             store.tidy(cell)
     return cells
+
+
+def unobserved(plan: Plan, left: Sequence[Cell], store: ResultStore) -> int:
+    """How many cells that are to be observed finished without."""
+    waiting = {cell.id for cell in left}
+    done = (store.finished(cell) for cell in plan.cells if cell.observe and cell.id not in waiting)
+    return sum(record is not None and not record.observed for record in done)
 
 
 def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:

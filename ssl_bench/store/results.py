@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 
 OTHERS = {path.name for path in (CellFolder(Path()).cell, *CellFolder(Path()).leftovers)}
 """Files of a cell that hold no record."""
-OUTSIDE_IDENTITY = ("cost", "provenance")
+OUTSIDE_IDENTITY = ("cost", "provenance", "observed")
 """Sections of a record that two runs of one cell may differ in."""
 
 
 def same(first: Record, second: Record) -> bool:
-    """Whether two records agree in all but cost and provenance."""
+    """Whether two records agree in all but cost, provenance and what was observed."""
     return identity_of(first) == identity_of(second)
 
 
 def identity_of(record: Record) -> dict[str, Any]:
-    """What two runs of one cell must agree in: all but cost, provenance and what the folder of the data is called."""
+    """What two runs of one cell must agree in: all but cost, provenance, what was observed, and what the folder of the
+    data is called."""
     kept = {key: value for key, value in record.to_json().items() if key not in OUTSIDE_IDENTITY}
     if "describe" in kept:
         kept["describe"] = {key: value for key, value in kept["describe"].items() if key != "data"}

@@ -77,6 +77,7 @@ class UCVME(Method):
                 for pair, features in zip(pairs, others, strict=True)
             ]
             mean, log_variance = (torch.stack(each).mean(0) for each in zip(*passes, strict=True))
+        progress.observe(mean, doubt=log_variance.mean(1, keepdim=True), student=self.first)
 
         label, known = self.task.encode(batch.targets)
         first, second = (Belief(*(part[:labeled] for part in each)) for each in own)
