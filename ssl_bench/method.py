@@ -166,6 +166,11 @@ class Method(nn.Module, ABC):
         """Further predictors whose metrics are recorded beside the ranked ones (a second network, a student)."""
         return {}
 
+    def doubt(self, images: Tensor) -> Tensor | None:
+        """How poor the deployed network's prediction of images is thought to be, (B, 1, H, W), larger where poorer;
+        None where nothing tells. In evaluation mode: the pixels with the most of it are scored by themselves."""
+        return None
+
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
         """What `ssl-bench show` draws beside input, label and prediction of one image (1, C, H, W): the maps and
         pseudo targets that the method learns by. Called in evaluation mode, without gradient."""

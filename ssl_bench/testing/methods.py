@@ -274,6 +274,9 @@ def _predictions_have_the_right_shape(trial: Trial) -> str | None:
             shape = tuple(predict(torch.rand(1, 3, 19, 13)).shape)
             if shape != (1, method.task.out_channels, 19, 13):
                 return f"{name} gives shape {shape} for an image of 19 x 13, not (1, O, 19, 13)"
+        doubt = method.doubt(torch.rand(1, 3, 19, 13))
+        if doubt is not None and doubt.shape != (1, 1, 19, 13):
+            return f"doubt gives shape {tuple(doubt.shape)} for an image of 19 x 13, not (1, 1, 19, 13)"
     return None
 
 

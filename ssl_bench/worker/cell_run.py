@@ -12,6 +12,7 @@ from ssl_bench.data.splits import observable
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import CellError, in_a_line
 from ssl_bench.machine.devices import loader_threads
+from ssl_bench.method import Method
 from ssl_bench.observe.observer import Observer, times
 from ssl_bench.observe.probe import Probe
 from ssl_bench.plan.cell import Cell, execution_of, recipe_of
@@ -228,7 +229,7 @@ class CellRun:
             "config": {"recipe": dict(self.cell.recipe), "method": dict(self.cell.config)},
             "describe": dict(self.cell.describe),
             "providers": dict(self.cell.providers),
-            "metrics": self.last.scores,
+            "metrics": self.last.scores | self._uncertain(),
             "beside": beside,
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
@@ -245,6 +246,14 @@ class CellRun:
         }
         self.trackers.end(record)
         return record
+
+    def _uncertain(self) -> dict[str, float | None]:
+        """`METRIC/uncertain`: scores of the pixels that the method doubts most, where it doubts any."""
+        if type(self.method).doubt is Method.doubt:
+            return {}
+        scores = self._score(self.method.predict, self.method.doubt).scores
+        names = [metric["name"] for metric in self.cell.describe["task"]["metrics"]]
+        return {f"{name}/uncertain": scores[name] for name in names if scores.get(name) is not None}
 
     def close(self) -> None:
         """End the threads that load batches."""
@@ -280,12 +289,14 @@ class CellRun:
                 print(f"step {self.step} is not observed: {in_a_line(error)}", flush=True)
         self.meter.start_lap()
 
-    def _score(self, predict: Any) -> Evaluation:
+    def _score(self, predict: Any, doubt: Any = None) -> Evaluation:
         self.phase = "evaluating"
         self.method.eval()
         try:
             names = self.data.scored
-            return evaluate(predict, self.task, self.data, names, self.device, self._between, self.world)
+            return evaluate(
+                predict, self.task, self.data, names, self.device, self._between, self.world, doubt
+            )
         finally:
             self.method.train()
 

@@ -1,16 +1,19 @@
 """An observer changes nothing, sees what methods teach, and keeps its labels to itself."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import Said
 from torch import Tensor
 from toyruns import RECIPE, SIDE, STEPS, batch, build, variants
 
+from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import PluginError
 from ssl_bench.method import Batch, Method
 from ssl_bench.observe.observer import Observer, times, undone
@@ -23,6 +26,7 @@ from ssl_bench.store.heartbeat import Heartbeat
 from ssl_bench.store.observed import Observation, Seen, observations_of
 from ssl_bench.store.results import ResultStore, same
 from ssl_bench.task import Target
+from ssl_bench.train.evaluate import evaluate, most_doubted
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.worker.attempt import Interrupted
 from ssl_bench.worker.build import open_cell_data
@@ -214,6 +218,7 @@ def test_a_cell_is_the_same_cell_observed_or_not(task: str, name: str, tmp_path:
         assert record is not None
         records.append(record)
     assert same(*records)
+    assert ("psnr/uncertain" in records[0].metrics) == (name == "gct")
     assert "observed" not in records[0].to_json()
     assert observations_of(records[0]) == []
     found = observations_of(records[1])
@@ -297,3 +302,30 @@ def test_what_was_finished_unobserved_is_told(command: Callable[..., Said], tmp_
     assert "1 finished cell was not observed; --no-resume runs it again" in again.out + again.err
     plainly = command("run", *options, "--out", tmp_path)
     assert "observed" not in plainly.out + plainly.err
+
+
+def test_the_pixels_that_a_method_doubts_are_scored_by_themselves() -> None:
+    """Where doubt is the error itself, the quarter with most of it holds most of the error."""
+    (cell,) = cells("night", "supervised")
+    data = open_cell_data(cell, REGISTRY)
+    task = build("night", "supervised", REGISTRY, norm=False).task
+    guarded = GuardedDataset(data, cell.split.labeled)
+    name = data.test[0]
+    truth = torch.from_numpy(data.target(name).transpose(2, 0, 1)[None] / np.float32(255))
+    ramp = torch.linspace(0, 0.2, truth.shape[3]).expand_as(truth)
+
+    def score(doubt: Any) -> float:
+        found = evaluate(
+            lambda images: (truth - ramp).abs(), task, guarded, [name], torch.device("cpu"), doubt=doubt
+        )
+        return found.scores["mae"] or 0.0
+
+    error = ((truth - ramp).abs() - truth).abs().mean(1, keepdim=True)
+    quarter = error.flatten().sort(descending=True).values[: math.ceil(error.numel() / 4)]
+    assert score(lambda images: error) == pytest.approx(float(quarter.mean()), rel=1e-4)
+    assert score(None) == pytest.approx(float(error.mean()), rel=1e-4)
+    # The last quarter of the columns has most of it.
+    columns = torch.arange(truth.shape[3]).expand(1, 1, *truth.shape[2:]).float()
+    assert score(lambda images: columns) > 1.5 * score(None)
+    nothing = torch.zeros(1, 1, 2, 2, dtype=torch.bool)
+    assert torch.equal(most_doubted(torch.rand(1, 1, 2, 2), nothing), nothing)

@@ -198,6 +198,10 @@ class GCT(Method):
         """The second network, whose scores are recorded beside."""
         return {"second": self.second}
 
+    def doubt(self, images: Tensor) -> Tensor:
+        """What F says of the first network's prediction."""
+        return self._flaws(self.first, self.task.activate(self.first(images)), images)
+
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
         """Of each network the flaw map as used, C's target and the pseudo target; and where both are flawed.
 

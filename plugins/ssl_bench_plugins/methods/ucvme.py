@@ -128,6 +128,11 @@ class UCVME(Method):
         """The second network, and both."""
         return {"second": self.second, "both": self._both}
 
+    def doubt(self, images: Tensor) -> Tensor:
+        """The logarithm of the first network's variance, the mean over outputs."""
+        log_variance = self.first_variance.from_features(self.first.features(images), images)
+        return log_variance.clamp(*BOUNDS).mean(1, keepdim=True)
+
     def _both(self, images: Tensor) -> Tensor:
         """The mean of both networks' logits."""
         mean: Tensor = (self.first(images) + self.second(images)) / 2
