@@ -58,7 +58,7 @@ def split_of(dataset: Dataset, labeled: Sequence[str], source: str, seed: int = 
     chosen = set(labeled)
     unlabeled = [name for name in [*dataset.train, *dataset.unlabeled] if name not in chosen]
     # One order for one content: batches are drawn by position, and a list's order must not change them.
-    return LabelSplit(source, seed, tuple(ranked(labeled, 0)), tuple(unlabeled))
+    return LabelSplit(source, seed, tuple(ranked(labeled, 0)), tuple(dataset.pool(unlabeled)))
 
 
 def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -57,6 +56,8 @@ class Cell:
     """Where the data lies on this machine. Not part of the identity."""
     unlabeled: tuple[str, ...] = ()
     """Folders of further unlabelled images on this machine. Not part of the identity: `data` speaks for them."""
+    shift: str = ""
+    """`WAY:SHARE` of unlabelled images from elsewhere. Not part of the identity: `data` and `split` speak for it."""
     tested: int | None = None
     """How many labelled images were asked to be held out for testing. Not part of the identity, as `data` holds it."""
     classes: tuple[str, ...] = ()
@@ -188,12 +189,12 @@ def seen_by(split: LabelSplit, dataset: Dataset) -> tuple[Collection[str], Colle
 
 
 def describe(
-    task: TaskSpec, method: MethodSpec, variant: Sequence[str] = (), folder: Path | None = None
+    task: TaskSpec, method: MethodSpec, variant: Sequence[str] = (), data: str = ""
 ) -> dict[str, Any]:
     """What tables print about a task, a method and data, so that a record can be shown without its plugins.
 
     `variant`: names of the fields that make a row of its own of the method, and of a tier whose settings it takes.
-    `folder`: where the data lies, whose name it is called by unless `data.toml` says otherwise.
+    `data`: what the data is called unless `data.toml` says otherwise; empty for the name of its data set.
     """
     # Pairs, and not a mapping: records are written with sorted keys, and tables show fields in their own order.
     symbols = [
@@ -217,7 +218,7 @@ def describe(
             "symbols": symbols,
             **({"variant": list(variant)} if variant else {}),
         },
-        **({"data": {"title": folder.resolve().name}} if folder and folder.resolve().name else {}),
+        **({"data": {"title": data}} if data else {}),
     }
 
 

@@ -120,8 +120,8 @@ def _score(
 
 
 def most_doubted(doubt: Tensor, valid: Tensor) -> Tensor:
-    """The `UNCERTAIN` share of an image's valid pixels (1, 1, H, W) bool with the most doubt (1, 1, H, W), or more where
-    some are alike; none where none is valid."""
+    """The `UNCERTAIN` share of an image's valid pixels (1, 1, H, W) bool with the most doubt (1, 1, H, W), or more
+    where some are alike; none where none is valid."""
     known = doubt[valid]
     count = math.ceil(UNCERTAIN * len(known))
     if not count:

@@ -22,7 +22,7 @@ def open_cell_data(cell: Cell, registry: Registry) -> Dataset:
     """The data that a cell was planned on. Raises DataError where it cannot be opened any more."""
     dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
     path, unlabeled = Path(cell.path) if cell.path else None, [Path(folder) for folder in cell.unlabeled]
-    return open_data(dataset, path, unlabeled, cell.classes, cell.channels, cell.tested)
+    return open_data(dataset, path, unlabeled, cell.classes, cell.channels, cell.tested, cell.shift)
 
 
 def require_same(cell: Cell, dataset: Dataset) -> None:
