@@ -33,10 +33,14 @@ def cell(task: str, **request: Any) -> Cell:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_share_of_the_pool_is_from_elsewhere(task: str) -> None:
-    own, some, most = (cell(task, **more) for more in ({}, {"shift": "camera:0.25"}, {"shift": "camera:0.75"}))
+    own, some, most = (
+        cell(task, **more) for more in ({}, {"shift": "camera:0.25"}, {"shift": "camera:0.75"})
+    )
     assert len({each.id for each in (own, some, most)}) == 3
     assert own.split.labeled == some.split.labeled == most.split.labeled
-    gone = [{name for name in each.split.unlabeled if name.startswith("elsewhere/")} for each in (own, some, most)]
+    gone = [
+        {name for name in each.split.unlabeled if name.startswith("elsewhere/")} for each in (own, some, most)
+    ]
     assert [len(names) for names in gone] == [0, 31, 93]
     assert gone[1] < gone[2]
     assert {name.removeprefix("elsewhere/") for name in most.split.unlabeled} == {*own.split.unlabeled}
@@ -67,12 +71,15 @@ def test_what_another_camera_sees_keeps_its_label() -> None:
 
 def test_a_share_is_written_one_way() -> None:
     assert cell("night", shift="camera:0.50").id == cell("night", shift={"night": "camera:.5"}).id
-    assert cell("night", shift="night=camera:0.5").describe["data"]["title"] == "synthetic, unlabelled camera:0.5"
+    assert (
+        cell("night", shift="night=camera:0.5").describe["data"]["title"]
+        == "synthetic, unlabelled camera:0.5"
+    )
     assert "data" not in cell("night").describe
     for wrong in ("camera", "camera:0", "camera:1.5", "camera:1e-1", ":0.5", "camera:", "camera:nan"):
         with pytest.raises(UsageError, match=r"--shift .* write WAY:SHARE"):
             cell("night", shift=wrong)
-    with pytest.raises(UsageError, match="--shift 'moon:0.5': the embedded data knows camera and content"):
+    with pytest.raises(UsageError, match=r"--shift 'moon:0.5': the embedded data knows camera and content"):
         cell("night", shift="moon:0.5")
 
 
@@ -81,7 +88,9 @@ def test_data_that_cannot_make_any_says_so(tmp_path: Path) -> None:
         (tmp_path / part).mkdir()
         for number in range(12):
             Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / part / f"{number}.png")
-    with pytest.raises(DataError, match="--shift is for data that can make images from elsewhere; give a folder"):
+    with pytest.raises(
+        DataError, match=r"--shift is for data that can make images from elsewhere; give a folder"
+    ):
         plan("night", data=(f"night={tmp_path}",), shift="camera:0.5")
 
 
