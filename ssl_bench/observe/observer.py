@@ -35,10 +35,10 @@ class Looked(Protocol):
 
     @property
     def rows(self) -> int:
-        """Unlabelled rows in all."""
+        """How many unlabelled rows there are in all."""
 
     def batch(self, number: int) -> Batch:
-        """A batch, on the device of the method."""
+        """Make a batch, on the device of the method."""
 
     def truth(self, number: int) -> Target:
         """The labels of its unlabelled rows, on the CPU."""
@@ -58,7 +58,7 @@ def times(iterations: int) -> set[int]:
 
 
 class Observer:
-    """Observes a method on a probe."""
+    """Observes a method on a probe, step by step."""
 
     def __init__(self, method: Method, recipe: Recipe, probe: Looked, seed: int, *, teaches: bool) -> None:
         """`teaches`: whether the method takes unlabelled rows; else its deployed network alone is looked at."""
@@ -149,7 +149,7 @@ def plain(task: Task, predict: Callable[[Tensor], Tensor], images: Tensor) -> Te
 
 
 def on_cpu(target: Target) -> Target:
-    """A label on the CPU."""
+    """Move a label to the CPU, where it is measured."""
     return Target(target.value.cpu(), target.valid.cpu())
 
 

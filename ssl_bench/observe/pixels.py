@@ -81,7 +81,7 @@ def _distances(truth: Target, inside: Tensor) -> np.ndarray:
 
 
 def joined(parts: Sequence[Pixels]) -> Pixels:
-    """All batches as one."""
+    """Join what all batches gave into one."""
     columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Pixels)}
     return Pixels(
         **{

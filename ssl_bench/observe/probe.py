@@ -58,7 +58,7 @@ class Probe:
 
     @property
     def rows(self) -> int:
-        """Unlabelled crops in all."""
+        """How many unlabelled crops there are in all."""
         return self.batches * self._stream.unlabeled_rows
 
     def batch(self, number: int) -> Batch:
