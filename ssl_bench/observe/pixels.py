@@ -1,7 +1,8 @@
 """A target and its truth, pixel by pixel, as far as measures look: flat arrays over the pixels whose label is known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,13 +83,12 @@ def _distances(truth: Target, inside: Tensor) -> np.ndarray:
 
 def joined(parts: Sequence[Pixels]) -> Pixels:
     """Join what all batches gave into one."""
-    columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Pixels)}
-    return Pixels(
-        **{
-            name: np.concatenate(values) if isinstance(values[0], np.ndarray) else values[0]
-            for name, values in columns.items()
-        }
-    )
+    arrays: dict[str, Any] = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Pixels)
+        if isinstance(getattr(parts[0], field.name), np.ndarray)
+    }
+    return replace(parts[0], **arrays)
 
 
 def seen(pixels: Pixels, classes: int, *, labeled: bool) -> Seen:

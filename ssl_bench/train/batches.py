@@ -114,8 +114,9 @@ class BatchStream:
         """Id, image and crop of this part's rows of one kind."""
         for row, name in list(enumerate(names))[self.part.rows(len(names))]:
             image = self.data.image(name)
+            height, width = image.shape[:2]
             generator = generator_for("crop", self.seed, stream, step, row)
-            yield name, image, Window(self.recipe, *image.shape[:2], generator)
+            yield name, image, Window(self.recipe, height, width, generator)
 
     def _names(self, stream: str, pool: Sequence[str], step: int, rows: int) -> list[str]:
         places = range(step * rows, (step + 1) * rows)

@@ -57,8 +57,8 @@ def boundary_f(found: np.ndarray, label: np.ndarray, valid: np.ndarray) -> float
     """
     reach = max(1.0, TOLERANCE * math.hypot(*label.shape))
     found, label = (np.where(valid, ids, -1) for ids in (found, label))
-    edges = [_by_class(ids) for ids in (found, label)]
-    scores = [_f1(*(each.get(name) for each in edges), reach) for name in sorted({*edges[0], *edges[1]})]
+    own, other = _by_class(found), _by_class(label)
+    scores = [_f1(own.get(name), other.get(name), reach) for name in sorted({*own, *other})]
     return 100 * math.fsum(scores) / len(scores) if scores else None
 
 

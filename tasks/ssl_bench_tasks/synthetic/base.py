@@ -109,7 +109,7 @@ class SyntheticDataset(Dataset):
         """Hash of ids, seed, version and two whole pairs, which stand for the rest: all come from one program."""
         head = (type(self).__name__, self.version, SEED, TRAIN, TEST, self.shape, self.classes)
         content = hashlib.sha256(repr(head).encode())
-        probes = PROBES
+        probes: tuple[str, ...] = PROBES
         if self.way:
             content.update(repr((self.way, self.share)).encode())
             probes = (*PROBES, f"{FROM}{PROBES[0]}")
