@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,11 +19,8 @@ def main() -> None:
     """Run one benchmark.
 
     Its module has `TITLE`, `run()` and perhaps `HOW`, or with options `add_options(parser)`, `how(options)` and
-<<<<<<< HEAD
-    `run(options)`; or it makes a whole page, `page(options)`, for the file `PAGE`.
-=======
-    `run(options)`. One that takes hours gives its tables again and again, each time with more in them.
->>>>>>> advise
+    `run(options)`. One that takes hours gives its tables again and again, each time with more in them. Or it makes a
+    whole page, `page(options)`, for the file `PAGE`.
     """
     names = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - HELPERS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
@@ -36,36 +34,23 @@ def main() -> None:
             module.add_options(command)
     arguments = parser.parse_args()
     module = modules[arguments.name]
-<<<<<<< HEAD
-    report = module.page(arguments) if hasattr(module, "page") else measured(module, arguments)
-    print(report)
-    if arguments.write:
-        path = ROOT / place(module)
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(report, encoding="utf-8")
-=======
-    if hasattr(module, "add_options"):
-        how, tables = module.how(arguments), module.run(arguments)
-    else:
-        how, tables = getattr(module, "HOW", HOW), module.run()
-    for text in [tables] if isinstance(tables, str) else tables:
-        report = f"# {module.TITLE}\n\n{machine()} {how}\n\n{text}"
+    for report in [module.page(arguments)] if hasattr(module, "page") else measured(module, arguments):
         if arguments.write:
-            path = Path(__file__).parent / "results" / f"{arguments.name}.md"
+            path = ROOT / place(module)
             path.parent.mkdir(exist_ok=True)
             path.write_text(report, encoding="utf-8")
     print(report)
->>>>>>> advise
 
 
-def measured(module: ModuleType, arguments: argparse.Namespace) -> str:
+def measured(module: ModuleType, arguments: argparse.Namespace) -> Iterator[str]:
     """Its tables, below the hardware that they were measured on, and what else that did when they began."""
     where = machine()
     if hasattr(module, "add_options"):
         how, tables = module.how(arguments), module.run(arguments)
     else:
         how, tables = getattr(module, "HOW", HOW), module.run()
-    return f"# {module.TITLE}\n\n{where} {how}\n\n{tables}"
+    for text in [tables] if isinstance(tables, str) else tables:
+        yield f"# {module.TITLE}\n\n{where} {how}\n\n{text}"
 
 
 def place(module: ModuleType) -> str:

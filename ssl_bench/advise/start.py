@@ -8,8 +8,8 @@ from typing import Any
 from ssl_bench.advise.fit import fitting_crop, shorter_side
 from ssl_bench.advise.folds import folds_of
 from ssl_bench.advise.study import Study
-from ssl_bench.plan.cell import resolve_config
 from ssl_bench.plan.request import Request
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.plan.sources import open_sources
 from ssl_bench.plan.text_forms import split_outside
 from ssl_bench.plan.variants import methods_of, pick_variants

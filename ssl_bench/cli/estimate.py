@@ -20,6 +20,7 @@ from ssl_bench.words import number_of
 
 if TYPE_CHECKING:
     from ssl_bench.plan.cell import Cell
+    from ssl_bench.plan.order import Order
     from ssl_bench.plan.plan import Plan
     from ssl_bench.registry.registry import Registry
     from ssl_bench.store.results import ResultStore
@@ -61,7 +62,7 @@ def estimate(
     _show(plan.cells, store)
     _show_total(left, store, slots)
     if shapes and devices == ["cpu"]:
-        _show_bf16(left, store, plan.preload(registry), slots)
+        _show_bf16(orders, store, plan.preload(registry), slots)
     show_error(plan.cells, store)
 
 
@@ -141,7 +142,7 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     )
 
 
-def _show_bf16(left: "Sequence[Cell]", store: "ResultStore", preload: "Sequence[str]", slots: int) -> None:
+def _show_bf16(left: "Sequence[Order]", store: "ResultStore", preload: "Sequence[str]", slots: int) -> None:
     """What float32 cells would take in bf16, timed now, on a CPU that multiplies in it; nothing where one has no
     price."""
     from ssl_bench.cli.progress import progress_bar
@@ -149,12 +150,11 @@ def _show_bf16(left: "Sequence[Cell]", store: "ResultStore", preload: "Sequence[
     from ssl_bench.machine.devices import bf16_of_cpu
 
     instructions, prices = bf16_of_cpu(), kept_prices(store)
-    cells = [cell for cell in left if "precision" not in cell.execution and cell.id in prices]
+    orders = [order for order in left if order.cell.execution.precision == "fp32" and order.cell.id in prices]
+    cells = [order.cell for order in orders]
     if instructions is None or not cells:
         return
-    forms = {
-        kind_of(cell): replace(cell, execution={**cell.execution, "precision": "bf16"}) for cell in cells
-    }
+    forms = {kind_of(order.cell): _in_bf16(order) for order in orders}
     with progress_bar("timing in bf16", len(forms), "kinds of cells") as advance:
         timed = time_shapes(forms, ["cpu"], slots, preload, advance)
     pairs = [(prices[cell.id].seconds, timed[kind_of(cell)].price.seconds) for cell in cells]
@@ -167,6 +167,11 @@ def _show_bf16(left: "Sequence[Cell]", store: "ResultStore", preload: "Sequence[
         f"in bf16, for which this CPU has instructions ({instructions}), {number_of(len(known), 'cell')} would take "
         f"{hours(bf16)}, {beside if bf16 < PAYS * plain else f'and {hours(plain)} as they are: it does not pay'}"
     )
+
+
+def _in_bf16(order: "Order") -> "Order":
+    execution = order.cell.execution.model_copy(update={"precision": "bf16"})
+    return replace(order, cell=replace(order.cell, execution=execution))
 
 
 def _bytes(count: float | None) -> str:

@@ -29,6 +29,8 @@ class Order:
     """Where the data lies on this machine."""
     unlabeled: tuple[str, ...] = ()
     """Folders of further unlabelled images on this machine."""
+    shift: str = ""
+    """`WAY:SHARE` of unlabelled images from elsewhere; the cell's `data` and `split` speak for it."""
     tested: int | None = None
     """How many labelled images were asked to be held out for testing."""
     listing: str = ""
@@ -45,6 +47,8 @@ class Order:
     """Name of such a file to names and sources of the modules beside it that it imports."""
     trackers: tuple[str, ...] = ()
     """Who follows the run."""
+    observe: bool = False
+    """Whether what is taught is held against the labels of unlabelled images."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints."""
     checkpoint_steps: int | None = None

@@ -20,7 +20,9 @@ from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, style
 from ssl_bench.report.curves import curve_charts
 from ssl_bench.report.gains import gain_charts
 from ssl_bench.report.gallery import Gallery
+from ssl_bench.report.observed import observed_parts
 from ssl_bench.report.runs import runs_json
+from ssl_bench.store.observed import observations_of
 from ssl_bench.store.record import Record
 
 MOST_TABLES = 40
@@ -71,7 +73,10 @@ def make_report(
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     return template.render(
         first=first,
-        parts=_parts(board, make_documents(board, oracle=oracle, claims=of_here)),
+        parts=[
+            *_parts(board, make_documents(board, oracle=oracle, claims=of_here)),
+            *_observed(board, [record for _, record in records]),
+        ],
         galleries=galleries,
         count=len(board.entries),
         tables=len(board.sections),
@@ -125,6 +130,15 @@ def _parts(board: Board, documents: dict[str, Document]) -> list[Part]:
     drawn = [(text, found) for text, found in curves if found]
     parts.append(Part("curves", "Curves", "" if drawn else "<p>No curves were recorded.</p>", drawn))
     return parts
+
+
+def _observed(board: Board, records: Sequence[Record]) -> list[Part]:
+    """What methods taught, where runs were observed."""
+    runs = {record.cell.id: observations_of(record) for record in records if record.observed}
+    if not runs:
+        return []
+    body, drawn = observed_parts(board, runs, styles_of(board), MOST_TABLES)
+    return [Part("observed", "What methods taught", body, drawn)] if drawn else []
 
 
 def _split(document: Document) -> tuple[Document, Document]:

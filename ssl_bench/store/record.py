@@ -176,6 +176,8 @@ class Record(Part):
     """The best evaluation; chosen on test data, it never ranks."""
     per_image: dict[str, Any] = {}
     curves: dict[str, Any] = {}
+    observed: list[Any] = []
+    """What an observer found on the way, outside the record's identity (`ssl_bench.store.observed`)."""
     cost: Cost = Cost()
     provenance: Provenance = Provenance()
 

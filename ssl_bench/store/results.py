@@ -31,17 +31,18 @@ OTHERS = {path.name for path in (CellFolder(Path()).order, *CellFolder(Path()).l
 """Files of a cell that hold no record."""
 SHOWN = 3
 """Ids in a message."""
-OUTSIDE_IDENTITY = ("cost", "provenance")
+OUTSIDE_IDENTITY = ("cost", "provenance", "observed")
 """Sections of a record that two runs of one cell may differ in."""
 
 
 def same(first: Record, second: Record) -> bool:
-    """Whether two records agree in all but cost and provenance."""
+    """Whether two records agree in all but cost, provenance and what was observed."""
     return identity_of(first) == identity_of(second)
 
 
 def identity_of(record: Record) -> dict[str, Any]:
-    """What two runs of one cell must agree in: all but cost, provenance and what the folder of the data is called."""
+    """What two runs of one cell must agree in: all but cost, provenance, what was observed, and what the folder of the
+    data is called."""
     kept = {key: value for key, value in record.to_json().items() if key not in OUTSIDE_IDENTITY}
     if "describe" in kept:
         kept["describe"] = {key: value for key, value in kept["describe"].items() if key != "data"}
@@ -150,7 +151,7 @@ class ResultStore:
         """
         if CellFolder(place(name)).record.is_file():
             return place(name)
-        if CellFolder(place(name)).cell.is_file():
+        if CellFolder(place(name)).order.is_file():
             raise UsageError(f"{name}: this cell has not finished; the command that ran it goes on with it")
         names = [folder.path.name for folder in folders_in(self.cells)]
         found = sorted(other for other in names if other.startswith(name))
