@@ -17,7 +17,7 @@ from ssl_bench.advise.folds import Fold
 from ssl_bench.advise.rounds import Rounds
 from ssl_bench.advise.start import unsearched
 from ssl_bench.advise.wanted import spread_out
-from ssl_bench.plan.cell import resolve_config
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import ResultStore
 

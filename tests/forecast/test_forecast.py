@@ -215,11 +215,11 @@ def test_what_bf16_would_save_on_a_cpu_that_has_it(
     flags: str | None,
     words: str | None,
 ) -> None:
-    def time_shapes(shapes: dict[str, Cell], *others: Any) -> dict[str, Timed]:
-        seconds = {None: 10.0, "bf16": 4.0}
+    def time_shapes(shapes: dict[str, Order], *others: Any) -> dict[str, Timed]:
+        seconds = {"fp32": 10.0, "bf16": 4.0}
         return {
-            name: Timed(Price(seconds[cell.execution.get("precision")]), "a CPU")
-            for name, cell in shapes.items()
+            name: Timed(Price(seconds[order.cell.execution.precision]), "a CPU")
+            for name, order in shapes.items()
         }
 
     information = tmp_path / "cpuinfo"

@@ -18,7 +18,6 @@ from ssl_bench.errors import PluginError
 from ssl_bench.method import Batch, Method
 from ssl_bench.observe.observer import Observer, times, undone
 from ssl_bench.observe.probe import Probe
-from ssl_bench.plan.cell import recipe_of
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.folder import CellFolder
@@ -200,21 +199,21 @@ def _few_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
 SETTINGS = ("iterations=4", "crop=24", "labeled_rows=2", "unlabeled_rows=2")
 
 
-def cells(task: str, methods: str, **request: Any) -> tuple[Any, ...]:
+def orders(task: str, methods: str, **request: Any) -> tuple[Any, ...]:
     asked = {"tasks": task, "methods": methods, "backbones": "unet-small", "control": False, "labels": ("4",)}
     settings = [f"{task}.{each}" for each in SETTINGS]
-    return make_plan(REGISTRY, Request(**{**asked, "settings": settings, **request})).cells
+    return make_plan(REGISTRY, Request(**{**asked, "settings": settings, **request})).orders
 
 
 @pytest.mark.parametrize(("task", "name"), [("segmentation", "fixmatch"), ("night", "gct")])
 def test_a_cell_is_the_same_cell_observed_or_not(task: str, name: str, tmp_path: Path) -> None:
-    ((plainly,), (watched,)) = (cells(task, name, observe=observe) for observe in (False, True))
-    assert watched.id == plainly.id
+    ((plainly,), (watched,)) = (orders(task, name, observe=observe) for observe in (False, True))
+    assert watched.cell == plainly.cell
     records = []
-    for place, cell in (("plain", plainly), ("watched", watched)):
+    for place, order in (("plain", plainly), ("watched", watched)):
         store = ResultStore(tmp_path / place)
-        run_cell(store.stage(cell).path, torch.device("cpu"), REGISTRY)
-        record = store.finished(cell)
+        run_cell(store.stage(order).path, torch.device("cpu"), REGISTRY)
+        record = store.finished(order.cell)
         assert record is not None
         records.append(record)
     assert same(*records)
@@ -225,7 +224,7 @@ def test_a_cell_is_the_same_cell_observed_or_not(task: str, name: str, tmp_path:
     assert [each.step for each in found] == sorted(times(4))
     assert all(each.deployed is not None for each in found)
     one, other = (
-        CellFolder(ResultStore(tmp_path / place).folder(watched).path).weights
+        CellFolder(ResultStore(tmp_path / place).folder(watched.cell).path).weights
         for place in ("plain", "watched")
     )
     weights = (torch.load(path, weights_only=True) for path in (one, other))
@@ -240,12 +239,12 @@ def test_a_cell_is_the_same_cell_observed_or_not(task: str, name: str, tmp_path:
 
 
 def test_a_run_goes_on_with_what_was_observed(tmp_path: Path) -> None:
-    (cell,) = cells("night", "mt", observe=True)
-    cell = dataclasses.replace(cell, checkpoint_steps=1)
+    (order,) = orders("night", "mt", observe=True)
+    order = dataclasses.replace(order, checkpoint_steps=1)
     store = ResultStore(tmp_path)
-    folder = store.stage(cell).path
+    folder = store.stage(order).path
     stop: list[int] = []
-    run = CellRun(cell, folder, torch.device("cpu"), REGISTRY, stop, Heartbeat(folder))
+    run = CellRun(order, folder, torch.device("cpu"), REGISTRY, stop, Heartbeat(folder))
     run.resume()
     step = run._step
 
@@ -259,21 +258,23 @@ def test_a_run_goes_on_with_what_was_observed(tmp_path: Path) -> None:
     run.save()
     assert [each["step"] for each in run.observed] == [1, 2, 3]
     run_cell(folder, torch.device("cpu"), REGISTRY)
-    resumed = store.finished(cell)
+    resumed = store.finished(order.cell)
     assert resumed is not None
     other = ResultStore(tmp_path / "at once")
-    run_cell(other.stage(cell).path, torch.device("cpu"), REGISTRY)
-    straight = other.finished(cell)
+    run_cell(other.stage(order).path, torch.device("cpu"), REGISTRY)
+    straight = other.finished(order.cell)
     assert straight is not None
     assert resumed.observed == straight.observed
 
 
 def test_the_truth_of_a_probe_is_the_labels_of_its_own_crops() -> None:
     """With images that are their own labels, so that a crop's label is the crop."""
-    (cell,) = cells("night", "mt", settings=["night.iterations=4", "night.crop=150", "night.scale=[0.5,2.0]"])
-    data = open_cell_data(cell, REGISTRY)
+    (order,) = orders(
+        "night", "mt", settings=["night.iterations=4", "night.crop=150", "night.scale=[0.5,2.0]"]
+    )
+    data = open_cell_data(order, REGISTRY)
     data.image = data.target  # type: ignore[method-assign]
-    probe = Probe(data, cell.split, recipe_of(cell), "regression", 0, torch.device("cpu"))
+    probe = Probe(data, order.cell.split, order.cell.training, "regression", 0, torch.device("cpu"))
     batch, truth = probe.batch(0), probe.truth(0)
     assert torch.equal(truth.valid, batch.unlabeled_valid)
     assert not truth.valid.all()
@@ -282,8 +283,8 @@ def test_the_truth_of_a_probe_is_the_labels_of_its_own_crops() -> None:
 
 
 def test_what_was_finished_unobserved_is_told(command: Callable[..., Said], tmp_path: Path) -> None:
-    (cell,) = cells("night", "supervised")
-    folder = ResultStore(tmp_path).stage(cell).path
+    (order,) = orders("night", "supervised")
+    folder = ResultStore(tmp_path).stage(order).path
     run_cell(folder, torch.device("cpu"), REGISTRY)
     options = [part for each in SETTINGS for part in ("--set", f"night.{each}")]
     options += [
@@ -306,10 +307,10 @@ def test_what_was_finished_unobserved_is_told(command: Callable[..., Said], tmp_
 
 def test_the_pixels_that_a_method_doubts_are_scored_by_themselves() -> None:
     """Where doubt is the error itself, the quarter with most of it holds most of the error."""
-    (cell,) = cells("night", "supervised")
-    data = open_cell_data(cell, REGISTRY)
+    (order,) = orders("night", "supervised")
+    data = open_order_data(cell, REGISTRY)
     task = build("night", "supervised", REGISTRY, norm=False).task
-    guarded = GuardedDataset(data, cell.split.labeled)
+    guarded = GuardedDataset(data, order.cell.split.labeled)
     name = data.test[0]
     truth = torch.from_numpy(data.target(name).transpose(2, 0, 1)[None] / np.float32(255))
     ramp = torch.linspace(0, 0.2, truth.shape[3]).expand_as(truth)
