@@ -88,6 +88,6 @@ def test_the_command_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_the_fuzzer_says_is_added_up() -> None:
     found = fuzz.Found()
     for executed in (70, 50):
-        said = f"#9 NEW cov: {executed} ft: 2\nstat::number_of_executed_units: {executed}\nstat::peak_rss_mb: {executed}\n"
-        fuzz._read(said, found)
+        figures = f"stat::number_of_executed_units: {executed}\nstat::peak_rss_mb: {executed}\n"
+        fuzz._read(f"#9 NEW cov: {executed} ft: 2\n{figures}", found)
     assert (found.executions, found.branches, found.memory) == (120, 70, 70)
