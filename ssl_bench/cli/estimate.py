@@ -1,10 +1,13 @@
 """`ssl-bench plan --estimate`: what a plan will take, and how far off that was."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
+from ssl_bench.cli.progress import progress_bar
+from ssl_bench.executor import Executor, Wanted
 from ssl_bench.forecast.prices import (
     Price,
     keep_errors,
@@ -13,54 +16,89 @@ from ssl_bench.forecast.prices import (
     kept_prices,
     kind_of,
     makespan,
-    measured,
+    price_of,
 )
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.plan import Plan
+from ssl_bench.registry.registry import Registry
+from ssl_bench.run.display import PlainDisplay
+from ssl_bench.run.timing import Timed, time_cells
+from ssl_bench.store.outcomes import Outcome
+from ssl_bench.store.record import Progress, Record
+from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
-
-if TYPE_CHECKING:
-    from ssl_bench.plan.cell import Cell
-    from ssl_bench.plan.plan import Plan
-    from ssl_bench.registry.registry import Registry
-    from ssl_bench.store.results import ResultStore
 
 MISSING = "-"
 
 
-def estimate(
-    registry: "Registry", plan: "Plan", store: "ResultStore", devices: list[str], slots: int
-) -> None:
-    """Time each shape of what is left of a plan, keep the prices in the results folder, and show them."""
-    from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.forecast.timing import time_shapes
-    from ssl_bench.plan.weights import check_weights
+class _Advancing(PlainDisplay):
+    """Of cells that are timed: how many have been."""
 
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        super().__init__()
+        self.advance = advance
+
+    def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
+        """Say nothing of steps that are timed."""
+
+    def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
+        """Count it."""
+        self.advance(1)
+
+
+def timed_with_a_bar(
+    unit: str,
+    registry: Registry,
+    plan: Plan,
+    store: ResultStore,
+    start: Callable[[Wanted], Executor],
+    devices: str,
+    jobs: int | None,
+) -> Timed:
+    """As `time_cells`, with a bar that counts the cells as `unit`."""
+    with progress_bar("timing", len(plan.orders), unit) as advance:
+        display = _Advancing(advance)
+        return time_cells(registry, plan, store, start, display, devices=devices, jobs=jobs)
+
+
+def estimate(
+    registry: Registry,
+    plan: Plan,
+    store: ResultStore,
+    start: Callable[[Wanted], Executor],
+    *,
+    devices: str,
+    jobs: int | None,
+) -> None:
+    """Time each kind of what is left of a plan, keep the prices in the results folder, and show them."""
     orders = [order for order in plan.orders if store.finished(order.cell) is None]
     left = [order.cell for order in orders]
-    shapes = {kind_of(order.cell): order for order in reversed(orders)}
-    check_weights(registry, orders, lambda name: click.echo(f"checking the pretrained weights of {name}"))
-    if shapes:
-        store.prepare()
+    heads = {kind_of(order.cell): order for order in reversed(orders)}
+    slots = 1
+    if heads:
+        kinds = replace(plan, orders=tuple(heads.values()))
         try:
-            with progress_bar("timing", len(shapes), "kinds of cells") as advance:
-                timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+            timed = timed_with_a_bar("kinds of cells", registry, kinds, store, start, devices, jobs)
         except KeyboardInterrupt:
             click.echo("ssl-bench: interrupted; no price was kept", err=True)
             raise click.exceptions.Exit(130) from None
-        for device in dict.fromkeys(one.device for one in timed.values() if not one.fault):
-            prices = {c.id: timed[kind_of(c)].price for c in left if timed[kind_of(c)].device == device}
+        slots = min(timed.at_once, len(left))
+        found = {kind: timed.estimates.get(order.cell.id) for kind, order in heads.items()}
+        names = sorted({one.device for one in found.values() if one is not None})
+        for device in names:
+            ours = {kind: price_of(one.cost) for kind, one in found.items() if one and one.device == device}
+            prices = {cell.id: ours[kind_of(cell)] for cell in left if kind_of(cell) in ours}
             keep_prices(store, prices, device, slots)
-        for shape, one in timed.items():
-            if one.fault:
-                click.echo(f"no estimate for {shapes[shape].cell.title}: {one.fault}", err=True)
-        click.echo(
-            f"timed on {', '.join(sorted({one.device for one in timed.values() if one.device})) or MISSING}"
-        )
+        for order in heads.values():
+            if order.cell.id in timed.faults:
+                click.echo(f"no estimate for {order.cell.title}: {timed.faults[order.cell.id]}", err=True)
+        click.echo(f"timed on {', '.join(names) or MISSING}")
     _show(plan.cells, store)
     _show_total(left, store, slots)
     show_error(plan.cells, store)
 
 
-def show_error(cells: "Sequence[Cell]", store: "ResultStore", wall: float | None = None) -> None:
+def show_error(cells: Sequence[Cell], store: ResultStore, wall: float | None = None) -> None:
     """Keep, and say in a line, how far off the estimates of finished cells were, where there are any.
 
     `wall`: seconds that all of the cells took together, from start to end.
@@ -91,7 +129,7 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
-def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
+def _show(cells: Sequence[Cell], store: ResultStore) -> None:
     """A line for each kind of cell: how many there are, what one will take, and what those took that have finished."""
     from tabulate import tabulate
 
@@ -103,7 +141,7 @@ def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
     for own in kinds.values():
         head = own[0]
         price = next((prices[cell.id] for cell in own if cell.id in prices), Price())
-        took = [measured(record).seconds for cell in own if (record := store.finished(cell)) is not None]
+        took = [price_of(record.cost).seconds for cell in own if (record := store.finished(cell)) is not None]
         seconds = [each for each in took if each is not None]
         rows.append(
             [
@@ -120,7 +158,7 @@ def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
     click.echo(f"\n{tabulate(rows, headers=header, tablefmt='simple', disable_numparse=True)}\n")
 
 
-def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> None:
+def _show_total(left: Sequence[Cell], store: ResultStore, slots: int) -> None:
     kept = kept_prices(store)
     prices = [kept.get(cell.id, Price()) for cell in left]
     seconds = [price.seconds for price in prices if price.seconds is not None]

@@ -48,6 +48,8 @@ class Order:
     """The same in steps, where that comes first."""
     hang_seconds: float = PATIENCE
     """Without a sign of life, until the cell counts as hung."""
+    timed: bool = False
+    """Whether a few of its steps are timed, for an estimate, and nothing is learnt."""
 
     def changed(self, dataset: Dataset) -> bool:
         """Whether a data set is not what the cell was planned on. Opens no target that the cell may not read.
@@ -64,6 +66,8 @@ class Order:
     def to_json(self) -> dict[str, Any]:
         """For `cell.json`, the whole input of a worker: fields of the cell and of the order, side by side."""
         beside = asdict(self)
+        if not self.timed:  # Earlier versions know of no such thing.
+            del beside["timed"]
         return beside.pop("cell") | {"execution": self.cell.execution.chosen()} | beside
 
     @classmethod
