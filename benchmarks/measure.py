@@ -4,6 +4,7 @@ import ctypes
 import gc
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import re
 import statistics
@@ -91,7 +92,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine() -> str:
-    """Hardware and versions, one paragraph."""
+    """Hardware, versions, and whether others were at work, one paragraph."""
     names = [platform.processor() or platform.machine()]
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -104,4 +105,13 @@ def machine() -> str:
             continue
     instructions = torch.backends.cpu.get_cpu_capability()
     cpu = f"{len(names)} x {names[0]} ({instructions})"
-    return f"{cpu}, {platform.system()}, Python {platform.python_version()}, {', '.join(versions)}."
+    return (
+        f"{cpu}, {platform.system()}, Python {platform.python_version()}, {', '.join(versions)}.{_others()}"
+    )
+
+
+def _others() -> str:
+    """What else the machine did, where it did: before a benchmark starts."""
+    if not hasattr(os, "getloadavg") or (load := os.getloadavg()[1]) < 1:
+        return ""
+    return f" A shared machine (load average {load:.0f} beforehand): read ratios more than times."

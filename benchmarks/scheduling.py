@@ -106,7 +106,7 @@ def _finished_plan() -> str:
     plan = make_plan(load_registry(), MANY)
     with tempfile.TemporaryDirectory() as out:
         store = ResultStore(Path(out))
-        for record in _records(plan):
+        for record in committed_records(plan):
             folder = CellFolder(store.cells / record["cell"]["id"])
             folder.path.mkdir(parents=True)
             write_json(folder.record, record, durable=False)
@@ -127,7 +127,7 @@ def _many_records(count: int = 10_000) -> str:
     contents = [
         {**record, "cell": {**record["cell"], "id": f"{copy}-{record['cell']['id']}", "tier": f"tier{copy}"}}
         for copy in range(count // len(plan.cells) + 1)
-        for record in _records(plan)
+        for record in committed_records(plan)
     ][:count]
     records = [Record.of(content) for content in contents]
     wall, cpu = time.perf_counter(), time.process_time()
@@ -136,7 +136,7 @@ def _many_records(count: int = 10_000) -> str:
     return table(["tables", "wall, s", "CPU, s"], [[f"{count} records (goal: below 10)", *_columns(taken)]])
 
 
-def _records(plan: Plan) -> Iterator[dict[str, Any]]:
+def committed_records(plan: Plan) -> Iterator[dict[str, Any]]:
     """A committed record for every cell, under the cell's name."""
     models: dict[tuple[str, str], Any] = {}
     for path in sorted(RECORDS.glob("*.json")):

@@ -63,6 +63,21 @@ class Dataset(ABC):
             f"{self.path or 'data made in memory'}: its test images are given: --test is for data without any"
         )
 
+    def shift(self, way: str, share: float) -> None:
+        """Let a share in (0, 1] of the images that are unlabelled in a split be from elsewhere, in one of its `ways`.
+
+        Only before anything is read of it. Raises DataError where it cannot make such images.
+        """
+        raise DataError(
+            f"{self.path or 'data made in memory'}: --shift is for data that can make images from elsewhere; give a "
+            "folder of such images by --unlabeled"
+        )
+
+    def pool(self, unlabeled: Sequence[str]) -> Sequence[str]:
+        """Ids of the images that stand in a split's pool for its unlabelled ones: themselves, unless some are to be
+        from elsewhere."""
+        return unlabeled
+
     @property
     def tests_on_its_own(self) -> bool:
         """Whether its test images are labelled ones that it holds out by itself, since none are given as such."""

@@ -73,7 +73,10 @@ def first_line(error: BaseException) -> str:
 
 
 def in_a_line(error: BaseException) -> str:
-    """`Kind: the first line of what it says`."""
+    """`Kind: the first line of what it says`; of a setting that does not pass its checks, which and why."""
+    faults = getattr(error, "errors", None)
+    if callable(faults) and (found := faults()):
+        return f"{'.'.join(map(str, found[0]['loc']))[:80]}: {found[0]['msg']}"
     return f"{type(error).__name__}: {first_line(error)}"
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
 from ssl_bench.recipe import OptimizerSettings
 from ssl_bench.task import Target, Task
+from ssl_bench.world.exposed import Observe
 from ssl_bench.world.forwards import Forwards
 from ssl_bench.world.log import Log
 from ssl_bench.world.part import Draws, Part
@@ -81,6 +82,8 @@ class Progress:
     """Runs rows through a task network, in one pass or in two: `progress.forward(network, images, labeled)`."""
     log: Log = field(default_factory=Log)
     """Takes values that are no losses: `progress.log("kept", share)`."""
+    observe: Observe = field(default_factory=Observe)
+    """Takes what unlabelled rows are taught by: `progress.observe(target, keep=keep, student=self.student)`."""
 
 
 class Player:
@@ -162,6 +165,11 @@ class Method(nn.Module, ABC):
     def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """Further predictors whose metrics are recorded beside the ranked ones (a second network, a student)."""
         return {}
+
+    def doubt(self, images: Tensor) -> Tensor | None:
+        """How poor the deployed network's prediction of images is thought to be, (B, 1, H, W), larger where poorer;
+        None where nothing tells. In evaluation mode: the pixels with the most of it are scored by themselves."""
+        return None
 
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
         """What `ssl-bench show` draws beside input, label and prediction of one image (1, C, H, W): the maps and

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import tempfile
 
 # Before numpy and torch start their thread pools: two test processes share two cores.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.pop("SSL_BENCH_DATA", None)
+# What commands keep in mind of their user is not to be this one's.
+STATE = tempfile.TemporaryDirectory()
+os.environ["XDG_STATE_HOME"] = STATE.name
 # CUDA must not be started before the tests of a GPU, which come last: some others fork.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")

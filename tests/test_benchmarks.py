@@ -1,7 +1,9 @@
 """The benchmarks of training steps and of a GPU, at sizes where they say nothing of speed."""
 
 import argparse
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,14 @@ import torch
 from torch import nn
 from trees import save
 
-from benchmarks import gpu, passes, steps, train
+from benchmarks import gpu, passes, peer, plain_loop, scale, steps, train
+from benchmarks.measure import machine
 from ssl_bench.backbone import NetworkFactory, TaskNetwork
+from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.task import Task
 from ssl_bench.testing.toys import ToyNetwork
+from ssl_bench_plugins.backbones.unet_small import SmallUNet
 from ssl_bench_plugins.methods import flaw_detector
 
 REFERENCE = """
@@ -74,6 +79,65 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
             train.run(options("--methods", "supervised", "--side", "8", "--against", str(path)))
     with pytest.raises(SystemExit):
         options("--rows", "6")
+
+
+@pytest.mark.parametrize("method", peer.METHODS)
+@pytest.mark.parametrize("task", peer.TASKS)
+def test_the_plain_loop_has_the_losses_of_the_trainer(task: str, method: str) -> None:
+    registry = load_registry()
+    spec = registry.task(task)
+    # Where a gate asks for sure predictions, a network that has some at first.
+    network, side = (spec.backbones["lite"], 64) if method == "fixmatch" else ("unet-small", 32)
+    pair = peer.Pair(registry, spec, method, network, side, spec.recipes["lite"])
+    # Sums are taken in another order, and Adam makes a whole step of what that leaves of a gradient of 0.
+    for tolerance in (1e-6, 1e-3):
+        ours, theirs = pair.ours(), pair.theirs()
+        ours = {name.replace("student/", "").replace("/", " "): value for name, value in ours.items()}
+        scale = sum(map(abs, theirs.values()))
+        assert {name: ours[name] for name in theirs} == pytest.approx(theirs, rel=0, abs=tolerance * scale)
+    known = {"kept", "confidence", "difference", "disagreement"}
+    assert ours.keys() - known == theirs.keys() - known
+
+
+@pytest.mark.parametrize("task", peer.TASKS)
+def test_the_plain_loop_is_a_whole_script(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer, "TRAINING", 6)
+    monkeypatch.setattr(peer, "TEST", 2)
+    monkeypatch.setattr(plain_loop.smp, "FPN", lambda name, classes, **others: SmallUNet(3, classes))
+    peer.write_pictures(tmp_path)
+    score = plain_loop.train(tmp_path / task, task, "mt", 0, 2, peer.IDS, peer.LABELED)
+    assert 0 <= score <= 1 if task == "segmentation" else 0 < score < 100
+    plan = make_plan(load_registry(), Request(**peer.request(tmp_path, 2, "0,1")))
+    assert len(plan.cells) == 12
+
+
+def test_what_more_of_a_thing_costs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = scale.grown("things", [10, 110], [{"read": 1.0}, {"read": 1.5}])
+    assert text.splitlines()[-2:] == ["| 10 | 1.00 | - |", "| 110 | 1.50 | 5.000 |"]
+    parser = argparse.ArgumentParser()
+    scale.add_options(parser)
+    text = scale.run(parser.parse_args(["--images", "20,30", "--records", "1,3", "--cells", ""]))
+    heads = [line.split("|")[1].strip() for line in text.splitlines() if " s |" in line]
+    assert heads == ["images, segmentation", "images, denoising", "records"]
+    assert text.count("| 30 |") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux alone")
+def test_what_all_processes_of_a_command_take_is_counted() -> None:
+    # A child that its parent leaves behind, and that nobody waits for.
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
+    assert scale.cpu_of_all([sys.executable, "-c", code]) > 0.3
+
+
+def test_a_table_says_whether_the_machine_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for load, words in (
+        (0.2, "segmentation-models-pytorch"),
+        (7.4, "A shared machine (load average 7 beforehand)"),
+    ):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (0.0, load, 0.0))
+        assert words in machine()
+        assert ("shared" in machine()) == (load > 1)
 
 
 def small(task: Task) -> NetworkFactory:

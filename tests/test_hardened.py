@@ -1,5 +1,7 @@
 """Results and data that change behind a command's back: copied with their times kept, restored, damaged, foreign."""
 
+import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -24,12 +26,12 @@ from conftest import Said
 from test_unlabeled import make_pairs, plan
 from test_worker import Countdown
 from trees import save
-from written import render
+from written import check_one_table, render
 
 from ssl_bench.cli.run import save_when_ended
-from ssl_bench.errors import CellError, DataError, PluginError, without_places
+from ssl_bench.errors import CellError, DataError, PluginError, UsageError, without_places
 from ssl_bench.leaderboard.write import write_leaderboards
-from ssl_bench.machine.files import sweep
+from ssl_bench.machine.files import read_json, sweep, write_json
 from ssl_bench.machine.lock import Owner, locked, process_start
 from ssl_bench.machine.streams import PlainText, drawing, visible
 from ssl_bench.registry.files import unpack
@@ -39,6 +41,7 @@ from ssl_bench.store.heartbeat import Heartbeat, end_hung
 from ssl_bench.store.results import ResultStore
 from ssl_bench.worker.attempt import Interrupted, _own_log, stop_on_signals
 from ssl_bench.worker.build import open_cell_data, require_same
+from ssl_bench.worker.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from ssl_bench.worker.provenance import method_code
 from ssl_bench.worker.worker import order_in, run_cell
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
@@ -317,7 +320,17 @@ def test_nothing_that_is_said_orders_the_terminal_about(command: Command, tmp_pa
         visible("\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画")
         == "\x1b[1mbold\x1b[0m\tand\nplain, as ü and 画"
     )
-    for evil in ("\x1b]52;c;eA==\x07", "\x1b[2J", "\x1bP", "\x9b2J", "\x08", "\u202e", "\x7f"):
+    for evil in (
+        "\x1b]52;c;eA==\x07",
+        "\x1b[2J",
+        "\x1bP",
+        "\x9b2J",
+        "\x08",
+        "\r",
+        "\u2028",
+        "\u202e",
+        "\x7f",
+    ):
         spelt = visible(f"a{evil}b")
         assert spelt.isprintable()
         assert spelt[0] + spelt[-1] == "ab"
@@ -420,6 +433,91 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {*names[1:]}
 
 
+def test_every_call_that_writes_may_fail_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint, weights and a record are the old ones or the new ones, whole, whichever call fails, and how."""
+    count = fails_at = 0
+    happened: list[str] = []
+
+    class Failing(io.FileIO):
+        def write(self, content: Any, /) -> int:
+            due("write")
+            return super().write(content)
+
+    def due(name: str) -> None:
+        nonlocal count
+        count += 1
+        if count == fails_at:
+            happened.append(name)
+            number = (errno.EIO, errno.ENOSPC, errno.ESTALE, errno.EROFS)[fails_at % 4]
+            raise OSError(number, os.strerror(number))
+
+    def failing(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            due(name)
+            return real(*arguments, **more)
+
+        return call
+
+    def opened(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        due("open")
+        return io.BufferedWriter(Failing(path, "w")) if mode == "wb" else real_open(path, mode, *rest, **more)
+
+    real_open = Path.open
+    states = [{"step": step, "w": torch.full((4,), float(step))} for step in range(3)]
+    folder = CellFolder(tmp_path)
+    for fails_at in range(1, 40):  # noqa: B007
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        for state in states[:2]:
+            save_checkpoint(tmp_path, state)
+        write_json(folder.record, {"number": 1})
+        happened.clear()
+        count = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", opened)
+            patch.setattr(Path, "replace", failing("replace", Path.replace))
+            patch.setattr(os, "fsync", failing("fsync", os.fsync))
+            with contextlib.suppress(OSError):
+                save_checkpoint(tmp_path, states[2])
+                save_weights(folder.weights, states[2])
+                write_json(folder.record, {"number": 2})
+                done = True
+        found = load_checkpoint(tmp_path)
+        assert found is not None
+        assert found["step"] in (1, 2)
+        assert found["w"].tolist() == states[found["step"]]["w"].tolist()
+        assert read_json(folder.record) in ({"number": 1}, {"number": 2})
+        assert not folder.weights.exists() or load_weights(folder.weights) is not None
+        assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+        if not happened:
+            break
+    assert done
+    assert 12 <= fails_at < 39
+
+
+def test_names_are_on_the_disk_before_a_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda number: (synced.append(str(Path(f"/proc/self/fd/{number}").readlink())), real(number)),
+    )
+    write_json(tmp_path / "result.json", {})
+    assert [Path(name).name[:12] for name in synced] == [".result.json", tmp_path.name[:12]]
+
+
+def test_a_suite_that_names_plugins_is_said_to_run_them(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit('ran')\n")
+    (tmp_path / "suite.toml").write_text(f'tasks = "night"\nplugin = ["{tmp_path}/mine.py"]\n')
+    said = command("plan", tmp_path / "suite.toml")
+    first, second = said.err.strip().splitlines()
+    assert first == f"note: suite {tmp_path}/suite.toml names plugin files, which are run: {tmp_path}/mine.py"
+    assert (said.status, "ran" in second) == (2, True)
+
+
 def test_runs_of_two_codes_of_a_method_are_told(tmp_path: Path) -> None:
     assert method_code(MeanTeacher) == method_code(MeanTeacher) != method_code(Supervised)
     records = [json.loads(path.read_text()) for path in RECORDS]
@@ -431,6 +529,9 @@ def test_runs_of_two_codes_of_a_method_are_told(tmp_path: Path) -> None:
         assert (
             "the code changed between runs of one row" in render(records, ["md"])["leaderboard.md"]
         ) == told
+        with pytest.raises(UsageError) as caught:
+            check_one_table(same)
+        assert ("the code of" in str(caught.value)) == told
 
 
 def test_two_commands_never_prepare_one_folder_at_a_time(command: Command, tmp_path: Path) -> None:
@@ -450,6 +551,8 @@ def test_every_promise_names_a_test_that_there_is() -> None:
     folder = Path(__file__).parent
     text = (folder.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| what |")]
+    assert [row for row in rows if not re.search(r"`test_\w+\.py::test_\w+`", row)] == []
     assert len(named) > 30
     texts = {path.name: path.read_text() for path in folder.rglob("test_*.py")}
     lost = [f"{file}::{name}" for file, name in named if f"def {name}(" not in texts[file]]

@@ -30,7 +30,7 @@ ROOMS = [
     *("errors", "seeds", "words", "recipe"),
     *("machine", "pixels", "world", "toolbox"),
     *("dataset", "task", "backbone", "method", "tracker", "executor", "specs", "published", "hookspecs"),
-    *("registry", "data", "plan", "store", "train", "worker", "forecast", "run", "use"),
+    *("registry", "data", "plan", "store", "train", "observe", "worker", "forecast", "run", "use"),
     *("significance", "leaderboard", "bench", "testing", "figures", "search", "advise", "report", "compare"),
     *("cli", "__main__"),
 ]

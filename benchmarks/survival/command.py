@@ -60,6 +60,7 @@ def start(data: Path, out: Path, orders: Path, said: Path) -> BaseProcess:
 
 def _run(data: Path, out: Path, orders: Path, said: Path) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with said.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

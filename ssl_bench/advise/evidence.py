@@ -65,10 +65,15 @@ class Evidence:
         return [one for one in self.entrants if one.scores]
 
     @cached_property
+    def first(self) -> Entrant:
+        """The first baseline, which has a score on every fold that any method has one on."""
+        return next(one for one in self.scored if one.role == "baseline")
+
+    @cached_property
     def reference(self) -> Entrant:
         """What labels alone give: the first baseline, or another that stands above it."""
         baselines = [one for one in self.scored if one.role == "baseline"]
-        first = baselines[0]
+        first = self.first
         above = [
             one for one in baselines[1:] if (gain := self.gain(one, first)) and gain.stands and gain.mean > 0
         ]
@@ -86,8 +91,14 @@ class Evidence:
         return [one for one in self.scored if one.role in ("ssl", "control")]
 
     def level(self, one: Entrant) -> float:
-        """The mean score, higher for better."""
-        return self.sign * statistics.fmean(one.scores.values())
+        """The mean score, higher for better, as if on all folds.
+
+        A method that was left out of later ones is the first baseline's difference away from it on those that both
+        have: folds are of unlike difficulty.
+        """
+        common = one.scores.keys() & self.first.scores.keys()
+        own, first = (statistics.fmean(each.scores[fold] for fold in common) for each in (one, self.first))
+        return self.sign * (statistics.fmean(self.first.scores.values()) + own - first)
 
     def mean(self, one: Entrant) -> FoldMean | None:
         """The score itself with its interval: what other images may bring."""
@@ -127,10 +138,9 @@ class Evidence:
     @cached_property
     def doubling(self) -> FoldMean | None:
         """What the first baseline gains where labels double, by the fewest and the most that it has learnt from."""
-        first = next((one for one in self.scored if one.role == "baseline"), None)
-        if first is None or not self.fewer:
+        if not self.fewer:
             return None
-        few = min(self.fewer)
+        first, few = self.first, min(self.fewer)
         common = sorted(first.scores.keys() & self.fewer[few].keys())
         octaves = math.log2(self.learnt / few)
         gains = [self.sign * (first.scores[fold] - self.fewer[few][fold]) / octaves for fold in common]

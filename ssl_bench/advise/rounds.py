@@ -1,4 +1,8 @@
-"""Which cells of a study come next, while the time lasts: baselines first, then methods, then further repeats."""
+"""Which cells of a study come next, while the time lasts: what is compared with, then methods, then further folds.
+
+Work goes on in rounds of a few folds, each of which ends in an answer that is surer than the one before. Features of a
+frozen encoder are not kept between steps: crops differ from step to step, and the encoder's pass is a quarter of one.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,6 +12,8 @@ from ssl_bench.advise.folds import Fold
 from ssl_bench.advise.study import Study
 from ssl_bench.plan.cell import Cell
 
+FOLDS = 3
+"""Folds of a round: as many as an interval needs at least."""
 FIRST = 0.6
 """Share of the time left that the first repeat of all methods may take."""
 LAST = 1.5
@@ -33,24 +39,32 @@ class Rounds:
     """Ids of the cells that were run: one that failed is not tried again."""
 
     def first(self) -> None:
-        """Run the first baseline and the controls on the first repeat: what all others are compared with."""
+        """Run what learns from labels alone, and the controls, on the first folds: there is no answer without.
+
+        The first baseline and the controls then take part in all that follows, and the others as time allows.
+        """
         roles = {cell.row: cell.describe["method"]["role"] for cell in self.study.plan.cells}
-        self.rows = [row for row, role in roles.items() if row == self.study.baseline or role == "control"]
-        self._run(self.study.cells(self.rows, self._repeat(0)))
+        compared = [row for row, role in roles.items() if role in ("baseline", "control")]
+        self._run([self.study.cell(row, fold) for fold in self.study.folds[:FOLDS] for row in compared])
+        self.rows = [row for row in compared if row == self.study.baseline or roles[row] == "control"]
 
     def join(self, prices: Mapping[str, float]) -> None:
         """Let the methods take part that the time is enough for, the cheapest first.
 
-        Their first repeat may take a share of what is left, so that further ones find some, too; the cheapest may take
-        the whole. `prices`: expected seconds of a run of each.
+        Their first repeat may take a share of what those before them leave, so that further ones find some, too; the
+        cheapest may take the whole. `prices`: expected seconds of a run of each that has not run yet.
         """
-        left, taken = self.left, 0.0
-        for place, row in enumerate(sorted(prices, key=lambda row: prices[row])):
-            cells = self.study.left(self.study.cell(row, fold) for fold in self._repeat(0))
-            taken += prices[row] * len(cells) / self.slots
-            if not cells or taken <= left * (FIRST if place else 1.0):
+        have_run = self._seconds()
+        prices = {**have_run, **prices}
+        folds = self._repeat(0)
+        left = self.left - sum(self._price(row, folds, prices) for row in self.rows)
+        taken, others = 0.0, [row for row in prices if row not in self.rows]
+        for place, row in enumerate(sorted(others, key=lambda row: prices[row])):
+            own = self._price(row, folds, prices)
+            taken += own
+            if not own or taken <= left * (FIRST if place else 1.0):
                 self.rows.append(row)
-            else:
+            elif row not in have_run:
                 self.left_out[row] = prices[row]
         self.rows.sort(key=self.study.rows.index)
 
@@ -59,23 +73,24 @@ class Rounds:
         self.rows = [row for row in self.study.rows if row in {*self.rows, *rows}]
 
     def go_on(self) -> bool:
-        """Run the next folds that fit into the time, within one repeat; False where none does or none is left.
+        """Run the next folds that fit into the time, a few of one repeat; False where none does or none is left.
 
-        Methods that are behind after a repeat are not run in the next.
+        The first few are run in any case. Methods that are behind after a repeat are not run in the next.
         """
-        repeats = {fold.repeat for fold in self.study.folds}
-        for repeat in sorted(repeats):
+        for repeat in sorted({fold.repeat for fold in self.study.folds}):
             rows = self._contenders() if repeat else self.rows
             folds = [fold for fold in self._repeat(repeat) if self._left(self.study.cells(rows, [fold]))]
             if not folds:
                 continue
+            if folds[0] in self.study.folds[:FOLDS]:
+                folds = [fold for fold in folds if fold in self.study.folds[:FOLDS]]
+                self._run(self.study.cells(rows, folds))
+                return True
             seconds = self._fold_seconds(rows) / self.slots
-            fitting = len(folds) if seconds == 0 else int(self.left / seconds)
-            # Of the first repeat all is run: there is no answer without.
-            count = len(folds) if repeat == 0 else min(fitting, len(folds))
-            if count < 1:
+            fitting = FOLDS if seconds == 0 else int(self.left / seconds)
+            if fitting < 1:
                 return False
-            self._run(self.study.cells(rows, folds[:count]))
+            self._run(self.study.cells(rows, folds[: min(fitting, FOLDS)]))
             return True
         return False
 
@@ -113,6 +128,10 @@ class Rounds:
         found = self._seconds()
         fewer = (len(self.study.counts) - 1) * found.get(self.study.baseline, 0.0)
         return fewer + sum(found.get(row, 0.0) for row in (self.rows if rows is None else rows))
+
+    def _price(self, row: str, folds: Sequence[Fold], prices: Mapping[str, float]) -> float:
+        """Seconds that what is left of a method on some folds is expected to take."""
+        return prices.get(row, 0.0) * len(self._left(self.study.cells([row], folds))) / self.slots
 
     def _repeat(self, number: int) -> list[Fold]:
         return [fold for fold in self.study.folds if fold.repeat == number]

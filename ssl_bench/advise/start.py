@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.advise.fit import fitting_crop, shorter_side
 from ssl_bench.advise.folds import folds_of
 from ssl_bench.advise.study import Study
 from ssl_bench.plan.request import Request
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.plan.sources import open_sources
 from ssl_bench.plan.text_forms import split_outside
+from ssl_bench.plan.variants import methods_of, pick_variants
 from ssl_bench.plan.weights import wanted_weights, weights_for
 from ssl_bench.recipe import Tier
 from ssl_bench.registry.registry import Registry
-from ssl_bench.specs import TaskSpec
+from ssl_bench.specs import MethodSpec, TaskSpec
 from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
 
@@ -68,8 +71,8 @@ def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
     if weights_for(wanted_weights(None, None), registry, [network]).identity:
         # What was pretrained on objects wants to see them whole.
         crop = fitting_crop(recipe, shorter_side(opened, opened.train))
-    if crop != recipe.crop:
-        request = request.model_copy(update={"settings": {f"{task.name}.crop": crop}})
+    methods = methods_of(pick_variants(registry, request.methods))
+    request = request.model_copy(update={"settings": settings_of(task, methods, crop)})
     folds = folds_of(opened, REPEATS)
     half = min(len(fold.learnt) for fold in folds) // 2
     study = Study.of(registry, request, folds, ask.fewer or [half], store)
@@ -81,6 +84,27 @@ def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
     if opened.test:
         found += f"; its {number_of(len(opened.test), 'test image')} scored once, at the end"
     return Started(study, found, f"{network}, {recipe.iterations} steps, crops of {crop} px")
+
+
+def settings_of(task: TaskSpec, methods: Sequence[MethodSpec], crop: int) -> dict[str, Any]:
+    """`NAME.FIELD` to values: what differs from the tier."""
+    found: dict[str, Any] = {} if crop == task.recipes[TIER].crop else {f"{task.name}.crop": crop}
+    for method in methods:
+        found |= {f"{method.name}.{name}": value for name, value in unsearched(task, method).items()}
+    return found
+
+
+def unsearched(task: TaskSpec, method: MethodSpec) -> dict[str, Any]:
+    """What a search found for the tier, as published: it was made on other images, and may have switched a method off.
+
+    What the tier's short runs ask for on every set stays.
+    """
+    of_tier = method.config.tier_defaults.get(TIER, {})
+    found, always = of_tier.get(task.name), of_tier.get(task.kind)
+    if found is None or found.trials is None:
+        return {}
+    published = resolve_config(task, method, {}).model_dump(mode="json")
+    return {name: published[name] for name in found.settings if not (always and name in always.settings)}
 
 
 def with_baselines(registry: Registry, methods: str) -> tuple[str, ...]:

@@ -17,31 +17,58 @@ def verdict(evidence: Evidence) -> list[str]:
     return [line for part in (_pays, _others, _control, _labels, _expected) for line in part(evidence)]
 
 
-def between(evidence: Evidence, found: FoldMean) -> str:
-    """Write a mean with its interval: `1.30 dB [0.40, 2.20]`."""
+def between(evidence: Evidence, found: FoldMean, sign: str = "") -> str:
+    """Write a mean with its interval: `1.30 dB [0.40, 2.20]`; with its sign, too, where that is `+`."""
     digits, unit = evidence.metric.digits, evidence.metric.unit or evidence.metric.symbol
     low, high = found.interval
-    return f"{found.mean:.{digits}f} {unit} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{found.mean:{sign}.{digits}f} {unit} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def so_far(evidence: Evidence) -> str:
+    """The answer that stands while methods still run, as a sentence or two."""
+    if any(one.role == "ssl" for one in evidence.scored):
+        return verdict(evidence)[0]
+    first = evidence.first
+    score = evidence.mean(first)
+    told = [f"{first.title}, on your labels alone, scores {between(evidence, score)}"] if score else []
+    for one in evidence.scored:
+        if gain := evidence.gain(one, first) if one is not first else None:
+            told.append(f"over it {one.title} has {between(evidence, gain, sign='+')}")
+    return "; ".join(told) + "." if told else "too few folds have finished to say anything."
+
+
+def few_unlabeled(evidence: Evidence) -> str:
+    """Why little is to be expected of unlabelled images here, by counts alone; empty where there is no reason."""
+    if not evidence.unlabeled:
+        return "There is no image without a label, and so nothing to learn from but your labels."
+    if evidence.unlabeled >= FEW_UNLABELED * evidence.labels:
+        return ""
+    images = number_of(evidence.unlabeled, "image")
+    return f"With {images} without a label to {evidence.labels} with one there is little to learn from them."
 
 
 def _pays(evidence: Evidence) -> Iterator[str]:
-    reference = evidence.reference
-    if not evidence.candidates:
-        yield f"No method that learns from unlabelled images has run: {reference.title} is all there is to say."
+    reference, few = evidence.reference, few_unlabeled(evidence)
+    if not any(one.role == "ssl" for one in evidence.candidates):
+        yield few or "No method that learns from unlabelled images has run."
+        yield so_far(evidence)
         return
     if not evidence.standing:
-        best = max(evidence.candidates, key=evidence.level)
+        best = max((one for one in evidence.candidates if one.role == "ssl"), key=evidence.level)
         gain = evidence.over_reference(best)
+        nor = ", nor is any method above it in the mean" if gain and gain.mean <= 0 else ""
         how = (
-            f"{best.title} comes closest with {between(evidence, gain)}" if gain else "too few folds have run"
+            f"{best.title} comes closest with {between(evidence, gain, sign='+')}"
+            if gain
+            else "too few folds have run"
         )
+        more = min(MORE, evidence.unlabeled)
         yield (
-            f"Nothing stands above training on your labels alone ({reference.title}): {how}. Train on them alone, and "
-            f"label {MORE} more."
+            f"Nothing stands above training on your labels alone ({reference.title}){nor}: {how}. Train on them alone"
+            + (f", and label {more} more." if more else ".")
         )
-        if evidence.unlabeled < FEW_UNLABELED * evidence.labels:
-            images = number_of(evidence.unlabeled, "image")
-            yield f"With {images} without a label to {evidence.labels} with one there is little to learn from them."
+        if few:
+            yield few
         return
     best = evidence.standing[0]
     gain = evidence.over_reference(best)

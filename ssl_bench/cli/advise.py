@@ -14,7 +14,7 @@ from ssl_bench.cli.values import Place
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.plan.request import Request, Running
 from ssl_bench.plan.text_forms import read_count
-from ssl_bench.words import duration, names_in
+from ssl_bench.words import duration, names_in, number_of
 
 if TYPE_CHECKING:
     from ssl_bench.advise.advice import Advice
@@ -79,6 +79,7 @@ def advise(
     """
     from ssl_bench.advise.rounds import Rounds
     from ssl_bench.advise.start import Ask, start_study
+    from ssl_bench.advise.verdict import few_unlabeled
     from ssl_bench.machine.devices import count_slots, find_devices
     from ssl_bench.store.results import ResultStore
 
@@ -97,6 +98,8 @@ def advise(
     started = start_study(registry, ask, ResultStore(out))
     study = started.study
     click.echo(f"{started.found}\nrecipe: {started.setting}")
+    if few := few_unlabeled(study.evidence()):
+        click.echo(f"note: {few}")
     runner = _Runner(registry, study, devices, jobs)
     runner.check_data()
     slots = count_slots(find_devices(devices), 1, jobs)
@@ -106,10 +109,12 @@ def advise(
         runner.complain()
         raise CellError(f"{study.baseline} finished on no fold: there is nothing to compare with")
     _say_so_far(study, clock)
-    others = [row for row in study.rows if row not in rounds.rows]
     if methods:
-        rounds.join_all([row for row in others if not study.is_baseline(row)])
-    rest = [row for row in others if row not in rounds.rows]
+        rounds.join_all([row for row in study.rows if not study.is_baseline(row)])
+    have_run = {one.row for one in study.evidence().scored}
+    rest = [row for row in study.rows if row not in {*rounds.rows, *have_run}]
+    if not study.evidence().unlabeled:
+        rest = [row for row in rest if study.is_baseline(row)]
     rounds.join(_prices(registry, study, rest, devices, jobs))
     while rounds.go_on():
         _say_so_far(study, clock)
@@ -176,11 +181,12 @@ class _Runner:
 
 
 def _say_so_far(study: "Study", clock: float) -> None:
-    from ssl_bench.advise.verdict import verdict
+    """The answer as it stands, with how much it rests on."""
+    from ssl_bench.advise.verdict import so_far
 
     evidence = study.evidence()
-    if evidence.candidates:
-        click.echo(f"after {duration(time.monotonic() - clock)}: {verdict(evidence)[0]}")
+    folds = number_of(len(evidence.first.scores), "fold")
+    click.echo(f"after {duration(time.monotonic() - clock)}, by {folds}: {so_far(evidence)}")
 
 
 def _prices(
@@ -196,7 +202,7 @@ def _prices(
     part = study.part([cell for cell in cells.values() if cell.id not in known])
     if part.orders:
         start = start_of(registry.executor("local"), {})
-        timed = timed_with_a_bar("methods", registry, part, study.store, start, devices, jobs)
+        timed = timed_with_a_bar("timing", "methods", registry, part, study.store, start, devices, jobs)
         prices = {cell: price_of(one.cost) for cell, one in timed.estimates.items()}
         device = next((one.device for one in timed.estimates.values()), devices)
         keep_prices(study.store, prices, device, timed.at_once)
@@ -234,6 +240,8 @@ def _finish(registry: "Registry", started: "Started", rounds: "Rounds", runner: 
     )
     folder = keep(study, advice, dataset, wanted)
     _show(advice, folder, study)
+    if study.left(study.cells(rounds.rows, study.folds)):
+        click.echo("the same command with more --minutes runs further folds, for shorter intervals")
 
 
 def _show(advice: "Advice", folder: Path, study: "Study") -> None:
@@ -244,3 +252,4 @@ def _show(advice: "Advice", folder: Path, study: "Study") -> None:
     if advice.network:
         runs = f" --runs {shlex.quote(str(study.store.root))}"
         click.echo(f"the network: ssl-bench predict {advice.network} PICTURES --out PREDICTIONS{runs}")
+        click.echo(f"for others:  ssl-bench export {advice.network} --out network.onnx{runs}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssl_bench.cli.options import runs_option
+from ssl_bench.cli.options import runs_option, shown_data_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 )
 @runs_option
 @click.option("--out", type=Place(), help="Folder for the figures.  [default: RUNS/figures]")
+@shown_data_option
 @plugin_option
 def compare(
     tasks: str,
@@ -54,6 +55,7 @@ def compare(
     like: tuple[str, ...],
     runs: Path,
     out: Path | None,
+    data: dict[str, Path],
 ) -> None:
     """Write a figure per task: input, label and the output of every method, in the order of the tables.
 
@@ -87,7 +89,7 @@ def compare(
 
     folder = out or runs / "figures"
     for comparison in chosen:
-        outputs = make_outputs(comparison, registry, choose, count, seed)
+        outputs = make_outputs(comparison, registry, choose, count, seed, data)
         caption = caption_of(outputs, choose, seed)
         head = comparison.head
         rule = f"random{seed}" if choose == "random" else choose
@@ -101,3 +103,7 @@ def compare(
         except OSError as error:
             raise UsageError(f"--out {folder}: cannot be written ({error.strerror or error})") from error
         click.echo(f"{caption}\nwrote {path}")
+    tables = runs / "leaderboards" / "leaderboard.md"
+    if chosen:
+        where = f"in {tables}" if tables.is_file() else f"where `ssl-bench leaderboard {runs}` writes them"
+        click.echo(f"scores over all test images stand {where}")

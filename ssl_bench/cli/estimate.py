@@ -1,7 +1,8 @@
 """`ssl-bench plan --estimate`: what a plan will take, and how far off that was."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,17 +19,21 @@ from ssl_bench.forecast.prices import (
     makespan,
     price_of,
 )
+from ssl_bench.machine.devices import bf16_of_cpu, processor_name
 from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Plan
 from ssl_bench.registry.registry import Registry
 from ssl_bench.run.display import PlainDisplay
 from ssl_bench.run.timing import Timed, time_cells
 from ssl_bench.store.outcomes import Outcome
-from ssl_bench.store.record import Progress, Record
+from ssl_bench.store.record import Estimate, Progress, Record
 from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
 
 MISSING = "-"
+PAYS = 0.8
+"""Share of the time of float32 from which on bf16 is recommended: less may be noise."""
 
 
 class _Advancing(PlainDisplay):
@@ -47,6 +52,7 @@ class _Advancing(PlainDisplay):
 
 
 def timed_with_a_bar(
+    title: str,
     unit: str,
     registry: Registry,
     plan: Plan,
@@ -55,8 +61,8 @@ def timed_with_a_bar(
     devices: str,
     jobs: int | None,
 ) -> Timed:
-    """As `time_cells`, with a bar that counts the cells as `unit`."""
-    with progress_bar("timing", len(plan.orders), unit) as advance:
+    """As `time_cells`, with a bar of that title that counts the cells as `unit`."""
+    with progress_bar(title, len(plan.orders), unit) as advance:
         display = _Advancing(advance)
         return time_cells(registry, plan, store, start, display, devices=devices, jobs=jobs)
 
@@ -74,11 +80,16 @@ def estimate(
     orders = [order for order in plan.orders if store.finished(order.cell) is None]
     left = [order.cell for order in orders]
     heads = {kind_of(order.cell): order for order in reversed(orders)}
+    names: list[str] = []
     slots = 1
+
+    def time_kinds(title: str, orders: Iterable[Order]) -> Timed:
+        kinds = replace(plan, orders=tuple(orders))
+        return timed_with_a_bar(title, "kinds of cells", registry, kinds, store, start, devices, jobs)
+
     if heads:
-        kinds = replace(plan, orders=tuple(heads.values()))
         try:
-            timed = timed_with_a_bar("kinds of cells", registry, kinds, store, start, devices, jobs)
+            timed = time_kinds("timing", heads.values())
         except KeyboardInterrupt:
             click.echo("ssl-bench: interrupted; no price was kept", err=True)
             raise click.exceptions.Exit(130) from None
@@ -95,6 +106,8 @@ def estimate(
         click.echo(f"timed on {', '.join(names) or MISSING}")
     _show(plan.cells, store)
     _show_total(left, store, slots)
+    if names == [processor_name()]:
+        _show_bf16(orders, store, partial(time_kinds, "timing in bf16"), slots)
     show_error(plan.cells, store)
 
 
@@ -172,6 +185,36 @@ def _show_total(left: Sequence[Cell], store: ResultStore, slots: int) -> None:
         f"{number_of(len(left), 'cell')} left{partly}: {hours(sum(seconds))} in all, "
         f"{hours(makespan(seconds, slots))} with {slots} at a time, energy {energy}"
     )
+
+
+def _show_bf16(
+    left: Sequence[Order], store: ResultStore, time_kinds: Callable[[Iterable[Order]], Timed], slots: int
+) -> None:
+    """What float32 cells would take in bf16, timed now, on a CPU that multiplies in it; nothing where one has no
+    price."""
+    instructions, prices = bf16_of_cpu(), kept_prices(store)
+    orders = [order for order in left if order.cell.execution.precision == "fp32" and order.cell.id in prices]
+    cells = [order.cell for order in orders]
+    if instructions is None or not cells:
+        return
+    forms = {kind_of(order.cell): _in_bf16(order) for order in orders}
+    estimates = time_kinds(forms.values()).estimates
+    taken = {kind: estimates.get(order.cell.id, Estimate()).cost.seconds for kind, order in forms.items()}
+    pairs = [(prices[cell.id].seconds, taken[kind_of(cell)]) for cell in cells]
+    known = [(plain, bf16) for plain, bf16 in pairs if plain is not None and bf16 is not None]
+    if not known:
+        return
+    plain, bf16 = (makespan(list(seconds), slots) for seconds in zip(*known, strict=True))
+    beside = f"not {hours(plain)}: --precision bf16; their scores share no column with float32"
+    click.echo(
+        f"in bf16, for which this CPU has instructions ({instructions}), {number_of(len(known), 'cell')} would take "
+        f"{hours(bf16)}, {beside if bf16 < PAYS * plain else f'and {hours(plain)} as they are: it does not pay'}"
+    )
+
+
+def _in_bf16(order: Order) -> Order:
+    execution = order.cell.execution.model_copy(update={"precision": "bf16"})
+    return replace(order, cell=replace(order.cell, execution=execution))
 
 
 def _bytes(count: float | None) -> str:

@@ -9,6 +9,9 @@ from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 
+ENDINGS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".safetensors": "weights"}
+"""Of files, and what is in them."""
+
 
 @click.command(short_help="Write a finished cell's network for other programs.")
 @click.argument("cell")
@@ -16,13 +19,12 @@ from ssl_bench.errors import UsageError
     "--format",
     "form",
     type=click.Choice(["onnx", "torchscript", "weights"]),
-    required=True,
-    help="Kind of file.",
+    help="Kind of file.  [default: by the ending of --out: .onnx, .pt or .safetensors]",
 )
 @click.option("--out", type=Place(), required=True, help="File to write or replace.")
 @runs_option
 @plugin_option
-def export(cell: str, form: str, out: Path, runs: Path) -> None:
+def export(cell: str, form: str | None, out: Path, runs: Path) -> None:
     """Write the network that a finished cell deploys.
 
     CELL is the id of a finished cell, the beginning of one, or its folder. The file takes float32 images (batch, 3,
@@ -32,6 +34,9 @@ def export(cell: str, form: str, out: Path, runs: Path) -> None:
     """
     from ssl_bench.store.results import ResultStore
 
+    form = form or ENDINGS.get(out.suffix.lower())
+    if form is None:
+        raise UsageError(f"--out {out}: give --format, or a name that ends in {', '.join(ENDINGS)}")
     folder = ResultStore(runs).find(cell)
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: name a file in a folder that exists")

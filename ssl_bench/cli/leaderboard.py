@@ -66,3 +66,4 @@ def leaderboard(
     wanted = formats_to_write([form for form in FORMATS if form in asked], target)
     files = render(records, wanted, oracle=oracle, claims=load_registry().claims)
     show_leaderboard(records, write_tables(files, target))
+    click.echo("the tables hold: scores, settings, hardware, and what data, list and plugin files are called")

@@ -39,14 +39,27 @@ def merge(folders: tuple[Path, ...], out: Path) -> None:
 @click.command(short_help="Gather the records below folders, without weights and logs.")
 @SOURCES
 @click.option("--out", type=Place(), required=True, help="Folder for the files CELL.json.")
-def collect(folders: tuple[Path, ...], out: Path) -> None:
+@click.option(
+    "--without-names",
+    is_flag=True,
+    help="Number the test images, and leave out what the data's folder is called: names may be private.",
+)
+def collect(folders: tuple[Path, ...], out: Path, without_names: bool) -> None:
     """Gather every record below FOLDERS into one folder of small files, one per finished cell, to keep or send.
 
     As `merge`, with records alone: equal ones are kept once, and records of one cell that differ in more than cost and
-    provenance are refused, and then nothing is written.
+    provenance are refused, and then nothing is written. Records hold no path and no name of host or user; the last
+    line says what they do hold.
     """
     from ssl_bench.store.merge import collect
 
-    done = collect(folders, out)
+    done = collect(folders, out, nameless=without_names)
     say_broken(done.broken)
     click.echo(f"{out}: {number_of(len(done.added), 'record')} added, {len(done.kept)} there already")
+    names = (
+        "names of plugin and list files"
+        if without_names
+        else "names of test images, of the data's folder, and of plugin and list files (--without-names leaves out the "
+        "first two)"
+    )
+    click.echo(f"they hold: scores, settings, hardware and versions, {names}")

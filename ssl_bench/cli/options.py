@@ -12,6 +12,7 @@ from ssl_bench.cli.plugins import plugin_option
 from ssl_bench.cli.suite import load_suite
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
+from ssl_bench.machine.files import place
 from ssl_bench.plan.request import Request, Running, marks_of, option_fields, option_name
 from ssl_bench.recipe import Settings
 
@@ -78,6 +79,27 @@ def _say_which_seed(option: str, seeds: tuple[int, ...]) -> None:
 runs_option = click.option(
     "--runs", type=Place(), default=Path("runs"), show_default=True, help="Results folder."
 )
+
+
+def _task_folders(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Path]:
+    """Task to folder, of `TASK=PATH`."""
+    parts = [text.partition("=") for text in given]
+    for text, (task, _, path) in zip(given, parts, strict=True):
+        if not task or not path:
+            raise UsageError(f"--data '{text}': write TASK=PATH")
+    return {task.strip(): place(path) for task, _, path in parts}
+
+
+shown_data_option = click.option(
+    "--data",
+    multiple=True,
+    metavar="TASK=PATH",
+    callback=_task_folders,
+    help="Where the data of a task's cells lies, for cells from elsewhere and data that has moved; repeatable.",
+)
+"""For commands that show test images of finished cells."""
 
 
 def _folder_or_runs(context: click.Context, parameter: click.Parameter, runs: Any) -> Any:

@@ -17,14 +17,15 @@ def progress_bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], 
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        console = Console(file=drawing(sys.stderr))
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(_bar_width(console.width)),
             MofNCompleteColumn(),
             TextColumn(unit, markup=False),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as progress:
+        with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task(visible(title), total=total)
             yield lambda count: progress.advance(bar, count)
         return
@@ -47,14 +48,15 @@ def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+        console = Console(file=drawing(sys.stderr))
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(_bar_width(console.width)),
             TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(),
         )
         bars: dict[str, TaskID] = {}
-        with Progress(*columns, console=Console(file=drawing(sys.stderr)), transient=True) as progress:
+        with Progress(*columns, console=console, transient=True) as progress:
 
             def update(title: str, done: int, total: int | None, unit: str) -> None:
                 if title not in bars:
@@ -72,6 +74,11 @@ def counter() -> Iterator[Callable[[str, int, int | None, str], None]]:
             click.echo(f"{title}: {_amount(done, total, unit)}")
 
     yield say
+
+
+def _bar_width(columns: int) -> int:
+    """Of a bar with words beside it, so that both fit a terminal of that many columns."""
+    return min(40, max(4, columns - 56))
 
 
 def _amount(done: int, total: int | None, unit: str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from ssl_bench.cli.options import results_folders
+from ssl_bench.cli.options import results_folders, shown_data_option
 from ssl_bench.cli.plugins import load_registry, plugin_option
 from ssl_bench.cli.progress import say_broken
 from ssl_bench.cli.values import Place
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Test images per task in galleries, where weights and data are at hand; 0: no galleries.",
 )
+@shown_data_option
 @plugin_option
-def report(folder: Path, out: Path | None, oracle: bool, images: int) -> None:
+def report(folder: Path, out: Path | None, oracle: bool, images: int, data: dict[str, Path]) -> None:
     """Read every record below FOLDER (default: runs) and write one page that needs no network."""
     from ssl_bench.advise.advice import read_advice
     from ssl_bench.compare.choice import Finished
@@ -51,7 +52,7 @@ def report(folder: Path, out: Path | None, oracle: bool, images: int) -> None:
     if images and (finished := Finished(found)).folders:
         from ssl_bench.compare.gallery import make_galleries
 
-        galleries, problems = make_galleries(finished, registry, images)
+        galleries, problems = make_galleries(finished, registry, images, data)
         for problem in problems:
             click.echo(f"warning: {problem}", err=True)
     advice = read_advice(folder)

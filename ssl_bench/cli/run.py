@@ -107,7 +107,7 @@ def save_when_ended() -> None:
 
 def complain(failed: "Sequence[Outcome]", plan: "Plan", store: "ResultStore") -> None:
     """A line for each cell that did not finish, and exit status 1 where there is any."""
-    from ssl_bench.run.display import log_at
+    from ssl_bench.run.lines import log_at
     from ssl_bench.store.folder import CellFolder
 
     for outcome in failed:

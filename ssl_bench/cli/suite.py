@@ -42,6 +42,8 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
             defaults[option.name or ""] = _default(key, value, option)
         except ValueError as error:
             raise UsageError(f"suite {path}: {error}") from None
+    if files := defaults.get("plugin"):
+        click.echo(f"note: suite {path} names plugin files, which are run: {', '.join(files)}", err=True)
     context.default_map = defaults
     return path
 

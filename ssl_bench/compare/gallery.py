@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,6 +15,7 @@ from ssl_bench.errors import SslBenchError
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.registry.registry import Registry
 from ssl_bench.report.gallery import Gallery, Panel, Picture
+from ssl_bench.use.shown_data import NOT_STATED
 
 BUDGET = 8 * 2**20
 """Bytes of all embedded pictures of a page."""
@@ -22,14 +25,19 @@ SEED = 0
 """Of the draw of images: it is stated, and the same for every page."""
 
 
-def make_galleries(finished: Finished, registry: Registry, count: int) -> tuple[list[Gallery], list[str]]:
-    """A gallery for each task with two methods or more at hand, and a sentence for each that could not be made."""
+def make_galleries(
+    finished: Finished, registry: Registry, count: int, data: Mapping[str, Path] = NOT_STATED
+) -> tuple[list[Gallery], list[str]]:
+    """A gallery for each task with two methods or more at hand, and a sentence for each that could not be made.
+
+    `data`: task to the folder of its data, where the user says so.
+    """
     galleries: list[Gallery] = []
     problems: list[str] = []
     chosen = [(task, one) for task in registry.entries["tasks"] if (one := _fullest(finished, task))]
     for task, comparison in chosen:
         try:
-            outputs = make_outputs(comparison, registry, "random", count, SEED)
+            outputs = make_outputs(comparison, registry, "random", count, SEED, data)
         except SslBenchError as error:
             problems.append(f"no pictures of task '{task}': {error}")
             continue

@@ -1,7 +1,8 @@
 """What the methods of a comparison make of some test images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.registry.registry import Registry
 from ssl_bench.task import Task
+from ssl_bench.use.shown_data import NOT_STATED, open_shown_data
 from ssl_bench.use.trained import load_trained
-from ssl_bench.worker.build import open_cell_data, require_same
 
 
 @dataclass(frozen=True)
@@ -43,21 +44,26 @@ class Outputs:
 
 
 def make_outputs(
-    comparison: Comparison, registry: Registry, choice: Choice, count: int, seed: int = 0
+    comparison: Comparison,
+    registry: Registry,
+    choice: Choice,
+    count: int,
+    seed: int = 0,
+    data: Mapping[str, Path] = NOT_STATED,
 ) -> Outputs:
     """Rebuild each cell's network and predict the chosen images, on the CPU.
 
-    Raises DataError where data or weights are no longer what they were.
+    `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`, and where
+    weights are no longer what they were.
     """
     dataset: Dataset | None = None
     names: Sequence[str] = ()
     images: list[np.ndarray] = []
     stored: list[list[np.ndarray]] = []
     for one in comparison.shown:
-        trained = load_trained(one.folder, registry)
+        trained = load_trained(one.folder, registry, data=data)
         if dataset is None:
-            dataset, task = open_cell_data(trained.order, registry), trained.task
-            require_same(trained.order, dataset)
+            dataset, task = open_shown_data(trained.order, registry, data), trained.task
             names = choose_images(comparison, dataset.test, choice, count, seed)
             images = [dataset.image(name) for name in names]
         stored.append([trained.predict(image) for image in images])

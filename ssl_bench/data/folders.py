@@ -27,8 +27,9 @@ from ssl_bench.data.scan import DEPTH, find_roots, folder_at, require_folder, re
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.pixels.channels import STATEMENT, read_statement
+from ssl_bench.pixels.decode import EXTENSIONS
 from ssl_bench.seeds import name_hash
-from ssl_bench.words import first_of
+from ssl_bench.words import first_of, number_of
 
 __all__ = ["Files", "FolderDataset", "name_hash", "recognise"]
 
@@ -312,6 +313,11 @@ def recognise(
         names = " and ".join(f"'{name}'" for name, _ in found)
         raise DataError(f"{path} could be read as {names}; {cure}")
     own = [dataset.layout for _, dataset in offered if getattr(dataset, "fallback", False)]
+    if own and (flat := sum(entry.suffix.lower() in EXTENSIONS for entry in path.iterdir())):
+        raise DataError(
+            f"{path} holds no known layout, but {number_of(flat, 'picture')} of its own: move the inputs to "
+            f"{path / 'input'}, and the targets of those that have one, of the same names, to {path / 'target'}"
+        )
     public = [name for name, dataset in offered if dataset.layout not in own]
     sought = list(dict.fromkeys(own))
     if public:

@@ -22,6 +22,8 @@ MEND = "`ssl-bench data mend FOLDER --out COPY --map OLD=NEW,...` mends a copy"
 _COLOURS = ("RGB", "RGBA")
 _IDS = ("P", "L", "1")
 _SHOWN = 12
+_AT_ONCE = 1 << 20
+"""Pixels whose colours are counted together."""
 
 
 class ColouredMask(DataError):
@@ -197,12 +199,13 @@ def read_unknown(data: bytes, path: Path) -> np.ndarray:
 
 def count_colours(bands: np.ndarray) -> Counter[tuple[int, int, int]]:
     """Pixels of each colour in (H, W, 3 or 4) uint8."""
-    codes, counts = np.unique(_codes(bands), return_counts=True)
+    found: Counter[int] = Counter()
+    rows = max(1, _AT_ONCE // bands.shape[1])
+    for top in range(0, len(bands), rows):  # All at once take ten times the picture's memory.
+        codes, counts = np.unique(_codes(bands[top : top + rows]), return_counts=True)
+        found.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
     return Counter(
-        {
-            (int(code) >> 16, int(code) >> 8 & 255, int(code) & 255): int(count)
-            for code, count in zip(codes, counts, strict=True)
-        }
+        {(code >> 16, code >> 8 & 255, code & 255): count for code, count in sorted(found.items())}
     )
 
 

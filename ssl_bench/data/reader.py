@@ -315,8 +315,8 @@ class FileDataset(Dataset):
         data = read_bytes(path)
         if path not in self._digests:
             self._digests[path] = self._hash(data, path)
-        if (turn := orientation(data)) != 1:
-            self._turns[path] = turn
+        if path not in self._turns:  # To look for it costs a tenth of decoding.
+            self._turns[path] = orientation(data)
         sample = self._samples.get(name)
         if sample is None or not is_stack(path):
             return data

@@ -58,7 +58,7 @@ def split_of(dataset: Dataset, labeled: Sequence[str], source: str, seed: int = 
     chosen = set(labeled)
     unlabeled = [name for name in [*dataset.train, *dataset.unlabeled] if name not in chosen]
     # One order for one content: batches are drawn by position, and a list's order must not change them.
-    return LabelSplit(source, seed, tuple(ranked(labeled, 0)), tuple(unlabeled))
+    return LabelSplit(source, seed, tuple(ranked(labeled, 0)), tuple(dataset.pool(unlabeled)))
 
 
 def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str) -> tuple[str, ...]:
@@ -93,6 +93,12 @@ def without(dataset: Dataset, split: LabelSplit, held_out: Sequence[str]) -> Lab
         for names in (split.labeled, split.unlabeled)
     )
     return replace(split, labeled=labeled, unlabeled=unlabeled, held_out=tuple(held_out))
+
+
+def observable(dataset: Dataset, split: LabelSplit) -> tuple[str, ...]:
+    """Unlabelled images of a split whose labels the data set has, for an observer that teaches nobody."""
+    without_label = frozenset(dataset.unlabeled)
+    return tuple(name for name in split.unlabeled if name not in without_label)
 
 
 def read_share(text: str) -> Fraction:

@@ -68,6 +68,11 @@ class WithUnlabeled(Dataset):
         """As `Dataset.know_channels`."""
         self._base.know_channels(channels)
 
+    def pool(self, unlabeled: Sequence[str]) -> Sequence[str]:
+        """As `Dataset.pool`, which passes over the further images."""
+        base, extra = self._apart(unlabeled)
+        return [*self._base.pool(base), *extra]
+
     @property
     def tests_on_its_own(self) -> bool:
         """As of the data set."""
@@ -150,15 +155,20 @@ def open_data(
     classes: tuple[str, ...] = (),
     channels: Channels | None = None,
     tested: int | None = None,
+    shift: str = "",
 ) -> Dataset:
     """The data set in a folder, or in memory, with further unlabelled images.
 
     `classes`, `channels`: what these gave before, where that is known. `tested`: how many labelled images to hold out,
-    where that is asked for. Raises DataError as `Dataset.open` and `Dataset.test_on`.
+    where that is asked for. `shift`: `WAY:SHARE` of the unlabelled ones that are from elsewhere, or empty. Raises
+    DataError as `Dataset.open`, `Dataset.test_on` and `Dataset.shift`.
     """
     opened = dataset.open(path)
     if tested is not None:
         opened.test_on(tested)
+    if shift:
+        way, _, share = shift.rpartition(":")
+        opened.shift(way, float(share))
     if classes:
         opened.know_classes(classes)
     if channels is not None:

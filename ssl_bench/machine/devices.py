@@ -1,11 +1,18 @@
 """Which devices a command may use, and how many cells run at a time."""
 
+import contextlib
 import os
+import platform
 from pathlib import Path
 from typing import Literal
 
 from ssl_bench.errors import UsageError
 from ssl_bench.recipe import Precision
+
+CPU_INFORMATION = Path("/proc/cpuinfo")
+"""Where Linux says what a CPU can do."""
+_BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+"""Flags of a CPU to what its instructions are called, the fastest first."""
 
 
 def find_devices(wanted: str) -> list[str]:
@@ -47,12 +54,35 @@ def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precisio
     """`auto`: bf16 where `devices` names GPUs, or is `auto` itself and this machine has a GPU driver that
     CUDA_VISIBLE_DEVICES does not hide; else fp32. Torch is not asked, so that a plan needs none: on a machine with
     a driver and no GPU that serves, or with one that has no bf16, say fp32.
+
+    It does not depend on the kind of CPU: precision is part of what a cell is, and a folder that is begun on one and
+    resumed on another would hold two kinds of cells. `plan --estimate` says what bf16 would save.
     """
     if wanted != "auto":
         return wanted
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     on_gpu = devices.startswith("cuda") or (devices == "auto" and _may_have_gpu() and not hidden)
     return "bf16" if on_gpu else "fp32"
+
+
+def processor_name() -> str:
+    """The CPU's model."""
+    with contextlib.suppress(OSError):
+        for line in CPU_INFORMATION.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def bf16_of_cpu() -> str | None:
+    """Name of the instructions by which this CPU multiplies in bf16; None where it has none, or the system (not Linux)
+    does not say."""
+    try:
+        lines = CPU_INFORMATION.read_text().splitlines()
+    except OSError:
+        return None
+    flags = {flag for line in lines if line.startswith("flags") for flag in line.split()}
+    return next((words for flag, words in _BF16_FLAGS.items() if flag in flags), None)
 
 
 def group_devices(devices: list[str], processes: int) -> list[str]:

@@ -21,6 +21,8 @@ MOST_JSON = 1 << 28
 """Bytes of a JSON file."""
 DIGITS = 40
 """Of an integer in it."""
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""One of the two that JSON spells a rare character by, as an escape; alone it is no text that can be written."""
 _LEFT = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}", re.DOTALL)
 LEFT_SECONDS = 60.0
 """Age at which a temporary file of a process that cannot be found counts as left behind."""
@@ -48,7 +50,7 @@ def sweep(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path | None = None) -> None:
-    """Replace `path` by `content` in one step. `durable`: on disk before the name points to it.
+    """Replace `path` by `content` in one step. `durable`: on disk before the name points to it, and then the name, too.
 
     `keep`: what was there gets this name; a kill in between leaves it under the one or the other.
     """
@@ -63,6 +65,8 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path 
             if keep and path.exists():
                 path.replace(keep)
             temporary.replace(path)
+            if durable:
+                _sync_folder(path.parent)
             return
         except FileNotFoundError:
             # Something cleaned up temporary files, or the folder is gone.
@@ -71,6 +75,16 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True, keep: Path 
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where its file system knows of that."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def write_text(path: Path, content: str, *, durable: bool = True) -> None:
@@ -144,12 +158,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def parse_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. OSError where it cannot be read; ValueError, saying why, where it is not sound.
 
-    A key that comes twice, a number that is not finite or has more digits than any of ours, and what is nested too
-    deep to be one of our files are not sound.
+    A key that comes twice, a number that is not finite or has more digits than any of ours, half a character, and what
+    is nested too deep to be one of our files are not sound.
     """
     try:
+        text = read_regular(path, MOST_JSON).decode("utf-8")
         content = json.loads(
-            read_regular(path, MOST_JSON).decode("utf-8"),
+            text,
             object_pairs_hook=_object,
             parse_constant=_no_number,
             parse_float=_float,
@@ -163,6 +178,11 @@ def parse_json(path: Path) -> dict[str, Any]:
         raise ValueError("nested too deep") from error
     if not isinstance(content, dict):
         raise ValueError("no JSON object")
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("a text in it has half a character") from error
     return content
 
 

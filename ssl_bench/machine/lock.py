@@ -8,9 +8,11 @@ by whoever needs it. An owner that was thought dead and is not finds out by `hel
 import contextlib
 import errno
 import json
+import math
 import os
 import platform
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -80,6 +82,10 @@ class Owner:
         return f"{self.host}:{self.pid}"
 
 
+NOBODY = Owner(patience=-math.inf)
+"""Of what is no lock of ours: dead."""
+
+
 class Lock:
     """The lock of one folder, for this process."""
 
@@ -130,7 +136,11 @@ class Lock:
             return
         if read_owner(aside) != dead:
             _make(aside, self.path)  # Another took it over just now: put it back.
-        aside.unlink(missing_ok=True)
+        try:
+            aside.unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):
+            with contextlib.suppress(OSError):  # What somebody keeps in it stays, under a hidden name.
+                aside.rmdir()
 
 
 @contextlib.contextmanager
@@ -192,12 +202,19 @@ def _silent(folder: Path, now: float) -> float:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """The owner that a lock names, dead or alive; None where there is no lock."""
+    """The owner that a lock names, dead or alive; None where there is no lock.
+
+    A pipe, a device, a folder or a link that leads nowhere is in the way, and nobody's.
+    """
     for _ in range(2):  # One that is taken just after the first look is no damaged one.
         if (content := read_json(path)) is not None:
             return Owner.from_json(content)
-        if not path.exists():
+        try:
+            found = path.lstat()
+        except OSError:
             return None
+        if not stat.S_ISREG(found.st_mode):
+            return NOBODY
     return Owner()
 
 

@@ -33,7 +33,7 @@ class Output(io.FileIO):
 
 STYLES = ("\x1b[1m", "\x1b[0m")
 """What our own lines hold: bold, and its end."""
-_CONTROLS = re.compile(r"\x1b\[[01]m|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(r"\x1b\[[01]m|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def visible(text: str) -> str:

@@ -26,6 +26,8 @@ _NIFTI = find_spec("nibabel") is not None
 ARRAYS = frozenset({".npy", *((".nii", ".nii.gz") if _NIFTI else ())})
 """Endings of files that may hold many images, in lower case."""
 _MAGIC = b"\x93NUMPY"
+FACTOR, ALWAYS = 200, 1 << 28
+"""A compressed volume may unfold to so many times its size, and to so many bytes however small it is."""
 _NARROW = 16
 """Fewer columns than these are rather channels."""
 
@@ -112,12 +114,25 @@ def array_of(data: bytes, path: Path) -> np.ndarray:
         ) from None
 
 
+def _unfolded(data: bytes) -> bytes:
+    """What a compressed volume holds, to its end, where its checksum is; ValueError where that is more than it may."""
+    most = max(ALWAYS, FACTOR * len(data))
+    with gzip.open(io.BytesIO(data)) as file:
+        content = file.read(most + 1)
+        if len(content) > most:
+            raise ValueError(f"it unfolds to more than {most >> 20} MiB")
+    return content
+
+
 def _read_nifti(data: bytes) -> np.ndarray:
     import nibabel
 
     if data.startswith(b"\x1f\x8b"):
-        data = gzip.decompress(data)
+        data = _unfolded(data)
     image: Any = nibabel.Nifti1Image.from_bytes(data)
+    stored = math.prod(image.shape) * image.get_data_dtype().itemsize
+    if stored > len(data):  # What is stated is reserved before it is read.
+        raise ValueError(f"too few bytes for {image.shape} of {image.get_data_dtype()}")
     # Stored integers stay integers where the header does not scale them.
     values = np.asanyarray(image.dataobj)
     return np.ascontiguousarray(np.moveaxis(values, (0, 1, 2), (2, 1, 0)) if values.ndim > 2 else values.T)

@@ -3,6 +3,7 @@ torch. Read by `tifffile`; what places a GeoTIFF on the earth is passed over.
 """
 
 import io
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _PLAIN = frozenset({0, 1, 2})
 _ALPHA = frozenset({1, 2})
 _REDUCED, _TRANSPARENCY = 1, 4
 """Kinds of pages (NewSubfileType) that are no part of the picture: smaller copies, and masks of what is seen."""
+MOST_PAGES = 4096
 _AXES = frozenset({"YX", "YXS", "SYX"})
 
 
@@ -34,6 +36,15 @@ def read_tiff(data: bytes, path: Path, *, alpha: bool = False) -> np.ndarray:
     Alpha channels are left out unless `alpha`. Smaller copies and masks of transparency are passed over. Where 0 is
     white, integers are turned over. Raises DataError where it cannot be read.
     """
+    try:
+        return _read(data, path, alpha)
+    except DataError:
+        raise
+    except Exception as error:  # Damaged files end in errors of many kinds.
+        raise _damaged(path, error) from None
+
+
+def _read(data: bytes, path: Path, alpha: bool) -> np.ndarray:
     with _opened(data, path) as tiff:
         pages = _pages(tiff)
         if not pages:
@@ -133,6 +144,8 @@ def upright(values: np.ndarray, turn: int) -> np.ndarray:
 def _opened(data: bytes, path: Path) -> "TiffFile":
     from tifffile import TiffFile
 
+    # It logs every tag that it cannot read; what is wrong is said in one line.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     try:
         return TiffFile(io.BytesIO(data))
     except Exception as error:
@@ -141,7 +154,16 @@ def _opened(data: bytes, path: Path) -> "TiffFile":
 
 def _pages(tiff: "TiffFile") -> list[Any]:
     kinds = _REDUCED | _TRANSPARENCY
-    return [page for page in (each.aspage() for each in tiff.pages) if not page.subfiletype & kinds]
+    found: list[Any] = []
+    seen: set[int] = set()
+    for each in tiff.pages:
+        if each.offset in seen or len(seen) == MOST_PAGES:  # Pages that lead in a circle have no end.
+            raise ValueError(f"page {len(seen) + 1} is an earlier one, or there are over {MOST_PAGES}")
+        seen.add(each.offset)
+        page: Any = each.aspage()
+        if not page.subfiletype & kinds:
+            found.append(page)
+    return found
 
 
 def _channels(page: Any, path: Path, alpha: bool) -> np.ndarray:
@@ -153,9 +175,7 @@ def _channels(page: Any, path: Path, alpha: bool) -> np.ndarray:
                 f"{path} is compressed ({page.compression.name}), which is not read by itself; install it with "
                 "`pip install imagecodecs`, or save the picture without compression"
             ) from None
-        raise _damaged(path, error) from None
-    except Exception as error:  # Damaged files end in errors of many kinds.
-        raise _damaged(path, error) from None
+        raise
     values = values.reshape(page.shape)
     values = {"YX": lambda: values[..., None], "SYX": lambda: np.moveaxis(values, 0, 2)}.get(
         page.axes, lambda: values

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ssl_bench.data.splits import LabelSplit
@@ -134,12 +133,12 @@ class Cell:
 
 
 def describe(
-    task: TaskSpec, method: MethodSpec, variant: Sequence[str] = (), folder: Path | None = None
+    task: TaskSpec, method: MethodSpec, variant: Sequence[str] = (), data: str = ""
 ) -> dict[str, Any]:
     """What tables print about a task, a method and data, so that a record can be shown without its plugins.
 
     `variant`: names of the fields that make a row of its own of the method, and of a tier whose settings it takes.
-    `folder`: where the data lies, whose name it is called by unless `data.toml` says otherwise.
+    `data`: what the data is called unless `data.toml` says otherwise; empty for the name of its data set.
     """
     # Pairs, and not a mapping: records are written with sorted keys, and tables show fields in their own order.
     symbols = [
@@ -163,5 +162,5 @@ def describe(
             "symbols": symbols,
             **({"variant": list(variant)} if variant else {}),
         },
-        **({"data": {"title": folder.resolve().name}} if folder and folder.resolve().name else {}),
+        **({"data": {"title": data}} if data else {}),
     }

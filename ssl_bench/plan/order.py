@@ -13,6 +13,9 @@ from ssl_bench.errors import DataError
 from ssl_bench.machine.lock import PATIENCE
 from ssl_bench.plan.cell import Cell
 
+SCHEMA = 1
+"""Of `cell.json`: raised where an earlier version could not run what a later one writes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -26,6 +29,8 @@ class Order:
     """Where the data lies on this machine."""
     unlabeled: tuple[str, ...] = ()
     """Folders of further unlabelled images on this machine."""
+    shift: str = ""
+    """`WAY:SHARE` of unlabelled images from elsewhere; the cell's `data` and `split` speak for it."""
     tested: int | None = None
     """How many labelled images were asked to be held out for testing."""
     listing: str = ""
@@ -42,6 +47,8 @@ class Order:
     """Name of such a file to names and sources of the modules beside it that it imports."""
     trackers: tuple[str, ...] = ()
     """Who follows the run."""
+    observe: bool = False
+    """Whether what is taught is held against the labels of unlabelled images."""
     checkpoint_seconds: float = 15.0
     """Between two checkpoints."""
     checkpoint_steps: int | None = None
@@ -66,13 +73,16 @@ class Order:
     def to_json(self) -> dict[str, Any]:
         """For `cell.json`, the whole input of a worker: fields of the cell and of the order, side by side."""
         beside = asdict(self)
-        if not self.timed:  # Earlier versions know of no such thing.
-            del beside["timed"]
-        return beside.pop("cell") | {"execution": self.cell.execution.chosen()} | beside
+        cell = beside.pop("cell") | {"execution": self.cell.execution.chosen()}
+        return {"schema": SCHEMA} | cell | beside
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Order":
         """The order that `to_json` gave. DataError for what is none, or is one of a later version's."""
+        content = dict(content)
+        form = content.pop("schema", SCHEMA)  # Earlier versions did not state it.
+        if form != SCHEMA:
+            raise DataError(f"no cell of a form that is known here (schema {form!s:.20}); update ssl-bench")
         of_cell, beside = ({one.name for one in fields(kind)} for kind in (Cell, cls))
         if unknown := content.keys() - of_cell - (beside - {"cell"}):
             raise DataError(f"no cell of this version of ssl-bench: it has '{min(unknown)[:40]}'")

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, read_share, without
+from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, observable, read_share, without
 from ssl_bench.dataset import FEW_TESTED, Dataset, listing
 from ssl_bench.plan.cell import Cell, describe
 from ssl_bench.plan.labels import asked_labels, fill_in
@@ -176,6 +176,7 @@ class _Planning:
         place: dict[str, Any] = {
             "path": str(source.path) if source.path else None,
             "unlabeled": tuple(map(str, source.unlabeled)),
+            "shift": source.shift,
             "tested": source.tested,
             "listing": listing(source.dataset),
         }
@@ -192,6 +193,8 @@ class _Planning:
                 held_out = hold_out(source.dataset, split, self.share, task=task.name)
                 used = without(source.dataset, used, held_out)
             source.targets.update(used.labeled, used.held_out)
+            if request.observe:
+                source.targets.update(observable(source.dataset, used))
             if used not in states:
                 seen = seen_by(used, source.dataset)
                 states[used] = {
@@ -249,7 +252,7 @@ class _Planning:
                     providers={part: str(registry.providers[key]) for part, key in keys.items()},
                     classes=source.dataset.classes,
                     channels=source.dataset.channels,
-                    describe=describe(task, method, variant.names, source.path),
+                    describe=describe(task, method, variant.names, source.title),
                     variant=variant.text if variant.names else "",
                     trial=trial,
                 )
@@ -263,6 +266,7 @@ class _Planning:
                     checkpoint_seconds=request.checkpoint_seconds,
                     checkpoint_steps=request.checkpoint_steps,
                     hang_seconds=request.hang_seconds,
+                    observe=request.observe,
                 )
 
     def _trials(self, task: TaskSpec, variant: Variant, config: MethodConfig) -> int | None:

@@ -28,6 +28,7 @@ from ssl_bench.plan.text_forms import (
     read_path,
     read_paths,
     read_seeds,
+    read_shift,
     read_value,
     split_outside,
 )
@@ -89,6 +90,9 @@ LABELS = named(
     joined=True,
 )
 FOLDERS = named("write TASK=FOLDER", read_paths, names=".*", whole=existing, joined=True)
+SHIFTS = named(
+    "write WAY:SHARE, with a share above 0 and up to 1, such as camera:0.5", read_shift, names=".*"
+)
 COUNTS = named("give a whole number of images", partial(read_count, least=0), names=".*")
 
 
@@ -147,6 +151,12 @@ class Request(Settings):
     unlabeled: Annotated[Mapping[str, tuple[Path, ...]], BeforeValidator(FOLDERS)] = asked(
         DATA, {}, "A folder of further images without targets; repeatable.", metavar="[TASK=]FOLDER"
     )
+    shift: Annotated[Mapping[str, str], BeforeValidator(SHIFTS)] = asked(
+        DATA,
+        {},
+        "A share of the unlabelled images that is from elsewhere, as embedded data can make it, such as camera:0.5.",
+        metavar="[TASK=]WAY:SHARE",
+    )
     test: Annotated[Mapping[str, int], BeforeValidator(COUNTS)] = asked(
         DATA,
         {},
@@ -169,6 +179,11 @@ class Request(Settings):
         None,
         "Pretrained weights from a file (.safetensors, .pth) in place of the published ones.",
         metavar="FILE",
+    )
+    observe: bool = asked(
+        TRAINED,
+        False,
+        "Hold what methods teach against the labels of unlabelled images; nobody learns from these.",
     )
     devices: Annotated[str, AfterValidator(check_devices)] = asked(
         COMPUTED, "auto", "auto, cpu, cuda or cuda:0,1"

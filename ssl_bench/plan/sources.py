@@ -26,14 +26,24 @@ class Source:
     """The folder given; None for data made in memory."""
     unlabeled: tuple[Path, ...] = ()
     """Folders of further unlabelled images."""
+    shift: str = ""
+    """`WAY:SHARE` of unlabelled images from elsewhere; empty for none."""
     tested: int | None = None
     """How many labelled images were asked to be held out for testing."""
     targets: set[str] = field(default_factory=set)
 
+    @property
+    def title(self) -> str:
+        """What tables call the data, beside others of its task; empty for the name of its data set."""
+        name = self.path.resolve().name if self.path else ""
+        return f"{name or self.spec.name}, unlabelled {self.shift}" if self.shift else name
+
 
 def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]) -> dict[str, Source]:
     """Open the data of each task: `--data`, then a folder of the task's name in $SSL_BENCH_DATA, then its default."""
-    paths, names, tested = (request.by_task(each, registry, tasks) for each in ("data", "dataset", "test"))
+    paths, names, tested, shifts = (
+        request.by_task(each, registry, tasks) for each in ("data", "dataset", "test", "shift")
+    )
     unlabeled = _folders(registry, request, tasks)
     root = os.environ.get("SSL_BENCH_DATA")
     if root and not place(root).is_dir():
@@ -57,9 +67,9 @@ def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]
         extra = tuple(unlabeled[task.name])
         for folder in (*filter(None, [path]), *extra):
             require_utf8(folder)
-        count = tested.get(task.name)
-        opened = open_data(resolve(spec.dataset), path, extra, tested=count)
-        sources[task.name] = Source(spec, opened, path, extra, count)
+        count, shift = tested.get(task.name), shifts.get(task.name, "")
+        opened = open_data(resolve(spec.dataset), path, extra, tested=count, shift=shift)
+        sources[task.name] = Source(spec, opened, path, extra, shift, count)
         sources[task.name].targets.update(sources[task.name].dataset.test)
     return sources
 

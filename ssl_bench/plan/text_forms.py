@@ -127,6 +127,18 @@ def read_count(given: int | str, least: int = 1) -> int:
     return int(text)
 
 
+def read_shift(given: Any) -> str:
+    """`WAY:SHARE`, the share above 0 and up to 1, in the one form that a number has."""
+    way, _, share = str(given).rpartition(":")
+    if (
+        not way
+        or not re.fullmatch(r"[0-9]{0,3}\.?[0-9]{0,6}", share, flags=re.ASCII)
+        or not 0 < float(share) <= 1
+    ):
+        raise ValueError
+    return f"{way}:{float(share):g}"
+
+
 def read_labels(given: Any) -> list[str]:
     """The values between commas; the whole where it is a file's path."""
     found = []

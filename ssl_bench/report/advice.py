@@ -14,9 +14,9 @@ from ssl_bench.report.page import Part, scrolling
 
 def advice_part(advice: Advice, folder: Path) -> Part:
     """The section. `folder`: the results folder, whose sheet of pictures to label is laid in where it is there."""
-    title, *blocks = advice.document()
+    title, words, *blocks = advice.document()
     assert isinstance(title, Heading)
-    body = "\n".join(scrolling(block, FOLDER, number) for number, block in enumerate(blocks))
+    rest = "\n".join(scrolling(block, FOLDER, number) for number, block in enumerate(blocks))
     try:
         picture = (
             base64.b64encode((folder / FOLDER / PICTURES).read_bytes()).decode() if advice.wanted else ""
@@ -24,9 +24,9 @@ def advice_part(advice: Advice, folder: Path) -> Part:
     except OSError:
         picture = ""
     if picture:
-        body += f'\n<p><img src="data:image/png;base64,{picture}" alt="The pictures to label first, in order"></p>'
+        rest += f'\n<p><img src="data:image/png;base64,{picture}" alt="The pictures to label first, in order"></p>'
     chart = gain_chart(advice.evidence)
-    return Part(FOLDER, title.text, body, [("", [chart])] if chart else [])
+    return Part(FOLDER, title.text, scrolling(words, FOLDER, 0), [("", [chart])] if chart else [], rest)
 
 
 def gain_chart(evidence: Evidence) -> Chart | None:

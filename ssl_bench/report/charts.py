@@ -1,8 +1,9 @@
 """Scores against cost and against the number of labels, as charts."""
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ssl_bench.figures.svg import FRONT, Series, chart, linear, logarithmic, number
 from ssl_bench.leaderboard.documents.cost import duration
@@ -15,6 +16,7 @@ from ssl_bench.leaderboard.reading.scores import by_run
 
 MOST_LINES = 16
 """In one chart; a reader could not follow more."""
+ALIKE = "No front is drawn: nothing is above what is cheaper at 95 %."
 
 
 @dataclass(frozen=True)
@@ -39,56 +41,81 @@ def row_name(row: Row) -> str:
     return plain(row.name)
 
 
-def pareto_front(points: Sequence[tuple[float, float]], *, higher_is_better: bool) -> list[int]:
-    """Indices of the points (cost, score) that no other one beats in both, from cheap to dear."""
+def pareto_front(
+    points: Sequence[tuple[float, float]],
+    *,
+    higher_is_better: bool,
+    apart: Callable[[int, int], bool] = lambda dearer, cheaper: True,
+) -> list[int]:
+    """Indices of the points (cost, score) that no other one beats in both, from cheap to dear.
+
+    `apart`: whether a dearer point is above a cheaper one for sure; without that it is no better for its price.
+    """
     sign = 1 if higher_is_better else -1
     order = sorted(range(len(points)), key=lambda index: (points[index][0], -sign * points[index][1]))
     front: list[int] = []
     for index in order:
-        if not front or sign * points[index][1] > sign * points[front[-1]][1]:
+        if not front or (sign * points[index][1] > sign * points[front[-1]][1] and apart(index, front[-1])):
             front.append(index)
     return front
 
 
 def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:
-    """Mean score over mean time of a run, a chart a task, with the front of those that none beats in both."""
+    """Mean score over mean time of a run, a chart a task, with the front of those that are above all cheaper ones."""
     for place, (title, column) in enumerate(
         zip(column_titles(section.table), section.table.columns, strict=True)
     ):
         found = []
         for row in section.rows:
-            seconds, scores = mean_of(row.cells[place], "seconds"), by_run(row.cells[place])
-            if seconds and seconds > 0 and scores:
-                found.append((row, seconds, statistics.fmean(scores.values())))
+            seconds, values = mean_of(row.cells[place], "seconds"), list(by_run(row.cells[place]).values())
+            if seconds and seconds > 0 and values:
+                found.append((row, seconds, values))
         if len(found) < 2:
             continue
         head = column.head
         # What trains on all labels has another task, the control is none: neither is a choice among methods.
-        open_to = [(row, x, y) for row, x, y in found if row.competes]
+        open_to = [(row, x, statistics.fmean(scores)) for row, x, scores in found if row.competes]
         points = [(x, y) for _, x, y in open_to]
-        front = pareto_front(points, higher_is_better=head.higher_is_better)
-        series = [Series("front", [points[index] for index in front], FRONT)]
-        for row, x, y in found:
+
+        def apart(dearer: int, cheaper: int, place: int = place, open_to: Any = open_to) -> bool:
+            standing = section.standings[place]
+            difference = standing.difference(open_to[dearer][0], open_to[cheaper][0])
+            return difference is not None and standing.field.gains(difference)
+
+        front = pareto_front(points, higher_is_better=head.higher_is_better, apart=apart)
+        series = [Series("front", [points[index] for index in front], FRONT)] if len(front) > 1 else []
+        for row, x, scores in found:
             name = row_name(row)
-            hollow = not row.competes
             series.append(
-                Series(name, [(x, y)], styles[name], marks=True, joined=False, hollow=hollow, named=True)
+                Series(
+                    name,
+                    [(x, statistics.fmean(scores))],
+                    styles[name],
+                    [_spread(scores)],
+                    marks=True,
+                    joined=False,
+                    hollow=not row.competes,
+                    named=True,
+                )
             )
         times = [x for _, x, _ in found]
         make = logarithmic if max(times) > 8 * min(times) else linear
         best = ", ".join(row_name(open_to[index][0]) for index in front)
         devices = {entry.device for row in section.rows for entry in row.cells[place]}
-        summary = "; ".join(f"{row_name(row)}: {duration(x)}, {number(y)}" for row, x, y in found)
+        summary = "; ".join(
+            f"{row_name(row)}: {duration(x)}, {number(statistics.fmean(scores))}" for row, x, scores in found
+        )
+        joined = f"The line joins what is above all that is cheaper: {best}." if len(front) > 1 else ALIKE
         svg = chart(
             plain(f"{title}: score against time"),
-            f"{summary}. On the front: {best}.",
+            f"{summary}. {joined}",
             make("seconds of a run", times),
-            linear(plain(head.metric), [y for _, _, y in found], 0.14),
+            linear(plain(head.metric), [y for line in series for y in _ends(line)], 0.14),
             series[:MOST_LINES],
             f"{identity}-{place}",
         )
         mixed = " Times are of different hardware." if len(devices) > 1 else ""
-        yield Chart(plain(title), svg, (), f"The line joins what none beats in both: {best}.{mixed}")
+        yield Chart(plain(title), svg, (), f"{joined} Bars: ± one standard deviation over runs.{mixed}")
 
 
 def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:
@@ -107,18 +134,13 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
                     name,
                     [(count, statistics.fmean(scores)) for count, scores in cells],
                     styles.get(name, len(styles)),
-                    [statistics.stdev(scores) if len(scores) > 1 else 0.0 for _, scores in cells],
+                    [_spread(scores) for _, scores in cells],
                     marks=True,
                     hollow=not row.competes,
                 )
             )
         series = [line for line in series if line.points][:MOST_LINES]
-        values = [
-            y + s
-            for line in series
-            for (_, y), d in zip(line.points, line.spread, strict=True)
-            for s in (-d, d)
-        ]
+        values = [y for line in series for y in _ends(line)]
         said = "; ".join(
             f"{line.label}: " + ", ".join(f"{number(y)} at {x:g}" for x, y in line.points) for line in series
         )
@@ -132,3 +154,14 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
         )
         legend = [(line.style, line.label) for line in series]
         yield Chart(plain(one.title), svg, legend, "Bars: ± one standard deviation over runs.", marks=True)
+
+
+def _spread(scores: Sequence[float]) -> float:
+    return statistics.stdev(scores) if len(scores) > 1 else 0.0
+
+
+def _ends(line: Series) -> Iterator[float]:
+    """Lower and upper ends of the bars of its points; of one without, the points."""
+    for place, (_, y) in enumerate(line.points):
+        half = line.spread[place] if line.spread else 0.0
+        yield from (y - half, y + half)

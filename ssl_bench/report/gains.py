@@ -11,7 +11,7 @@ from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.report.charts import MOST_LINES, Chart, row_name
 
 LINE, TOP, BOTTOM = 26, 8, 42
-WIDE = 7.0
+WIDE = 7.6
 """Of a letter of a name, at most."""
 
 
@@ -71,7 +71,7 @@ def in_words(gain: Gain) -> str:
 
 def forest(title: str, summary: str, x: Axis, gains: Sequence[Gain], identity: str) -> str:
     """A line a method: a mark at its mean, a bar over its interval, and a rule at zero."""
-    left = min(WIDTH / 2, max(LEFT, WIDE * max(len(gain.name) for gain in gains)))
+    left = min(WIDTH / 2, max(LEFT, 8 + WIDE * max(len(gain.name) for gain in gains)))
     height = TOP + LINE * len(gains) + BOTTOM
     bottom = height - BOTTOM
 

@@ -20,7 +20,9 @@ from ssl_bench.report.charts import Chart, cost_charts, efficiency_charts, style
 from ssl_bench.report.curves import curve_charts
 from ssl_bench.report.gains import gain_charts
 from ssl_bench.report.gallery import Gallery
+from ssl_bench.report.observed import observed_parts
 from ssl_bench.report.runs import runs_json
+from ssl_bench.store.observed import observations_of
 from ssl_bench.store.record import Record
 
 MOST_TABLES = 40
@@ -31,12 +33,13 @@ _UNSORTED = ("hyperparameters",)
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the page: blocks of HTML, then charts under titles of their own."""
+    """A section of the page: blocks of HTML, then charts under titles of their own, then further blocks."""
 
     id: str
     title: str
     body: Any
     charts: Sequence[tuple[str, Sequence[Chart]]] = ()
+    rest: Any = ""
     references: Any = ""
 
 
@@ -51,7 +54,8 @@ def make_report(
     """The page. `records`: a link to each, relative to the page (empty for none), and the record.
 
     The same bytes for the same records in any order. `oracle`, `claims`: as of `leaderboard.render`. `galleries`: as
-    `ssl_bench.compare.gallery` makes them. `first`: sections that stand before all others.
+    `ssl_bench.compare.gallery` makes them. Of claims those are shown whose data set was run. `first`: sections that
+    stand before all others, and before the verdicts on tables.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -65,9 +69,14 @@ def make_report(
     # All of these were escaped where they were made, or are files of our own.
     environment.globals["swatch"] = lambda style, marks: Markup(swatch(style, marks=marks))
     environment.filters["made"] = Markup
+    of_here = [claim for claim in claims if _is_here(claim, board)]
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     return template.render(
-        parts=[*first, *_parts(board, make_documents(board, oracle=oracle, claims=claims))],
+        first=first,
+        parts=[
+            *_parts(board, make_documents(board, oracle=oracle, claims=of_here)),
+            *_observed(board, [record for _, record in records]),
+        ],
         galleries=galleries,
         count=len(board.entries),
         tables=len(board.sections),
@@ -78,11 +87,18 @@ def make_report(
                 list(gain_charts(section, f"gains-{number}")),
             )
             for number, section in enumerate(board.sections[:MOST_SHOWN])
+            # Of one method alone there is nothing to say where something else was said.
+            if not first or len(section.rows) > 1
         ],
         style=(folder / "page.css").read_text(encoding="utf-8"),
         script=(folder / "page.js").read_text(encoding="utf-8"),
         runs=runs_json((link, entry_of(record)) for link, record in records),
     )
+
+
+def _is_here(claim: ClaimSpec, board: Board) -> bool:
+    """Whether a claim is of a data set that was run: numbers of another one say nothing of what is measured here."""
+    return any((entry.task, entry.dataset) == (claim.task, claim.dataset) for entry in board.entries)
 
 
 def _parts(board: Board, documents: dict[str, Document]) -> list[Part]:
@@ -110,10 +126,19 @@ def _parts(board: Board, documents: dict[str, Document]) -> list[Part]:
         assert isinstance(title, Heading)
         drawn = [(text, found) for text, found in charts.get(name, ()) if found]
         body, cited = _split(document[1:])
-        parts.append(Part(name, title.text, _body(body, name), drawn, _body(cited, name)))
+        parts.append(Part(name, title.text, _body(body, name), drawn, references=_body(cited, name)))
     drawn = [(text, found) for text, found in curves if found]
     parts.append(Part("curves", "Curves", "" if drawn else "<p>No curves were recorded.</p>", drawn))
     return parts
+
+
+def _observed(board: Board, records: Sequence[Record]) -> list[Part]:
+    """What methods taught, where runs were observed."""
+    runs = {record.cell.id: observations_of(record) for record in records if record.observed}
+    if not runs:
+        return []
+    body, drawn = observed_parts(board, runs, styles_of(board), MOST_TABLES)
+    return [Part("observed", "What methods taught", body, drawn)] if drawn else []
 
 
 def _split(document: Document) -> tuple[Document, Document]:

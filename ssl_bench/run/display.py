@@ -12,10 +12,16 @@ import click
 from ssl_bench.machine.lock import Owner
 from ssl_bench.machine.streams import PLAIN_SECONDS, can_draw, drawing, visible
 from ssl_bench.plan.cell import Cell
+from ssl_bench.run import lines
+from ssl_bench.run.lines import Whole
 from ssl_bench.store.outcomes import Outcome
 from ssl_bench.store.record import Progress, Record
-from ssl_bench.store.status import score_text
-from ssl_bench.words import duration, number_of
+from ssl_bench.words import number_of
+
+BAR, ROOM = 30, 90
+"""Columns of a bar, at most, and of what stands beside it; where a terminal has no more, there are no bars."""
+NARROW = 80
+"""Columns below which losses are left out."""
 
 
 class Display(Protocol):
@@ -35,6 +41,9 @@ class Display(Protocol):
 
     def start(self, cells: int, finished: int) -> None:
         """Cells are about to run; some had finished before."""
+
+    def going_on(self, cells: Sequence[Cell]) -> None:
+        """Of these there are checkpoints, from which they go on."""
 
     def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
         """What the cells in flight last said of themselves: step, iterations, loss, seconds."""
@@ -56,17 +65,18 @@ def terminal_display() -> Iterator[Any]:
         yield PlainDisplay()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
-    # Paths and names are text, never markup.
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=Console(file=drawing(sys.stdout)), transient=True) as progress:
+    console = Console(file=drawing(sys.stdout))
+    # Paths and names are text, never markup; what is too wide is cut, as a line that wraps would push bars about.
+    texts = [
+        TextColumn(text, markup=False, table_column=Column(no_wrap=True))
+        for text in ("{task.description}", "{task.fields[note]}")
+    ]
+    bar = [BarColumn(min(BAR, console.width - ROOM))] if console.width >= ROOM + 8 else []
+    with Bars(texts[0], *bar, texts[1], console=console, transient=True) as progress:
         yield LiveDisplay(progress)
 
 
@@ -77,8 +87,8 @@ class PlainDisplay:
         self.seconds = seconds
         self.shown = time.monotonic()
         self.waited = float("-inf")
-        self.done = self.total = 0
         self.notes: list[str] = []
+        self.whole = Whole(0, 0)
         self.began: float | None = None
 
     def fetching(self, title: str) -> None:
@@ -99,18 +109,24 @@ class PlainDisplay:
 
     def start(self, cells: int, finished: int) -> None:
         """Remember how many cells there are, and when they began."""
-        self.began = time.monotonic()
-        self.total, self.done = cells, finished
+        self.whole = Whole(cells, finished)
+        self.began = self.whole.began
+
+    def going_on(self, cells: Sequence[Cell]) -> None:
+        """Name them."""
+        click.echo(lines.going_on(cells))
 
     def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
-        """A line per cell in flight, now and then, or that there is none."""
+        """A line per cell in flight and one for all, now and then, or that there is none."""
+        self.whole.look(running)
         if time.monotonic() - self.shown < self.seconds:
             return
         self.shown = time.monotonic()
         for cell, state in running:
-            click.echo(f"  {cell.title}: {_state(state)}{_remaining(state)}")
-        if not running:
-            click.echo(f"  {_idle(self.total - self.done)}")
+            click.echo(f"  {cell.title}: {lines.state_of(state)}{lines.remaining(state)}")
+        idle = "" if running else f", {lines.idle(self.whole.total - self.whole.done)}"
+        if self.whole.total > 1 or idle:
+            click.echo(f"  all cells: {self.whole}{idle}")
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
         """Why there will be another attempt."""
@@ -120,12 +136,12 @@ class PlainDisplay:
         """Who runs the cells that are left, now and then."""
         if time.monotonic() - self.waited >= PLAIN_SECONDS:
             self.waited = time.monotonic()
-            click.echo(_waiting(others))
+            click.echo(lines.waiting(others))
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """The cell's score, or what went wrong."""
-        self.done += 1
-        click.echo(_ended(self.done, self.total, cell, outcome, record, log))
+        self.whole.done += 1
+        click.echo(lines.ended(self.whole, cell, outcome, record, log))
 
 
 class LiveDisplay:
@@ -133,8 +149,8 @@ class LiveDisplay:
 
     def __init__(self, progress: Any) -> None:
         self.bars = progress
-        self.total = self.done = 0
         self.notes: list[str] = []
+        self.whole = Whole(0, 0)
         self.began: float | None = None
         self.overall: Any = None
         self.files: Any = None
@@ -142,11 +158,11 @@ class LiveDisplay:
 
     def fetching(self, title: str) -> None:
         """A line above the bars."""
-        self.bars.console.print(visible(f"checking {title}"), markup=False)
+        self._say(f"checking {title}")
 
     def checking(self, title: str, files: int) -> None:
         """A bar for the folder's files."""
-        self.files = self.bars.add_task(visible(f"checking {title}"), total=files, note="")
+        self.files = self.bars.add_task(self._fitting(f"checking {title}"), total=files, note="")
 
     def checked(self) -> None:
         """Move the bar of files on by one."""
@@ -155,81 +171,63 @@ class LiveDisplay:
     def noted(self, note: str) -> None:
         """A line above the bars."""
         self.notes.append(note)
-        self.bars.console.print(visible(f"note: {note}"), markup=False)
+        self._say(f"note: {note}")
 
     def start(self, cells: int, finished: int) -> None:
         """The bar for all cells."""
-        self.began = time.monotonic()
+        self.whole = Whole(cells, finished)
+        self.began = self.whole.began
         if self.files is not None:
-            self.bars.update(self.files, visible=False)
-        self.total, self.done = cells, finished
-        self.overall = self.bars.add_task("all cells", total=cells, completed=finished, note=self._tally())
+            self.bars.remove_task(self.files)
+            self.files = None
+        self.overall = self.bars.add_task("all cells", total=cells, completed=finished, note=str(self.whole))
+
+    def going_on(self, cells: Sequence[Cell]) -> None:
+        """A line above the bars."""
+        self._say(lines.going_on(cells))
 
     def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
-        """Move the bars of the cells in flight."""
+        """Move the bars of the cells in flight; a bar of what is in flight no more goes."""
+        self.whole.look(running)
+        for gone in self.cells.keys() - {cell.id for cell, _ in running}:
+            self.bars.remove_task(self.cells.pop(gone))
         for cell, state in running:
             if cell.id not in self.cells:
-                self.cells[cell.id] = self.bars.add_task(visible(cell.title), total=state.iterations, note="")
-            self.bars.update(self.cells[cell.id], completed=state.step, note=visible(_state(state)))
-        note = self._tally() if running else self._tally(_idle(self.total - self.done))
-        self.bars.update(self.overall, note=note)
+                title = self._fitting(cell.title)
+                self.cells[cell.id] = self.bars.add_task(title, total=state.iterations, note="")
+            note = lines.state_of(state, with_loss=self.bars.console.width >= NARROW) + lines.remaining(state)
+            self.bars.update(self.cells[cell.id], completed=state.step, note=visible(note))
+        self._show(*([] if running else [lines.idle(self.whole.total - self.whole.done)]))
 
     def again(self, cell: Cell, outcome: Outcome) -> None:
         """Take the cell's bar away and say why there will be another attempt."""
-        if cell.id in self.cells:
-            self.bars.remove_task(self.cells.pop(cell.id))
-        self.bars.console.print(
-            visible(f"{cell.title}: {outcome.message}; it will be tried again"), markup=False
-        )
+        self._take_away(cell)
+        self._say(f"{cell.title}: {outcome.message}; it will be tried again")
 
     def waiting(self, others: Sequence[tuple[Cell, Owner]]) -> None:
         """Who runs the cells that are left, beside the bar for all."""
-        self.bars.update(self.overall, note=visible(self._tally(_waiting(others))))
+        self._show(lines.waiting(others))
 
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """Take the cell's bar away and leave a line."""
+        self._take_away(cell)
+        self.whole.done += 1
+        self._show()
+        self._say(lines.ended(self.whole, cell, outcome, record, log))
+
+    def _take_away(self, cell: Cell) -> None:
         if cell.id in self.cells:
             self.bars.remove_task(self.cells.pop(cell.id))
-        self.done += 1
-        self.bars.update(self.overall, completed=self.done, note=self._tally())
-        self.bars.console.print(
-            visible(_ended(self.done, self.total, cell, outcome, record, log)), markup=False
-        )
 
-    def _tally(self, *more: str) -> str:
-        return ", ".join([f"{self.done}/{self.total}", *more])
+    def _show(self, *more: str) -> None:
+        note = visible(", ".join([str(self.whole), *more]))
+        self.bars.update(self.overall, completed=self.whole.done + self.whole.share, note=note)
 
+    def _say(self, text: str) -> None:
+        """A line above the bars, as long as it is: a path that was broken could not be copied."""
+        self.bars.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
-def _ended(done: int, total: int, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> str:
-    if record is None:
-        return f"[{done}/{total}] {cell.title}: {outcome.status}: {outcome.message}{log_at(log)}"
-    how = outcome.message or f"in {outcome.seconds:.0f} s"
-    return f"[{done}/{total}] {cell.title}: {score_text(record)} {how}"
-
-
-def log_at(log: Path) -> str:
-    """Where to read on; nothing where the log went with its folder."""
-    return f" (log: {log})" if log.exists() else ""
-
-
-def _waiting(others: Sequence[tuple[Cell, Owner]]) -> str:
-    cell, owner = others[0]
-    more = f", and for {number_of(len(others) - 1, 'other cell')}" if len(others) > 1 else ""
-    return f"waiting for {cell.title} (run by {owner}){more}"
-
-
-def _idle(left: int) -> str:
-    """As in the queue of a cluster, for hours."""
-    return f"no cell at work now, {left} to go"
-
-
-def _state(state: Progress) -> str:
-    loss = "" if state.loss is None else f", loss {state.loss:.4g}"
-    return f"step {state.step}/{state.iterations}{loss}"
-
-
-def _remaining(state: Progress) -> str:
-    if state.step == 0:
-        return ""
-    left = state.seconds / state.step * (state.iterations - state.step)
-    return f", {duration(left)} left"
+    def _fitting(self, title: str) -> str:
+        """A title for what the terminal has room for."""
+        width = self.bars.console.width
+        return lines.shortened(visible(title), width - (40 if width >= NARROW else 25))

@@ -26,6 +26,7 @@ from ssl_bench.specs import resolve_extra
 from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.outcomes import Outcome, outcome_of
 from ssl_bench.store.results import ResultStore
+from ssl_bench.words import number_of
 
 NOTES = 8
 """On one data set, before the rest is counted."""
@@ -59,6 +60,11 @@ def carry_out(
         resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
     orders = unfinished(plan, store) if resume else list(plan.orders)
     cells = [order.cell for order in orders]
+    if lacking := unobserved(plan, cells, store):
+        was, them = ("was", "it") if lacking == 1 else ("were", "them")
+        display.noted(
+            f"{number_of(lacking, 'finished cell')} {was} not observed; --no-resume runs {them} again"
+        )
     if not cells:
         return []
     store.prepare()
@@ -91,6 +97,14 @@ def unfinished(plan: Plan, store: ResultStore) -> list[Order]:
         else:
             orders.append(order)
     return orders
+
+
+def unobserved(plan: Plan, left: Sequence[Cell], store: ResultStore) -> int:
+    """How many cells that are to be observed finished without."""
+    waiting = {cell.id for cell in left}
+    asked = (order.cell for order in plan.orders if order.observe)
+    done = (store.finished(cell) for cell in asked if cell.id not in waiting)
+    return sum(record is not None and not record.observed for record in done)
 
 
 def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
@@ -130,9 +144,11 @@ def run_cells(
     Cells that other commands run are left to them, waited for at the end, and taken up. `enough`: as of `carry_out`.
     """
     display.start(len(plan.orders), len(plan.orders) - len(orders))
+    cells = [order.cell for order in orders]
+    if begun := [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]:
+        display.going_on(begun)
     attempts = Attempts(store, retries)
     prices = kept_prices(store)
-    cells = [order.cell for order in orders]
     costs = Costs(store.records(), [(cell, prices[cell.id]) for cell in cells if cell.id in prices])
     outcomes: list[Outcome] = []
 

@@ -102,24 +102,28 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
     return Merged(added, kept, unfinished, running, broken)
 
 
-def collect(sources: Sequence[Path], to: Path) -> Merged:
-    """Gather every record below `sources` as `to`/CELL.json. Raises as `merge` does, and UsageError for none."""
+def collect(sources: Sequence[Path], to: Path, *, nameless: bool = False) -> Merged:
+    """Gather every record below `sources` as `to`/CELL.json. Raises as `merge` does, and UsageError for none.
+
+    `nameless`: without the names of test images and of the data's folder (`Record.nameless`).
+    """
     for root in sources:
         if not root.is_dir():
             raise UsageError(f"no folder at {root}; check the path")
     # What was collected before comes first, so that equal records are kept as they are.
     broken: list[str] = []
     present = record_files_as_written(to, broken)
-    records = _agreeing(
-        [*present, *(item for root in sources for item in record_files_as_written(root, broken))]
-    )
+    found = (item for root in sources for item in record_files_as_written(root, broken))
+    if nameless:
+        found = ((path, record.nameless()) for path, record in found)
+    records = _agreeing([*present, *found])
     if not records and broken:
         raise DataError(broken[0])
     if not records:
         raise UsageError(
             f"no records below {', '.join(map(str, sources))}; name the --out of a run that has finished cells"
         )
-    titles = join_titles((to, *sources))
+    titles = {} if nameless else join_titles((to, *sources))
     before = {path.resolve() for path, _ in present}
     added: list[str] = []
     kept: list[str] = []

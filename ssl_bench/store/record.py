@@ -176,6 +176,8 @@ class Record(Part):
     """The best evaluation; chosen on test data, it never ranks."""
     per_image: dict[str, Any] = {}
     curves: dict[str, Any] = {}
+    observed: list[Any] = []
+    """What an observer found on the way, outside the record's identity (`ssl_bench.store.observed`)."""
     cost: Cost = Cost()
     provenance: Provenance = Provenance()
 
@@ -194,6 +196,19 @@ class Record(Part):
                 where, why = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
             raise DataError(f"no whole record ({where[:80]}: {why})") from error
 
+    def nameless(self) -> Self:
+        """The same with test images numbered in the order of their names, and without what the data's folder is called.
+
+        Records of the same test images still pair, image by image.
+        """
+        ids = self.per_image.get("ids")
+        if isinstance(ids, list):
+            places = {name: f"{place:06d}" for place, name in enumerate(sorted(map(str, ids)))}
+            numbered = {**self.per_image, "ids": [places[str(name)] for name in ids]}
+        else:
+            numbered = self.per_image
+        return self.replaced(per_image=numbered, describe=self.describe.replaced(data=DataWords()))
+
     @property
     def score(self) -> Any:
         """The metric that ranks; None where there is none."""
@@ -204,7 +219,7 @@ class Record(Part):
 class Estimate(Part):
     """What a whole cell would take by a few of its steps, as `estimate.json` holds it."""
 
-    cost: Cost
+    cost: Cost = Cost()
     device: str = ""
 
 

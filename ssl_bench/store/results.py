@@ -6,19 +6,22 @@ OUT/data.toml                   what data sets are called in them, if somebody s
 """
 
 import contextlib
+import difflib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.errors import DataError, UsageError, suggestion
+from ssl_bench.errors import DataError, UsageError
 from ssl_bench.machine.files import place, read_json, read_regular, require_writable, write_json
 from ssl_bench.machine.heap import no_search_for_cycles
 from ssl_bench.machine.lock import holder
+from ssl_bench.machine.own_folders import note_own
 from ssl_bench.store.folder import RECORD, CellFolder, folders_in
 from ssl_bench.store.record import Record, parse_record
 from ssl_bench.store.titles import FILE as TITLES
 from ssl_bench.store.titles import read_titles, with_title
+from ssl_bench.words import first_of
 
 if TYPE_CHECKING:
     from ssl_bench.plan.cell import Cell
@@ -26,17 +29,20 @@ if TYPE_CHECKING:
 
 OTHERS = {path.name for path in (CellFolder(Path()).order, *CellFolder(Path()).leftovers)}
 """Files of a cell that hold no record."""
-OUTSIDE_IDENTITY = ("cost", "provenance")
+SHOWN = 3
+"""Ids in a message."""
+OUTSIDE_IDENTITY = ("cost", "provenance", "observed")
 """Sections of a record that two runs of one cell may differ in."""
 
 
 def same(first: Record, second: Record) -> bool:
-    """Whether two records agree in all but cost and provenance."""
+    """Whether two records agree in all but cost, provenance and what was observed."""
     return identity_of(first) == identity_of(second)
 
 
 def identity_of(record: Record) -> dict[str, Any]:
-    """What two runs of one cell must agree in: all but cost, provenance and what the folder of the data is called."""
+    """What two runs of one cell must agree in: all but cost, provenance, what was observed, and what the folder of the
+    data is called."""
     kept = {key: value for key, value in record.to_json().items() if key not in OUTSIDE_IDENTITY}
     if "describe" in kept:
         kept["describe"] = {key: value for key, value in kept["describe"].items() if key != "data"}
@@ -81,8 +87,12 @@ class ResultStore:
         return True
 
     def stage(self, order: "Order") -> CellFolder:
-        """Write what a worker needs into the cell's folder, and forget an earlier failure."""
+        """Write what a worker needs into the cell's folder, and forget an earlier failure.
+
+        That the user's commands work on its data is kept in mind (`ssl_bench.machine.own_folders`).
+        """
         folder = self.folder(order.cell)
+        note_own([*filter(None, [order.path]), *order.unlabeled])
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             write_json(folder.order, order.to_json())
@@ -122,8 +132,13 @@ class ResultStore:
         named = next((store for cell, store in stores if cell.startswith(name)), None)
         if named:
             return f"there is one in {named}: give --runs {named}"
+        if len(here) > SHOWN and (near := difflib.get_close_matches(name, here, n=1)):
+            return f"did you mean '{near[0]}'?"
         if here:
-            return suggestion(name, here) if len(here) > 3 else f"there: {', '.join(sorted(here))}"
+            # A method's name is what people type for the cell that they mean.
+            fitting = sorted(cell for cell in here if name in cell) or sorted(here)
+            all_of_them = f"; `ssl-bench status {self.root}` lists all" if len(here) > SHOWN else ""
+            return f"there: {first_of(fitting, SHOWN)}{all_of_them}"
         folders = list(dict.fromkeys(str(store) for _, store in stores))
         if folders:
             return f"there are finished cells in {', '.join(folders[:3])}: give --runs {folders[0]}"
@@ -136,6 +151,8 @@ class ResultStore:
         """
         if CellFolder(place(name)).record.is_file():
             return place(name)
+        if CellFolder(place(name)).order.is_file():
+            raise UsageError(f"{name}: this cell has not finished; the command that ran it goes on with it")
         names = [folder.path.name for folder in folders_in(self.cells)]
         found = sorted(other for other in names if other.startswith(name))
         if len(found) == 1 or (found and found[0] == name):

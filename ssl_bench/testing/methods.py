@@ -182,6 +182,25 @@ def _a_resume_is_exact(trial: Trial) -> str | None:
     )
 
 
+def _observing_changes_nothing(trial: Trial) -> str | None:
+    if _evaluation_changes_nothing(trial):  # Which was said.
+        return None
+    _ = trial.trained
+    observed = trial.observed().state_dict()
+    name = _difference(trial.early, observed)
+    if name is None:
+        return None
+    if _difference(observed, trial.observed(1).state_dict()):
+        return (
+            f"'{name}' depends on labels of unlabelled images that an observer alone may hold: nothing that is taught "
+            "may come from `progress.observe`, nor from whoever looks"
+        )
+    return (
+        f"'{name}' differs when somebody observes: `losses` keeps something outside modules and buffers, or asks "
+        "whether it is observed; an observer calls it on a batch of its own, and no step follows"
+    )
+
+
 def _the_number_of_processes_does_not_matter(trial: Trial) -> str | None:
     # Parts of a batch, taken one after the other, are to a method what processes are, but for BatchNorm: it sees
     # each part alone, and all processes together.
@@ -255,6 +274,9 @@ def _predictions_have_the_right_shape(trial: Trial) -> str | None:
             shape = tuple(predict(torch.rand(1, 3, 19, 13)).shape)
             if shape != (1, method.task.out_channels, 19, 13):
                 return f"{name} gives shape {shape} for an image of 19 x 13, not (1, O, 19, 13)"
+        doubt = method.doubt(torch.rand(1, 3, 19, 13))
+        if doubt is not None and doubt.shape != (1, 1, 19, 13):
+            return f"doubt gives shape {tuple(doubt.shape)} for an image of 19 x 13, not (1, 1, 19, 13)"
     return None
 
 
@@ -286,6 +308,7 @@ METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
     _every_term_is_finite_under_bf16,
     _every_player_moves,
     _a_resume_is_exact,
+    _observing_changes_nothing,
     _the_number_of_processes_does_not_matter,
     _unlabeled_images_matter,
 )

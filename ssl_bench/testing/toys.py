@@ -154,6 +154,28 @@ class ToyStream:
         return Batch(images, torch.ones_like(images[:, :1], dtype=torch.bool), target)
 
 
+class ToyProbe:
+    """A batch to observe on, with labels of its unlabelled rows that are drawn and that no batch holds."""
+
+    batches, rows = 1, UNLABELED
+
+    def __init__(self, kind: Kind, drawn: int = 0) -> None:
+        """`drawn`: which draw of labels."""
+        self.kind, self.drawn = kind, drawn
+
+    def batch(self, number: int) -> Batch:
+        """A batch that no run learns from."""
+        return ToyStream(self.kind).batch(STEPS + number)
+
+    def truth(self, number: int) -> Target:
+        """Labels that have nothing to do with the images."""
+        generator = torch.Generator().manual_seed(31 * self.drawn + number)
+        valid = torch.ones(UNLABELED, 1, HEIGHT, WIDTH, dtype=torch.bool)
+        if self.kind == "classification":
+            return Target(torch.randint(3, (UNLABELED, HEIGHT, WIDTH), generator=generator), valid)
+        return Target(torch.rand(UNLABELED, 1, HEIGHT, WIDTH, generator=generator), valid)
+
+
 class ToyNetwork(nn.Sequential):
     """Layers, of which the first one is the encoder, and the last one makes logits of what the others give: its
     features."""

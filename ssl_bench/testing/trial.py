@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ssl_bench.method import Batch, Method, Progress
+from ssl_bench.observe.observer import Observer
 from ssl_bench.recipe import Kind
 from ssl_bench.specs import MethodSpec
-from ssl_bench.testing.toys import RECIPE, STEPS, ToyStream, build_toy, toy_trainer, train_toy
+from ssl_bench.testing.toys import RECIPE, STEPS, ToyProbe, ToyStream, build_toy, toy_trainer, train_toy
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.world.part import Draws
 
@@ -81,6 +82,16 @@ class Trial:
     def elsewhere(self) -> Method:
         """Trained on other unlabelled images."""
         return train_toy(self.spec, self.kind, unlabeled_seed=1)
+
+    def observed(self, drawn: int = 0) -> Method:
+        """Trained for `SHORT` steps, while an observer looks after each. `drawn`: which labels it has."""
+        trainer = toy_trainer(self.spec, self.kind)
+        teaches = self.spec.uses_unlabeled
+        observer = Observer(trainer.method, RECIPE, ToyProbe(self.kind, drawn), 0, teaches=teaches)
+        for step in range(SHORT):
+            trainer.step(step)
+            observer.observe(step + 1)
+        return trainer.method
 
     def terms(self, batch: Batch) -> list[Mapping[str, Mapping[str, Tensor]]]:
         """What `losses` yields for a batch half-way through the run, one yield after the other."""

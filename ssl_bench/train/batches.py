@@ -1,7 +1,7 @@
 """Batch t of a cell as a pure function of (seed, t): which images, which crop, which way round."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,16 +85,12 @@ class BatchStream:
         }
         crops, valids, targets = [], [], []
         for stream, names in streams.items():
-            for row, name in list(enumerate(names))[self.part.rows(len(names))]:
-                image = self.data.image(name)
-                height, width = image.shape[:2]
-                generator = generator_for("crop", self.seed, stream, step, row)
-                window = Window(recipe, height, width, generator)
+            for name, image, window in self._windows(stream, names, step):
                 crops.append(window.cut_image(image))
                 valids.append(window.valid())
                 if stream == "labeled":
                     targets.append(window.cut_target(self.data.target(name), self.kind))
-        batch = StoredBatch(torch.stack(crops), torch.stack(valids), torch.stack(_of_one_depth(targets)))
+        batch = StoredBatch(torch.stack(crops), torch.stack(valids), torch.stack(of_one_depth(targets)))
         if self.device.type == "cuda":
             # From pageable memory a copy would wait for the device.
             return StoredBatch(*(tensor.pin_memory() for tensor in batch))
@@ -106,6 +102,21 @@ class BatchStream:
         target = as_target(stored.targets, self.kind, self.device)
         padded = Target(target.value, target.valid & valid[: len(stored.targets)])
         return Batch(as_images(stored.images, self.device), valid, padded)
+
+    def unlabeled_windows(self, step: int) -> list[tuple[str, "Window"]]:
+        """Id and crop of each unlabelled row of a step."""
+        names = self._names("unlabeled", self.unlabeled, step, self.unlabeled_rows)
+        return [(name, window) for name, _, window in self._windows("unlabeled", names, step)]
+
+    def _windows(
+        self, stream: str, names: Sequence[str], step: int
+    ) -> Iterator[tuple[str, np.ndarray, "Window"]]:
+        """Id, image and crop of this part's rows of one kind."""
+        for row, name in list(enumerate(names))[self.part.rows(len(names))]:
+            image = self.data.image(name)
+            height, width = image.shape[:2]
+            generator = generator_for("crop", self.seed, stream, step, row)
+            yield name, image, Window(self.recipe, height, width, generator)
 
     def _names(self, stream: str, pool: Sequence[str], step: int, rows: int) -> list[str]:
         places = range(step * rows, (step + 1) * rows)
@@ -195,7 +206,7 @@ def whole_target(target: np.ndarray, kind: Kind, device: torch.device) -> Target
     return as_target(torch.from_numpy(planes[None].copy()), kind, device)
 
 
-def _of_one_depth(targets: list[torch.Tensor]) -> list[torch.Tensor]:
+def of_one_depth(targets: list[torch.Tensor]) -> list[torch.Tensor]:
     """Targets as they are, or as floats in [0, 1] where their depths differ."""
     if len({target.dtype for target in targets}) == 1:
         return targets

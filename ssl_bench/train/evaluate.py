@@ -1,5 +1,6 @@
 """Scores on whole test images at their own resolution."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from ssl_bench.world.world import ALONE, World
 
 TOGETHER = 2**21
 """Pixels of the images that a GPU predicts together: a little above one of full HD."""
+UNCERTAIN = 0.25
+"""Share of the pixels that counts as the uncertain ones."""
 WAITING = 32
 """Images on the host that may wait for others of their size."""
 
@@ -50,21 +53,23 @@ def evaluate(
     device: torch.device,
     between: Callable[[], None] = lambda: None,
     world: World = ALONE,
+    doubt: Callable[[Tensor], Tensor | None] | None = None,
 ) -> Evaluation:
     """Score `predict` (images to logits) on the test images named; nothing is resized or cropped.
 
     `between` is called before each image is read; what it raises ends the evaluation. The processes of `world` take
     the images in turn, and all of them get the scores of the whole set, or raise what one of them raised. On a GPU
     images of one size are predicted together, each scored by itself; on a CPU, where that is no faster and rounds
-    otherwise, one is taken at a time. Raises Diverged for a prediction that is not finite: an argmax or a PSNR of it
-    would look like a score.
+    otherwise, one is taken at a time. `doubt`: of images, (B, 1, H, W); then the `UNCERTAIN` share of each image's
+    valid pixels that has most of it is scored alone. Raises Diverged for a prediction that is not finite: an argmax or
+    a PSNR of it would look like a score.
     """
     if not names:  # Nothing is held out: nothing is measured.
         return Evaluation({}, {})
     mine = names[world.rank :: world.size]
     share: Share | Exception
     try:
-        share = _score(predict, task, data, mine, device, between)
+        share = _score(predict, task, data, mine, device, between, doubt)
     except Exception as error:
         if world.size == 1:
             raise
@@ -86,6 +91,7 @@ def _score(
     names: Sequence[str],
     device: torch.device,
     between: Callable[[], None],
+    doubt: Callable[[Tensor], Tensor | None] | None,
 ) -> Share:
     share = Share(task.metrics(), {})
     together = TOGETHER if device.type == "cuda" else 0
@@ -96,7 +102,8 @@ def _score(
 
     for group in groups_by_size(image, names, together):
         stored = np.stack([image for _, image in group]).transpose(0, 3, 1, 2)
-        predictions = task.activate(predict(as_images(torch.from_numpy(stored.copy()), device)))
+        images = as_images(torch.from_numpy(stored.copy()), device)
+        predictions, doubts = task.activate(predict(images)), doubt(images) if doubt else None
         finite = predictions.isfinite().flatten(1).all(1).tolist()
         for row, (name, _) in enumerate(group):
             if not finite[row]:
@@ -104,10 +111,22 @@ def _score(
                     f"the prediction for test image '{name}' is not finite; try a lower learning rate"
                 )
             target = whole_target(data.target(name), task.kind, device)
+            if doubts is not None:
+                target = target._replace(valid=most_doubted(doubts[row : row + 1], target.valid))
             region = data.unknown(name)
             unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
             share.rows[name] = share.metrics.update(predictions[row : row + 1], target, unknown)
     return share
+
+
+def most_doubted(doubt: Tensor, valid: Tensor) -> Tensor:
+    """The `UNCERTAIN` share of an image's valid pixels (1, 1, H, W) bool with the most doubt (1, 1, H, W), or more
+    where some are alike; none where none is valid."""
+    known = doubt[valid]
+    count = math.ceil(UNCERTAIN * len(known))
+    if not count:
+        return valid
+    return valid & (doubt >= known.topk(count).values[-1])
 
 
 def groups_by_size(

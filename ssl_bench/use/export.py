@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ssl_bench import __version__
 from ssl_bench.backbone import Statistics, TaskNetwork
-from ssl_bench.errors import CellError, DataError, UsageError, first_line
+from ssl_bench.errors import CellError, DataError, UsageError, first_line, in_a_line
 from ssl_bench.machine.files import sweep, temporary_beside, write_json
 from ssl_bench.pixels.channels import Channels
 from ssl_bench.registry.loading import load_registry
@@ -161,10 +161,20 @@ def load_weights(path: Path, registry: Registry | None = None) -> Deployed:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()[KEY])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(
             f"{path} is no file of `ssl-bench export --format weights`; export it again"
         ) from error
+    try:
+        return _rebuilt(about, weights, registry)
+    except Exception as error:  # A file can state anything of its network.
+        raise DataError(
+            f"{path}: its network cannot be built ({in_a_line(error)}); export it again"
+        ) from error
+
+
+def _rebuilt(about: Mapping[str, Any], weights: Mapping[str, Tensor], registry: Registry) -> Deployed:
+    """The network that a file describes, with its weights."""
     stated = about["network"]
     channels = Channels.from_json(stated.get("channels", {}))
     task = make_task(registry.task(about["task"]), tuple(about["classes"]), channels)

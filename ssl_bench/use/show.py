@@ -1,5 +1,6 @@
 """A finished cell in pictures: input, label, prediction, and what the method sees."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,24 @@ from ssl_bench.registry.registry import Registry
 from ssl_bench.task import Task
 from ssl_bench.train.batches import whole_image, whole_target
 from ssl_bench.use.sheet import draw_sheet, heat
+from ssl_bench.use.shown_data import NOT_STATED, open_shown_data
 from ssl_bench.use.trained import CPU, load_trained
-from ssl_bench.worker.build import open_cell_data, require_same
+
+ACROSS = 4
+"""Panels in a row: input, label and prediction, and one more."""
 
 
 @torch.inference_mode()
-def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
-    """A row for each of the first `count` images that it is scored on, at the cell's final weights."""
-    trained = load_trained(folder, registry)
-    method, dataset = trained.method, open_cell_data(trained.order, registry)
-    require_same(trained.order, dataset)
+def show_cell(
+    folder: Path, registry: Registry, count: int, data: Mapping[str, Path] = NOT_STATED
+) -> Image.Image:
+    """The first `count` images that it is scored on, at the cell's final weights: of each a few panels in a row, and in
+    further rows below it where the method has more to show.
+
+    `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`.
+    """
+    trained = load_trained(folder, registry, data=data)
+    method, dataset = trained.method, open_shown_data(trained.order, registry, data)
     task, rows = method.task, []
     for name in (trained.cell.split.held_out or dataset.test)[:count]:
         picture, stored = dataset.image(name), dataset.target(name)
@@ -36,7 +45,7 @@ def show_cell(folder: Path, registry: Registry, count: int) -> Image.Image:
             row.append(
                 (panel.title, _drawn(task, values) if panel.is_prediction else heat(values[0, 0].numpy()))
             )
-        rows.append(row)
+        rows += [row[start : start + ACROSS] for start in range(0, len(row), ACROSS)]
     return draw_sheet(rows, task)
 
 

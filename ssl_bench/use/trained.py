@@ -5,7 +5,7 @@ trained = load_trained(Path("runs/cells/ID"))
 mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssl_bench.errors import CellError, DataError, UsageError
+from ssl_bench.errors import CellError, DataError, UsageError, in_a_line
 from ssl_bench.machine.files import read_json
 from ssl_bench.method import Method
 from ssl_bench.plan.cell import Cell
@@ -25,8 +25,9 @@ from ssl_bench.store.folder import CellFolder
 from ssl_bench.task import Task
 from ssl_bench.train.inference import exact_inference
 from ssl_bench.train.merged import merge
+from ssl_bench.use.shown_data import NOT_STATED, open_shown_data
 from ssl_bench.use.tiles import prediction_bands
-from ssl_bench.worker.build import build_method, open_cell_data, require_same
+from ssl_bench.worker.build import build_method
 from ssl_bench.worker.checkpoint import load_weights
 
 CPU = torch.device("cpu")
@@ -77,8 +78,17 @@ class Trained:
         return np.concatenate([self.task.stored(band) for band in self.bands(image)])
 
 
-def load_trained(folder: Path, registry: Registry | None = None, device: torch.device = CPU) -> Trained:
-    """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins."""
+def load_trained(
+    folder: Path,
+    registry: Registry | None = None,
+    device: torch.device = CPU,
+    *,
+    data: Mapping[str, Path] = NOT_STATED,
+) -> Trained:
+    """The finished cell in a folder. Raises DataError where its files are not whole or do not fit the plugins.
+
+    `data`: as `open_shown_data`, for cells of versions that did not keep the names of their classes.
+    """
     registry = registry or load_registry()
     files = CellFolder(folder)
     content, record = read_json(files.order), files.finished()
@@ -94,10 +104,14 @@ def load_trained(folder: Path, registry: Registry | None = None, device: torch.d
     # The data may be gone; cells that do not hold their classes are older than that.
     classes = cell.classes
     if "classes" not in content:
-        dataset = open_cell_data(order, registry)
-        require_same(order, dataset)
-        classes = dataset.classes
-    method = build_method(cell, registry, classes)
+        classes = open_shown_data(order, registry, data).classes
+    try:
+        method = build_method(cell, registry, classes)
+    except Exception as error:  # Whoever wrote the cell may have asked for anything.
+        raise DataError(
+            f"{files.order}: what it names cannot be built ({in_a_line(error)}); install what it was trained with, or "
+            "run the cell again"
+        ) from error
     try:
         method.load_state_dict(weights)
     except RuntimeError as error:

@@ -24,7 +24,7 @@ def open_cell_data(order: Order, registry: Registry) -> Dataset:
     cell = order.cell
     dataset = resolve(registry.dataset(cell.task, cell.dataset).dataset)
     path, unlabeled = Path(order.path) if order.path else None, [Path(folder) for folder in order.unlabeled]
-    return open_data(dataset, path, unlabeled, cell.classes, cell.channels, order.tested)
+    return open_data(dataset, path, unlabeled, cell.classes, cell.channels, order.tested, order.shift)
 
 
 def require_same(order: Order, dataset: Dataset) -> None:

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ssl_bench.data.splits import observable
 from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import CellError, in_a_line
 from ssl_bench.machine.devices import loader_threads
+from ssl_bench.method import Method
+from ssl_bench.observe.observer import Observer, times
+from ssl_bench.observe.probe import Probe
 from ssl_bench.plan.order import Order
 from ssl_bench.plan.single_rows import COMPLAINT, backbone_at_fault, explain
 from ssl_bench.plan.weights import Weights
@@ -27,7 +31,7 @@ from ssl_bench.train.prefetch import Prefetcher
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.worker.attempt import Interrupted
 from ssl_bench.worker.build import build_method, open_cell_data
-from ssl_bench.worker.checkpoint import load_checkpoint, save_checkpoint
+from ssl_bench.worker.checkpoint import FORM, load_checkpoint, save_checkpoint
 from ssl_bench.worker.curves import Curves, best_of
 from ssl_bench.worker.meter import Meter, combined
 from ssl_bench.worker.micro_batches import MicroBatches
@@ -106,8 +110,20 @@ class CellRun:
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
         self.evaluations: list[dict[str, Any]] = []
+        self.observer, self.observed = self._observer(), list[dict[str, Any]]()
         self.resumed_at: list[int] = []
         self.last: Evaluation | None = None
+
+    def _observer(self) -> Observer | None:
+        """Who looks at what is taught, where that is asked for and there are labels to hold it against."""
+        cell = self.cell
+        if not self.order.observe or not observable(self.dataset, cell.split):
+            return None
+        parts = self.micro_batches.used * self.world.size
+        probe = Probe(
+            self.dataset, cell.split, self.recipe, self.task.kind, cell.seed, self.device, parts=parts
+        )
+        return Observer(self.method, self.recipe, probe, cell.seed, teaches=self.spec.uses_unlabeled)
 
     def _labels(self) -> Iterator[np.ndarray]:
         """Of the labelled images, one after the other."""
@@ -118,22 +134,29 @@ class CellRun:
     def resume(self) -> None:
         """Go back to the last checkpoint, if there is one."""
         state = load_checkpoint(self.folder)
-        if state is not None and state.get("cell") != self.cell.id:
-            print("the checkpoint is of another cell: starting over", flush=True)
-            state = None
-        if state is not None and state.get("code") != self.code:
-            print("the checkpoint is of another version of the code: starting over", flush=True)
+        if state is not None and (why := self._not_ours(state)):
+            print(f"the checkpoint is of {why}: starting over", flush=True)
             state = None
         if state is not None:
             self.trainer.load_state_dict(state["trainer"])
             self.step = self.first_step = state["step"]
             self.curves.load_state_dict(state["curves"])
             self.evaluations = state["evaluations"]
+            self.observed = state.get("observed", [])
             self.meter.load_state_dict(state["meter"])
             self.resumed_at = [*state["resumed_at"], self.step]
             if self.world.leads:
                 print(f"resumed at step {self.step}", flush=True)
         self.trackers.start(self.folder, self.cell.coordinates(), self.step)
+
+    def _not_ours(self, state: Mapping[str, Any]) -> str:
+        """Whose a checkpoint is, where going on from it is not the computation of this cell by this code."""
+        form = state.get("form", 1)  # Earlier versions did not state it.
+        if form != FORM:
+            return f"another form ({form!s:.20}), by another version of ssl-bench"
+        if state.get("cell") != self.cell.id:
+            return "another cell"
+        return "" if state.get("code") == self.code else "another version of the code"
 
     def train(self) -> None:
         """Step to the end, evaluating and saving on the way. Raises Interrupted where told to stop."""
@@ -145,6 +168,8 @@ class CellRun:
         while True:
             if self.step in due and self.step not in {done["step"] for done in self.evaluations}:
                 self._evaluate()
+            if self.observer and self.step in times(recipe.iterations):
+                self._observe(self.observer)
             if self.step == recipe.iterations:
                 return
             self.phase = "training"
@@ -184,6 +209,7 @@ class CellRun:
             return
         self.trackers.save(self.step)
         state = {
+            "form": FORM,
             "cell": self.cell.id,
             "code": self.code,
             "trainer": self.trainer.state_dict(),
@@ -191,6 +217,7 @@ class CellRun:
             "curves": self.curves.state_dict(),
             # The last one is made again with the record, of which it is a part.
             "evaluations": [done for done in self.evaluations if done["step"] < self.recipe.iterations],
+            "observed": self.observed,
             "meter": self.meter.state_dict(),
             "resumed_at": self.resumed_at,
         }
@@ -210,12 +237,13 @@ class CellRun:
             "config": {"recipe": dict(self.cell.recipe), "method": dict(self.cell.config)},
             "describe": dict(self.cell.describe),
             "providers": dict(self.cell.providers),
-            "metrics": self.last.scores,
+            "metrics": self.last.scores | self._uncertain(),
             "beside": beside,
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
             "per_image": {"ids": list(self.data.scored), **self.last.per_image},
             "curves": self.curves.means(),
+            **({"observed": self.observed} if self.observed else {}),
             "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),
             "provenance": {
                 **provenance(self.device, self.resumed_at),
@@ -226,6 +254,14 @@ class CellRun:
         }
         self.trackers.end(record)
         return record
+
+    def _uncertain(self) -> dict[str, float | None]:
+        """`METRIC/uncertain`: scores of the pixels that the method doubts most, where it doubts any."""
+        if type(self.method).doubt is Method.doubt:
+            return {}
+        scores = self._score(self.method.predict, self.method.doubt).scores
+        names = [metric["name"] for metric in self.cell.describe["task"]["metrics"]]
+        return {f"{name}/uncertain": scores[name] for name in names if scores.get(name) is not None}
 
     def close(self) -> None:
         """End the threads that load batches."""
@@ -249,12 +285,26 @@ class CellRun:
         self.trackers.evaluation(self.step, self.last.scores)
         self.meter.start_lap()
 
-    def _score(self, predict: Any) -> Evaluation:
+    def _observe(self, observer: Observer) -> None:
+        """Once after each step that is due. A run is never lost over it where memory runs out."""
+        self._read_losses()
+        if self.step not in {done["step"] for done in self.observed}:
+            self.phase = "observing"
+            self.heartbeat(self._state)
+            try:
+                self.observed.append(observer.observe(self.step))
+            except torch.OutOfMemoryError as error:
+                print(f"step {self.step} is not observed: {in_a_line(error)}", flush=True)
+        self.meter.start_lap()
+
+    def _score(self, predict: Any, doubt: Any = None) -> Evaluation:
         self.phase = "evaluating"
         self.method.eval()
         try:
             names = self.data.scored
-            return evaluate(predict, self.task, self.data, names, self.device, self.between, self.world)
+            return evaluate(
+                predict, self.task, self.data, names, self.device, self.between, self.world, doubt
+            )
         finally:
             self.method.train()
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import torch
 
+from ssl_bench.errors import in_a_line
 from ssl_bench.machine.files import read_regular, write_bytes
 from ssl_bench.store.folder import CellFolder
 
+FORM = 1
+"""Of what a checkpoint holds: raised where an earlier version could not go on from what a later one writes."""
 MARK = b"ssl-bench checkpoint, sha256 of the rest: "
 
 
@@ -29,10 +32,14 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
             head, _, content = read_regular(path).partition(b"\n")
         except FileNotFoundError:
             continue  # Another process of the cell found it broken just now.
+        why = "its checksum differs"
         if head == MARK + hashlib.sha256(content).hexdigest().encode():
-            return _unpacked(content)
+            try:
+                return _unpacked(content)
+            except Exception as error:  # Of another torch, or made by hand.
+                why = in_a_line(error)
         instead = "going back to the one before" if index + 1 < len(found) else "starting over"
-        print(f"{path.name} is broken (its checksum differs): {instead}", flush=True)
+        print(f"{path.name} is broken ({why}): {instead}", flush=True)
         path.unlink(missing_ok=True)  # Else the next one saved would push the whole one out.
     return None
 
@@ -66,4 +73,6 @@ def _packed(state: dict[str, Any]) -> bytes:
 
 def _unpacked(content: bytes) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if not isinstance(state, dict):
+        raise TypeError(f"it holds no state but a {type(state).__name__}")
     return state

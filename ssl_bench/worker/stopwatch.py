@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ssl_bench.errors import CellError
+from ssl_bench.machine.devices import processor_name
 from ssl_bench.plan.order import Order
 from ssl_bench.registry.registry import Registry
 from ssl_bench.store.heartbeat import Heartbeat
@@ -17,7 +18,6 @@ from ssl_bench.store.record import Cost, Estimate
 from ssl_bench.train.evaluate import evaluate
 from ssl_bench.worker.cell_run import CellRun
 from ssl_bench.worker.meter import peak_gpu_bytes, peak_resident_bytes
-from ssl_bench.worker.provenance import processor_name
 
 WARM_UP, STEPS, SECONDS = 2, 20, 3.0
 """Steps before the clock starts; steps that are timed, at least 3 of them and no more than fit the seconds."""

@@ -83,6 +83,8 @@ SEGMENTATION = TaskSpec(
             unit="%",
             aggregate=Ratio(part="correct", whole="pixels"),
         ),
+        Metric(name="ece", symbol="ECE", unit="%", higher_is_better=False),
+        Metric(name="boundary_f", symbol="Boundary F", unit="%"),
     ),
     recipes={
         "smoke": _with_losses(_smoke(80, 96, TUNE, epochs=20, scale=(0.8, 1.25))),

@@ -2,16 +2,23 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Said
 from trees import save
 
+from ssl_bench.advise.folds import Fold
 from ssl_bench.advise.rounds import Rounds
+from ssl_bench.advise.start import unsearched
 from ssl_bench.advise.wanted import spread_out
+from ssl_bench.plan.settings import resolve_config
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.store.results import ResultStore
 
 TOY = """
@@ -85,6 +92,10 @@ def test_from_a_folder_to_a_network(
     page = (runs / "report.html").read_text()
     assert "Does it pay to learn from unlabelled images? set" in page
     assert 'alt="The pictures to label first, in order"' in page
+    # Words, then one figure, then tables.
+    places = [page.index(text) for text in ("Does it pay to", "Bars: 95 % intervals", "<table", "<nav")]
+    assert places == sorted(places)
+    assert "one method alone" not in page[: places[-1]]
     predicted = command(
         "predict",
         content["network"],
@@ -117,41 +128,98 @@ def test_what_cannot_be_asked(
     assert said.err.count("\n") == 1
 
 
-class Prices:
-    """A study of four methods on two repeats of three folds, none of which has run."""
+@dataclass
+class Toy:
+    """A study of four methods and a control on two repeats of six folds, of which those are done that have run."""
 
-    rows = ("a", "b", "c", "d")
-    baseline = "a"
-    counts = (3,)
+    rows: tuple[str, ...] = ("a", "b", "c", "control", "d")
+    baseline: str = "a"
+    counts: tuple[int, ...] = (5,)
+    done: set[str] = field(default_factory=set)
+    costs: dict[str, float] = field(default_factory=dict)
 
-    def __init__(self) -> None:
-        from ssl_bench.advise.folds import Fold
+    def __post_init__(self) -> None:
+        self.folds = [Fold(repeat, number, (), ()) for repeat in range(2) for number in range(6)]
+        self.plan = SimpleNamespace(cells=[self.cell(row, self.folds[0]) for row in self.rows])
 
-        self.folds = [Fold(repeat, number, (), ()) for repeat in range(2) for number in range(3)]
+    def cell(self, row: str, fold: Fold) -> Any:
+        role = "control" if row == "control" else "baseline" if row in "ab" else "ssl"
+        return SimpleNamespace(id=f"{row}{fold.name}", row=row, describe={"method": {"role": role}})
 
-    def left(self, cells: object) -> list[object]:
-        return list(cells)  # type: ignore[call-overload,no-any-return]
+    def cells(self, rows: Iterable[str], folds: Iterable[Fold]) -> list[Any]:
+        return [self.cell(row, fold) for fold in folds for row in rows]
 
-    def cell(self, row: str, fold: object) -> tuple[str, object]:
-        return row, fold
+    def left(self, cells: Iterable[Any]) -> list[Any]:
+        return [cell for cell in cells if cell.id not in self.done]
 
-    def evidence(self) -> object:
-        return type("Nothing", (), {"scored": ()})()
+    def evidence(self) -> Any:
+        return SimpleNamespace(
+            scored=[SimpleNamespace(row=row, cost=cost) for row, cost in self.costs.items()]
+        )
+
+
+def rounds_of(study: Toy, seconds: float, ran: list[list[str]]) -> Rounds:
+    """Rounds that run nothing and note what they would."""
+
+    def run(cells: Sequence[Any]) -> None:
+        ran.append([cell.id for cell in cells])
+        study.done |= {cell.id for cell in cells}
+
+    rounds = Rounds(study, run, 2, time.monotonic() + seconds)  # type: ignore[arg-type]
+    rounds._contenders = lambda: rounds.rows  # type: ignore[method-assign]
+    return rounds
 
 
 def joined(seconds: float, prices: dict[str, float]) -> tuple[list[str], list[str]]:
-    rounds = Rounds(Prices(), lambda cells: None, 2, time.monotonic() + seconds)  # type: ignore[arg-type]
+    rounds = rounds_of(Toy(), seconds, [])
     rounds.join(prices)
     return rounds.rows, list(rounds.left_out)
 
 
 def test_methods_join_as_the_time_allows() -> None:
     prices = {"d": 20.0, "b": 40.0, "c": 10.0}
-    # One repeat of c, d and b is 15, 30 and 60 s on two slots.
+    # One repeat of c, d and b is 30, 60 and 120 s on two slots.
     assert joined(1000, prices) == (["b", "c", "d"], [])
-    assert joined(100, prices) == (["c", "d"], ["b"])
-    assert joined(20, prices) == (["c"], ["d", "b"])
-    assert joined(5, prices) == ([], ["c", "d", "b"])
+    assert joined(200, prices) == (["c", "d"], ["b"])
+    assert joined(40, prices) == (["c"], ["d", "b"])
+    assert joined(10, prices) == ([], ["c", "d", "b"])
+
+
+def test_what_takes_part_goes_before_what_joins() -> None:
+    study = Toy(costs={"a": 30.0, "b": 5.0, "control": 10.0})
+    rounds = rounds_of(study, 135 + 1.5 * 30, [])
+    rounds.first()
+    # What is left of the first repeat of a and control takes 60 of the 135 s, of b 7.5 s, and of d 60 s.
+    rounds.join({"d": 20.0})
+    assert (rounds.rows, rounds.left_out) == (["a", "b", "control"], {"d": 20.0})
+    study.costs["b"] = 60.0
+    rounds = rounds_of(study, 135 + 1.5 * 60, [])
+    rounds.first()
+    rounds.join({})
+    assert (rounds.rows, rounds.left_out) == (["a", "control"], {}), "b has run, if on few folds"
+
+
+def test_answers_get_surer_round_by_round() -> None:
+    ran: list[list[str]] = []
+    rounds = rounds_of(Toy(), 1000, ran)
+    rounds.first()
+    rounds.join_all(["c"])
+    while rounds.go_on():
+        assert len(ran) < 9
+    names = ["".join(cell[: -len("0.0")] for cell in cells) for cells in ran]
+    # First what learns from labels alone and the control, then a method on the same folds, then all on others.
+    assert names == ["abcontrol" * 3, "c" * 3, *["accontrol" * 3] * 3]
+    assert {cell[-3:] for cell in ran[0]} == {"0.0", "0.1", "0.2"} == {cell[-3:] for cell in ran[1]}
+
+
+def test_without_time_the_first_folds_alone_are_run() -> None:
+    ran: list[list[str]] = []
+    rounds = rounds_of(Toy(costs={"a": 1.0}), 0, ran)
+    rounds.first()
+    rounds.join_all(["c"])
+    while rounds.go_on():
+        assert len(ran) < 9
+    assert len(ran) == 2
 
 
 def test_images_to_label_are_spread_out() -> None:
@@ -162,21 +230,22 @@ def test_images_to_label_are_spread_out() -> None:
 
 
 def test_what_fails_is_not_run_for_ever() -> None:
-    class Failing(Prices):
-        counts = (3,)
-
-        def cells(self, rows: list[str], folds: list[object]) -> list[object]:
-            return [
-                type("Cell", (), {"id": f"{row}{fold.repeat}{fold.number}"})()
-                for row in rows
-                for fold in folds
-            ]  # type: ignore[attr-defined]
-
     ran: list[int] = []
-    rounds = Rounds(Failing(), lambda cells: ran.append(len(cells)), 2, time.monotonic() + 1000)  # type: ignore[arg-type]
+    rounds = Rounds(Toy(), lambda cells: ran.append(len(cells)), 2, time.monotonic() + 1000)  # type: ignore[arg-type]
     rounds.join_all(["a", "b"])
     rounds._contenders = lambda: ["a"]  # type: ignore[method-assign]
     while rounds.go_on():
         assert len(ran) < 9
-    # Two methods on three folds, then one on those of the second repeat.
-    assert ran == [6, 3]
+    # Two methods on six folds, then one on those of the second repeat.
+    assert ran == [6, 6, 3, 3]
+
+
+def test_what_a_search_found_elsewhere_is_not_taken_over() -> None:
+    registry = load_registry()
+    task, method = registry.task("matting"), registry.method("mt")
+    found = resolve_config(task, method, {}, "lite").model_dump()
+    settings = unsearched(task, method)
+    assert found["lambda_mt"] == 0.0, "the search switched the method off"
+    assert settings == {"lambda_mt": 1.0}, "and what short runs ask for everywhere stays"
+    assert unsearched(task, registry.method("control")) == {}
+    assert unsearched(task, registry.method("fixmatch")) == {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ssl_bench.advise.evidence import Entrant, Evidence, Scores
-from ssl_bench.advise.verdict import verdict
+from ssl_bench.advise.verdict import so_far, verdict
 from ssl_bench.specs import Metric, Role
 
 DECIBEL = Metric(name="psnr", symbol="PSNR", unit="dB")
@@ -74,7 +74,7 @@ def test_nothing_stands() -> None:
     assert first.startswith(
         "Nothing stands above training on your labels alone (SUPERVISED): MT comes closest with"
     )
-    assert first.endswith("Train on them alone, and label 8 more.")
+    assert first.endswith("Train on them alone, and label 2 more.")
     assert second == "With 2 images without a label to 12 with one there is little to learn from them."
 
 
@@ -82,7 +82,22 @@ def test_what_is_behind_is_no_gain() -> None:
     found = evidence(SUPERVISED, entrant("mt", "ssl", scores(-3.0, seed=4)))
     assert found.chosen is SUPERVISED
     assert not found.in_contention(found.scored[1])
-    assert verdict(found)[0].startswith("Nothing stands above")
+    assert verdict(found)[0].startswith(
+        "Nothing stands above training on your labels alone (SUPERVISED), nor is any method above it in the mean: MT "
+        "comes closest with -3."
+    )
+    assert verdict(found)[0].endswith("Train on them alone, and label 8 more.")
+
+
+def test_the_control_is_no_method_that_comes_close() -> None:
+    found = evidence(
+        SUPERVISED,
+        entrant("control", "control", scores(-1.0, 2.0, seed=3)),
+        entrant("mt", "ssl", scores(-3.0, 2.0, seed=4)),
+        unlabeled=0,
+    )
+    assert ": MT comes closest with -" in verdict(found)[0]
+    assert verdict(found)[0].endswith("Train on them alone.")
 
 
 def test_where_lower_is_better() -> None:
@@ -122,3 +137,27 @@ def test_intervals_of_gains_hold_together() -> None:
     assert narrow is not None
     assert wide is not None
     assert wide.interval[0] < narrow.interval[0]
+
+
+def test_before_any_method_has_run() -> None:
+    found = evidence(
+        SUPERVISED,
+        entrant("frozen-encoder", "baseline", scores(0.3, seed=6)),
+        entrant("control", "control", scores(-1.0, seed=4)),
+    )
+    first = so_far(found)
+    assert first.startswith("SUPERVISED, on your labels alone, scores ")
+    assert "; over it FROZEN-ENCODER has +0." in first
+    assert "; over it CONTROL has -1." in first
+    assert verdict(found)[:2] == ["No method that learns from unlabelled images has run.", first]
+    none = evidence(*found.entrants, unlabeled=0)
+    said = "There is no image without a label, and so nothing to learn from but your labels."
+    assert verdict(none)[:2] == [said, first]
+
+
+def test_a_method_left_out_of_hard_folds_is_not_ahead_for_it() -> None:
+    easy = [fold for fold, score in SUPERVISED.scores.items() if score > np.median(BASE)]
+    few = {fold: SUPERVISED.scores[fold] - 0.1 for fold in easy}
+    found = evidence(SUPERVISED, entrant("mt", "ssl", few))
+    assert np.mean(list(few.values())) > np.mean(BASE)
+    assert found.level(found.scored[1]) == pytest.approx(np.mean(BASE) - 0.1)

@@ -84,6 +84,7 @@ def test_figures_show_every_method_and_say_what_they_are(
     assert figure.width == 4 * 216 + 3 * 8 + 2 * 14
     caption = info["Description"]
     assert caption in said.out
+    assert said.out.endswith(f"stand where `ssl-bench leaderboard {runs}` writes them\n")
     for words in (
         "Semantic Segmentation. Comparisons on synthetic data with 16 labelled and 112 unlabelled images",
         "tier smoke, training seed 0, last iteration.",

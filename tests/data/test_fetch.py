@@ -164,6 +164,18 @@ def test_a_server_without_ranges_or_lengths(server: Server, tmp_path: Path) -> N
     assert (tmp_path / "y").read_bytes() == CONTENT
 
 
+def test_a_server_that_sends_without_an_end_is_left(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.says_length = False
+    with pytest.raises(DataError, match=r"sends more than is expected \(5000 bytes\)"):
+        download(remote(server, 5000), tmp_path / "x")
+    monkeypatch.setattr(downloads, "MOST", 9000)
+    with pytest.raises(DataError, match=r"sends more than is expected \(9000 bytes\)"):
+        download(remote(server), tmp_path / "x")
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".json"]
+
+
 def test_a_busy_server_is_asked_again_and_a_refusal_is_final(server: Server, tmp_path: Path) -> None:
     server.statuses = [503, 429]
     download(remote(server), tmp_path / "x")
@@ -179,7 +191,7 @@ def test_wrong_files_are_refused_and_deleted(server: Server, tmp_path: Path) -> 
         download(remote(server, 5), tmp_path / "x")
     assert server.sent <= len(CONTENT)
     server.says_length = False
-    with pytest.raises(DataError, match="came with 1000003 bytes, not 5"):
+    with pytest.raises(DataError, match=r"sends more than is expected \(5 bytes\)"):
         download(remote(server, 5), tmp_path / "x")
     server.says_length, server.content = True, b"\1" + CONTENT[1:]
     with pytest.raises(DataError, match=rf"came with md5 \w+, not {MD5[4:]}"):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from inline import InlineExecutor
 from trees import save
 
+from ssl_bench.cli.estimate import estimate
 from ssl_bench.errors import CellError
 from ssl_bench.forecast.prices import (
     Price,
@@ -28,12 +29,17 @@ from ssl_bench.forecast.prices import (
     makespan,
     price_of,
 )
+from ssl_bench.machine import devices
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
-from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.recipe import PLAIN
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.run.start import start_of
+from ssl_bench.run.timing import Timed
 from ssl_bench.store.heartbeat import Heartbeat
+from ssl_bench.store.record import Cost, Estimate
 from ssl_bench.store.results import ResultStore, read_records
 from ssl_bench.worker.cell_run import CellRun
 from ssl_bench.worker.stopwatch import Stopwatch
@@ -197,6 +203,45 @@ def test_an_estimate_and_its_error(
     assert "night · supervised · unet-small  0 of 2" in said.out
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("fpu avx512_bf16 amx_bf16", "(AMX), 2 cells would take 8.0 s, not 20.0 s"),
+        ("fpu avx512_bf16", "(AVX-512), 2 cells would take 8.0 s, not 20.0 s"),
+        ("fpu avx2", None),
+        (None, None),
+    ],
+)
+def test_what_bf16_would_save_on_a_cpu_that_has_it(
+    tmp_path: Path,
+    arguments: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: str | None,
+    words: str | None,
+) -> None:
+    def time_cells(registry: Any, plan: Plan, *others: Any, **chosen: Any) -> Timed:
+        seconds = {"fp32": 10.0, "bf16": 4.0}
+        costs = {cell.id: Cost(seconds=seconds[cell.execution.precision]) for cell in plan.cells}
+        here = devices.processor_name()
+        return Timed({name: Estimate(cost=cost, device=here) for name, cost in costs.items()}, at_once=1)
+
+    information = tmp_path / "cpuinfo"
+    if flags is not None:
+        information.write_text(f"processor : 0\nmodel name : amx_bf16\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(devices, "CPU_INFORMATION", information)
+    monkeypatch.setattr("ssl_bench.cli.estimate.time_cells", time_cells)
+    plan = make_plan(REGISTRY, Request(**arguments, control=False, methods="supervised", seeds=(0, 1)))
+    store = ResultStore(tmp_path / "out")
+    start = start_of(REGISTRY.executor("local"), {})
+    estimate(REGISTRY, plan, store, start, devices="cpu", jobs=1)
+    said = capsys.readouterr().out
+    assert (f"in bf16, for which this CPU has instructions {words}" in said) if words else "bf16" not in said
+    # What is kept, and what a cell is, are the plain form's.
+    assert {price.seconds for price in kept_prices(store).values()} == {10.0}
+    assert all(cell.execution == PLAIN for cell in plan.cells)
+
+
 def test_a_cell_that_cannot_be_timed_says_why(
     tmp_path: Path, arguments: dict[str, Any], command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +275,7 @@ def test_a_cell_that_cannot_be_timed_says_why(
 
 def test_an_order_to_time_a_cell_is_stated_and_no_other(arguments: dict[str, Any]) -> None:
     (order,) = orders(arguments, methods="supervised")
-    assert "timed" not in order.to_json()
+    assert order.to_json()["timed"] is False
     timed = replace(order, timed=True)
     assert Order.from_json(timed.to_json()) == timed
     assert timed.cell.id == order.cell.id

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,23 @@ def test_a_write_outlives_a_cleaner_of_temporary_files(
     assert (tmp_path / "x").read_bytes() == b"whole"
     assert names(tmp_path) == ["x"]
     assert cleaned
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to(path.name),
+        lambda path: path.symlink_to("/dev/zero"),
+    ],
+    ids=["pipe", "folder", "circle", "device"],
+)
+def test_what_is_no_lock_is_nobody_s(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "lock")
+    assert holder(tmp_path) is None
+    lock = Lock(tmp_path)
+    assert lock.take() is None
+    assert lock.held()
+    lock.release()
+    assert [*tmp_path.iterdir()] == []

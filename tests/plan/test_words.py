@@ -1,5 +1,6 @@
 """What people type and mean: titles and capitals, options of other tools, homes in values, seeds and lists."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,6 +114,11 @@ def test_cells_elsewhere_are_pointed_to(
     other = ("predict", "matting", "x.png", "--out", "y")
     assert "there are finished cells in out-a: give --runs out-a" in command(*other).err
     assert "there: night-x" in command(*other, "--runs", "out-a").err
+    for name in ("night-mt-1", "night-mt-2", "night-gct-1", "night-gct-2", "night-gct-3"):
+        shutil.copytree(folder, folder.parent / name)
+    ask = ("predict", "mt", "x.png", "--out", "y", "--runs", "out-a")
+    assert "there: night-mt-1, night-mt-2; `ssl-bench status out-a` lists all\n" in command(*ask).err
+    assert "did you mean 'night-gct-3'?" in command("predict", "night-gct-4", *ask[2:]).err
 
 
 def test_homes_are_found_in_values(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

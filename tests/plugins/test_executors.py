@@ -560,3 +560,9 @@ def test_an_executor_is_forty_lines_and_runs_a_cell(
     assert (timed.faults, timed.at_once) == ({}, 1)
     assert (timed.estimates[plan.cells[0].id].cost.seconds or 0) > 0
     assert not list(tmp_path.glob("estimate-*"))
+
+
+@pytest.mark.parametrize("name", loading.load_registry().entries["executors"])
+def test_every_executor_keeps_its_contract(name: str) -> None:
+    checks = executor_checks(loading.load_registry().executor(name))
+    assert [check() for _, check in checks] == [None]

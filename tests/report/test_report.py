@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,9 @@ def test_charts_show_what_the_tables_say() -> None:
     assert any(
         text.startswith("SupOnly: 12.5 at 16, 14.5 at 32, 18.5 at 64; MT: 13.5 at 16") for text in said
     )
-    assert any(text.endswith("On the front: SupOnly, MT, GCT.") for text in said)
+    assert any(
+        text.endswith("The line joins what is above all that is cheaper: SupOnly, MT, GCT.") for text in said
+    )
     assert any("SupOnly, model: 0.25 at the end" in text for text in said)
     assert sum(title.startswith("Night Image Enhancement: loss term") for title in page.texts["title"]) == 6
     assert "No curves were recorded." in make_report(linked(example()))
@@ -143,7 +146,9 @@ def test_the_control_is_no_choice_among_methods() -> None:
         if record["cell"]["method"] == "gct":
             record["describe"]["method"]["role"] = "control"
     page = Page(make_report(linked(records)))
-    assert any(text.endswith("On the front: SupOnly, MT.") for text in page.texts["desc"])
+    assert any(
+        text.endswith("what is above all that is cheaper: SupOnly, MT.") for text in page.texts["desc"]
+    )
 
 
 def test_no_name_breaks_out_of_the_page() -> None:
@@ -191,6 +196,30 @@ def test_the_front_by_hand() -> None:
     assert pareto_front(points, higher_is_better=True) == [1, 3, 0]
     assert pareto_front(points, higher_is_better=False) == [1, 2]
     assert pareto_front([], higher_is_better=True) == []
+    # 1 and 3 cannot be told apart, 1 and 0 can.
+    assert pareto_front(points, higher_is_better=True, apart=lambda one, other: one != 3) == [1, 0]
+
+
+def test_no_front_is_drawn_between_equals() -> None:
+    gains = {"supervised": (0.0, 0.0, 0.0), "mt": (2.0, -1.0, 0.5), "gct": (0.2, 0.9, -0.6)}
+    records = []
+    for place, (method, of_seeds) in enumerate(gains.items()):
+        for seed, gain in enumerate(of_seeds):
+            record = make("night", method, seed, 20.0 + gain)
+            record["cost"] = {"seconds": 60.0 * (1 + place)}
+            records.append(record)
+    text = make_report(linked(records))
+    assert 'class="front"' not in text
+    assert any(
+        said.endswith("nothing is above what is cheaper at 95 %.") for said in Page(text).texts["desc"]
+    )
+    assert 'class="front"' in make_report(linked(rich()))
+
+
+def test_numbers_of_other_sets_are_not_shown() -> None:
+    elsewhere = replace(CLAIM, dataset="another")
+    records = [at("night", "mt", 0, 20.0, 16)]
+    assert CLAIM.source not in make_report(linked(records), claims=[elsewhere])
 
 
 def test_names_cover_neither_each_other_nor_a_point() -> None:

@@ -299,6 +299,18 @@ def test_recognise_nothing_or_several(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_photographs_in_no_folder(tmp_path: Path) -> None:
+    for name in ("a.JPG", "b.png"):
+        save(tmp_path / name)
+    write(tmp_path / "notes.txt", ["x"])
+    with pytest.raises(DataError) as caught:
+        recognise(tmp_path, LAYOUTS)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no known layout, but 2 pictures of its own: move the inputs to {tmp_path / 'input'}, and "
+        f"the targets of those that have one, of the same names, to {tmp_path / 'target'}"
+    )
+
+
 def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     folder = make_lol(tmp_path) / "LOL/our485/low"
     for name in ("._2.png", "Thumbs.db", "notes.txt", "__MACOSX/2.png"):

@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassJaccardIndex,
+)
 
 from ssl_bench.task import Target
 from ssl_bench_tasks.metrics import matting
 from ssl_bench_tasks.metrics.confusion import ConfusionMetrics
 from ssl_bench_tasks.metrics.image import ImageMetrics, psnr, ssim
 from ssl_bench_tasks.metrics.matting import MattingMetrics
+from ssl_bench_tasks.metrics.reliability import BINS, boundary_f
 
 CLASSES = ("sky", "road", "tree", "never")
 
@@ -70,6 +75,65 @@ def test_segmentation_scores_are_those_of_the_whole_set() -> None:
     assert scores["iou/never"] is None
 
 
+def test_calibration_is_torchmetrics_and_does_not_depend_on_the_order_of_images() -> None:
+    pairs = drawn_set()
+    logits = [
+        2 * torch.randn(1, len(CLASSES), *truth.shape, generator=torch.Generator().manual_seed(seed))
+        for seed, (_, truth) in enumerate(pairs)
+    ]
+    reference = MulticlassCalibrationError(len(CLASSES), n_bins=BINS, norm="l1", ignore_index=255)
+    one, apart, rest = (ConfusionMetrics(CLASSES) for _ in range(3))
+    for number, (each, (_, truth)) in enumerate(zip(logits, pairs, strict=True)):
+        prediction = each.softmax(1)
+        one.update(prediction, label(truth))
+        (apart if number % 2 else rest).update(prediction, label(truth))
+        reference.update(prediction, torch.from_numpy(truth.astype(np.int64))[None])
+    apart.merge(rest)
+    assert apart.compute() == one.compute()
+    # Torchmetrics counts in float32.
+    assert one.compute()["ece"] == pytest.approx(100 * float(reference.compute()), abs=1e-3)
+
+
+def slow_boundary_f(found: np.ndarray, truth: np.ndarray) -> float | None:
+    """Pixel by pixel, pair by pair."""
+    found = np.where(truth == 255, 255, found)
+    reach, scores = max(1.0, 0.0075 * np.hypot(*truth.shape)), []
+
+    def boundary(ids: np.ndarray, name: int) -> list[tuple[int, int]]:
+        around = np.pad(ids == name, 1, constant_values=True)
+        inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+        return [(int(y), int(x)) for y, x in np.argwhere((ids == name) & ~inner)]
+
+    def near(here: list[tuple[int, int]], there: list[tuple[int, int]]) -> float:
+        hits = [any(math.dist(a, b) <= reach + 1e-6 for b in there) for a in here]
+        return sum(hits) / len(hits)
+
+    for name in range(len(CLASSES)):
+        one, other = boundary(found, name), boundary(truth, name)
+        if one and other:
+            p, r = near(one, other), near(other, one)
+            scores.append(2 * p * r / (p + r) if p + r else 0.0)
+        elif one or other:
+            scores.append(0.0)
+    return 100 * sum(scores) / len(scores) if scores else None
+
+
+def test_boundaries_are_those_of_a_slow_search() -> None:
+    rng = np.random.default_rng(4)
+    pairs = drawn_set()
+    pairs += [tuple(rng.integers(0, 3, (4, 5)).repeat(5, 0).repeat(6, 1) for _ in range(2)) for _ in range(2)]
+    pairs += [(np.zeros((200, 150), int), np.zeros((200, 150), int)) for _ in range(2)]
+    # Of a diagonal of 250 px: within 1.9 px, and not beyond.
+    for (found, truth), (here, there) in zip(pairs[-2:], ((70, 71), (70, 72)), strict=True):
+        found[:, here:], truth[:, there:] = 1, 1
+    for found, truth in pairs:
+        score = boundary_f(found, truth, truth != 255)
+        assert score == pytest.approx(slow_boundary_f(found, truth))
+    assert score == 0
+    assert boundary_f(*pairs[-2], np.ones((200, 150), bool)) == 100
+    assert boundary_f(np.zeros((3, 3)), np.zeros((3, 3)), np.ones((3, 3), bool)) is None
+
+
 def test_images_add_up_to_the_set() -> None:
     metrics = ConfusionMetrics(CLASSES)
     rows: list[Any] = [metrics.update(one_hot(guess), label(truth)) for guess, truth in drawn_set()]
@@ -91,6 +155,9 @@ def test_two_pixels_by_hand() -> None:
     assert metrics.compute() == {
         "miou": pytest.approx(100 * (1 / 2 + 1 / 3) / 3),
         "pixel_accuracy": 50.0,
+        "ece": 50.0,
+        # Sky: its pixel at the edge is predicted, and so is road's, one pixel off at most; tree is not there.
+        "boundary_f": pytest.approx(100 * 2 / 3),
         "iou/sky": 50.0,
         "iou/road": pytest.approx(100 / 3),
         "iou/tree": 0.0,

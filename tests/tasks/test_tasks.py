@@ -69,14 +69,16 @@ def test_descriptions() -> None:
         ("night", "Night Image Enhancement", "regression"),
     ]
     assert [[metric.name for metric in spec.metrics] for spec in TASKS] == [
-        ["miou", "pixel_accuracy"],
+        ["miou", "pixel_accuracy", "ece", "boundary_f"],
         ["psnr", "ssim", "mae"],
         ["psnr", "sad", "mse", "gradient", "connectivity"],
         ["psnr", "ssim", "mae"],
     ]
     for spec in TASKS:
         lower = {metric.name for metric in spec.metrics if not metric.higher_is_better}
-        assert lower == {"mae", "sad", "mse", "gradient", "connectivity"} & {m.name for m in spec.metrics}
+        assert lower == {"ece", "mae", "sad", "mse", "gradient", "connectivity"} & {
+            m.name for m in spec.metrics
+        }
         assert set(spec.recipes) == set(spec.backbones) == {"smoke", "lite", "paper"}
         assert {recipe.epochs for recipe in spec.recipes.values()} == {20 if spec.position == 1 else 40}
 

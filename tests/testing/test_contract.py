@@ -1,9 +1,12 @@
 """The public contract checks: everything registered passes, and broken plugins are caught."""
 
+import gc
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import FunctionType, ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +21,8 @@ from ssl_bench.recipe import Kind
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio
 from ssl_bench.testing import TOYS, check_method, check_task
+from ssl_bench.testing.toys import ToyProbe
+from ssl_bench.testing.trial import Trial
 from ssl_bench_plugins.methods.fixmatch import FixMatch
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
@@ -238,6 +243,68 @@ class OneDrawForAll(Supervised):
         yield {"model": {"task": self.task.loss(self.model(noisy), batch.targets)}}
 
 
+class AsksWhoLooks(MeanTeacher):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        self.watched = getattr(self, "watched", False) or progress.observe._looking
+        for losses in super().losses(batch, progress):
+            task = losses["student"]["task"] * (2 if self.watched else 1)
+            yield {"student": {**losses["student"], "task": task}}
+
+
+class SeeksTheObserver(MeanTeacher):
+    """Goes through all that the program holds for whoever has labels of unlabelled images, and learns from them."""
+
+    @staticmethod
+    def found() -> Iterator[Tensor]:
+        for each in gc.get_referrers(ToyProbe):
+            if type(each) is ToyProbe:
+                yield each.truth(0).value.float()
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        bent = sum((value.mean() for value in self.found()), torch.zeros(()))
+        for losses in super().losses(batch, progress):
+            yield {"student": {**losses["student"], "task": losses["student"]["task"] * (1 + bent)}}
+
+
+class SeeksThroughWhatItIsGiven(MeanTeacher):
+    """The same, in all that hangs on what it is handed, and in whoever called it."""
+
+    seen: ClassVar[list[Tensor]] = []
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        frame = sys._getframe(1)
+        waiting: list[Any] = [self.__dict__, vars(batch), vars(progress)]
+        while frame is not None and frame.f_code.co_name != "observe":
+            waiting.append(frame.f_locals)
+            frame = frame.f_back  # type: ignore[assignment]
+        waiting += [frame.f_locals] if frame is not None else []
+        known: set[int] = set()
+        while waiting:
+            each = waiting.pop()
+            if id(each) in known or isinstance(each, type | ModuleType | FunctionType):
+                continue
+            known.add(id(each))
+            if isinstance(each, Tensor):
+                self.seen.append(each)
+            elif isinstance(each, dict):
+                waiting += each.values()
+            elif isinstance(each, list | tuple | set):
+                waiting += each
+            elif hasattr(each, "__dict__"):
+                waiting.append(vars(each))
+        return super().losses(batch, progress)
+
+
+def test_a_method_finds_no_label_of_an_observer_in_all_that_it_can_reach() -> None:
+    spec = replace(MT, method=SeeksThroughWhatItIsGiven)
+    for kind in TOYS:
+        SeeksThroughWhatItIsGiven.seen.clear()
+        Trial(spec, kind).observed()
+        truth, found = ToyProbe(kind).truth(0), SeeksThroughWhatItIsGiven.seen
+        assert any(torch.equal(each, ToyProbe(kind).batch(0).images) for each in found)
+        assert not any(torch.equal(each, part) for each in found for part in truth if part is truth.value)
+
+
 class Unwritable(MethodConfig):
     model_config = ConfigDict(arbitrary_types_allowed=True)
     device: torch.device = torch.device("cpu")
@@ -264,6 +331,8 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
     (OwnGenerator, "differs when the same run is repeated in one process: a generator of its own"),
     (PythonsGenerator, "depends on the global generator of Python's `random` or of NumPy"),
     (NumpysGenerator, "depends on the global generator of Python's `random` or of NumPy"),
+    (AsksWhoLooks, "differs when somebody observes: `losses` keeps something outside modules"),
+    (SeeksTheObserver, "depends on labels of unlabelled images that an observer alone may hold"),
     (SumsOverRows, "depends on the number of processes: a loss is to be a mean over rows"),
     (OneDrawForAll, "depends on the number of processes: .* is to be drawn for each row"),
     (NotFinite, "loss 'model/task' is inf at step 0: is there a division, root or logarithm without a floor"),

@@ -160,3 +160,15 @@ def test_faults_are_said_before_torch_is_imported(
         said = command("export", folder, "--format", "onnx", "--out", out)
         assert said.status == 2
         assert "name a file in a folder that exists" in said.err
+    said = command("export", folder, "--out", tmp_path / "x.bin")
+    assert (said.status, said.err) == (
+        2,
+        f"ssl-bench: --out {tmp_path / 'x.bin'}: give --format, or a name that ends in .onnx, .pt, .ts, .safetensors\n",
+    )
+
+
+def test_the_ending_says_what_is_meant(command: Command, tmp_path: Path, small_cell: SmallCell) -> None:
+    path = tmp_path / "network.safetensors"
+    said = command("export", small_cell("night"), "--out", path)
+    assert (said.status, said.err) == (0, "")
+    assert path.with_name("network.safetensors.json").is_file()

@@ -176,7 +176,15 @@ def test_show_draws_a_finished_cell(tmp_path: Path, command: Callable[..., Said]
     said = command("show", order.cell.id[:20], "--runs", tmp_path, "--out", tmp_path / "x.png", "--count", 2)
     assert (said.status, said.err) == (0, "")
     with Image.open(tmp_path / "x.png") as sheet:
-        assert sheet.width > 10 * 192  # input, label, prediction and GCT's eight maps
+        # Of each image input, label, prediction and GCT's eight panels, four in a row.
+        assert 4 * 192 < sheet.width < 5 * 192 + 5 * 8
+        assert sheet.height > 2 * 3 * 128
+    unfinished = command("show", tmp_path / "cells" / order.cell.id, "--runs", tmp_path / "none")
+    assert unfinished.status == 0, "the folder itself is named"
+    (tmp_path / "cells" / order.cell.id / "result.json").unlink()
+    again = command("show", tmp_path / "cells" / order.cell.id)
+    assert again.status == 2
+    assert "this cell has not finished" in again.err
     missing = command("show", "night", "--runs", tmp_path)
     assert missing.status == 2
     assert missing.err.startswith("ssl-bench: no finished cell 'night'")

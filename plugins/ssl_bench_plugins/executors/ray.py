@@ -166,7 +166,7 @@ class RayExecutor(Executor):
     def stop(self, handles: Sequence[Flight], *, at_once: bool = False) -> None:
         """As `Executor.stop`; what cells then send is taken until `grace` is over."""
         self.stopping = True
-        if at_once:
+        if at_once or self.desk is None:  # Before any cell was told of, nobody listens.
             for flight in handles:
                 self._land(flight)
             return

@@ -57,7 +57,9 @@ class AdvSSL(Method):
         config, task, labeled = self.config, self.task, batch.labeled
         valid = torch.cat([batch.targets.valid, batch.unlabeled_valid])
         logits = progress.forward(self.model, batch.images, batch.labeled)
-        fake = self.critic(torch.where(valid, task.activate(logits), 0.0))
+        prediction = torch.where(valid, task.activate(logits), 0.0)
+        fake = self.critic(prediction)
+        progress.observe(prediction[labeled:], doubt=-fake[labeled:], name="prediction, by D")
         real = self.critic(task.encode(batch.targets).value)
         passing = [judged(fake[rows], 1.0, valid[rows]) for rows in (slice(labeled), slice(labeled, None))]
         yield {

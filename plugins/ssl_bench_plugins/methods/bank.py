@@ -64,6 +64,7 @@ class Bank(Method):
         strong = task.perturb(images, draws, config.strong)
         target, change = self._best(taken, views, valid)
         progress.log("change", change.mean())
+        progress.observe(target, doubt=change.view(-1, 1, 1, 1).expand(valid.shape), student=self.student)
 
         logits = progress.forward(self.student, torch.cat([batch.labeled_images, strong]), batch.labeled)
         labeled, unlabeled = logits.tensor_split([batch.labeled])

@@ -58,6 +58,7 @@ class CCT(Method):
         logits = forward.from_features(self.model, features, batch.images, batch.labeled)
         labeled, unlabeled = logits.tensor_split([batch.labeled])
         target = task.activate(unlabeled.detach())
+        progress.observe(target, student=self.model)
         seen = [level[batch.labeled :] for level in features]
         errors = []
         for name, decoder in zip(self.perturbations, self.auxiliary, strict=True):

@@ -47,18 +47,22 @@ class CPS(Method):
         config, task, labeled = self.config, self.task, batch.labeled
         networks = (self.first, self.second)
         images, valid, learnt = batch.images, batch.valid, slice(0, None)
-        targets = None
+        boxes, taught = None, None
         if config.mix != "none":
             unmixed, learnt = batch.unlabeled_images, slice(labeled, None)
             boxes = draw_boxes(config.mix, progress.draws, unmixed)
             with torch.no_grad():
-                targets = [mix(task.activate(network(unmixed)), boxes) for network in networks]
+                taught = [task.activate(network(unmixed)) for network in networks]
             images = torch.cat([batch.labeled_images, mix(unmixed, boxes)])
             valid = mix(batch.unlabeled_valid, boxes)
 
         logits = [progress.forward(network, images, labeled) for network in networks]
         predictions = [task.activate(each[learnt]) for each in logits]
-        targets = targets or [prediction.detach() for prediction in predictions]
+        taught = taught or [prediction.detach() for prediction in predictions]
+        one, other = (target[-len(batch.unlabeled_images) :] for target in taught)
+        progress.observe([other, one], student=self.first, name="first")
+        progress.observe([one, other], student=self.second, name="second")
+        targets = [mix(target, boxes) for target in taught]
         progress.log("disagreement", masked_mean(self._disagreement(targets), valid))
         weight = config.lambda_cps * ramp_up(progress.step, config.eta_cps * progress.iterations_per_epoch)
         errors = [

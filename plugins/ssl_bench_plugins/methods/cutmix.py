@@ -59,12 +59,13 @@ class CutMix(Method):
         images, valid = batch.unlabeled_images, batch.unlabeled_valid
         with torch.no_grad():
             target = task.activate(self.teacher(images))
+        sure = confidence(target) >= config.tau_cm if config.gate != "none" else torch.ones_like(valid)
+        progress.observe(target, keep=sure, student=self.student)
         views = task.perturb(images, progress.draws, config.noise)
         if config.mix != "none":
             boxes = draw_boxes(config.mix, progress.draws, images)
-            views, target, valid = (mix(rows, boxes) for rows in (views, target, valid))
+            views, target, sure, valid = (mix(rows, boxes) for rows in (views, target, sure, valid))
         weight: float | Tensor = config.lambda_cm
-        sure = confidence(target) >= config.tau_cm if config.gate != "none" else torch.ones_like(valid)
         if config.gate != "none":
             progress.log("sure", masked_mean(sure.to(target.dtype), valid))
         if config.gate == "rate":

@@ -81,6 +81,7 @@ class FixMatch(Method):
             unlabeled = self.student(mix(strong, boxes))
 
         target, keep = targets[0], self._gate(targets, valid, progress)
+        progress.observe(targets, keep=keep, student=self.student)
         target, keep, valid = (mix(each, boxes) for each in (target, keep, valid))
         progress.log("kept", masked_mean(keep.float(), valid))
         error = pseudo_error(task.kind, unlabeled, task.activate(unlabeled), target, config.target)

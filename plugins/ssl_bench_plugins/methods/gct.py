@@ -46,6 +46,9 @@ from ssl_bench_plugins.methods.pipeline_c import flaw_target
 CLASSES = 21
 """Of the data set that the appendix's weight of dynamic consistency was found on."""
 
+NAMES = ("first", "second")
+"""Of the task networks."""
+
 
 class View(NamedTuple):
     """What one network makes of the whole batch: logits, T(x) zeroed at void, and F(T(x), x)."""
@@ -86,17 +89,22 @@ class GCT(Method):
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         """Task loss, dynamic consistency and flaw correction of each network; the loss of F on labelled rows."""
         valid = torch.cat([batch.targets.valid, batch.unlabeled_valid])
-        networks = {"first": self.first, "second": self.second}
+        networks = dict(zip(NAMES, (self.first, self.second), strict=True))
         if self.config.low_memory:
             yield from self._one_by_one(networks, batch, valid, progress)
             return
         views = [self._view(network, batch, valid, progress) for network in networks.values()]
-        guides = self._guides(self._draws(networks, batch, valid, progress) if self.redraws else views, valid)
+        drawn = self._draws(networks, batch, valid, progress) if self.redraws else views
+        guides = self._guides(drawn, valid)
+        self._show(drawn, guides, batch, progress)
         terms = [
             self._terms(view, guide, batch, valid, progress)
             for view, guide in zip(views, guides, strict=True)
         ]
-        yield {**dict(zip(networks, terms, strict=True)), "detector": self._detector_terms(views, batch)}
+        yield {
+            **dict(zip(networks, terms, strict=True)),
+            "detector": self._detector_terms(views, batch, progress),
+        }
 
     def _one_by_one(
         self, networks: Mapping[str, TaskNetwork], batch: Batch, valid: Tensor, progress: Progress
@@ -108,6 +116,7 @@ class GCT(Method):
         """
         draws = self._draws(networks, batch, valid, progress)
         guides = self._guides(draws, valid)
+        self._show(draws, guides, batch, progress)
         for (name, network), guide in zip(networks.items(), guides, strict=True):
             view = self._view(network, batch, valid, progress)
             yield {name: self._terms(view, guide, batch, valid, progress)}
@@ -115,7 +124,7 @@ class GCT(Method):
             view._replace(flaws=self._flaws(network, view.prediction, batch.images))
             for network, view in zip(networks.values(), draws, strict=True)
         ]
-        yield {"detector": self._detector_terms(again, batch)}
+        yield {"detector": self._detector_terms(again, batch, progress)}
 
     def _view(self, network: TaskNetwork, batch: Batch, valid: Tensor, progress: Progress) -> View:
         logits = progress.forward(network, batch.images, batch.labeled)
@@ -160,14 +169,25 @@ class GCT(Method):
             terms["correction"] = config.lambda_fc * masked_mean(flaws, valid[rows])
         return terms
 
-    def _detector_terms(self, views: list[View], batch: Batch) -> Mapping[str, Tensor]:
+    def _detector_terms(
+        self, views: Sequence[View], batch: Batch, progress: Progress
+    ) -> Mapping[str, Tensor]:
         value, valid = self.task.encode(batch.targets)
         labeled = slice(0, batch.labeled)
         errors = []
-        for view in views:
+        for name, view in zip(NAMES, views, strict=True):
             truth = flaw_target(view.prediction[labeled], value, mu=self.mu, nu=self.config.nu, valid=valid)
+            progress.observe(view.prediction[labeled], doubt=truth, name=f"{name}, by C", labeled=True)
             errors.append(masked_mean((view.flaws[labeled] - truth).square(), valid))
         return {"flaw": torch.stack(errors).mean()}
+
+    def _show(self, views: Sequence[View], guides: Sequence[Guide], batch: Batch, progress: Progress) -> None:
+        """The pseudo target of each network, and its own prediction, of which F says where it is wrong."""
+        rows = slice(batch.labeled, None)
+        for name, network, view, guide in zip(NAMES, (self.first, self.second), views, guides, strict=True):
+            if self.config.mode != "fc":
+                progress.observe(guide.target[rows], student=network, name=name)
+            progress.observe(view.prediction[rows], doubt=view.flaws[rows], name=f"{name}, by F")
 
     @property
     def deployed(self) -> nn.Module:
@@ -178,19 +198,30 @@ class GCT(Method):
         """The second network, whose scores are recorded beside."""
         return {"second": self.second}
 
+    def doubt(self, images: Tensor) -> Tensor:
+        """What F says of the first network's prediction."""
+        return self._flaws(self.first, self.task.activate(self.first(images)), images)
+
     def explain(self, images: Tensor, target: Target) -> Sequence[Panel]:
         """Of each network the flaw map as used, C's target and the pseudo target; and where both are flawed.
 
-        As for labelled rows in training, zeroed at void; but with running statistics, as in evaluation.
+        A row a network, behind the second one's prediction. As for labelled rows in training, zeroed at void; but with
+        running statistics, as in evaluation.
         """
         value, valid = self.task.encode(target)
         views = [self._seen(network, network(images), images, valid) for network in (self.first, self.second)]
         maps = readable(views[0].flaws, valid), readable(views[1].flaws, valid)
-        panels = [Panel("prediction 2", self.task.activate(views[1].logits), is_prediction=True)]
+        rows = []
         for number, (view, guide, flaws) in enumerate(
             zip(views, self._guides(views, valid), maps, strict=True), 1
         ):
             truth = flaw_target(view.prediction, value, mu=self.mu, nu=self.config.nu, valid=valid)
-            panels += [Panel(f"flaw map {number}", flaws), Panel(f"C's target {number}", truth)]
-            panels.append(Panel(f"pseudo target {number}", guide.target, is_prediction=True))
-        return [*panels, Panel("both flawed", both_flawed(maps, self.config.xi).float())]
+            found, true = Panel(f"flaws of {number}, found", flaws), Panel(f"flaws of {number}, true", truth)
+            rows.append([found, true, Panel(f"taught to {number}", guide.target, is_prediction=True)])
+        second = Panel("prediction of 2", self.task.activate(views[1].logits), is_prediction=True)
+        return [
+            second,
+            *rows[0],
+            Panel("both are flawed", both_flawed(maps, self.config.xi).float()),
+            *rows[1],
+        ]

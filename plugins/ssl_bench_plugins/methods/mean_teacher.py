@@ -57,6 +57,7 @@ class MeanTeacher(Method):
         with torch.no_grad():
             teacher_logits = self.teacher(teacher_view)
         into = task.activate if config.space == "probabilities" else in_full_precision
+        progress.observe(task.activate(teacher_logits), student=self.student)
         error = F.mse_loss(into(student_logits), into(teacher_logits), reduction="none")
         weight = ramp_up(progress.step, config.eta_mt * progress.iterations_per_epoch) * config.lambda_mt
         return weight * masked_mean(error, batch.unlabeled_valid)

@@ -84,6 +84,7 @@ class PrevMatch(Method):
         scale = 2 / (2 + weight)
         losses = {"task": scale * task.loss(labeled, batch.targets)}
         for name, (target, sure) in terms.items():
+            progress.observe(target, keep=sure, student=self.model, name=name)
             errors = []
             for view, box in zip(views.chunk(2), boxes, strict=True):
                 mixed, kept, known = (mix(each, box) for each in (target, sure, valid))
@@ -93,11 +94,14 @@ class PrevMatch(Method):
             losses[name] = scale * (1 if name == "own" else weight) * torch.stack(errors).mean()
         yield {"model": losses}
 
+    def taken(self, progress: Progress) -> int:
+        """How many states were taken so far."""
+        return snapshots_taken(progress.step, progress.iterations, self.config.snapshots)
+
     def _drawn(self, images: Tensor, progress: Progress) -> list[tuple[float, Tensor]]:
         """Weights, of sum 1, and logits of some of the previous models."""
         config = self.config
-        taken = snapshots_taken(progress.step, progress.iterations, config.snapshots)
-        there = min(taken, config.pool)
+        there = min(self.taken(progress), config.pool)
         # One draw for all rows, so that no more models are run than teach.
         number, *drawn = progress.draws.once(1 + 2 * config.pool).tolist()
         places, shares = drawn[: config.pool], drawn[config.pool :]

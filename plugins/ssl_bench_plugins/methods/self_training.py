@@ -88,6 +88,7 @@ class SelfTraining(Method):
             rows = reliability >= self._typical(progress)
             progress.log("kept", rows.to(target.dtype).mean())
             keep = keep & rows.view(-1, 1, 1, 1)
+        progress.observe(target, keep=keep, student=self.student)
 
         views = task.perturb(images, draws, config.strong)
         if config.cutout:

@@ -77,6 +77,7 @@ class UCVME(Method):
                 for pair, features in zip(pairs, others, strict=True)
             ]
             mean, log_variance = (torch.stack(each).mean(0) for each in zip(*passes, strict=True))
+        progress.observe(mean, doubt=log_variance.mean(1, keepdim=True), student=self.first)
 
         label, known = self.task.encode(batch.targets)
         first, second = (Belief(*(part[:labeled] for part in each)) for each in own)
@@ -126,6 +127,11 @@ class UCVME(Method):
     def predict_beside(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """The second network, and both."""
         return {"second": self.second, "both": self._both}
+
+    def doubt(self, images: Tensor) -> Tensor:
+        """The logarithm of the first network's variance, the mean over outputs."""
+        log_variance = self.first_variance.from_features(self.first.features(images), images)
+        return log_variance.clamp(*BOUNDS).mean(1, keepdim=True)
 
     def _both(self, images: Tensor) -> Tensor:
         """The mean of both networks' logits."""

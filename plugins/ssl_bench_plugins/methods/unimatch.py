@@ -65,6 +65,7 @@ class UniMatch(Method):
         share = rising(progress.step, progress.iterations, config.kept_um)
         keep = passing(config.gate, targets, valid, threshold=config.tau_um, share=share)
         progress.log("kept", masked_mean(keep.float(), valid))
+        progress.observe(targets, keep=keep, student=self.model)
         errors = [
             self._error(view, *(mix(each, box) for each in (targets[0], keep, valid)))
             for view, box in zip(views.chunk(2), boxes, strict=True)

@@ -84,6 +84,7 @@ class UniMatch2(Method):
         share = rising(progress.step, progress.iterations, config.kept_um2)
         keep = passing(config.gate, targets, valid, threshold=config.tau_um2, share=share)
         progress.log("kept", masked_mean(keep.float(), valid))
+        progress.observe(targets, keep=keep, student=self.student)
         errors = []
         for view, box in zip(views, boxes, strict=True):
             target, kept, known = (mix(each, box) for each in (targets[0], keep, valid))

@@ -20,6 +20,8 @@ TRIES = 5
 PAUSE = 1.0
 TIMEOUT = 30.0
 CHUNK = 1 << 18
+MOST = 1 << 40
+"""Bytes of a file whose size is not stated."""
 
 Report = Callable[[int, int | None], None]
 """Bytes there, and bytes in all where the server says so."""
@@ -103,10 +105,16 @@ def _go_on(file: RemoteFile, part: Path, report: Report) -> bool:
         etag = answer.headers.get("ETag", "")
         version = etag if etag.startswith('"') else answer.headers.get("Last-Modified")
         write_json(_about(part), {"url": file.url, "total": total, "version": version}, durable=False)
+        most = MOST if file.size is None else file.size
         with part.open("r+b" if there else "wb") as out:
             out.seek(start)
             while chunk := answer.read(CHUNK):
                 out.write(chunk)
+                if out.tell() > most:  # A server may send without an end.
+                    part.unlink()
+                    raise DataError(
+                        f"{file.url} sends more than is expected ({most} bytes); see the set's own page"
+                    )
                 report(out.tell(), total)
     return total is None or _size(part) == total
 

@@ -29,7 +29,8 @@ def metrics_document(board: Board) -> Document:
 
 
 def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
-    measures = section.table.columns[number].head.measures
+    # Records of earlier versions may lack some.
+    measures = max((entry.measures for row in rows for entry in row.cells[number]), key=len)
     columns = [
         score_column(rows, number, measure, _standing(section, rows, number, measure)) for measure in measures
     ]

@@ -41,7 +41,7 @@ def reported_document(board: Board, claims: Sequence[ClaimSpec]) -> Document:
         if claim.task in tasks:
             blocks += _claim(board, claim)
     if not blocks:
-        return [paragraph("No published numbers are known for the tasks that were run.")]
+        return [paragraph("No published numbers are known of what was run.")]
     return [
         paragraph(
             "Numbers that others published, as they published them. Nothing here was measured, unless it is called "

@@ -1,11 +1,12 @@
 """Reading fields of a record that may be missing, or hold anything: a dash, or None."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 MISSING = "-"
+LARGEST = 1e100
+"""Beyond all that is measured; sums and ratios of what lies below are finite."""
 
 
 def canonical(value: Any) -> str:
@@ -24,9 +25,11 @@ def text(value: Any) -> str:
 
 
 def finite(value: Any) -> float | None:
-    """The number, or None for anything but a finite one."""
+    """The number, or None for anything but a finite one that could have been measured; a vanishing one is 0."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) else None
+    if not number or not abs(value) < LARGEST:
+        return None
+    return float(value) if abs(value) > 1 / LARGEST else 0.0
 
 
 def pairs(value: Any) -> tuple[tuple[str, str], ...]:

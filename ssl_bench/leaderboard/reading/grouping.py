@@ -24,7 +24,18 @@ class Table:
 
 
 def require_one_table(entries: Sequence[Entry]) -> None:
-    """UsageError, naming the task and what differs, unless all runs fit into one table."""
+    """UsageError, naming the task and what differs, unless all runs fit into one table.
+
+    Runs of one method by two versions of its code do not, whatever number these go by.
+    """
+    codes: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        codes[entry.method] |= {entry.code} - {MISSING}
+    if changed := sorted(method for method, found in codes.items() if len(found) > 1):
+        raise UsageError(
+            f"--one-table: the code of {', '.join(changed)} changed between its runs (`method_code` in their records); "
+            "run them again at one of the two"
+        )
     if len(make_tables(entries)) < 2:
         return
     for task, same in _grouped(entries, lambda entry: entry.task):

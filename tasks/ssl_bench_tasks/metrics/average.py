@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
 from torch import Tensor
@@ -33,9 +34,11 @@ class ImageAverage(ABC):
 
     def compute(self) -> Scores:
         """Means by name; None where no image has the score."""
-        means: Scores = {}
-        for name in self.names:
-            values = [value for image in self._images if (value := image[name]) is not None]
-            # fsum is exact, so the order of the images does not matter.
-            means[name] = math.fsum(values) / len(values) if values else None
-        return means
+        return {name: mean_of([image[name] for image in self._images]) for name in self.names}
+
+
+def mean_of(scores: Iterable[float | None]) -> float | None:
+    """The mean of the scores that there are, in whichever order; None of none."""
+    values = [value for value in scores if value is not None]
+    # fsum is exact, so the order of the images does not matter.
+    return math.fsum(values) / len(values) if values else None

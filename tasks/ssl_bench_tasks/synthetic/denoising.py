@@ -7,10 +7,13 @@ from scipy import ndimage
 
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
+from ssl_bench_tasks.synthetic.elsewhere import gains, other_picture
 from ssl_bench_tasks.synthetic.textures import Array, Rng
 
 LEVELS = (20.0, 29.0)
 """PSNR of the noisy image against the clean one, dB, before clipping and rounding; drawn evenly."""
+OTHER_NOISE = 2.0
+"""Of another camera, over this one's."""
 GLYPHS = tuple(
     np.array([[mark == "#" for mark in row] for row in glyph.split()], np.float32)
     for glyph in (
@@ -45,9 +48,21 @@ class SyntheticDenoising(SyntheticDataset):
 
     def draw(self, rng: Rng) -> tuple[Array, Array]:
         """A noisy image and the clean one, both (H, W, 3) uint8."""
-        target = tx.to_bytes(_clean(rng, self.shape))
+        return self._shot(rng, _clean(rng, self.shape))
+
+    def draw_other(self, rng: Rng) -> tuple[Array, Array]:
+        """Patterns, under the same noise."""
+        return self._shot(rng, other_picture(rng, self.shape))
+
+    def draw_by_other_camera(self, rng: Rng, image: Array, target: Array) -> tuple[Array, Array]:
+        """With other colours, which the clean picture has as well, and more noise."""
+        clean = target.transpose(2, 0, 1) / np.float32(255) * gains(rng)
+        return self._shot(rng, clean, OTHER_NOISE)
+
+    def _shot(self, rng: Rng, picture: Array, times: float = 1.0) -> tuple[Array, Array]:
+        target = tx.to_bytes(picture)
         clean = np.ascontiguousarray(target.transpose(2, 0, 1)) / np.float32(255)
-        return tx.to_bytes(clean + _noise(rng, clean)), target
+        return tx.to_bytes(clean + np.float32(times) * _noise(rng, clean)), target
 
 
 def _clean(rng: Rng, shape: tx.Shape) -> Array:

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
+from ssl_bench_tasks.synthetic.elsewhere import other_figure
 from ssl_bench_tasks.synthetic.textures import Array, Rng
 
 BAND = 4
@@ -48,8 +49,15 @@ class SyntheticMatting(SyntheticDataset):
     def draw(self, rng: Rng) -> tuple[Array, Array]:
         """A portrait (H, W, 3) and its alpha (H, W, 1), both uint8."""
         canvas = _background(rng, self.shape)
+        return self._laid(rng, canvas, _layers(rng, self.shape))
+
+    def draw_other(self, rng: Rng) -> tuple[Array, Array]:
+        """A soft thing that is nobody."""
+        return self._laid(rng, _background(rng, self.shape), [other_figure(rng, self.shape)])
+
+    def _laid(self, rng: Rng, canvas: Array, layers: list[tuple[Array, Array]]) -> tuple[Array, Array]:
         clear = np.ones(self.shape, np.float32)
-        for mask, colours in _layers(rng, self.shape):
+        for mask, colours in layers:
             # Over, layer by layer, is alpha F + (1 - alpha) B with one alpha for them all.
             tx.paint(canvas, mask, colours)
             clear *= 1 - mask

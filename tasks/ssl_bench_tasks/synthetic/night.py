@@ -6,6 +6,7 @@ import numpy as np
 
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
+from ssl_bench_tasks.synthetic.elsewhere import other_picture
 from ssl_bench_tasks.synthetic.textures import Array, Rng
 
 STOPS = (2.5, 5.0)
@@ -31,7 +32,14 @@ class SyntheticNight(SyntheticDataset):
 
     def draw(self, rng: Rng) -> tuple[Array, Array]:
         """A dark image and the well-lit one, both (H, W, 3) uint8."""
-        scene, glow = _scene(rng, self.shape)
+        return self._shot(rng, *_scene(rng, self.shape))
+
+    def draw_other(self, rng: Rng) -> tuple[Array, Array]:
+        """Patterns in the dark, without a lamp."""
+        scene = other_picture(rng, self.shape)
+        return self._shot(rng, scene, np.zeros_like(scene))
+
+    def _shot(self, rng: Rng, scene: Array, glow: Array) -> tuple[Array, Array]:
         linear = np.clip(scene, 0, 1) ** np.float32(2.2)
         target = tx.to_bytes((linear + glow) ** np.float32(1 / 2.2))
         return tx.to_bytes(_dark(rng, linear, glow)), target

@@ -81,9 +81,14 @@ class SyntheticSegmentation(SyntheticDataset):
 
     def draw(self, rng: Rng) -> tuple[Array, Array]:
         """An image (H, W, 3) uint8 and class ids (H, W) uint8 with 255 void."""
-        canvas = _backdrop(rng, self.shape)
+        return self._drawn(rng, _backdrop(rng, self.shape), _some_kinds(rng))
+
+    def draw_other(self, rng: Rng) -> tuple[Array, Array]:
+        """Things of no class, as many as there are objects elsewhere: all is background."""
+        return self._drawn(rng, _backdrop(rng, self.shape), [0] * int(rng.integers(*OBJECTS, endpoint=True)))
+
+    def _drawn(self, rng: Rng, canvas: Array, kinds: list[int]) -> tuple[Array, Array]:
         label = np.zeros(self.shape, np.uint8)
-        kinds = list(rng.integers(1, len(KINDS) + 1, rng.integers(*OBJECTS, endpoint=True)))
         kinds += [0] * int(rng.integers(*LOOK_ALIKES, endpoint=True))
         centres = _spread(rng, self.shape, len(kinds))
         for kind, centre in zip(rng.permutation(kinds), centres, strict=True):
@@ -91,6 +96,10 @@ class SyntheticSegmentation(SyntheticDataset):
             tx.paint(canvas, mask, colours)
             label[mask > 0.5] = kind
         return _photograph(rng, canvas), _with_void(label)
+
+
+def _some_kinds(rng: Rng) -> list[int]:
+    return list(rng.integers(1, len(KINDS) + 1, rng.integers(*OBJECTS, endpoint=True)))
 
 
 def _backdrop(rng: Rng, shape: tx.Shape) -> Array:

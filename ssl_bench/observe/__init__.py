@@ -1,0 +1,1 @@
+"""What methods teach unlabelled rows, held against labels that no method and no selection ever sees."""

@@ -1,0 +1,72 @@
+"""Every reader of files on the cases that were found once, whole files, and some changed ones.
+
+`python -m benchmarks fuzz` looks for more.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fuzzing.oracle import Fault, each
+from benchmarks.fuzzing.targets import TARGETS, mutants, run_one
+from ssl_bench.errors import DataError
+
+CASES = Path(__file__).parent / "fuzz"
+CHANGED = 25
+SECONDS = 10.0
+"""That one file may take, on a busy machine."""
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_readers_give_something_or_say_in_a_line_what_is_wrong(name: str, tmp_path: Path) -> None:
+    target = TARGETS[name]
+    whole = [*target.seeds()]
+    if not whole:
+        pytest.skip("a package that it needs is not installed")
+    found = [path.read_bytes() for path in sorted((CASES / name).glob("*"))]
+    for place, data in enumerate([*whole, *found, *mutants(target, whole, CHANGED, name)]):
+        try:
+            assert run_one(target, data, tmp_path) < SECONDS
+        except BaseException:
+            (tmp_path / "case").write_bytes(data)
+            print(f"input {place} of {name}: {tmp_path / 'case'}")
+            raise
+
+
+def test_every_case_is_of_a_target() -> None:
+    assert {path.name for path in CASES.iterdir()} <= {*TARGETS}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("no file", "names no file"),
+        ("file.png\nis wrong", "not one line"),
+        ("file.png " * 999, "characters"),
+        ("", "not one line"),
+    ],
+)
+def test_what_is_said_must_help(said: str, why: str) -> None:
+    def reader(data: bytes, path: Path) -> None:
+        raise DataError(said)
+
+    with pytest.raises(Fault, match=why):
+        each(reader)(b"", Path("/folder/file.png"))
+    each(lambda data, path: data)(b"", Path("/folder/file.png"))
+
+
+def test_changes_are_the_same_for_the_same_seed() -> None:
+    for name in ("png", "records", "checkpoints"):
+        target = TARGETS[name]
+        whole = [*target.seeds()]
+        assert [*mutants(target, whole, 5, "x")] == [*mutants(target, whole, 5, "x")]
+        assert [*mutants(target, whole, 5, "x")] != [*mutants(target, whole, 5, "y")]
