@@ -223,16 +223,17 @@ def test_what_bf16_would_save_on_a_cpu_that_has_it(
     def time_cells(registry: Any, plan: Plan, *others: Any, **chosen: Any) -> Timed:
         seconds = {"fp32": 10.0, "bf16": 4.0}
         costs = {cell.id: Cost(seconds=seconds[cell.execution.precision]) for cell in plan.cells}
-        here = devices.processor_name()
-        return Timed({name: Estimate(cost=cost, device=here) for name, cost in costs.items()}, at_once=1)
+        return Timed({name: Estimate(cost=cost, device="a CPU") for name, cost in costs.items()}, at_once=1)
 
     information = tmp_path / "cpuinfo"
     if flags is not None:
         information.write_text(f"processor : 0\nmodel name : amx_bf16\nflags\t\t: {flags}\n")
     monkeypatch.setattr(devices, "CPU_INFORMATION", information)
     monkeypatch.setattr("ssl_bench.cli.estimate.time_cells", time_cells)
+    monkeypatch.setattr("ssl_bench.cli.estimate.processor_name", lambda: "a CPU")
     plan = make_plan(REGISTRY, Request(**arguments, control=False, methods="supervised", seeds=(0, 1)))
     store = ResultStore(tmp_path / "out")
+    store.prepare()
     start = start_of(REGISTRY.executor("local"), {})
     estimate(REGISTRY, plan, store, start, devices="cpu", jobs=1)
     said = capsys.readouterr().out

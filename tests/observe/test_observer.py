@@ -306,9 +306,8 @@ def test_what_was_finished_unobserved_is_told(command: Callable[..., Said], tmp_
 
 
 def test_the_pixels_that_a_method_doubts_are_scored_by_themselves() -> None:
-    data = open_cell_data(order, REGISTRY)
     (order,) = orders("night", "supervised")
-    data = open_order_data(cell, REGISTRY)
+    data = open_cell_data(order, REGISTRY)
     task = build("night", "supervised", REGISTRY, norm=False).task
     guarded = GuardedDataset(data, order.cell.split.labeled)
     name = data.test[0]
