@@ -4,6 +4,7 @@ import json
 import platform
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ssl_bench.store.record import parse_record
 from ssl_bench.store.results import ResultStore, same
 from ssl_bench.use.trained import load_trained
 from ssl_bench.worker.attempt import Interrupted
-from ssl_bench.worker.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from ssl_bench.worker.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from ssl_bench.worker.worker import order_in, run_cell
 
 Command = Callable[..., Said]
@@ -315,3 +316,19 @@ def test_a_checkpoint_is_gone_on_from_where_it_is_the_same_computation(
     assert undisturbed is not None
     assert same(record, undisturbed)
     assert record.provenance.resumed_at == ([] if said else [1])
+
+
+def test_weights_that_unfold_to_more_than_they_are_are_none(tmp_path: Path) -> None:
+    state = {"w": torch.zeros(1 << 20)}
+    save_weights(tmp_path / "weights.pt", state)
+    assert load_weights(tmp_path / "weights.pt") is not None
+    with (
+        zipfile.ZipFile(tmp_path / "weights.pt") as stored,
+        zipfile.ZipFile(tmp_path / "folded.pt", "w", zipfile.ZIP_DEFLATED) as folded,
+    ):
+        for entry in stored.infolist():
+            folded.writestr(entry.filename, stored.read(entry))
+    assert (tmp_path / "folded.pt").stat().st_size < 20_000
+    # Torch itself would take it.
+    assert torch.equal(torch.load(tmp_path / "folded.pt", weights_only=True)["w"], state["w"])
+    assert load_weights(tmp_path / "folded.pt") is None

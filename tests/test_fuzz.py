@@ -3,12 +3,14 @@
 `python -m benchmarks fuzz` looks for more.
 """
 
+import argparse
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks import fuzz
 from benchmarks.fuzzing.oracle import Fault, each
 from benchmarks.fuzzing.targets import TARGETS, mutants, run_one
 from ssl_bench.errors import DataError
@@ -70,3 +72,22 @@ def test_changes_are_the_same_for_the_same_seed() -> None:
         whole = [*target.seeds()]
         assert [*mutants(target, whole, 5, "x")] == [*mutants(target, whole, 5, "x")]
         assert [*mutants(target, whole, 5, "x")] != [*mutants(target, whole, 5, "y")]
+
+
+def test_the_command_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = argparse.ArgumentParser()
+    fuzz.add_options(parser)
+    monkeypatch.setattr(fuzz, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"needs atheris; pip install -e '\.\[fuzz\]'"):
+        fuzz.run(parser.parse_args([]))
+    monkeypatch.setattr(fuzz, "find_spec", lambda name: name)
+    with pytest.raises(SystemExit, match="there is no 'x'; known: png, jpeg"):
+        fuzz.run(parser.parse_args(["--targets", "png,x"]))
+
+
+def test_what_the_fuzzer_says_is_added_up() -> None:
+    found = fuzz.Found()
+    for executed in (70, 50):
+        figures = f"stat::number_of_executed_units: {executed}\nstat::peak_rss_mb: {executed}\n"
+        fuzz._read(f"#9 NEW cov: {executed} ft: 2\n{figures}", found)
+    assert (found.executions, found.branches, found.memory) == (120, 70, 70)

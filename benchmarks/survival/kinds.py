@@ -156,7 +156,7 @@ def spoil(campaign: Campaign, path: Path, *, flip: bool = False) -> None:
     """Cut a file short, or flip a bit of it."""
     if not path.is_file():
         return
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b"\0")
     place = campaign.random.randrange(len(content))
     if flip:
         content[place] ^= 1 << campaign.random.randrange(8)
@@ -165,13 +165,19 @@ def spoil(campaign: Campaign, path: Path, *, flip: bool = False) -> None:
     path.write_bytes(bytes(content))
 
 
+def clear(path: Path) -> Path:
+    """The path with nothing there, not even what an earlier fault put there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    return path
+
+
 def put(name: str, make: Callable[[Path], object]) -> Damage:
     """Something else in the place of a file of the cell."""
 
     def damage(campaign: Campaign, cell: CellFolder) -> None:
-        path = cell.path / name
-        path.unlink(missing_ok=True)
-        make(path)
+        make(clear(cell.path / name))
 
     return damage
 
@@ -180,8 +186,7 @@ def folder_for(name: str) -> Damage:
     """A folder in the place of a file: the command says so, and whoever types it again removes it."""
 
     def damage(campaign: Campaign, cell: CellFolder) -> None:
-        path = cell.path / name
-        path.unlink(missing_ok=True)
+        path = clear(cell.path / name)
         path.mkdir()
         campaign.mends.append(lambda: path.is_dir() and path.rmdir())
 
@@ -193,8 +198,8 @@ def lock_of_another_host(seconds: float) -> Damage:
 
     def damage(campaign: Campaign, cell: CellFolder) -> None:
         owner = replace(Owner.here(1.0), host="gone", machine="another", token="x")
-        cell.lock.write_text(json.dumps(asdict(owner)))
-        cell.progress.unlink(missing_ok=True)
+        clear(cell.lock).write_text(json.dumps(asdict(owner)))
+        clear(cell.progress)
         times = (time.time() + seconds,) * 2
         os.utime(cell.lock, times)
 
@@ -204,7 +209,7 @@ def lock_of_another_host(seconds: float) -> Damage:
 def old_nonsense(path: Path) -> None:
     """What is no lock, and was written an hour ago."""
     path.write_bytes(b"\0")
-    path.with_name("progress.json").unlink(missing_ok=True)
+    clear(path.with_name("progress.json"))
     os.utime(path, (time.time() - 3600,) * 2)
 
 
@@ -222,7 +227,7 @@ def power_cut(campaign: Campaign, cell: CellFolder) -> None:
     """What was not synced is lost."""
     for each in (cell, *campaign.unfinished()):
         for path in (each.progress, each.log):
-            if path.exists():
+            if path.is_file():
                 path.write_bytes(b"")
 
 

@@ -55,7 +55,7 @@ class Plan:
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """What is ordered."""
+        """The cells that are ordered, in the plan's order."""
         return tuple(order.cell for order in self.orders)
 
     def preload(self, registry: Registry) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class PlainDisplay:
         self.began = self.whole.began
 
     def going_on(self, cells: Sequence[Cell]) -> None:
-        """Name them."""
+        """Name those that go on from a checkpoint."""
         click.echo(lines.going_on(cells))
 
     def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
@@ -183,7 +183,7 @@ class LiveDisplay:
         self.overall = self.bars.add_task("all cells", total=cells, completed=finished, note=str(self.whole))
 
     def going_on(self, cells: Sequence[Cell]) -> None:
-        """A line above the bars."""
+        """Name them in a line above the bars."""
         self._say(lines.going_on(cells))
 
     def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:

@@ -45,7 +45,7 @@ class Trained:
 
     @property
     def cell(self) -> Cell:
-        """Which cell it is."""
+        """The cell whose network it is."""
         return self.order.cell
 
     @property

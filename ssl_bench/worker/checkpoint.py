@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ def _packed(state: dict[str, Any]) -> bytes:
 
 
 def _unpacked(content: bytes) -> dict[str, Any]:
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            # Torch compresses nothing that it writes, and unfolds whatever it reads.
+            if sum(entry.file_size for entry in packed.infolist()) > len(content):
+                raise ValueError("it unfolds to more than it is")
     state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
         raise TypeError(f"it holds no state but a {type(state).__name__}")

@@ -306,6 +306,7 @@ def test_what_was_finished_unobserved_is_told(command: Callable[..., Said], tmp_
 
 
 def test_the_pixels_that_a_method_doubts_are_scored_by_themselves() -> None:
+    """Where doubt is the error itself, the quarter with most of it holds most of the error."""
     (order,) = orders("night", "supervised")
     data = open_cell_data(order, REGISTRY)
     task = build("night", "supervised", REGISTRY, norm=False).task

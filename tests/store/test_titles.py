@@ -12,7 +12,9 @@ from written import render
 
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.cell import describe
+from ssl_bench.plan.sources import Source
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.specs import resolve
 from ssl_bench.store.record import Record
 from ssl_bench.store.results import same
 from ssl_bench.store.titles import read_titles, with_title
@@ -62,10 +64,13 @@ def test_data_is_called_as_its_folder_is(tmp_path: Path) -> None:
     task, method = REGISTRY.task("night"), REGISTRY.method("mt")
     folder = tmp_path / "a" / "my rooms"
     folder.mkdir(parents=True)
-    assert describe(task, method, folder=folder / "..")["data"] == {"title": "a"}
-    assert "data" not in describe(task, method)
+    spec = REGISTRY.dataset("night", "pairs")
+    opened = resolve(REGISTRY.dataset("night", "synthetic").dataset).open(None)
+    called = [Source(spec, opened, path).title for path in (folder, folder / "..", None)]
+    assert called == ["my rooms", "a", ""]
+    assert "data" not in describe(task, method, data=called[2])
     record = make("night", "mt", 0, 17.0, cell__dataset="pairs")
-    record["describe"]["data"] = describe(task, method, folder=folder)["data"]
+    record["describe"]["data"] = describe(task, method, data=called[0])["data"]
     assert "## Tier lite, labels 1/8, my rooms" in render([record])["leaderboard.md"]
     assert (
         "Rooms"
