@@ -100,7 +100,7 @@ def test_what_a_user_can_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_arguments_are_the_options_of_the_command() -> None:
     arguments = set(inspect.signature(ssl_bench.Bench.plan).parameters) - {"self"}
     # Where results go, and what is done beside planning.
-    others = {"suite", "out", "jobs", "estimate", None}
+    others = {"suite", "out", "jobs", "executor", "estimate", None}
     assert (
         arguments == {parameter.name for parameter in plan_command.params if parameter.expose_value} - others
     )

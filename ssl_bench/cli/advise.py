@@ -115,7 +115,7 @@ def advise(
     rest = [row for row in study.rows if row not in {*rounds.rows, *have_run}]
     if not study.evidence().unlabeled:
         rest = [row for row in rest if study.is_baseline(row)]
-    rounds.join(_prices(registry, study, rest, find_devices(devices), slots))
+    rounds.join(_prices(registry, study, rest, devices, jobs))
     while rounds.go_on():
         _say_so_far(study, clock)
     _finish(registry, started, rounds, runner)
@@ -190,25 +190,25 @@ def _say_so_far(study: "Study", clock: float) -> None:
 
 
 def _prices(
-    registry: "Registry", study: "Study", rows: Sequence[str], devices: list[str], slots: int
+    registry: "Registry", study: "Study", rows: Sequence[str], devices: str, jobs: int | None
 ) -> dict[str, float]:
     """Seconds that a run of each method is expected to take, from a few of its steps; without those that fail."""
-    from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.forecast.prices import keep_prices, kept_prices
-    from ssl_bench.forecast.timing import time_shapes
+    from ssl_bench.cli.estimate import timed_with_a_bar
+    from ssl_bench.forecast.prices import keep_prices, kept_prices, price_of
+    from ssl_bench.run.start import start_of
 
     cells = {row: study.cell(row, study.folds[0]) for row in rows}
     known = kept_prices(study.store)
-    orders = study.part([cell for cell in cells.values() if cell.id not in known]).orders
-    shapes = {order.cell.row: order for order in orders}
-    if shapes:
-        with progress_bar("timing", len(shapes), "methods") as advance:
-            timed = time_shapes(shapes, devices, slots, study.plan.preload(registry), advance)
-        prices = {cells[row].id: one.price for row, one in timed.items() if not one.fault}
-        keep_prices(study.store, prices, devices[0], slots)
-        for row, one in timed.items():
-            if one.fault:
-                click.echo(f"left out: {row}: {one.fault}", err=True)
+    part = study.part([cell for cell in cells.values() if cell.id not in known])
+    if part.orders:
+        start = start_of(registry.executor("local"), {})
+        timed = timed_with_a_bar("timing", "methods", registry, part, study.store, start, devices, jobs)
+        prices = {cell: price_of(one.cost) for cell, one in timed.estimates.items()}
+        device = next((one.device for one in timed.estimates.values()), devices)
+        keep_prices(study.store, prices, device, timed.at_once)
+        for cell in part.cells:
+            if cell.id in timed.faults:
+                click.echo(f"left out: {cell.row}: {timed.faults[cell.id]}", err=True)
     known = kept_prices(study.store)
     found = {row: known[cell.id].seconds for row, cell in cells.items() if cell.id in known}
     return {row: seconds for row, seconds in found.items() if seconds is not None}

@@ -1,11 +1,14 @@
 """`ssl-bench plan --estimate`: what a plan will take, and how far off that was."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
 
 import click
 
+from ssl_bench.cli.progress import progress_bar
+from ssl_bench.executor import Executor, Wanted
 from ssl_bench.forecast.prices import (
     Price,
     keep_errors,
@@ -14,59 +17,101 @@ from ssl_bench.forecast.prices import (
     kept_prices,
     kind_of,
     makespan,
-    measured,
+    price_of,
 )
+from ssl_bench.machine.devices import bf16_of_cpu, processor_name
+from ssl_bench.plan.cell import Cell
+from ssl_bench.plan.order import Order
+from ssl_bench.plan.plan import Plan
+from ssl_bench.registry.registry import Registry
+from ssl_bench.run.display import PlainDisplay
+from ssl_bench.run.timing import Timed, time_cells
+from ssl_bench.store.outcomes import Outcome
+from ssl_bench.store.record import Estimate, Progress, Record
+from ssl_bench.store.results import ResultStore
 from ssl_bench.words import number_of
-
-if TYPE_CHECKING:
-    from ssl_bench.plan.cell import Cell
-    from ssl_bench.plan.order import Order
-    from ssl_bench.plan.plan import Plan
-    from ssl_bench.registry.registry import Registry
-    from ssl_bench.store.results import ResultStore
 
 MISSING = "-"
 PAYS = 0.8
 """Share of the time of float32 from which on bf16 is recommended: less may be noise."""
 
 
-def estimate(
-    registry: "Registry", plan: "Plan", store: "ResultStore", devices: list[str], slots: int
-) -> None:
-    """Time each shape of what is left of a plan, keep the prices in the results folder, and show them."""
-    from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.forecast.timing import time_shapes
-    from ssl_bench.plan.weights import check_weights
+class _Advancing(PlainDisplay):
+    """Of cells that are timed: how many have been."""
 
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        super().__init__()
+        self.advance = advance
+
+    def progress(self, running: Sequence[tuple[Cell, Progress]]) -> None:
+        """Say nothing of steps that are timed."""
+
+    def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
+        """Count it."""
+        self.advance(1)
+
+
+def timed_with_a_bar(
+    title: str,
+    unit: str,
+    registry: Registry,
+    plan: Plan,
+    store: ResultStore,
+    start: Callable[[Wanted], Executor],
+    devices: str,
+    jobs: int | None,
+) -> Timed:
+    """As `time_cells`, with a bar of that title that counts the cells as `unit`."""
+    with progress_bar(title, len(plan.orders), unit) as advance:
+        display = _Advancing(advance)
+        return time_cells(registry, plan, store, start, display, devices=devices, jobs=jobs)
+
+
+def estimate(
+    registry: Registry,
+    plan: Plan,
+    store: ResultStore,
+    start: Callable[[Wanted], Executor],
+    *,
+    devices: str,
+    jobs: int | None,
+) -> None:
+    """Time each kind of what is left of a plan, keep the prices in the results folder, and show them."""
     orders = [order for order in plan.orders if store.finished(order.cell) is None]
     left = [order.cell for order in orders]
-    shapes = {kind_of(order.cell): order for order in reversed(orders)}
-    check_weights(registry, orders, lambda name: click.echo(f"checking the pretrained weights of {name}"))
-    if shapes:
-        store.prepare()
+    heads = {kind_of(order.cell): order for order in reversed(orders)}
+    names: list[str] = []
+    slots = 1
+
+    def time_kinds(title: str, orders: Iterable[Order]) -> Timed:
+        kinds = replace(plan, orders=tuple(orders))
+        return timed_with_a_bar(title, "kinds of cells", registry, kinds, store, start, devices, jobs)
+
+    if heads:
         try:
-            with progress_bar("timing", len(shapes), "kinds of cells") as advance:
-                timed = time_shapes(shapes, devices, slots, plan.preload(registry), advance)
+            timed = time_kinds("timing", heads.values())
         except KeyboardInterrupt:
             click.echo("ssl-bench: interrupted; no price was kept", err=True)
             raise click.exceptions.Exit(130) from None
-        for device in dict.fromkeys(one.device for one in timed.values() if not one.fault):
-            prices = {c.id: timed[kind_of(c)].price for c in left if timed[kind_of(c)].device == device}
+        slots = min(timed.at_once, len(left))
+        found = {kind: timed.estimates.get(order.cell.id) for kind, order in heads.items()}
+        names = sorted({one.device for one in found.values() if one is not None})
+        for device in names:
+            ours = {kind: price_of(one.cost) for kind, one in found.items() if one and one.device == device}
+            prices = {cell.id: ours[kind_of(cell)] for cell in left if kind_of(cell) in ours}
             keep_prices(store, prices, device, slots)
-        for shape, one in timed.items():
-            if one.fault:
-                click.echo(f"no estimate for {shapes[shape].cell.title}: {one.fault}", err=True)
-        click.echo(
-            f"timed on {', '.join(sorted({one.device for one in timed.values() if one.device})) or MISSING}"
-        )
+        for order in heads.values():
+            if order.cell.id in timed.faults:
+                click.echo(f"no estimate for {order.cell.title}: {timed.faults[order.cell.id]}", err=True)
+        click.echo(f"timed on {', '.join(names) or MISSING}")
     _show(plan.cells, store)
     _show_total(left, store, slots)
-    if shapes and devices == ["cpu"]:
-        _show_bf16(orders, store, plan.preload(registry), slots)
+    if names == [processor_name()]:
+        _show_bf16(orders, store, partial(time_kinds, "timing in bf16"), slots)
     show_error(plan.cells, store)
 
 
-def show_error(cells: "Sequence[Cell]", store: "ResultStore", wall: float | None = None) -> None:
+def show_error(cells: Sequence[Cell], store: ResultStore, wall: float | None = None) -> None:
     """Keep, and say in a line, how far off the estimates of finished cells were, where there are any.
 
     `wall`: seconds that all of the cells took together, from start to end.
@@ -97,7 +142,7 @@ def hours(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
-def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
+def _show(cells: Sequence[Cell], store: ResultStore) -> None:
     """A line for each kind of cell: how many there are, what one will take, and what those took that have finished."""
     from tabulate import tabulate
 
@@ -109,7 +154,7 @@ def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
     for own in kinds.values():
         head = own[0]
         price = next((prices[cell.id] for cell in own if cell.id in prices), Price())
-        took = [measured(record).seconds for cell in own if (record := store.finished(cell)) is not None]
+        took = [price_of(record.cost).seconds for cell in own if (record := store.finished(cell)) is not None]
         seconds = [each for each in took if each is not None]
         rows.append(
             [
@@ -126,7 +171,7 @@ def _show(cells: "Sequence[Cell]", store: "ResultStore") -> None:
     click.echo(f"\n{tabulate(rows, headers=header, tablefmt='simple', disable_numparse=True)}\n")
 
 
-def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> None:
+def _show_total(left: Sequence[Cell], store: ResultStore, slots: int) -> None:
     kept = kept_prices(store)
     prices = [kept.get(cell.id, Price()) for cell in left]
     seconds = [price.seconds for price in prices if price.seconds is not None]
@@ -142,22 +187,20 @@ def _show_total(left: "Sequence[Cell]", store: "ResultStore", slots: int) -> Non
     )
 
 
-def _show_bf16(left: "Sequence[Order]", store: "ResultStore", preload: "Sequence[str]", slots: int) -> None:
+def _show_bf16(
+    left: Sequence[Order], store: ResultStore, time_kinds: Callable[[Iterable[Order]], Timed], slots: int
+) -> None:
     """What float32 cells would take in bf16, timed now, on a CPU that multiplies in it; nothing where one has no
     price."""
-    from ssl_bench.cli.progress import progress_bar
-    from ssl_bench.forecast.timing import time_shapes
-    from ssl_bench.machine.devices import bf16_of_cpu
-
     instructions, prices = bf16_of_cpu(), kept_prices(store)
     orders = [order for order in left if order.cell.execution.precision == "fp32" and order.cell.id in prices]
     cells = [order.cell for order in orders]
     if instructions is None or not cells:
         return
     forms = {kind_of(order.cell): _in_bf16(order) for order in orders}
-    with progress_bar("timing in bf16", len(forms), "kinds of cells") as advance:
-        timed = time_shapes(forms, ["cpu"], slots, preload, advance)
-    pairs = [(prices[cell.id].seconds, timed[kind_of(cell)].price.seconds) for cell in cells]
+    estimates = time_kinds(forms.values()).estimates
+    taken = {kind: estimates.get(order.cell.id, Estimate()).cost.seconds for kind, order in forms.items()}
+    pairs = [(prices[cell.id].seconds, taken[kind_of(cell)]) for cell in cells]
     known = [(plain, bf16) for plain, bf16 in pairs if plain is not None and bf16 is not None]
     if not known:
         return
@@ -169,7 +212,7 @@ def _show_bf16(left: "Sequence[Order]", store: "ResultStore", preload: "Sequence
     )
 
 
-def _in_bf16(order: "Order") -> "Order":
+def _in_bf16(order: Order) -> Order:
     execution = order.cell.execution.model_copy(update={"precision": "bf16"})
     return replace(order, cell=replace(order.cell, execution=execution))
 

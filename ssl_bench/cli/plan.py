@@ -5,20 +5,21 @@ from typing import Any
 
 import click
 
-from ssl_bench.cli.help import SectionedCommand, SectionedOption
+from ssl_bench.cli.executors import ExecutorCommand, choose_executor
+from ssl_bench.cli.help import SectionedOption
 from ssl_bench.cli.options import request_from, request_options
-from ssl_bench.cli.plugins import load_registry, warn_of_failures
+from ssl_bench.cli.run import open_registry
 from ssl_bench.plan.request import SURVIVED, Request
 
 
-@click.command(cls=SectionedCommand, short_help="Show the cells of a run without running them.")
-@request_options(Request, "out", "jobs")
+@click.command(cls=ExecutorCommand, short_help="Show the cells of a run without running them.")
+@request_options(Request, "out", "jobs", "executor")
 @click.option(
     "--estimate",
     cls=SectionedOption,
     section=SURVIVED,
     is_flag=True,
-    help="Time a few steps of each kind of cell and show what all will take.",
+    help="Time a few steps of each kind of cell on --executor and show what all will take.",
 )
 def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
     """Show the cells that `run` with the same options would run, has finished, or skips, and why.
@@ -33,15 +34,13 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
     from ssl_bench.run.loop import check_data
     from ssl_bench.store.results import ResultStore
 
-    registry = load_registry()
-    warn_of_failures(registry)
+    registry = open_registry(options)
+    start = choose_executor(click.get_current_context(), registry, options["executor"]) if estimate else None
     made, store = make_plan(registry, request_from(Request, options)), ResultStore(options["out"])
     show_plan(made, store)
     with terminal_display() as display:
         check_data(made, made.cells, display)
-    if estimate:
+    if start is not None:
         from ssl_bench.cli.estimate import estimate as price
-        from ssl_bench.machine.devices import count_slots, find_devices
 
-        devices = find_devices(options["devices"])
-        price(registry, made, store, devices, count_slots(devices, options["threads"], options["jobs"]))
+        price(registry, made, store, start, devices=options["devices"], jobs=options["jobs"])

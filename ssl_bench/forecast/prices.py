@@ -12,7 +12,7 @@ from typing import Any
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.seeds import digest
-from ssl_bench.store.record import Record
+from ssl_bench.store.record import Cost
 from ssl_bench.store.results import ResultStore
 
 FILE = "forecast.json"
@@ -75,9 +75,9 @@ def makespan(seconds: Iterable[float], slots: int) -> float:
     return max(ends)
 
 
-def measured(record: Record) -> Price:
-    """What a finished cell took, as far as its record says."""
-    return Price(**{part: _number(getattr(record.cost, name)) for part, name in IN_RECORDS.items()})
+def price_of(cost: Cost) -> Price:
+    """What a cell took, or would take, as far as that is said."""
+    return Price(**{part: _number(getattr(cost, name)) for part, name in IN_RECORDS.items()})
 
 
 def keep_prices(store: ResultStore, prices: Mapping[str, Price], device: str, slots: int) -> None:
@@ -126,7 +126,7 @@ def keep_errors(store: ResultStore, cells: Sequence[Cell]) -> Error | None:
         record, price = store.finished(cell), prices.get(cell.id)
         if record is None or price is None:
             continue
-        took = measured(record)
+        took = price_of(record.cost)
         kept[cell.id] = {**kept[cell.id], "measured": asdict(took)}
         if price.seconds and took.seconds is not None:
             pairs.append((price.seconds, took.seconds))

@@ -1,6 +1,8 @@
 """Which devices a command may use, and how many cells run at a time."""
 
+import contextlib
 import os
+import platform
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +63,15 @@ def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precisio
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     on_gpu = devices.startswith("cuda") or (devices == "auto" and _may_have_gpu() and not hidden)
     return "bf16" if on_gpu else "fp32"
+
+
+def processor_name() -> str:
+    """The CPU's model."""
+    with contextlib.suppress(OSError):
+        for line in CPU_INFORMATION.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def bf16_of_cpu() -> str | None:

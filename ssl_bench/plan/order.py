@@ -55,6 +55,8 @@ class Order:
     """The same in steps, where that comes first."""
     hang_seconds: float = PATIENCE
     """Without a sign of life, until the cell counts as hung."""
+    timed: bool = False
+    """Whether a few of its steps are timed, for an estimate, and nothing is learnt."""
 
     def changed(self, dataset: Dataset) -> bool:
         """Whether a data set is not what the cell was planned on. Opens no target that the cell may not read.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ssl_bench.errors import DataError
 from ssl_bench.machine.files import read_json, write_json
 from ssl_bench.machine.lock import LOCK, PROGRESS
-from ssl_bench.store.record import Failure, Progress, Record, parse_record, sound
+from ssl_bench.store.record import Estimate, Failure, Progress, Record, parse_record, sound
 
 if TYPE_CHECKING:
     from ssl_bench.plan.order import Order
@@ -53,6 +53,8 @@ class CellFolder:
     """What it said, all attempts in one, each under a heading."""
     failure = File("failure.json")
     """Why it ended early; never taken for a result."""
+    estimate = File("estimate.json")
+    """What it would take, where that was all that was asked."""
     weights = File("weights.pt")
     """What it learnt."""
     record = File(RECORD)
@@ -82,6 +84,10 @@ class CellFolder:
     def read_failure(self) -> Failure | None:
         """Why the cell ended early; None where it did not, or left no sound word."""
         return sound(Failure, read_json(self.failure))
+
+    def read_estimate(self) -> Estimate | None:
+        """What the cell would take; None where nobody asked, or there is no sound answer."""
+        return sound(Estimate, read_json(self.estimate))
 
     def read_progress(self) -> Progress | None:
         """What the cell last said of itself; None where it said nothing, or nothing sound."""

@@ -20,8 +20,9 @@ class Outcome:
 
 
 def is_finished(job: Job) -> bool:
-    """Whether a job's folder holds a whole record."""
-    return CellFolder(job.folder).finished() is not None
+    """Whether a job's folder holds what was ordered: a whole record, or an estimate."""
+    folder = CellFolder(job.folder)
+    return folder.finished() is not None or folder.read_estimate() is not None
 
 
 def outcome_of(job: Job, code: int | str, seconds: float) -> Outcome:
@@ -29,7 +30,7 @@ def outcome_of(job: Job, code: int | str, seconds: float) -> Outcome:
     if isinstance(code, str):
         return Outcome(job.cell, "failed", code, seconds)
     folder = CellFolder(job.folder)
-    if code == 0 and folder.record.exists():
+    if code == 0 and (folder.record.exists() or folder.estimate.exists()):
         return Outcome(job.cell, "finished", seconds=seconds)
     if code == INTERRUPTED:
         return Outcome(job.cell, "interrupted", "told to stop; it goes on from there", seconds)

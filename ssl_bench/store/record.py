@@ -216,6 +216,13 @@ class Record(Part):
         return self.metrics.get(listed[0].name) if listed else None
 
 
+class Estimate(Part):
+    """What a whole cell would take by a few of its steps, as `estimate.json` holds it."""
+
+    cost: Cost = Cost()
+    device: str = ""
+
+
 class Failure(Part):
     """Why a cell ended early, as `failure.json` holds it."""
 

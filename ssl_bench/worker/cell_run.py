@@ -303,13 +303,13 @@ class CellRun:
         try:
             names = self.data.scored
             return evaluate(
-                predict, self.task, self.data, names, self.device, self._between, self.world, doubt
+                predict, self.task, self.data, names, self.device, self.between, self.world, doubt
             )
         finally:
             self.method.train()
 
-    def _between(self) -> None:
-        """Between two test images: show life, and raise Interrupted where told to stop."""
+    def between(self) -> None:
+        """Between two images, or steps that are timed: show life, and raise Interrupted where told to stop."""
         self.heartbeat(self._state)
         if self.stop:
             raise Interrupted

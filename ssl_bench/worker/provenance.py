@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 import ssl_bench
+from ssl_bench.machine.devices import processor_name
 from ssl_bench.seeds import digest
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "torchmetrics", "numpy")
@@ -97,12 +98,3 @@ def method_code(method: type) -> str:
             content = Path(str(sys.modules[name].__file__)).read_bytes()
             sources.append([name, hashlib.sha256(content).hexdigest()])
     return digest(sources)
-
-
-def processor_name() -> str:
-    """The CPU's model, for provenance."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

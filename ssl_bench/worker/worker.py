@@ -25,6 +25,7 @@ from ssl_bench.worker.build import prepare_torch
 from ssl_bench.worker.cell_run import CellRun
 from ssl_bench.worker.checkpoint import save_weights
 from ssl_bench.worker.micro_batches import TakeLess
+from ssl_bench.worker.stopwatch import time_cell
 from ssl_bench.world.world import ALONE, World
 
 
@@ -69,6 +70,8 @@ def run_cell(
 ) -> None:
     """Train and score the cell in `folder`, from its checkpoint where there is one, and write its record.
 
+    Of an order that is to be timed, take a few steps and write an estimate instead.
+
     Raises Interrupted, after saving a checkpoint, as soon as `stop` is no longer empty, and LockLost where the
     heartbeat has lost the folder. Alone it goes on from its checkpoint where memory runs out; one of several processes
     raises TakeLess.
@@ -76,6 +79,10 @@ def run_cell(
     order = order_in(folder)
     prepare_torch(order.cell.threads, device)
     heartbeat = heartbeat or Heartbeat(folder)
+    if order.timed:
+        estimate = time_cell(order, folder, device, registry, stop, heartbeat)
+        write_json(CellFolder(folder).estimate, estimate.to_json())
+        return
     while True:
         try:
             _run_once(order, folder, device, registry, stop, heartbeat, world)

@@ -1,5 +1,6 @@
 """The four tasks and where their images come from, as descriptions: nothing here imports torch."""
 
+from functools import partial
 from typing import Literal
 
 from ssl_bench import DatasetSpec, Metric, OptimizerSettings, Ratio, Recipe, TaskSpec
@@ -21,38 +22,15 @@ TUNE, SCRATCH = 1e-3, 5e-3
 """Learning rates of these two."""
 
 
-def _smoke(
-    iterations: int,
-    crop: int,
-    learning_rate: float,
-    epochs: int = 40,
-    scale: tuple[float, float] = (1.0, 1.0),
-) -> Recipe:
-    """Does it run, and are labels what is missing. In so few steps a moving average of weights needs a long calm end
-    to catch up: cosine."""
-    return _small(iterations, crop, learning_rate, epochs, scale, "cosine")
-
-
-def _lite(
-    iterations: int,
-    crop: int,
-    learning_rate: float,
-    epochs: int = 40,
-    scale: tuple[float, float] = (1.0, 1.0),
-) -> Recipe:
-    """Does it help, at a CPU's price: many steps of few rows, and crops that hold an object."""
-    return _small(iterations, crop, learning_rate, epochs, scale, "polynomial")
-
-
 def _small(
     iterations: int,
     crop: int,
     learning_rate: float,
-    epochs: int,
-    scale: tuple[float, float],
+    epochs: int = 40,
+    scale: tuple[float, float] = (1.0, 1.0),
+    *,
     schedule: Literal["polynomial", "cosine"],
 ) -> Recipe:
-    optimizer = OptimizerSettings(name="adam", learning_rate=learning_rate, schedule=schedule)
     return Recipe(
         iterations=iterations,
         epochs=epochs,
@@ -60,8 +38,15 @@ def _small(
         unlabeled_rows=2,
         crop=crop,
         scale=scale,
-        optimizer=optimizer,
+        optimizer=OptimizerSettings(name="adam", learning_rate=learning_rate, schedule=schedule),
     )
+
+
+_smoke = partial(_small, schedule="cosine")
+"""Does it run, and are labels what is missing. In so few steps a moving average of weights needs a long calm end to
+catch up: cosine."""
+_lite = partial(_small, schedule="polynomial")
+"""Does it help, at a CPU's price: many steps of few rows, and crops that hold an object."""
 
 
 def _with_losses(recipe: Recipe) -> SegmentationRecipe:

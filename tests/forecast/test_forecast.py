@@ -14,10 +14,11 @@ import torch
 from conftest import Said
 from hypothesis import given
 from hypothesis import strategies as st
+from inline import InlineExecutor
 from trees import save
 
 from ssl_bench.cli.estimate import estimate
-from ssl_bench.forecast import timing
+from ssl_bench.errors import CellError
 from ssl_bench.forecast.prices import (
     Price,
     keep_errors,
@@ -26,18 +27,22 @@ from ssl_bench.forecast.prices import (
     kept_prices,
     kind_of,
     makespan,
+    price_of,
 )
-from ssl_bench.forecast.timing import Stopwatch, Timed
 from ssl_bench.machine import devices
 from ssl_bench.machine.files import write_json
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
-from ssl_bench.plan.plan import Request, make_plan
-from ssl_bench.recipe import Execution
+from ssl_bench.plan.plan import Plan, Request, make_plan
+from ssl_bench.recipe import PLAIN
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.run.start import start_of
+from ssl_bench.run.timing import Timed
 from ssl_bench.store.heartbeat import Heartbeat
+from ssl_bench.store.record import Cost, Estimate
 from ssl_bench.store.results import ResultStore, read_records
 from ssl_bench.worker.cell_run import CellRun
+from ssl_bench.worker.stopwatch import Stopwatch
 
 REGISTRY, CPU = load_registry(), torch.device("cpu")
 
@@ -146,7 +151,7 @@ def test_the_price_of_a_cell(
         assert min(parts[:2]) > 0
         watch.step, watch.image, watch.first_read = lambda: 20.0, lambda: 300.0, lambda: 5.0  # type: ignore[method-assign]
         before = time.perf_counter() - watch.started
-        price = watch.extrapolate().price
+        price = price_of(watch.extrapolate().cost)
     assert price.seconds is not None
     assert price.gpu_bytes is price.joules is None
     assert price.resident_bytes is not None
@@ -215,39 +220,63 @@ def test_what_bf16_would_save_on_a_cpu_that_has_it(
     flags: str | None,
     words: str | None,
 ) -> None:
-    def time_shapes(shapes: dict[str, Order], *others: Any) -> dict[str, Timed]:
+    def time_cells(registry: Any, plan: Plan, *others: Any, **chosen: Any) -> Timed:
         seconds = {"fp32": 10.0, "bf16": 4.0}
-        return {
-            name: Timed(Price(seconds[order.cell.execution.precision]), "a CPU")
-            for name, order in shapes.items()
-        }
+        costs = {cell.id: Cost(seconds=seconds[cell.execution.precision]) for cell in plan.cells}
+        return Timed({name: Estimate(cost=cost, device="a CPU") for name, cost in costs.items()}, at_once=1)
 
     information = tmp_path / "cpuinfo"
     if flags is not None:
         information.write_text(f"processor : 0\nmodel name : amx_bf16\nflags\t\t: {flags}\n")
     monkeypatch.setattr(devices, "CPU_INFORMATION", information)
-    monkeypatch.setattr(timing, "time_shapes", time_shapes)
+    monkeypatch.setattr("ssl_bench.cli.estimate.time_cells", time_cells)
+    monkeypatch.setattr("ssl_bench.cli.estimate.processor_name", lambda: "a CPU")
     plan = make_plan(REGISTRY, Request(**arguments, control=False, methods="supervised", seeds=(0, 1)))
     store = ResultStore(tmp_path / "out")
-    estimate(REGISTRY, plan, store, ["cpu"], slots=1)
+    store.prepare()
+    start = start_of(REGISTRY.executor("local"), {})
+    estimate(REGISTRY, plan, store, start, devices="cpu", jobs=1)
     said = capsys.readouterr().out
     assert (f"in bf16, for which this CPU has instructions {words}" in said) if words else "bf16" not in said
     # What is kept, and what a cell is, are the plain form's.
     assert {price.seconds for price in kept_prices(store).values()} == {10.0}
-    assert all(cell.execution == Execution() for cell in plan.cells)
+    assert all(cell.execution == PLAIN for cell in plan.cells)
 
 
-def test_a_cell_that_cannot_be_timed_says_why(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    from ssl_bench.forecast.timing import time_cell
+def test_a_cell_that_cannot_be_timed_says_why(
+    tmp_path: Path, arguments: dict[str, Any], command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssl_bench_plugins.executors.local.LocalExecutor", InlineExecutor)
+    settings = [word for setting in arguments["settings"] for word in ("--set", setting)]
+    options = [
+        *("plan", "--estimate", "--tasks", "night", "--methods", "supervised", "--labels", "1/2"),
+        *("--data", *arguments["data"], *settings, "--devices", "cpu", "--out", tmp_path / "out"),
+    ]
+    said = command(*options)
+    assert said.status == 0, said.err
+    assert "1 cell left:" in said.out
+    (price,) = kept_prices(ResultStore(tmp_path / "out")).values()
+    assert (price.seconds or 0) > 0
+    # An estimate leaves no cell behind, nor the folder that it was made in.
+    assert [path.name for path in (tmp_path / "out").iterdir() if any(path.glob("*"))] == []
 
+    def fails(self: Stopwatch) -> None:
+        raise CellError("too steep")
+
+    monkeypatch.setattr(Stopwatch, "extrapolate", fails)
+    said = command(*options[:-1], tmp_path / "other")
+    assert said.status == 0
+    assert "no estimate for night · supervised · 1/2 labels · seed 0: too steep" in said.err
+    assert "timed on -" in said.out
+    assert kept_prices(ResultStore(tmp_path / "other")) == {}
+    said = command(*options, "--gpus-per-cell", 2)
+    assert (said.status, len(said.err.strip().splitlines())) == (2, 1)
+    assert "cells in several processes cannot be timed" in said.err
+
+
+def test_an_order_to_time_a_cell_is_stated_and_no_other(arguments: dict[str, Any]) -> None:
     (order,) = orders(arguments, methods="supervised")
-    timed = time_cell(replace(order, listing="another").to_json(), "cpu")
-    assert timed.price == Price()
-    assert "the data set has changed" in timed.fault
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stopwatch, "extrapolate", lambda self: [][1])
-        timed = time_cell(order.to_json(), "cpu")
-    assert timed.fault.startswith("IndexError: list index out of range; `ssl-bench run`")
-    two = replace(order.cell, execution=Execution(processes=2))
-    several = time_cell(replace(order, cell=two).to_json(), "cpu")
-    assert several.fault == "cells in several processes are not timed"
+    assert order.to_json()["timed"] is False
+    timed = replace(order, timed=True)
+    assert Order.from_json(timed.to_json()) == timed
+    assert timed.cell.id == order.cell.id

@@ -46,7 +46,7 @@ LATER: dict[str, Any] = {
     **{"checkpoint_seconds": 5.0, "checkpoint_steps": 7, "hang_seconds": 60.0},
 }
 """Of one in which what is now an order stood in the cell."""
-SINCE = ("schema", "shift", "observe")
+SINCE = ("schema", "shift", "observe", "timed")
 """What orders hold besides, since then."""
 
 

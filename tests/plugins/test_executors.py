@@ -31,6 +31,7 @@ from ssl_bench.registry.scaffold import Package, render
 from ssl_bench.run.display import PlainDisplay
 from ssl_bench.run.loop import carry_out
 from ssl_bench.run.start import start_of
+from ssl_bench.run.timing import time_cells
 from ssl_bench.specs import ExecutorConfig, ExecutorSpec
 from ssl_bench.store.heartbeat import lock_of
 from ssl_bench.store.outcomes import outcome_of
@@ -555,6 +556,10 @@ def test_an_executor_is_forty_lines_and_runs_a_cell(
     assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(plan.cells[0].id, "finished")]
     assert asked
     assert store.finished(plan.cells[0]) is not None
+    timed = time_cells(loaded, plan, store, start_of(spec, {}), PlainDisplay(), devices="cpu")
+    assert (timed.faults, timed.at_once) == ({}, 1)
+    assert (timed.estimates[plan.cells[0].id].cost.seconds or 0) > 0
+    assert not list(tmp_path.glob("estimate-*"))
 
 
 @pytest.mark.parametrize("name", loading.load_registry().entries["executors"])
