@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import fuzz
+from benchmarks.fuzzing import oracle
 from benchmarks.fuzzing.oracle import Fault, each
 from benchmarks.fuzzing.targets import TARGETS, mutants, run_one
 from ssl_bench.errors import DataError
@@ -42,6 +43,18 @@ def test_readers_give_something_or_say_in_a_line_what_is_wrong(name: str, tmp_pa
             (tmp_path / "case").write_bytes(data)
             print(f"input {place} of {name}: {tmp_path / 'case'}")
             raise
+
+
+@pytest.mark.parametrize(
+    "name", ["lists", "suites", "records", "signs of life", "cells", "checkpoints", "archives"]
+)
+def test_whole_files_are_read_to_their_end(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a target looks at nothing but how errors are said."""
+    monkeypatch.setattr(oracle, "SslBenchError", ())
+    for data in TARGETS[name].seeds():
+        run_one(TARGETS[name], data, tmp_path)
 
 
 def test_every_case_is_of_a_target() -> None:

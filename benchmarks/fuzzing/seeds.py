@@ -142,7 +142,7 @@ def class_tables() -> Iterator[bytes]:
 
 def statements() -> Iterator[bytes]:
     """`data.toml` beside pictures, and beside records."""
-    yield b"range = [0, 4095]\nbands = [1, 2, 3, 8]\nshow = [3, 2, 1]\n"
+    yield b"range = [0, 4095]\nbands = [1, 2, 4]\nshow = [3, 2, 1]\n"
     yield b'[titles]\n"9ab08b9d5107c371" = "My street scenes"\n'
 
 
@@ -150,7 +150,7 @@ def suites() -> Iterator[bytes]:
     """Options as of the command line."""
     yield (
         b'tasks = "night,segmentation"\nmethods = ["supervised", "mt:lambda_mt=0"]\nlabels = ["1/8", 4]\n'
-        b'seeds = "0-2"\ntier = "smoke"\nmax_retries = 1\npretrained = false\n'
+        b'seeds = "0-2"\ntier = "smoke"\nretries = 1\npretrained = false\n'
         b'[set]\nnight.iterations = 4\n"mt.lambda_mt" = 0.5\n'
     )
     yield b'tasks = "night"\nset = ["night.scale=[0.5, 2.0]", "night.optimizer.learning_rate=1e-3"]\nseeds = [1, 2]\n'

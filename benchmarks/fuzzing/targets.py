@@ -125,7 +125,7 @@ def suites(data: bytes, path: Path) -> None:
             context = click.Context(command)
             try:
                 with context.scope(cleanup=False):
-                    command.parse_args(context, ["--suite", str(path)])
+                    command.parse_args(context, [str(path)])
             except click.UsageError as error:
                 # What an option says of a value it says without the file, as of the command line.
                 raise UsageError(f"{path}: {error.format_message()}") from error
@@ -214,7 +214,9 @@ def pretrained(data: bytes, path: Path) -> None:
     """What a network is to start from."""
     from ssl_bench_plugins.backbones.encoder_weights import load
 
-    each(from_file(lambda path: load(_network(), path)))(data, path)
+    # Which of its two forms a file has is told by its name.
+    for name in (path, path.with_suffix(".safetensors")):
+        each(from_file(lambda path: load(_network(), path)))(data, name)
 
 
 @cache

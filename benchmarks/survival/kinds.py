@@ -36,8 +36,11 @@ def signal_the_command(number: int, then: int | None = None) -> Fault:
     def fault(campaign: Campaign) -> bool:
         if not campaign.wait(campaign.at_work):
             return False
+        time.sleep(campaign.random.uniform(0, 1.0))  # Not always while it starts its first.
         assert campaign.command is not None
         assert campaign.command.pid is not None
+        if not campaign.runs:
+            return False
         if not _signal(campaign, campaign.command.pid, number, then):
             return False
         if then is None:
