@@ -33,9 +33,10 @@ from benchmarks.variants import CLASSES, OneBatch
 from ssl_bench.backbone import TaskNetwork
 from ssl_bench.machine.heap import keep_heap
 from ssl_bench.method import Method
-from ssl_bench.plan.cell import resolve_config
 from ssl_bench.plan.networks import network_factory
+from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import Recipe
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
@@ -209,12 +210,12 @@ def request(folder: Path, iterations: int, seeds: str = "0") -> dict[str, Any]:
 def _cells(registry: Registry, folder: Path, options: argparse.Namespace) -> str:
     """A whole cell in this process, imports not counted, against the whole of the plain script."""
     rows = []
-    for cell in make_plan(registry, Request(**request(folder, options.iterations))).cells:
-        tries = itertools.count()
+    for order in make_plan(registry, Request(**request(folder, options.iterations))).orders:
+        cell, tries = order.cell, itertools.count()
 
-        def ours(cell: object = cell, tries: Iterator[int] = tries) -> None:
+        def ours(order: Order = order, tries: Iterator[int] = tries) -> None:
             store = ResultStore(folder / f"runs-{next(tries)}")
-            run_cell(store.stage(cell).path, CPU, registry)  # type: ignore[arg-type]
+            run_cell(store.stage(order).path, CPU, registry)
 
         theirs = partial(
             plain_loop.train,

@@ -150,8 +150,8 @@ def _first_step(registry: Registry, folder: Path, task: str) -> dict[str, float]
 
 def _step(registry: Registry, plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as name:
-        staged = ResultStore(Path(name)).stage(plan.cells[0]).path
-        run = CellRun(plan.cells[0], staged, torch.device("cpu"), registry, (), Heartbeat(staged))
+        staged = ResultStore(Path(name)).stage(plan.orders[0]).path
+        run = CellRun(plan.orders[0], staged, torch.device("cpu"), registry, (), Heartbeat(staged))
         with contextlib.closing(run):
             run.trainer.step(0)
 

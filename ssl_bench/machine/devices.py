@@ -66,7 +66,7 @@ def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precisio
 
 
 def processor_name() -> str:
-    """The CPU's model."""
+    """The model of this machine's CPU."""
     with contextlib.suppress(OSError):
         for line in CPU_INFORMATION.read_text().splitlines():
             if line.startswith("model name"):

@@ -183,7 +183,7 @@ def _a_resume_is_exact(trial: Trial) -> str | None:
 
 
 def _observing_changes_nothing(trial: Trial) -> str | None:
-    if _evaluation_changes_nothing(trial):  # Which was said.
+    if _predictions_have_the_right_shape(trial) or _evaluation_changes_nothing(trial):  # Which was said.
         return None
     _ = trial.trained
     observed = trial.observed().state_dict()

@@ -556,6 +556,8 @@ def test_an_executor_is_forty_lines_and_runs_a_cell(
     assert [(outcome.cell, outcome.status) for outcome in outcomes] == [(plan.cells[0].id, "finished")]
     assert asked
     assert store.finished(plan.cells[0]) is not None
+    if written is not guide:  # Another round of processes, for the same code.
+        return
     timed = time_cells(loaded, plan, store, start_of(spec, {}), PlainDisplay(), devices="cpu")
     assert (timed.faults, timed.at_once) == ({}, 1)
     assert (timed.estimates[plan.cells[0].id].cost.seconds or 0) > 0

@@ -91,7 +91,7 @@ Interrupt = Callable[[Path, int], None]
 def test_curves_are_what_the_record_holds(tmp_path: Path, one_cell: Make) -> None:
     folder = ResultStore(tmp_path).stage(one_cell()).path
     run_cell(folder, CPU, REGISTRY)
-    record = ResultStore(tmp_path).finished(one_cell())
+    record = ResultStore(tmp_path).finished(one_cell().cell)
     assert record is not None
     found = read(folder)
     assert [step for step, _ in found["loss/model/task"]] == list(range(1, STEPS + 1))
