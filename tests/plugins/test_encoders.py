@@ -181,6 +181,13 @@ def test_packaged_weights_are_pinned_and_fit_strictly(
     assert packaged_weights.find("tu-gone") is None
 
 
+def test_a_file_without_a_tensor_is_not_taken_for_published_weights(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "none.pth")
+    network = network_of("unet/mobilenetv3_small_050", SCRATCH).network
+    with pytest.raises(UsageError, match=r"none\.pth: no weights .*it holds no tensor"):
+        load(network, tmp_path / "none.pth")
+
+
 def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     model = timm.create_model("mobilenetv3_small_050")
     state = dict(model.state_dict())

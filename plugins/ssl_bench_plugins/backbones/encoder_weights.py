@@ -78,6 +78,8 @@ def load(network: Encoded, file: Path) -> None:
         state = packaged_weights.in_timm_names(stored)
     except Exception as error:  # A file that is not whole, or of a kind of its own.
         raise _misfit(file, network, f"it cannot be read: {_short(error)}") from error
+    if not state:  # Timm takes none for its own published ones, and fetches these.
+        raise _misfit(file, network, "it holds no tensor")
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise _misfit(file, network, f"{name} holds values that are not finite")
