@@ -26,6 +26,9 @@ def test_test_images_alone_are_cut() -> None:
         assert np.array_equal(data.image(name), whole.image(name)) == (name in data.train)
     assert data.image(data.test[0]).shape == (56, 48, 3)
     assert data.target(data.test[0]).shape == (56, 48, 1)
+    region = data.unknown(data.test[0])
+    assert region is not None
+    assert region.shape == (56, 48)
     assert np.array_equal(data.image(data.test[0]), whole.image(data.test[0])[28:-28, 24:-24])
 
 

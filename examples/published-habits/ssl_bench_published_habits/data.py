@@ -25,9 +25,10 @@ class Centre(Dataset):
         return self._cut(name, super().target(name))  # type: ignore[safe-super]
 
     def unknown(self, name: str) -> np.ndarray | None:
-        """As `image`."""
+        """As `image`; what the set makes of the target is cut already."""
         region = super().unknown(name)
-        return None if region is None else self._cut(name, region)
+        whole = region is not None and region.shape[:2] != self.target(name).shape[:2]
+        return self._cut(name, region) if region is not None and whole else region
 
     def _cut(self, name: str, array: np.ndarray) -> np.ndarray:
         if name not in self.test:
