@@ -9,9 +9,7 @@ the number. Images are 16 px a side, so that what is measured is what is done pe
 
 import argparse
 import contextlib
-import ctypes
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -212,17 +210,27 @@ def _cells(folder: Path, numbers: Sequence[int]) -> str:
     return grown("cells of two steps", numbers, taken)
 
 
+COUNTED = f"""
+import ctypes, os, resource, subprocess, sys
+# What its parent does not wait for becomes a child of this process, and not of init.
+ctypes.CDLL(None).prctl({SUBREAPER}, 1, 0, 0, 0)
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+try:
+    while True:
+        os.wait()
+except ChildProcessError:
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(taken.ru_utime + taken.ru_stime)
+"""
+
+
 def cpu_of_all(line: Sequence[str]) -> float:
     """CPU seconds of a command and of all that it starts, which ends with it."""
-    # What its parent does not wait for becomes a child of this process, and not of init.
-    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(line, check=True, capture_output=True)
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # In a process of its own: who takes in all that is left behind waits for others' children, too.
+    counted = subprocess.run(
+        [sys.executable, "-c", COUNTED, *line], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return float(counted.stdout)
 
 
 def _timed(name: str, seconds: dict[str, float], call: Callable[[], Value]) -> Value:
