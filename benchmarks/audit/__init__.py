@@ -22,7 +22,7 @@ orders of magnitude are to be cited, rather than their digits.
 
 Made by `python -m benchmarks audit --write` from the records in [leaderboards](../leaderboards/README.md) and in
 `benchmarks/results/audit`; what exists for this page alone is in
-[examples/published-habits](../examples/published-habits/README.md), with the suites of all runs.
+`examples/published-habits`, with the suites of all runs.
 """
 
 

@@ -1,5 +1,6 @@
 """The committed tables are what this code makes of the committed records, byte for byte."""
 
+import re
 from pathlib import Path
 
 from written import render
@@ -33,7 +34,10 @@ def test_the_readme_shows_the_committed_table() -> None:
     assert {title for table in shown for title, _ in table} == {title for title, _ in committed}
     assert {row for table in shown for _, row in table} == {row for _, row in committed}
     for table in shown:
-        assert all(score == committed[place] for place, score in table.items())
+        # Scores and how many runs stand behind them; gains are for the tables that the README links to.
+        assert all(
+            score == re.sub(r"(n=\d+), [^)]*\)", r"\1)", committed[place]) for place, score in table.items()
+        )
 
 
 def scores(markdown: str) -> list[dict[tuple[str, str], str]]:
