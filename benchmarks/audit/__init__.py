@@ -47,8 +47,8 @@ def _section(habit: Habit) -> str:
 
 def _rows(habit: Habit) -> Iterator[str]:
     if not habit.rows:
-        if not habit.further:
-            yield "Not measured.\n"
+        if any(habit.columns):
+            yield "The habit itself is not measured yet.\n"
         return
     yield table(
         ["Task", "", "runs", *habit.columns, "the habit adds, 95 %"],
