@@ -87,7 +87,7 @@ class ResultStore:
         return True
 
     def stage(self, order: "Order") -> CellFolder:
-        """Write what a worker needs into the cell's folder, and forget an earlier failure.
+        """Write what a worker needs into the cell's folder, and forget an earlier failure or estimate.
 
         That the user's commands work on its data is kept in mind (`ssl_bench.machine.own_folders`).
         """
@@ -96,7 +96,8 @@ class ResultStore:
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             write_json(folder.order, order.to_json())
-            folder.failure.unlink(missing_ok=True)
+            for earlier in (folder.failure, folder.estimate):
+                earlier.unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(
                 f"{folder.path}: cannot be written ({error.strerror}); name another --out"

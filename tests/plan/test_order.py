@@ -2,15 +2,20 @@
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ssl_bench.errors import DataError
+from ssl_bench.executor import Job
+from ssl_bench.machine.files import write_json
 from ssl_bench.pixels.channels import RGB, Channels
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
 from ssl_bench.recipe import PLAIN, Execution
+from ssl_bench.store.outcomes import is_finished
+from ssl_bench.store.results import ResultStore
 
 FIRST: dict[str, Any] = {
     "task": "night",
@@ -92,3 +97,14 @@ def test_no_field_means_two_things() -> None:
 def test_what_is_none_is_refused(content: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=f"^no cell of this version of ssl-bench: {words}"):
         Order.from_json(content)
+
+
+def test_what_was_only_timed_there_does_not_count_for_a_run(tmp_path: Path) -> None:
+    order = Order.from_json(LATER)
+    store = ResultStore(tmp_path)
+    folder = store.stage(order)
+    write_json(folder.estimate, {"cost": {"seconds": 1.0}, "device": "a CPU"})
+    job = Job(order.cell.id, folder.path)
+    assert is_finished(job)
+    store.stage(order)
+    assert not is_finished(job)
