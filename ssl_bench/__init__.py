@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ssl_bench.machine.signals import hold_signals
     from ssl_bench.method import Batch, Losses, Method, Panel, Player, Progress
     from ssl_bench.pixels.channels import RGB, Channels
+    from ssl_bench.pixels.edges import edges
     from ssl_bench.published import ClaimSpec, DownloadSpec, RemoteFile
     from ssl_bench.recipe import LATER, Execution, Kind, OptimizerSettings, Recipe, Settings, Tier
     from ssl_bench.registry.loading import load_registry
@@ -105,6 +106,7 @@ FACE = {
     "ssl_bench.backbone": "IMAGENET Backbone NetworkFactory Statistics TaskNetwork",
     "ssl_bench.dataset": "VOID Dataset",
     "ssl_bench.pixels.channels": "RGB Channels",
+    "ssl_bench.pixels.edges": "edges",
     "ssl_bench.data.folders": "FolderDataset",
     "ssl_bench.data.samples": "Files Identify Sample any_name collect_samples own_name parent_name",
     "ssl_bench.data.scan": "file_stems find_roots folder_at picture_files require_inside subfolders",
@@ -215,6 +217,7 @@ __all__ = [
     "count_slots",
     "device_memory",
     "die_with_parent",
+    "edges",
     "file_stems",
     "find_devices",
     "find_roots",

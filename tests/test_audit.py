@@ -59,7 +59,7 @@ def test_the_best_look_is_compared_with_the_last() -> None:
     looking = {"evaluations": 20}
     runs = [record("supervised", 10.0, k, recipe=looking, looked=[9.0, 11.0 + k, 10.0]) for k in range(3)]
     (row,) = best_epoch(Collection(usual + runs)).rows
-    assert (row.runs, row.honest, row.habit, row.unit) == (3, 10.0, 12.0, "dB")
+    assert (row.runs, row.honest, row.habit, row.words.unit) == (3, 10.0, 12.0, "dB")
     assert row.adds.mean == pytest.approx(2.0)
 
 

@@ -54,12 +54,12 @@ def _rows(habit: Habit) -> Iterator[str]:
         ["Task", "", "runs", *habit.columns, "the habit adds, 95 %"],
         [
             [
-                row.task,
+                row.words.title,
                 row.what,
                 str(row.runs),
-                f"{row.honest:.{row.digits}f}",
-                f"{row.habit:.{row.digits}f}",
-                _bold(f"{number(row.adds.mean, row)} {interval(row.adds, row)}", row.adds.stands),
+                f"{row.honest:.{row.words.digits}f}",
+                f"{row.habit:.{row.words.digits}f}",
+                _bold(f"{number(row.adds.mean, row.words)} {interval(row.adds, row.words)}", row.adds.stands),
             ]
             for row in habit.rows
         ],

@@ -17,10 +17,8 @@ MT = {"lambda_mt": 1.0}
 class Row:
     """What one habit does on one task."""
 
-    task: str
+    words: Words
     what: str
-    unit: str
-    digits: int
     runs: int
     honest: float
     habit: float
@@ -279,12 +277,12 @@ def one_seed(found: Collection) -> Habit:
     )
 
 
-def number(value: float, words: Words | Row) -> str:
+def number(value: float, words: Words) -> str:
     """`+1.53 dB`."""
     return f"{value:+.{words.digits}f} {words.unit}"
 
 
-def interval(found: Difference, words: Words | Row) -> str:
+def interval(found: Difference, words: Words) -> str:
     """`[0.30, 2.76]`."""
     low, high = found.interval
     return f"[{low:.{words.digits}f}, {high:.{words.digits}f}]"
@@ -300,7 +298,7 @@ def _row(words: Words, what: str, honest: Runs, habit: Runs) -> Row | None:
         return None
     pairs = list(common(honest, habit))
     honest_mean, habit_mean = (statistics.fmean(column) for column in zip(*pairs, strict=True))
-    return Row(words.title, what, words.unit, words.digits, len(pairs), honest_mean, habit_mean, adds)
+    return Row(words, what, len(pairs), honest_mean, habit_mean, adds)
 
 
 def _all(found: Collection, rows: Callable[[Words, str], Iterator[Row | None]]) -> list[Row]:

@@ -193,16 +193,20 @@ def _prices(
     registry: "Registry", study: "Study", rows: Sequence[str], devices: str, jobs: int | None
 ) -> dict[str, float]:
     """Seconds that a run of each method is expected to take, from a few of its steps; without those that fail."""
-    from ssl_bench.cli.estimate import timed_with_a_bar
+    from ssl_bench.cli.estimate import Advancing
+    from ssl_bench.cli.progress import progress_bar
     from ssl_bench.forecast.prices import keep_prices, kept_prices, price_of
     from ssl_bench.run.start import start_of
+    from ssl_bench.run.timing import time_cells
 
     cells = {row: study.cell(row, study.folds[0]) for row in rows}
     known = kept_prices(study.store)
     part = study.part([cell for cell in cells.values() if cell.id not in known])
     if part.orders:
         start = start_of(registry.executor("local"), {})
-        timed = timed_with_a_bar("timing", "methods", registry, part, study.store, start, devices, jobs)
+        with progress_bar("timing", len(part.orders), "methods") as advance:
+            display = Advancing(advance)
+            timed = time_cells(registry, part, study.store, start, display, devices=devices, jobs=jobs)
         prices = {cell: price_of(one.cost) for cell, one in timed.estimates.items()}
         device = next((one.device for one in timed.estimates.values()), devices)
         keep_prices(study.store, prices, device, timed.at_once)

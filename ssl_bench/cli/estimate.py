@@ -36,7 +36,7 @@ PAYS = 0.8
 """Share of the time of float32 from which on bf16 is recommended: less may be noise."""
 
 
-class _Advancing(PlainDisplay):
+class Advancing(PlainDisplay):
     """Of cells that are timed: how many have been."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
@@ -49,22 +49,6 @@ class _Advancing(PlainDisplay):
     def ended(self, cell: Cell, outcome: Outcome, record: Record | None, log: Path) -> None:
         """Count it."""
         self.advance(1)
-
-
-def timed_with_a_bar(
-    title: str,
-    unit: str,
-    registry: Registry,
-    plan: Plan,
-    store: ResultStore,
-    start: Callable[[Wanted], Executor],
-    devices: str,
-    jobs: int | None,
-) -> Timed:
-    """As `time_cells`, with a bar of that title that counts the cells as `unit`."""
-    with progress_bar(title, len(plan.orders), unit) as advance:
-        display = _Advancing(advance)
-        return time_cells(registry, plan, store, start, display, devices=devices, jobs=jobs)
 
 
 def estimate(
@@ -85,7 +69,8 @@ def estimate(
 
     def time_kinds(title: str, orders: Iterable[Order]) -> Timed:
         kinds = replace(plan, orders=tuple(orders))
-        return timed_with_a_bar(title, "kinds of cells", registry, kinds, store, start, devices, jobs)
+        with progress_bar(title, len(kinds.orders), "kinds of cells") as advance:
+            return time_cells(registry, kinds, store, start, Advancing(advance), devices=devices, jobs=jobs)
 
     if heads:
         try:

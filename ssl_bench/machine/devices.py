@@ -1,6 +1,5 @@
 """Which devices a command may use, and how many cells run at a time."""
 
-import contextlib
 import os
 import platform
 from pathlib import Path
@@ -67,22 +66,23 @@ def precision_for(wanted: Precision | Literal["auto"], devices: str) -> Precisio
 
 def processor_name() -> str:
     """The model of this machine's CPU."""
-    with contextlib.suppress(OSError):
-        for line in CPU_INFORMATION.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in _cpu_information() if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def bf16_of_cpu() -> str | None:
     """Name of the instructions by which this CPU multiplies in bf16; None where it has none, or the system (not Linux)
     does not say."""
-    try:
-        lines = CPU_INFORMATION.read_text().splitlines()
-    except OSError:
-        return None
-    flags = {flag for line in lines if line.startswith("flags") for flag in line.split()}
+    flags = {flag for line in _cpu_information() if line.startswith("flags") for flag in line.split()}
     return next((words for flag, words in _BF16_FLAGS.items() if flag in flags), None)
+
+
+def _cpu_information() -> list[str]:
+    """What the system says of each of its CPUs, line by line; nothing where it does not say."""
+    try:
+        return CPU_INFORMATION.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def group_devices(devices: list[str], processes: int) -> list[str]:

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage, stats
 
+from ssl_bench.pixels.edges import edges
+
 BINS = 15
 """Of confidences, each of one width."""
 BANDS = (0.0, 2.0, 4.0, 8.0, 16.0)
@@ -97,12 +99,7 @@ def boundary_distance(label: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
     `label`: (H, W), void as a label of its own. `inside`: (H, W) bool, False on padding, which is no boundary.
     """
-    boundary = np.zeros(label.shape, bool)
-    for axis in (0, 1):
-        a, b, known = (np.swapaxes(each, 0, axis) for each in (label, boundary, inside))
-        differs = (a[1:] != a[:-1]) & known[1:] & known[:-1]
-        b[1:] |= differs
-        b[:-1] |= differs
+    boundary = edges(label, inside)
     if not boundary.any():
         return np.full(label.shape, np.inf)
     return ndimage.distance_transform_edt(~boundary)

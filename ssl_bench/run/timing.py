@@ -41,9 +41,10 @@ def time_cells(
     Nothing of it is kept in the results folder `store`, though it happens there: other machines see that folder, too.
     Raises as `carry_out` does, and UsageError for cells in several processes.
     """
-    if several := max((cell.execution.processes for cell in plan.cells), default=1) - 1:
+    processes = max((cell.execution.processes for cell in plan.cells), default=1)
+    if processes > 1:
         raise UsageError(
-            f"--gpus-per-cell {several + 1}: cells in several processes cannot be timed; leave it or --estimate out"
+            f"--gpus-per-cell {processes}: cells in several processes cannot be timed; leave it or --estimate out"
         )
     timed = Timed()
     started: list[Executor] = []

@@ -14,7 +14,10 @@ AGAIN = "again-"
 
 
 class Centre(Dataset):
-    """Test images are cut to the middle half of either side before anything is predicted."""
+    """Test images are cut to the middle half of either side before anything is predicted.
+
+    What a set makes of a target, as `unknown` is, is cut with it.
+    """
 
     def image(self, name: str) -> np.ndarray:
         """(H, W, 3) uint8; of a test image (H / 2, W / 2, 3)."""
@@ -23,12 +26,6 @@ class Centre(Dataset):
     def target(self, name: str) -> np.ndarray:
         """As `image`."""
         return self._cut(name, super().target(name))  # type: ignore[safe-super]
-
-    def unknown(self, name: str) -> np.ndarray | None:
-        """As `image`; what the set makes of the target is cut already."""
-        region = super().unknown(name)
-        whole = region is not None and region.shape[:2] != self.target(name).shape[:2]
-        return self._cut(name, region) if region is not None and whole else region
 
     def _cut(self, name: str, array: np.ndarray) -> np.ndarray:
         if name not in self.test:

@@ -56,9 +56,13 @@ class MeanTeacher(Method):
         teacher_view = task.perturb(batch.unlabeled_images, progress.draws, config.noise)
         with torch.no_grad():
             teacher_logits = self.teacher(teacher_view)
-        into = task.activate if config.space == "probabilities" else in_full_precision
-        progress.observe(task.activate(teacher_logits), student=self.student)
-        error = F.mse_loss(into(student_logits), into(teacher_logits), reduction="none")
+        target = task.activate(teacher_logits)
+        progress.observe(target, student=self.student)
+        if config.space == "probabilities":
+            error = F.mse_loss(task.activate(student_logits), target, reduction="none")
+        else:
+            logits = in_full_precision(student_logits), in_full_precision(teacher_logits)
+            error = F.mse_loss(*logits, reduction="none")
         weight = ramp_up(progress.step, config.eta_mt * progress.iterations_per_epoch) * config.lambda_mt
         return weight * masked_mean(error, batch.unlabeled_valid)
 

@@ -8,6 +8,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ssl_bench import edges
+
 BINS = 15
 """Of confidences, each of one width."""
 STEPS = 2**24
@@ -64,13 +66,7 @@ def boundary_f(found: np.ndarray, label: np.ndarray, valid: np.ndarray) -> float
 
 def _by_class(ids: np.ndarray) -> dict[int, np.ndarray]:
     """Class to the places (N, 2) of its boundary pixels."""
-    edge = np.zeros(ids.shape, bool)
-    for axis in (0, 1):
-        a, b = np.swapaxes(ids, 0, axis), np.swapaxes(edge, 0, axis)
-        differs = a[1:] != a[:-1]
-        b[1:] |= differs
-        b[:-1] |= differs
-    places = np.argwhere(edge & (ids >= 0))
+    places = np.argwhere(edges(ids) & (ids >= 0))
     classes = ids[tuple(places.T)]
     return {int(name): places[classes == name] for name in np.unique(classes)}
 

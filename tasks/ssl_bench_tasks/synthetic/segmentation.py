@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from ssl_bench import VOID
+from ssl_bench import VOID, edges
 from ssl_bench_tasks.synthetic import textures as tx
 from ssl_bench_tasks.synthetic.base import SyntheticDataset
 from ssl_bench_tasks.synthetic.textures import Array, Rng
@@ -162,10 +162,4 @@ def _photograph(rng: Rng, canvas: Array) -> Array:
 
 def _with_void(label: Array) -> Array:
     """Class ids with 255 on every pixel that touches one of another class."""
-    void = np.zeros(label.shape, bool)
-    for axis in (0, 1):
-        a, b = np.swapaxes(label, 0, axis), np.swapaxes(void, 0, axis)
-        differs = a[1:] != a[:-1]
-        b[1:] |= differs
-        b[:-1] |= differs
-    return np.where(void, np.uint8(VOID), label)
+    return np.where(edges(label), np.uint8(VOID), label)
