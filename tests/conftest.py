@@ -24,8 +24,6 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
-# What a script starts in its background begins with Ctrl-C ignored, and so does all that it starts; tests press it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """All other tests are of the CPU, and see no GPU."""
+    """All other tests are of the CPU, and see no GPU. Each begins with Ctrl-C as a terminal gives it."""
+    # What a script starts in its background ignores it, and a test that imports a worker's modules may leave it to end
+    # this process without a word.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "gpu" not in item.keywords:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     elif GPUS is None:
