@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from benchmarks import audit
-from benchmarks.audit.habits import best_epoch, chosen_teacher, one_seed, overlapping_lists, starved_baseline
+from benchmarks.audit.baselines import one_seed, starved_baseline
+from benchmarks.audit.on_test import best_epoch, chosen_teacher
+from benchmarks.audit.rows import overlapping_lists, pool_from_the_same_place
 from benchmarks.audit.runs import Collection, common, difference
 from ssl_bench.store.record import Record
 
@@ -32,7 +34,8 @@ def record(method: str, score: float, split: int, seed: int = 0, **more: Any) ->
             "evaluations": [{"step": k, "metrics": {"psnr": each}} for k, each in enumerate(looked)],
             "beside": {"student": {"psnr": score + more.pop("student", 0.0)}},
             "describe": {
-                "task": {"title": "Night", "position": 4, "kind": "regression", "metrics": [METRIC]}
+                "task": {"title": "Night", "position": 4, "kind": "regression", "metrics": [METRIC]},
+                "data": {"title": more.pop("title", "")},
             },
             "config": {
                 "recipe": {"evaluations": 1, "iterations": 300, "optimizer": {}} | more.pop("recipe", {}),
@@ -73,7 +76,9 @@ def test_a_starved_baseline_makes_gains() -> None:
 
 
 def test_the_better_of_two_networks_is_never_the_worse() -> None:
-    runs = plain("fixmatch", [10.0, 11.0], student=0.5) + plain("control", [10.0, 11.0], student=-0.5)
+    runs = plain("fixmatch", [10.0, 11.0], student=0.5, settings={"lambda_fm": 1.0}) + plain(
+        "control", [10.0, 11.0], student=-0.5
+    )
     better = {row.what: row.adds.mean for row in chosen_teacher(Collection(runs)).rows}
     assert better == {"FixMatch": 0.5, "Control": 0.0}
 
@@ -109,3 +114,11 @@ def test_runs_are_told_by_data_settings_and_recipe() -> None:
     assert found.runs("night", "mt", dataset="centre") == {("0", "0"): 3.0}
     assert difference(found.runs("night", "mt"), {}) is None
     assert list(common({("0", "0"): 1.0}, {("0", "0"): 2.0, ("1", "0"): 3.0})) == [(1.0, 2.0)]
+
+
+def test_a_pool_from_elsewhere_is_no_pool_from_here() -> None:
+    runs = plain("control", [10.0, 11.0, 12.5])
+    runs += plain("control", [8.0, 9.0, 10.0], title="synthetic, unlabelled camera:1")
+    (row,) = pool_from_the_same_place(Collection(runs)).rows
+    assert (row.what, row.runs, row.honest) == ("Control; pool by another camera", 3, 9.0)
+    assert row.adds.mean == pytest.approx(13 / 6)

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.audit.habits import Habit, habits, interval, number
+from benchmarks.audit import baselines, on_test, rows
+from benchmarks.audit.habit import Habit, interval, number
 from benchmarks.audit.runs import Collection
 from benchmarks.measure import table
 from ssl_bench.store.results import read_records
@@ -25,6 +26,21 @@ Made by `python -m benchmarks audit --write` from the records in [leaderboards](
 `examples/published-habits`, with the suites of all runs.
 """
 
+HABITS = (
+    on_test.best_epoch,
+    baselines.starved_baseline,
+    on_test.chosen_teacher,
+    on_test.chosen_pool,
+    rows.pasted_from_itself,
+    rows.overlapping_lists,
+    rows.pool_from_the_same_place,
+    baselines.rate_times_gpus,
+    on_test.centre_crop,
+    baselines.batch_norm,
+    baselines.one_seed,
+)
+"""In the order of the page."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Further records, as of runs that are not committed."""
@@ -35,10 +51,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def page(options: argparse.Namespace) -> str:
     """The whole page."""
-    records = [record for folder in (*RECORDS, *options.runs) for record in read_records(folder)]
-    return f"# {TITLE}\n\n{INTRODUCTION}\n" + "\n".join(
-        _section(habit) for habit in habits(Collection(records))
-    )
+    folders = (*RECORDS, *options.runs)
+    found = Collection([record for folder in folders for record in read_records(folder)])
+    return f"# {TITLE}\n\n{INTRODUCTION}\n" + "\n".join(_section(habit(found)) for habit in HABITS)
 
 
 def _section(habit: Habit) -> str:

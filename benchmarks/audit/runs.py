@@ -17,6 +17,9 @@ Read = Callable[[Record], float | None]
 HABITUAL = ("evaluations", "iterations", "optimizer")
 """Settings of a recipe that habits change; the plain runs have those of most records of their task."""
 
+ELSEWHERE = ", unlabelled "
+"""In what data is called: what follows is its shift."""
+
 
 def final(record: Record) -> float | None:
     """The score after the last step."""
@@ -85,15 +88,19 @@ class Collection:
         *,
         dataset: str = "synthetic",
         settings: Mapping[str, Any] | None = None,
+        shift: str = "",
         **recipe: Any,
     ) -> Runs:
         """Scores of a method by split and seed: with these settings, and a recipe that is the usual one but for
-        `recipe`, of the embedded data unless another set is named."""
+        `recipe`, of the embedded data unless another set is named, with unlabelled images from elsewhere where
+        `shift` says so."""
         wanted = {**self.usual(task), **recipe}
         found: dict[Run, float] = {}
         for record in self.records:
             cell = record.cell
             if (cell.task, cell.method, cell.dataset) != (task, method, dataset):
+                continue
+            if record.describe.data.title.partition(ELSEWHERE)[2] != shift:
                 continue
             if any(record.config.method.get(name) != value for name, value in (settings or {}).items()):
                 continue
