@@ -30,7 +30,7 @@ def best_epoch(found: Collection) -> Habit:
         "The best epoch on the test set",
         f"The score is looked at on the test set {LOOKS} times in a run, and the best one is reported. The public code "
         "of UniMatch, UniMatch V2, FixMatch in both, ST++ and PrevMatch keeps the epoch that is best on the set that "
-        "the tables report.",
+        "the tables report. The best of several looks is never below the last; Student's interval does not know that.",
         ("last step", f"best of {LOOKS} looks"),
         of_tasks(found, rows),
     )

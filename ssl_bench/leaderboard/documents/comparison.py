@@ -27,6 +27,7 @@ from ssl_bench.significance.comparison import Difference
 from ssl_bench.significance.ranks import borda, places
 from ssl_bench.significance.seeds import MOST, further_seeds
 from ssl_bench.specs import Role
+from ssl_bench.words import number_of
 
 MOST_PAIRS = 15
 """Those of six methods. Beyond, only pairs with the baseline are listed."""
@@ -208,7 +209,7 @@ def _further(difference: Difference | None) -> Cell:
         # Where all runs have one seed, or each its own, what is missing are further runs, each of its own split.
         of_splits = difference.splits > 1 and difference.seeds in (1, difference.runs)
         return figure(
-            (f"{seeds} splits" if of_splits else str(seeds)) if seeds else "told apart", seeds=seeds
+            (number_of(seeds, "split") if of_splits else str(seeds)) if seeds else "told apart", seeds=seeds
         )
     return figure(f"over {MOST}" if seeds == "too many" else f"more {seeds}")
 

@@ -113,7 +113,8 @@ def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
             )
     yield from gaining[:MOST]
     if len(gaining) > MOST:
-        yield (f"{len(gaining) - MOST} more gain",)
+        further = len(gaining) - MOST
+        yield (f"{further} more {'gains' if further == 1 else 'gain'}",)
     if behind:
         yield ("behind " if gaining else "Behind ", *low, ": ", *_listed(behind, ", "))
     if alike:
