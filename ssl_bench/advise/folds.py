@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ssl_bench.data.copies import Print, find_pairs
-from ssl_bench.data.splits import LabelSplit, split_of, without
+from ssl_bench.data.splits import LabelSplit, split_of, untorn, without
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError
 from ssl_bench.seeds import name_hash
@@ -25,6 +25,8 @@ class Fold:
     tested: tuple[str, ...]
     learnt: tuple[str, ...]
     """Counts of labels are beginnings of it, so that they are nested."""
+    twins: tuple[str, ...] = ()
+    """Images without a label that show what a tested one shows, and that no method may see."""
 
     @property
     def name(self) -> str:
@@ -38,9 +40,8 @@ class Fold:
         """
         whole = split_of(dataset, self.learnt[:count], str(count), self.repeat)
         found = without(dataset, whole, sorted(self.tested))
-        kept = frozenset(
-            self.tested
-        )  # Copies of one another count as a group here, and not for the data set.
+        # Copies of one another count as a group here, and not for the data set.
+        kept = frozenset((*self.tested, *self.twins))
         return replace(found, unlabeled=tuple(name for name in found.unlabeled if name not in kept))
 
 
@@ -55,22 +56,30 @@ def folds_of(dataset: Dataset, repeats: int) -> list[Fold]:
             f"{dataset.path}: {size} labelled images{scenes} are too few to learn from some and test on others; label "
             f"{FEWEST} or more"
         )
-    return [fold for repeat in range(repeats) for fold in _repeat(groups, count, repeat)]
+    twins = _twins_of(dataset)
+    return [
+        replace(fold, twins=tuple(sorted({twin for name in fold.tested for twin in twins.get(name, ())})))
+        for repeat in range(repeats)
+        for fold in _repeat(groups, count, repeat)
+    ]
 
 
 def groups_of(dataset: Dataset) -> list[list[str]]:
     """The labelled images by what must not be torn: scenes, bursts, and near copies, which are told by their pixels."""
-    names = list(dataset.train)
-    head = {name: dataset.group(name) for name in names}
-    prints = [Print.of(dataset.image(name)) for name in names]
-    for pair in find_pairs(prints, prints):
-        one, other = head[names[pair.first]], head[names[pair.second]]
-        if one != other:
-            head = {name: one if group == other else group for name, group in head.items()}
     found: dict[str, list[str]] = {}
-    for name, group in head.items():
+    for name, group in untorn(dataset, dataset.train).items():
         found.setdefault(group, []).append(name)
     return list(found.values())
+
+
+def _twins_of(dataset: Dataset) -> dict[str, list[str]]:
+    """A labelled image to its near copies among those without a label."""
+    train, others = list(dataset.train), list(dataset.unlabeled)
+    of_train, of_others = ([Print.of(dataset.image(name)) for name in names] for names in (train, others))
+    found: dict[str, list[str]] = {}
+    for pair in find_pairs(of_train, of_others, likeliest=None):
+        found.setdefault(train[pair.first], []).append(others[pair.second])
+    return found
 
 
 def _repeat(groups: Sequence[Sequence[str]], count: int, repeat: int) -> Iterator[Fold]:

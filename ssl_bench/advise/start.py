@@ -8,6 +8,7 @@ from typing import Any
 from ssl_bench.advise.fit import fitting_crop, shorter_side
 from ssl_bench.advise.folds import folds_of
 from ssl_bench.advise.study import Study
+from ssl_bench.errors import UsageError
 from ssl_bench.plan.request import Request
 from ssl_bench.plan.settings import resolve_config
 from ssl_bench.plan.sources import open_sources
@@ -72,6 +73,10 @@ def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
         # What was pretrained on objects wants to see them whole.
         crop = fitting_crop(recipe, shorter_side(opened, opened.train))
     methods = methods_of(pick_variants(registry, request.methods))
+    if bound := next((spec.name for spec in methods if spec.labels == "all"), None):
+        raise UsageError(
+            f"--methods {bound}: it learns from every label, and so from those that a fold tests; leave it out"
+        )
     request = request.model_copy(update={"settings": settings_of(task, methods, crop)})
     folds = folds_of(opened, REPEATS)
     half = min(len(fold.learnt) for fold in folds) // 2

@@ -80,6 +80,8 @@ def estimate(
             raise click.exceptions.Exit(130) from None
         slots = min(timed.at_once, len(left))
         found = {kind: timed.estimates.get(order.cell.id) for kind, order in heads.items()}
+        lost = {cell.id for cell in left if found[kind_of(cell)] is None}
+        keep_prices(store, {}, "", slots, without=lost)
         names = sorted({one.device for one in found.values() if one is not None})
         for device in names:
             ours = {kind: price_of(one.cost) for kind, one in found.items() if one and one.device == device}

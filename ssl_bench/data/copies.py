@@ -65,8 +65,11 @@ class Pair:
     """But for encoding, size or noise; else only near."""
 
 
-def find_pairs(first: Sequence[Print], second: Sequence[Print]) -> Iterator[Pair]:
-    """The pairs across two groups of images, in the order of the first."""
+def find_pairs(
+    first: Sequence[Print], second: Sequence[Print], likeliest: int | None = _LIKELIEST
+) -> Iterator[Pair]:
+    """The pairs across two groups of images, in the order of the first. `likeliest`: how many images are compared with
+    each in every place; None for all that correlate."""
     if not first or not second:
         return
     places: dict[bytes, list[int]] = {}
@@ -82,7 +85,8 @@ def find_pairs(first: Sequence[Print], second: Sequence[Print]) -> Iterator[Pair
             exact = places.get(one.content, [])
             yield from (Pair(start + row, place, True, True) for place in exact)
             likely = np.flatnonzero(likeness[row] >= CORRELATION)
-            likely = likely[np.argsort(-likeness[row][likely], kind="stable")][: _LIKELIEST + len(exact)]
+            likely = likely[np.argsort(-likeness[row][likely], kind="stable")]
+            likely = likely if likeliest is None else likely[: likeliest + len(exact)]
             for place in (int(place) for place in likely if place not in exact):
                 off = np.abs(small[row].astype(np.int16) - others[place])
                 rms = float(np.sqrt((off.astype(np.float64) ** 2).mean()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from ssl_bench.data.copies import Print, find_pairs
 from ssl_bench.data.lists import NameList, read_prefixes
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError, UsageError
@@ -49,8 +50,13 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
         labeled = ranked(pool, seed)[: _count(labels, dataset, task)]
     else:
         labeled = list(read_labels(Path(labels), dataset))
-    source = labels if is_number(labels) or labels == "all" else Path(labels).name
-    return split_of(dataset, labeled, source, seed)
+    return split_of(dataset, labeled, _source(labels), seed)
+
+
+def _source(labels: str) -> str:
+    """What a split is called by: a list that is named as a number is no count."""
+    name = Path(labels).name
+    return labels if is_number(labels) or labels == "all" else f"{name} (list)" if is_number(name) else name
 
 
 def split_of(dataset: Dataset, labeled: Sequence[str], source: str, seed: int = 0) -> LabelSplit:
@@ -68,8 +74,8 @@ def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str)
     either side.
     """
     groups: dict[str, list[str]] = {}
-    for name in split.labeled:
-        groups.setdefault(dataset.group(name), []).append(name)
+    for name, group in untorn(dataset, split.labeled).items():
+        groups.setdefault(group, []).append(name)
     wanted = max(FEWEST, math.ceil(share * len(split.labeled)))
     held: list[str] = []
     # A salt, so that the draw is another one than that of the labels.
@@ -83,6 +89,18 @@ def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str)
             f"from {FEWEST} or more; give more with --labels, or another --held-out"
         )
     return tuple(sorted(held))
+
+
+def untorn(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
+    """Images to what must not be torn: their group, joined with those of their near copies, which pixels tell."""
+    head = {name: dataset.group(name) for name in names}
+    prints = [Print.of(dataset.image(name)) for name in names]
+    # All of them: of a burst the likeliest few may never lead to the rest.
+    for pair in find_pairs(prints, prints, likeliest=None):
+        one, other = head[names[pair.first]], head[names[pair.second]]
+        if one != other:
+            head = {name: one if group == other else group for name, group in head.items()}
+    return head
 
 
 def without(dataset: Dataset, split: LabelSplit, held_out: Sequence[str]) -> LabelSplit:

@@ -5,7 +5,7 @@ OUT/forecast.json holds a price for each cell that was estimated and, once it ha
 
 import heapq
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -80,9 +80,18 @@ def price_of(cost: Cost) -> Price:
     return Price(**{part: _number(getattr(cost, name)) for part, name in IN_RECORDS.items()})
 
 
-def keep_prices(store: ResultStore, prices: Mapping[str, Price], device: str, slots: int) -> None:
-    """Write prices by cell id into the results folder; those of other cells stay. `slots`: cells at a time."""
-    kept = _read(store)
+def keep_prices(
+    store: ResultStore,
+    prices: Mapping[str, Price],
+    device: str,
+    slots: int,
+    without: Collection[str] = (),
+) -> None:
+    """Write prices by cell id into the results folder; those of other cells stay. `slots`: cells at a time.
+
+    `without`: cells that could not be timed now: what was found of them elsewhere is dropped.
+    """
+    kept = {cell: entry for cell, entry in _read(store).items() if cell not in without}
     for cell, price in prices.items():
         kept[cell] = {"predicted": asdict(price), "device": device, "at_a_time": slots}
     write_json(store.root / FILE, {"cells": kept})

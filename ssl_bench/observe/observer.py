@@ -102,25 +102,28 @@ class Observer:
         torch.manual_seed(seed_for("observe", self.seed, number))
         if self.teaches:
             # With gradients, as in training: nothing is compiled anew, and what needs one has it.
-            for _ in self.method.losses(batch, self._progress(batch, observe, number, step)):
-                pass
+            # Running statistics are put back before anybody is evaluated: they took this batch in.
+            with undone(self.method):
+                for _ in self.method.losses(batch, self._progress(batch, observe, number, step)):
+                    pass
         self.method.eval()
-        images = batch.unlabeled_images
-        known: dict[int, Tensor] = {}
+        images = {False: batch.unlabeled_images, True: batch.labeled_images}
+        known: dict[tuple[int, bool], Tensor] = {}
 
-        def predicted(key: int, predict: Callable[[Tensor], Tensor]) -> Tensor:
+        def predicted(network: nn.Module, predict: Callable[[Tensor], Tensor], labeled: bool) -> Tensor:
+            key = id(network), labeled
             if key not in known:
-                known[key] = plain(self.method.task, predict, images)
+                known[key] = plain(self.method.task, predict, images[labeled])
             return known[key]
 
         with exact_inference():
-            deployed = predicted(id(self.method.deployed), self.method.predict)
+            deployed = predicted(self.method.deployed, self.method.predict, False)
             taught: list[tuple[Exposed, nn.Module | None]] = [
                 (each._replace(student=None), each.student) for each in observe.take()
             ]
             return Shown(
                 [
-                    (each, None if student is None else predicted(id(student), student))
+                    (each, None if student is None else predicted(student, student, each.labeled))
                     for each, student in taught
                 ],
                 deployed,

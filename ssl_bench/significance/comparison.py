@@ -111,13 +111,18 @@ def of_run(method: Mapping[Run, T], run: Run) -> T:
 
 
 def compare(first: Sample, second: Sample) -> Difference | None:
-    """First minus second over the pairs that both have; None with fewer than two, which show no spread."""
+    """First minus second over the pairs that both have; None with fewer than two, or with a single run of
+    one of the two, which show no spread."""
     runs = common_runs(first.scores, second.scores)
     if len(runs) < 2:
         return None
     gains = np.array([of_run(first.scores, run) - of_run(second.scores, run) for run in runs])
     design = design_of(tuple(runs))
-    found = design.estimate(gains)
+    # One run that serves all splits of its seed is in the gain of each of them: whatever it has by chance they share.
+    shared = any(run not in scores for scores in (first.scores, second.scores) for run in runs)
+    if shared and len({seed for _, seed in runs}) < 2:
+        return None
+    found = design.estimate(gains, ("seed",) if shared else ())
     splits, seeds = (len(set(levels)) for levels in zip(*runs, strict=True))
 
     def difference(images: int, of_images: float) -> Difference:
@@ -140,8 +145,8 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     correction = first.images / (first.images - 1)
     of_images = float(draws.mean(0).var(ddof=1)) * correction
     of_draws = float(design.variance(draws, found.kept).mean())
-    shared = max(0.0, (of_draws - found.value) * correction)
-    return difference(first.images, of_images - min(shared, found.value, of_images))
+    twice = max(0.0, (of_draws - found.value) * correction)
+    return difference(first.images, of_images - min(twice, found.value, of_images))
 
 
 def freedom(*parts: tuple[float, float]) -> float:

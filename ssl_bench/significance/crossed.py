@@ -23,7 +23,7 @@ What the pooling costs: in simulations of 5 seeds x 3 splits, intervals of 95 % 
 matter, and at 91 to 94 % where they do; with two splits at 86 % at worst. So take three splits or more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -84,8 +84,8 @@ class Design:
                 )
         self.factors = tuple(found)
 
-    def kept(self, values: np.ndarray) -> tuple[Factor, ...]:
-        """The factors that are not pooled for (runs,) figures."""
+    def kept(self, values: np.ndarray, shared: Collection[str] = ()) -> tuple[Factor, ...]:
+        """The factors that are not pooled for (runs,) figures. `shared`: names of those that are known to be there."""
         from scipy.special import fdtrc
 
         deviations = values - values.mean()
@@ -96,8 +96,8 @@ class Design:
             others = tuple(other for other in self.factors if other is not factor)
             more, lower = self._left(others, deviations)
             steps = rank - lower
-            if free == 0 or steps == 0:
-                # Nothing to test against: on the safe side.
+            if factor.name in shared or free == 0 or steps == 0:
+                # Known, or nothing to test against: on the safe side.
                 kept.append(factor)
             elif more > left and (
                 left <= 0 or fdtrc(steps, free, (more - left) / steps / (left / free)) <= POOL
@@ -116,9 +116,9 @@ class Design:
             return parts[0]
         return np.maximum(sum(parts) - self._rest(deviations), np.maximum(*parts))
 
-    def estimate(self, values: np.ndarray) -> Variance:
+    def estimate(self, values: np.ndarray, shared: Collection[str] = ()) -> Variance:
         """Variance of the mean of (runs,) figures, its degrees of freedom, and what of it is of the splits."""
-        kept = self.kept(values)
+        kept = self.kept(values, shared)
         value = float(self.variance(values, kept))
         if not kept:
             return Variance(value, kept, self.runs - 1)

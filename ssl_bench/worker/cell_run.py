@@ -291,10 +291,13 @@ class CellRun:
         if self.step not in {done["step"] for done in self.observed}:
             self.phase = "observing"
             self.heartbeat(self._state)
+            started = time.perf_counter()
             try:
                 self.observed.append(observer.observe(self.step))
             except torch.OutOfMemoryError as error:
                 print(f"step {self.step} is not observed: {in_a_line(error)}", flush=True)
+            # A cell costs the same whether or not somebody looked.
+            self.meter.leave_out(time.perf_counter() - started)
         self.meter.start_lap()
 
     def _score(self, predict: Any, doubt: Any = None) -> Evaluation:

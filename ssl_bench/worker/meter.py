@@ -28,6 +28,7 @@ class Meter:
         self._seconds_before = 0.0
         self._joules_before: float | None = 0.0
         self._peaks_before: Mapping[str, int | None] = {}
+        self._apart = 0.0
         self.before_first_step: float | None = None
         """Seconds from the start of this process's part to the end of its first step; None until then."""
         self.laps: list[float] = []
@@ -55,7 +56,11 @@ class Meter:
 
     def seconds_here(self) -> float:
         """Seconds that the cell has taken in this process."""
-        return time.perf_counter() - self._started
+        return time.perf_counter() - self._started - self._apart
+
+    def leave_out(self, seconds: float) -> None:
+        """What was done in so many seconds is no part of the cell."""
+        self._apart += seconds
 
     def joules(self) -> float | None:
         """Of the whole GPU while the cell ran; None where it cannot be measured, or could not for a part."""

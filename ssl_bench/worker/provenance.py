@@ -20,6 +20,9 @@ from ssl_bench.seeds import digest
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "torchmetrics", "numpy")
 
+TOOLBOX = "ssl_bench.toolbox."
+"""What methods of every package are made of: averages, gates, mixing."""
+
 
 def provenance(device: torch.device, resumed_at: Sequence[int]) -> dict[str, Any]:
     """Versions, hardware, and the steps at which the cell was resumed."""
@@ -79,14 +82,15 @@ def code_version(packages: frozenset[str]) -> str:
 
 @cache
 def method_code(method: type) -> str:
-    """Hash of the sources of a class and of all in its own package that they use: two versions of a method may go by
-    one number."""
+    """Hash of the sources of a class and of all in its own package and the toolbox that they use: two versions of a
+    method may go by one number."""
     package = method.__module__.partition(".")[0]
     waiting = [base.__module__ for base in method.__mro__]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] != package or name not in sys.modules:
+        ours = name.partition(".")[0] == package or f"{name}.".startswith(TOOLBOX)
+        if name in found or not ours or name not in sys.modules:
             continue
         found.add(name)
         values = list(vars(sys.modules[name]).values())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ssl_bench.errors import PluginError
@@ -68,6 +69,13 @@ class Observe:
                     f"observe('{name}', ...): {what} is to be a plain tensor, (B, O, H, W) for targets and "
                     "(B, 1, H, W) for the rest"
                 )
+        if any(taken.name == name for taken in self._taken):
+            raise PluginError(
+                f"observe('{name}', ...): given twice in a step; give each target a name of its own"
+            )
+        if keep is not None and keep.dtype != torch.bool:
+            # As places in an array, 0 and 1 would name its first two pixels.
+            raise PluginError(f"observe('{name}', ...): keep is to be bool, not {keep.dtype}")
         copied = (None if each is None else each.detach().cpu().clone() for each in (first, keep, doubt))
         shown, kept, doubted = copied
         assert shown is not None

@@ -213,7 +213,7 @@ def test_what_is_not_known_of_the_labels_is_said_to_be() -> None:
     one = [*without, make("night", "full", 0, 25.0, cell__split__hash="all")]
     one = [record for record in one if record["cell"]["method"] != "full" or record["cell"]["seed"] == 0]
     single = [record for record in one if record["cell"]["split"]["seed"] == 0]
-    assert "not known from these runs, for a single run with all of them has a partner" in sentence(single)
+    assert "not known from these runs, for there are too few runs with all of them" in sentence(single)
 
 
 def test_columns_that_rank_nobody_take_no_part_in_borda() -> None:

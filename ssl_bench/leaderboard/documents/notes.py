@@ -15,6 +15,9 @@ BEST = (
     "have, and than which no method with at least as many runs is better at 95 %; never from a single run."
 )
 
+SHOWN = 3
+"""Ids in a note."""
+
 
 def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     """How to read a table of scores."""
@@ -49,6 +52,15 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
                 *names,
                 ": the code changed between runs of one row, under one version (`method_code` in their records): run "
                 "them again at one of the two.",
+            )
+        )
+    if board.unlike:
+        notes.append(
+            words(
+                f"{number_of(len(board.unlike), 'run')} here {'has' if len(board.unlike) == 1 else 'have'} several "
+                "records that differ in scores, and chance says which of them is shown: ",
+                *listed(board.unlike[:SHOWN]),
+                "; name a folder with one of each.",
             )
         )
     if controls:

@@ -78,7 +78,7 @@ def _told(standing: Standing, measure: Measure) -> Part:
 def _labels(standing: Standing, measure: Measure) -> str:
     difference = standing.difference(standing.bound, standing.baseline)
     if difference is None:
-        runs = "a single run with all of them has a partner" if standing.bound else "no run has all of them"
+        runs = "there are too few runs with all of them" if standing.bound else "no run has all of them"
         return f"whether labels are what is missing is not known from these runs, for {runs}."
     added = _amount(difference, measure, measure.unit)
     if standing.labels == "missing":

@@ -47,6 +47,8 @@ class Board:
     repeated: int
     """How many records repeat another's run and are left out."""
     sections: tuple[Section, ...]
+    unlike: tuple[str, ...] = ()
+    """Ids of cells whose records, of which one stands for all, differ in scores."""
 
     @property
     def rows(self) -> list[Row]:
@@ -56,9 +58,12 @@ class Board:
 
 def read_board(records: Iterable[Record]) -> Board:
     """The board of some records, in whatever order they come."""
-    entries, repeated = read_entries(records)
+    unlike: set[str] = set()
+    entries, repeated = read_entries(records, unlike)
     tables = make_tables(entries)
-    return Board(tuple(entries), repeated, tuple(section_of(table) for table in tables))
+    return Board(
+        tuple(entries), repeated, tuple(section_of(table) for table in tables), tuple(sorted(unlike))
+    )
 
 
 def section_of(table: Table) -> Section:

@@ -16,17 +16,22 @@ _OUTCOME = [item.name for item in fields(Entry) if item.metadata.get("outcome")]
 _REST = [item.name for item in fields(Entry) if not item.metadata.get("outcome")]
 
 
-def read_entries(records: Iterable[Record]) -> tuple[list[Entry], int]:
+def read_entries(records: Iterable[Record], unlike: set[str] | None = None) -> tuple[list[Entry], int]:
     """One entry per run, in an order of their own, and how many records repeat another's run.
 
     Records of a search are left out: their scores are not of the test set.
-    Of repetitions (copies, or one cell run on two machines) the first in that order stands for all.
+    Of repetitions (copies, or one cell run on two machines) the first in that order stands for all; the ids of those
+    with another score are added to `unlike`.
     """
     runs: dict[tuple[Any, ...], Entry] = {}
     repeated = 0
     for entry in _ordered(entry_of(record) for record in records if not of_search(record)):
         first = runs.setdefault(entry.run, entry)
         repeated += first is not entry
+        # One of an earlier version may lack a metric.
+        both = entry.scores.keys() & first.scores.keys()
+        if unlike is not None and any(entry.scores[name] != first.scores[name] for name in both):
+            unlike.add(entry.id)
         # A run does not know that it was searched for; whoever states the most trials does.
         if (entry.trials or 0) > (first.trials or 0):
             runs[entry.run] = replace(first, trials=entry.trials)
