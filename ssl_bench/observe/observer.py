@@ -5,6 +5,7 @@ shows is copied; random numbers, running statistics and modes are put back. Labe
 run, and dropped before it runs again: nothing that a method can reach ever holds them.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,8 +105,8 @@ class Observer:
             # With gradients, as in training: nothing is compiled anew, and what needs one has it.
             # Running statistics are put back before anybody is evaluated: they took this batch in.
             with undone(self.method):
-                for _ in self.method.losses(batch, self._progress(batch, observe, number, step)):
-                    pass
+                # None is held: its graph would stay while others predict.
+                deque(self.method.losses(batch, self._progress(batch, observe, number, step)), maxlen=0)
         self.method.eval()
         images = {False: batch.unlabeled_images, True: batch.labeled_images}
         known: dict[tuple[int, bool], Tensor] = {}

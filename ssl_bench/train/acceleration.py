@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch._functorch.config as functorch
 from torch import nn
 
 from ssl_bench.backbone import TaskNetwork
@@ -87,6 +88,9 @@ def accelerate(
     if execution.compile and device.type == "cpu":
         # The compiler's own workers would take the cores of other cells.
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(torch.get_num_threads()))
+    if execution.compile:
+        # What was compiled for one player, and kept on disk, may overwrite what the gradient of a further one needs.
+        functorch.donated_buffer = False
     networks = []
     for name, network in _networks(method):
         accelerated = Accelerated(method, name, network, execution, device)

@@ -1,8 +1,8 @@
 """Losses and gradients of one optimiser step, gathered from all parts of a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -62,3 +62,36 @@ def added(first: Sequence[Tensor | None], second: Sequence[Tensor | None]) -> li
         next(sums) if one is not None and other is not None else one if other is None else other
         for one, other in zip(first, second, strict=True)
     ]
+
+
+def gradients_of(
+    totals: Mapping[str, Tensor], parameters: Mapping[str, Iterable[Tensor]], *, several: bool
+) -> Gradients:
+    """The gradient of each player's loss at its own parameters, all from one state.
+
+    `several`: of several parts of a batch, whose graphs are to be in memory one at a time. Critics then come before
+    the networks whose outputs they judge, and a graph is kept for no longer than a player still to come needs it; it
+    costs a little time, and changes no gradient.
+    """
+    order = list(totals)[::-1] if several else list(totals)
+    left = {player: _reached(totals[player]) for player in order} if several and len(order) > 1 else {}
+    found = {}
+    for place, player in enumerate(order, 1):
+        own = left.pop(player, set())
+        needed = any(not own.isdisjoint(other) for other in left.values()) if several else place < len(order)
+        found[player] = torch.autograd.grad(
+            totals[player], tuple(parameters[player]), retain_graph=needed, allow_unused=True
+        )
+    return {player: found[player] for player in totals}
+
+
+def _reached(total: Tensor) -> set[Any]:
+    """The nodes of a graph that hold something for gradients: all but its leaves."""
+    found: set[Any] = set()
+    waiting: list[Any] = [total.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            waiting += [following for following, _ in node.next_functions]
+    return {node for node in found if node.name() != "torch::autograd::AccumulateGrad"}

@@ -11,7 +11,7 @@ from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import OptimizerSettings, Recipe
 from ssl_bench.seeds import seed_for
 from ssl_bench.toolbox.schedules import learning_rate_factor
-from ssl_bench.train.gradients import Gathered
+from ssl_bench.train.gradients import Gathered, gradients_of
 from ssl_bench.train.losses import check_finite, is_loss
 from ssl_bench.world.forwards import Forwards
 from ssl_bench.world.log import Log
@@ -159,15 +159,9 @@ class Trainer:
             for player, part in losses.items()
             for name, term in part.items()
         }
-        named, gradients = list(losses), {}
-        for player in named:
-            total = torch.stack(list(losses[player].values())).sum()
-            last = player == named[-1]
-            parameters = self.players[player].parameters()
-            gradients[player] = torch.autograd.grad(
-                total, parameters, retain_graph=not last, allow_unused=True
-            )
-        return Gathered(terms, gradients, log.take())
+        totals = {player: torch.stack(list(part.values())).sum() for player, part in losses.items()}
+        own = {player: self.players[player].parameters() for player in totals}
+        return Gathered(terms, gradients_of(totals, own, several=self.micro_batches > 1), log.take())
 
     def _guard(self, terms: Mapping[str, Tensor], step: int) -> None:
         """Let no optimiser step from losses that are not finite."""

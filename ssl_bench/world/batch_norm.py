@@ -53,6 +53,8 @@ def batch_norm(
     if not training:
         return F.batch_norm(features, running_mean, running_var, weight, bias, False, momentum, eps)
     if features.is_cuda:
+        if weight is None and bias is not None:
+            weight = torch.ones_like(bias)  # Without one torch's kernels give a bias no gradient.
         arguments = (features, weight, bias, running_mean, running_var, eps, momentum)
         return SyncBatchNorm.apply(*arguments, dist.group.WORLD, dist.get_world_size())
     exact = features.to(torch.promote_types(features.dtype, torch.float32))

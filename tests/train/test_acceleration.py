@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._functorch.config as functorch
 from torch import Tensor, nn
 
 from ssl_bench.backbone import TaskNetwork
@@ -182,6 +183,15 @@ def test_evaluation_is_plain() -> None:
     with torch.no_grad():
         assert torch.equal(method.predict(images), other.predict(images))
     assert all(network.failure is None for network in networks)
+
+
+def test_a_compiled_graph_can_be_gone_through_for_one_player_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What the compiler's disk has of a method of one player would be taken for one of several, and break it there.
+    monkeypatch.setattr(functorch, "donated_buffer", True)
+    accelerate(built("cps", "regression"), Execution(compile=True), CPU, "eager")
+    assert not functorch.donated_buffer
 
 
 def test_the_plain_form_changes_nothing() -> None:
