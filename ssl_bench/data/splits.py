@@ -54,9 +54,15 @@ def make_split(dataset: Dataset, labels: str, seed: int, *, task: str) -> LabelS
 
 
 def _source(labels: str) -> str:
-    """What a split is called by: a list that is named as a number is no count."""
+    """What a split is called by: a list that is named as a number, or `all`, is no generated split."""
+    if _is_generated(labels):
+        return labels
     name = Path(labels).name
-    return labels if is_number(labels) or labels == "all" else f"{name} (list)" if is_number(name) else name
+    return f"{name} (list)" if _is_generated(name) else name
+
+
+def _is_generated(labels: str) -> bool:
+    return labels == "all" or is_number(labels)
 
 
 def split_of(dataset: Dataset, labeled: Sequence[str], source: str, seed: int = 0) -> LabelSplit:

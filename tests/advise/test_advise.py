@@ -116,6 +116,7 @@ def test_from_a_folder_to_a_network(
     [
         (["--labels", "4,x"], 2, "--labels 'x': give counts of images, such as 4,8"),
         (["--methods", "no-such"], 2, "no-such"),
+        (["--methods", "full,mt"], 2, "--methods full: it learns from every label"),
         (["--dataset", "no-such"], 2, "no-such"),
     ],
 )

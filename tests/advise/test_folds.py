@@ -9,6 +9,8 @@ from trees import save
 
 from ssl_bench.advise.fit import fitting_crop
 from ssl_bench.advise.folds import folds_of, groups_of
+from ssl_bench.data.copies import Print, find_pairs
+from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError
 from ssl_bench.recipe import Recipe
 from ssl_bench_tasks.layouts.pairs import ImagePairs
@@ -68,6 +70,53 @@ def test_near_copies_and_bursts_stay_together(tmp_path: Path) -> None:
     assert sorted(map(sorted, groups_of(dataset))) == [[f"{n}a", f"{n}b"] for n in range(6)]
     for fold in folds_of(dataset, 2):
         assert {name[0] for name in fold.tested}.isdisjoint({name[0] for name in fold.learnt})
+
+
+class Frames(Dataset):
+    """Ten frames each of a scene at three times, of which one time alone is near to the next."""
+
+    train = tuple(f"{time}{frame}" for time in "abc" for frame in range(10))
+    test = ()
+
+    def image(self, name: str) -> np.ndarray:
+        scene, drift = np.random.default_rng(0).normal(0, 1, (2, 32, 32, 1))
+        grain = np.random.default_rng([*name.encode()]).normal(0, 1, (32, 32, 1))
+        picture = 128 + 30 * scene + 3.5 * "abc".index(name[0]) * drift + grain
+        return np.repeat(picture.clip(0, 255).astype(np.uint8), 3, 2)
+
+    def target(self, name: str) -> np.ndarray:
+        return self.image(name)
+
+    def fingerprint(self) -> str:
+        return "frames"
+
+
+def test_a_burst_of_more_frames_than_are_compared_at_first_stays_together() -> None:
+    dataset = Frames()
+    first, next_, last = ([Print.of(dataset.image(name))] for name in ("a0", "b0", "c0"))
+    near = [
+        len(list(find_pairs(one, other))) for one, other in ((first, next_), (next_, last), (first, last))
+    ]
+    assert near == [1, 1, 0]
+    (burst,) = groups_of(dataset)
+    assert {*burst} == {*dataset.train}
+
+
+def test_what_shows_a_tested_image_is_no_unlabelled_one(tmp_path: Path) -> None:
+    for number in range(7):
+        picture = np.kron(noise(number)[:8, :8], np.ones((5, 5, 1), np.uint8))
+        if number < 6:
+            save(tmp_path / f"input/{number}.png", picture)
+            save(tmp_path / f"target/{number}.png", picture)
+        twin = np.clip(picture.astype(int) + 1, 0, 255).astype(np.uint8)
+        save(tmp_path / f"input/{number} again.png", twin)
+    dataset = ImagePairs.open(tmp_path)
+    dataset.test_on(0)
+    assert {*dataset.unlabeled} == {f"{number} again" for number in range(7)}
+    for fold in folds_of(dataset, 1):
+        split = fold.split(dataset, 2)
+        shown = {*dataset.train, *dataset.unlabeled} - {*split.labeled}
+        assert {*split.unlabeled} == shown - {*fold.tested} - {f"{name} again" for name in fold.tested}
 
 
 def test_too_few_are_refused(tmp_path: Path) -> None:

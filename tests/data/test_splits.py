@@ -99,6 +99,18 @@ def test_faulty_lists_are_refused(tmp_path: Path, content: str, message: str) ->
         make_split(Names(["1", "10", "111"], unlabeled=["u"], test=["7"]), str(path), 0, task="t")
 
 
+@pytest.mark.parametrize("name", ["4", "1", "0.5", "all"])
+def test_a_list_is_not_called_what_a_generated_split_is(tmp_path: Path, name: str) -> None:
+    dataset = Names([str(number) for number in range(8)])
+    (tmp_path / name).write_text("0\n1\n2\n3\n")
+    (tmp_path / "list.txt").write_text("0\n1\n2\n3\n")
+    split = make_split(dataset, str(tmp_path / name), 0, task="t")
+    assert split.source == f"{name} (list)"
+    assert set(split.labeled) == {"0", "1", "2", "3"}
+    assert make_split(dataset, name, 0, task="t").source == name
+    assert make_split(dataset, str(tmp_path / "list.txt"), 0, task="t").source == "list.txt"
+
+
 def test_more_labels_than_there_are() -> None:
     with pytest.raises(SslBenchError, match="has 3 images with labels, fewer than 4"):
         make_split(Names(["a", "b", "c"]), "4", 0, task="t")

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -124,6 +125,9 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
     assert kept_makespan(store, planned) is None
     assert (error.cells, error.predicted, error.measured) == (2, 30.0, 26.0)
     assert (error.total, error.median, error.worst) == pytest.approx((-4 / 30, (0.1 + 0.25) / 2, -0.25))
+    keep_prices(store, {}, "", 2, without=[planned[3].id, "of another plan"])
+    assert kept_prices(store) == {name: price for name, price in prices.items() if name != planned[3].id}
+    keep_prices(store, {planned[3].id: prices[planned[3].id]}, "B", 2)
     content = json.loads((store.root / "forecast.json").read_text())["cells"][planned[0].id]
     assert content["device"] == "A"
     assert content["measured"]["seconds"] == 11.0
@@ -137,7 +141,9 @@ def test_prices_are_kept_and_compared(tmp_path: Path, arguments: dict[str, Any])
     assert kept_prices(store) == {"y": Price()}
 
 
-@pytest.mark.parametrize(("method", "images", "rows", "beside"), [("supervised", 4, 2, 0), ("mt", 8, 4, 1)])
+@pytest.mark.parametrize(
+    ("method", "images", "rows", "beside"), [("supervised", 4, 2, 0), ("mt", 8, 4, 1), ("gct", 8, 4, 2)]
+)
 def test_the_price_of_a_cell(
     tmp_path: Path, arguments: dict[str, Any], method: str, images: int, rows: int, beside: int
 ) -> None:
@@ -157,7 +163,7 @@ def test_the_price_of_a_cell(
     assert price.resident_bytes is not None
     assert price.resident_bytes > 50e6
     # The first step and what comes before it; five more; what is read for the first time; three evaluations, and
-    # one for each network beside, of two images.
+    # one for each network beside and for the pixels that the method doubts, of two images.
     rest = 5 * 20 + images * 5 + (3 + beside) * 2 * 300
     assert before <= price.seconds - rest <= before + 60
 
@@ -272,6 +278,32 @@ def test_a_cell_that_cannot_be_timed_says_why(
     said = command(*options, "--gpus-per-cell", 2)
     assert (said.status, len(said.err.strip().splitlines())) == (2, 1)
     assert "cells in several processes cannot be timed" in said.err
+
+
+def test_what_cannot_be_timed_here_has_no_price_of_elsewhere(
+    tmp_path: Path,
+    arguments: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = make_plan(REGISTRY, Request(**arguments, control=False, methods="supervised,mt", seeds=(0, 1)))
+    here = {cell.id for cell in plan.cells if cell.method == "supervised"}
+
+    def time_cells(registry: Any, plan: Plan, *others: Any, **chosen: Any) -> Timed:
+        (timed,), (fails,) = ({c.id for c in plan.cells} & here, {c.id for c in plan.cells} - here)
+        return Timed({timed: Estimate(cost=Cost(seconds=600.0), device="a CPU")}, {fails: "too much memory"})
+
+    monkeypatch.setattr("ssl_bench.cli.estimate.time_cells", time_cells)
+    store = ResultStore(tmp_path / "out")
+    store.prepare()
+    prices = {name: Price(seconds=10.0) for name in (*(cell.id for cell in plan.cells), "of another plan")}
+    keep_prices(store, prices, "a GPU", 8)
+    estimate(REGISTRY, plan, store, start_of(REGISTRY.executor("local"), {}), devices="cpu", jobs=1)
+    said = capsys.readouterr().out
+    rows = dict(re.findall(r"^night · (\w+) · unet-small +2 of 2 +(.+?)  ", said, re.MULTILINE))
+    assert rows == {"supervised": "10.0 min", "mt": "-"}
+    assert "4 cells left (2 of them without estimate, and not counted): 20.0 min in all" in said
+    assert {*kept_prices(store)} == {*here, "of another plan"}
 
 
 def test_an_order_to_time_a_cell_is_stated_and_no_other(arguments: dict[str, Any]) -> None:

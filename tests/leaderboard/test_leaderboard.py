@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from written import hyperparameter_table, main_table, read_entries, render, terminal
+from written import hyperparameter_table, main_table, read_board, read_entries, render, terminal
 
 from ssl_bench.errors import DataError
 from ssl_bench.leaderboard.documents.tables import value_text
@@ -599,6 +599,34 @@ def test_copies_of_a_record_count_once() -> None:
     text = main_table([record, copy.deepcopy(record), {**record, "cost": {"seconds": 99.0}}])
     assert scores(text)[0][1][2] == "18.00 (n=1)"
     assert "- Made from 1 record. 2 more repeat a run and are left out.\n" in text
+
+
+def test_records_of_one_run_with_other_scores_are_named() -> None:
+    one = make("night", "mt", 0, 18.0)
+    others = [make("night", "mt", 0, 18.5), make("night", "mt", 1, 18.0)]
+    assert read_board([one, *others]).unlike == ("night-mt-0",)
+    said = "1 run here has several records that differ in scores, and chance says which of them is shown: "
+    assert f"- {said}{escape('night-mt-0')}; name a folder with one of each.\n" in main_table([one, *others])
+    # The score that ranks is not the only one.
+    assert read_board([one, make("night", "mt", 0, 18.0, metrics__other=2.0)]).unlike == ("night-mt-0",)
+    many = [make("night", "mt", seed, score) for seed in range(5) for score in (18.0, 18.5)]
+    text = main_table(many)
+    ids = ", ".join(escape(f"night-mt-{seed}") for seed in range(3))
+    assert (
+        f"- 5 runs here have several records that differ in scores, and chance says which of them is shown: {ids};"
+        in text
+    )
+
+
+def test_records_of_one_run_that_agree_are_not_named() -> None:
+    one = make("night", "mt", 0, 18.0)
+    # One of an earlier version lacks a metric.
+    earlier = make("night", "mt", 0, 18.0, metrics={"psnr": 18.0})
+    for records in itertools.permutations(
+        [one, make("night", "mt", 0, 18.0, cost={"seconds": 99.0}), earlier]
+    ):
+        assert read_board(records).unlike == ()
+        assert "differ in scores" not in main_table(records)
 
 
 def test_references_are_numbered_as_they_are_first_cited() -> None:

@@ -1,9 +1,12 @@
 """An observer changes nothing, sees what methods teach, and keeps its labels to itself."""
 
+import contextlib
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from ssl_bench.dataset import GuardedDataset
 from ssl_bench.errors import PluginError
 from ssl_bench.method import Batch, Method
 from ssl_bench.observe.observer import Observer, times, undone
+from ssl_bench.observe.pixels import pixels_of
 from ssl_bench.observe.probe import Probe
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
@@ -31,7 +35,7 @@ from ssl_bench.worker.attempt import Interrupted
 from ssl_bench.worker.build import open_cell_data
 from ssl_bench.worker.cell_run import CellRun
 from ssl_bench.worker.worker import run_cell
-from ssl_bench.world.exposed import Observe
+from ssl_bench.world.exposed import Exposed, Observe
 
 REGISTRY = load_registry()
 TAUGHT = {spec.name for spec in REGISTRY.sorted("methods") if spec.uses_unlabeled and spec.role == "ssl"} - {
@@ -184,6 +188,76 @@ def test_what_is_shown_is_a_plain_picture_of_its_rows() -> None:
     ):
         with pytest.raises(PluginError, match="is to be a plain tensor"):
             observe(**wrong)
+
+
+def test_what_would_be_read_wrongly_is_refused() -> None:
+    target, keep = torch.rand(2, 3, 4, 5), torch.ones(2, 1, 4, 5)
+    for wrong in (keep.to(torch.uint8), keep.long(), keep):
+        with pytest.raises(PluginError, match=r"keep is to be bool, not torch\."):
+            Observe(looking=True)(target, keep=wrong)
+    observe = Observe(looking=True)
+    observe(target, name="first")
+    observe(target, name="second")
+    with pytest.raises(PluginError, match=r"observe\('first', \.\.\.\): given twice in a step"):
+        observe(target, name="first")
+    # Of another batch it may be given again.
+    observe.take()
+    observe(target, name="first")
+
+
+@pytest.mark.parametrize("labeled", [False, True])
+def test_who_is_taught_is_scored_as_it_is_evaluated(monkeypatch: pytest.MonkeyPatch, labeled: bool) -> None:
+    """With the running statistics that it had, and on the rows that its target is of."""
+    method, _ = trained("night", "mt", {}, observed=False)
+    shown: list[tuple[Exposed, Tensor | None]] = []
+
+    class Teaches(type(method)):  # type: ignore[misc]
+        def losses(self, batch: Batch, progress: Any) -> Iterator[Any]:
+            yield from super().losses(batch, progress)
+            rows = batch.labeled_images if labeled else batch.unlabeled_images
+            progress.observe(rows, student=self.student, name="own", labeled=labeled)
+
+    def noted(task: Any, exposed: Exposed, student: Tensor | None, *others: Any) -> Any:
+        shown.append((exposed, student))
+        return pixels_of(task, exposed, student, *others)
+
+    method.__class__ = Teaches
+    looked = Looked("night", 2)
+    images = looked.batch(0).labeled_images if labeled else looked.batch(0).unlabeled_images
+    with torch.no_grad():
+        student, deployed = (
+            method.task.activate(predict(given))
+            for predict, given in (
+                (method.eval().student, images),
+                (method.predict, looked.batch(0).unlabeled_images),
+            )
+        )
+    method.train()
+    monkeypatch.setattr("ssl_bench.observe.observer.pixels_of", noted)
+    Observer(method, RECIPE, looked, 0, teaches=True).observe(STEPS)
+    found = {exposed.name: (exposed, predicted) for exposed, predicted in shown[: len(shown) // 2]}
+    torch.testing.assert_close(found["own"][1], student)
+    torch.testing.assert_close(found[""][0].target, deployed)
+
+
+def test_to_look_is_no_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (order,) = orders("night", "supervised", observe=True)
+    now = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+
+    def slow(step: int) -> dict[str, Any]:
+        nonlocal now
+        now += 50
+        return {"step": step}
+
+    with contextlib.closing(
+        CellRun(order, tmp_path, torch.device("cpu"), REGISTRY, (), Heartbeat(tmp_path))
+    ) as run:
+        now += 7
+        run._observe(SimpleNamespace(observe=slow))  # type: ignore[arg-type]
+        now += 2
+        assert run.observed == [{"step": 0}]
+        assert run.meter.seconds() == 9
 
 
 def test_times_end_with_the_run() -> None:

@@ -50,7 +50,10 @@ class Names(Dataset):
         return name.rpartition("/")[0] or name
 
     def image(self, name: str) -> np.ndarray:
-        return np.zeros((4, 4, 3), np.uint8)
+        # What follows a `~` is which shot of one thing it is.
+        thing, _, shot = name.partition("~")
+        random = np.random.default_rng([*thing.encode()])
+        return random.integers(0, 250, (4, 4, 3), np.uint8) + np.uint8(len(shot))
 
     def target(self, name: str) -> np.ndarray:
         return np.zeros((4, 4), np.uint8)
@@ -92,6 +95,16 @@ def test_scenes_are_not_torn() -> None:
     one_scene = Names([f"0/{view}" for view in range(9)])
     with pytest.raises(UsageError, match="9 labelled images of 1 scenes are too few"):
         hold_out(one_scene, make_split(one_scene, "all", 0, task="t"), Fraction(1, 4), task="t")
+
+
+def test_near_copies_are_not_torn() -> None:
+    dataset = Names([f"{number}~{shot}" for number in range(10) for shot in ("", "s")])
+    for seed in range(3):
+        split = make_split(dataset, "all", seed, task="t")
+        held = hold_out(dataset, split, Fraction(1, 4), task="t")
+        left = without(dataset, split, held)
+        assert {name[0] for name in held}.isdisjoint({name[0] for name in left.labeled})
+        assert len(held) == 6
 
 
 def test_a_search_sees_no_test_image() -> None:

@@ -89,6 +89,22 @@ def test_a_step_is_timed_without_what_lies_between_laps(monkeypatch: pytest.Monk
     assert cost["peak_resident_bytes"] == 2**50
 
 
+def test_what_is_left_out_is_no_part_of_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    meter = Meter(CPU)
+    now = 30.0
+    meter.leave_out(10.0)
+    meter.leave_out(5.0)
+    assert meter.seconds() == meter.seconds_here() == 15.0
+    # Nor where the cell goes on in another process.
+    resumed = Meter(CPU)
+    resumed.load_state_dict(meter.state_dict())
+    now += 4.0
+    resumed.leave_out(1.0)
+    assert (resumed.seconds(), resumed.seconds_here()) == (18.0, 3.0)
+
+
 def test_a_process_without_a_warm_step_has_no_time_of_one() -> None:
     meter = Meter(CPU)
     meter.end_lap(1)

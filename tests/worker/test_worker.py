@@ -1,5 +1,6 @@
 """A cell in its folder: records, resumes, failures. In this process, on a few steps of real tasks."""
 
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,9 @@ from ssl_bench.run.loop import forget
 from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore, same
 from ssl_bench.worker.attempt import Interrupted
+from ssl_bench.worker.provenance import method_code
 from ssl_bench.worker.worker import run_cell
+from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 
 REGISTRY = load_registry()
 CPU = torch.device("cpu")
@@ -154,6 +157,30 @@ def test_the_upper_bound_is_one_cell_for_all_splits() -> None:
     assert len(both) == 1
     assert len(both[0].split.labeled) == 128
     assert both[0].split.source == "all"
+
+
+def test_the_code_of_a_method_is_that_of_the_toolbox_that_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def code(changed: str) -> str:
+        """Of Mean Teacher, where a module has a line more."""
+        module = importlib.import_module(changed)
+        other = tmp_path / f"{changed}.py"
+        other.write_bytes(Path(str(module.__file__)).read_bytes() + b"# A line more.\n")
+        method_code.cache_clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "__file__", str(other))
+            return method_code(MeanTeacher)
+
+    method_code.cache_clear()
+    as_it_is = method_code(MeanTeacher)
+    try:
+        assert code(MeanTeacher.__module__) != as_it_is
+        assert code("ssl_bench.toolbox.ema") != as_it_is
+        assert code("ssl_bench.toolbox.mixing") == as_it_is
+        assert code("ssl_bench.method") == as_it_is, "versions of the project tell what else there is"
+    finally:
+        method_code.cache_clear()
 
 
 def test_json_files_are_whole_or_absent(tmp_path: Path) -> None:
