@@ -137,7 +137,7 @@ def naive_prevmatch(method: Method, batch: Batch, step: int, draws: Draws) -> di
     shares = [-math.log(1 - drawn[3 + number]) for number in range(len(order))]
     outputs = [evaluated(method.previous[place], images) for place in order]
     weight = 0.0
-    targets = [(own, 1.0, config.tau_pm)]
+    targets = [(own, config.lambda_own, config.tau_pm)]
     if order:
         weight = config.lambda_pm * min(step / 4.5, 2 - step / 4.5)
         mean = sum(share / sum(shares) * each for share, each in zip(shares, outputs, strict=True))
@@ -169,7 +169,7 @@ def keeps_states(method: Method, step: int) -> None:
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_prevmatch_is_the_naive_one(kind: Kind) -> None:
-    settings: dict[str, Any] = {"pool": 2, "snapshots": 3, "lambda_pm": 0.8}
+    settings: dict[str, Any] = {"pool": 2, "snapshots": 3, "lambda_own": 0.7, "lambda_pm": 0.8}
     settings |= {"tau_pm": 0.6, "tau_prev": 0.5} if kind == "classification" else {}
     compare(build("prevmatch", kind, **settings), naive_prevmatch, ALL, keeps_states)
 

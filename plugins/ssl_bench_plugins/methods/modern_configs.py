@@ -194,6 +194,12 @@ class STConfig(MixingConfig):
 class PrevMatchConfig(MixingConfig):
     """PrevMatch, whose previous states are taken by a schedule."""
 
+    lambda_own: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the loss to the network's own targets",
+        json_schema_extra=symbol(r"\lambda_{own}"),
+    )
     lambda_pm: float = Field(
         1.0,
         ge=0,

@@ -3,7 +3,7 @@
 Shin, Park, Kim and Han, Revisiting and Maximizing Temporal Knowledge in Semi-supervised Semantic Segmentation, WACV
 2025, https://arxiv.org/abs/2405.20610.
 
-    L = 2 / (2 + l) (task(S(x_l), y) + L_u(T(S(x_u)), tau_PM) + l L_u(T(sum_i w_i S_i(x_u)), tau_prev))
+    L = 2 / (2 + l) (task(S(x_l), y) + lambda_own L_u(T(S(x_u)), tau_PM) + l L_u(T(sum_i w_i S_i(x_u)), tau_prev))
     L_u(q, tau): mean over two strong views of sum of CE(S(mix(s(x_u))), argmax mix(q)) mix(max q >= tau) / valid pixels
 
 S_i are 1, 2 or 3 previous states, drawn at each step, in evaluation mode; w ~ Dirichlet(1, ..., 1) weighs their
@@ -75,9 +75,9 @@ class PrevMatch(Method):
         drawn = self._drawn(images, progress)
         keep = self._gate([own, *(task.activate(each) for _, each in drawn)], valid, progress)
         terms = {"own": (own, keep if keep is not None else confidence(own) >= config.tau_pm)}
-        weight = 0.0
+        weight, weights = 0.0, {"own": config.lambda_own}
         if drawn:
-            weight = config.lambda_pm * triangle(progress)
+            weights["previous"] = weight = config.lambda_pm * triangle(progress)
             previous = self._average(drawn)
             sure = keep if keep is not None else confidence(previous) >= config.tau_prev
             terms["previous"] = (previous, sure)
@@ -91,7 +91,7 @@ class PrevMatch(Method):
                 error = pseudo_error(task.kind, view, task.activate(view), mixed, config.target)
                 errors.append(masked_mean(gated(error, kept), known))
             progress.log(f"kept by {name}", masked_mean(sure.to(target.dtype), valid))
-            losses[name] = scale * (1 if name == "own" else weight) * torch.stack(errors).mean()
+            losses[name] = scale * weights[name] * torch.stack(errors).mean()
         yield {"model": losses}
 
     def taken(self, progress: Progress) -> int:
