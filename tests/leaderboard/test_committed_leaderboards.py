@@ -33,7 +33,9 @@ def test_the_readme_shows_the_committed_table() -> None:
     shown = scores((FOLDER.parent / "README.md").read_text(encoding="utf-8"))
     assert {title for table in shown for title, _ in table} == {title for title, _ in committed}
     # Rows with the paper's own settings stand in the tables that it links to.
-    assert {row for table in shown for _, row in table} == {row for _, row in committed if ", paper" not in row}
+    assert {row for table in shown for _, row in table} == {
+        row for _, row in committed if ", paper" not in row
+    }
     for table in shown:
         # Scores and how many runs stand behind them; gains are for the tables that the README links to.
         assert all(
