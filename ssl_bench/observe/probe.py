@@ -16,7 +16,7 @@ from ssl_bench.train.batches import BatchStream, as_target, of_one_depth
 
 ROWS = 16
 """Unlabelled crops, at most, or one batch of them."""
-SHARE = 60
+SHARE = 80
 """Steps of a run for each batch that is looked at: what keeps observing cheap in short runs."""
 
 
