@@ -19,8 +19,8 @@ Each section takes one habit of published protocols for pixel-wise semi-supervis
 number here: tier `lite`, embedded data, two or four labelled images, everything else equal. The honest number and the
 other one come from runs of the same splits and seeds, and the last column is their mean difference with an interval of
 95 % over runs alone; those of [comparison](../leaderboards/comparison.md) take test images into account as well, and
-differ a little. **Bold** is what leaves 0 out. A section without a table has no runs yet. The effects are those of
-short runs of small networks: their signs and orders of magnitude are to be cited, rather than their digits.
+differ a little. **Bold** is what leaves 0 out. The effects are those of short runs of small networks: their signs
+and orders of magnitude are to be cited, rather than their digits.
 
 Made by `python -m benchmarks audit --write` from the records in [leaderboards](../leaderboards/README.md) and in
 `benchmarks/results/audit`; what exists for this page alone is in

@@ -51,10 +51,12 @@ def interval(found: Difference, words: Words) -> str:
 
 
 def less(one: Runs, other: Runs) -> Runs:
+    """Differences over the pairs of split and seed that both have."""
     return {pair: one[pair] - other[pair] for pair in one if pair in other}
 
 
 def row_of(words: Words, what: str, honest: Runs, habit: Runs) -> Row | None:
+    """What a habit adds to the honest runs; None of fewer than two pairs."""
     adds = difference(habit, honest)
     if adds is None:
         return None
@@ -64,4 +66,5 @@ def row_of(words: Words, what: str, honest: Runs, habit: Runs) -> Row | None:
 
 
 def of_tasks(found: Collection, rows: Callable[[Words, str], Iterator[Row | None]]) -> list[Row]:
+    """The rows that can be made of what was found, task by task."""
     return [row for task in found.tasks() for row in rows(found.words(task), task) if row is not None]
