@@ -43,8 +43,8 @@ def _small(
 
 
 _smoke = partial(_small, schedule="cosine")
-"""Does it run, and are labels what is missing. In so few steps a moving average of weights needs a long calm end to
-catch up: cosine."""
+"""Does it run, and are labels what is missing: about as few steps as still show on the embedded data that all labels
+are better than a few. In so few a moving average of weights needs a long calm end to catch up: cosine."""
 _lite = partial(_small, schedule="polynomial")
 """Does it help, at a CPU's price: many steps of few rows, and crops that hold an object."""
 
@@ -87,7 +87,7 @@ SEGMENTATION = TaskSpec(
         Metric(name="boundary_f", symbol="Boundary F", unit="%"),
     ),
     recipes={
-        "smoke": _with_losses(_smoke(80, 96, TUNE, epochs=20, scale=(0.8, 1.25))),
+        "smoke": _with_losses(_smoke(40, 96, TUNE, epochs=20, scale=(0.8, 1.25))),
         "lite": _with_losses(_lite(120, 96, TUNE, epochs=20, scale=(0.8, 1.25))),
         # As in the public code, but for augmentation (docs/paper.md); its rate is 2.5e-4 per GPU, of which it had 4.
         "paper": SegmentationRecipe(
@@ -125,7 +125,7 @@ DENOISING = TaskSpec(
     metrics=IMAGE_METRICS,
     recipes={
         # No rescaling: it would change the noise.
-        "smoke": _smoke(240, 48, SCRATCH),
+        "smoke": _smoke(120, 48, SCRATCH),
         "lite": _lite(300, 64, SCRATCH),
         "paper": Recipe(
             iterations=DENOISING_ITERATIONS,
@@ -155,7 +155,7 @@ MATTING = TaskSpec(
         Metric(name="connectivity", symbol="Connectivity", digits=3, higher_is_better=False),
     ),
     recipes={
-        "smoke": _smoke(80, 96, TUNE, scale=(0.8, 1.25)),
+        "smoke": _smoke(40, 96, TUNE, scale=(0.8, 1.25)),
         "lite": _lite(120, 96, TUNE, scale=(0.8, 1.25)),
         "paper": Recipe(
             iterations=MATTING_ITERATIONS,
@@ -181,7 +181,7 @@ NIGHT = TaskSpec(
     metrics=IMAGE_METRICS,
     recipes={
         # Brightness is learnt late, and a moving average follows later still.
-        "smoke": _smoke(400, 48, SCRATCH),
+        "smoke": _smoke(150, 48, SCRATCH),
         "lite": _lite(300, 64, SCRATCH),
         "paper": Recipe(
             iterations=NIGHT_ITERATIONS,
