@@ -45,18 +45,20 @@ class Advice:
     """Id of the cell whose network learnt from all labels; empty where there is none yet."""
     wanted: tuple[str, ...] = ()
     """Files of the images to label next, the first first."""
+    tested: tuple[float, int] | None = None
+    """The network's score on the test images that the folder has of its own, and how many these are."""
 
     def document(self) -> Document:
         """The answer, the table it rests on, and what to label next."""
         blocks: list[Block] = [
             Heading(f"Does it pay to learn from unlabelled images? {self.data}", 1),
-            Listing([(Span(line),) for line in verdict(self.evidence)]),
+            Listing([(Span(line),) for line in (*verdict(self.evidence), *self._tested())]),
             table(self.evidence),
             paragraph(
                 f"{folds_in_words(self.evidence)}; ",
                 Span(self.setting),
-                ". Intervals are of 95 %, and allow for folds that share most of their images; those of gains hold for "
-                "all methods together.",
+                ". Intervals are of 95 %, and allow for folds that share most of their images; those of "
+                "methods that see unlabelled images hold for all of these together.",
             ),
         ]
         if self.left_out:
@@ -68,6 +70,13 @@ class Advice:
                 Listing([(Span(name, "code"),) for name in self.wanted], numbered=True),
             ]
         return blocks
+
+    def _tested(self) -> list[str]:
+        if self.tested is None:
+            return []
+        metric, (score, count) = self.evidence.metric, self.tested
+        value = f"{metric.symbol} {score:.{metric.digits}f} {metric.unit}".rstrip()
+        return [f"On the folder's own {number_of(count, 'test image')}, seen once, the network has {value}."]
 
 
 def folds_in_words(evidence: Evidence) -> str:
@@ -117,7 +126,7 @@ def _score(evidence: Evidence, one: Entrant) -> Cell:
 def _gain(evidence: Evidence, one: Entrant, other: Entrant) -> Cell:
     if one is other:
         return missing()
-    among = len(evidence.candidates) if other is evidence.reference and one in evidence.candidates else 1
+    among = len(evidence.candidates) if one in evidence.candidates else 1
     found = evidence.gain(one, other, among)
     if found is None:
         return missing()

@@ -61,12 +61,14 @@ class Evidence:
 
     @cached_property
     def scored(self) -> list[Entrant]:
-        """The methods that have a score."""
-        return [one for one in self.entrants if one.scores]
+        """The methods that have a score, on a fold that the first baseline has one on as well."""
+        found = [one for one in self.entrants if one.scores]
+        first = next((one for one in found if one.role == "baseline"), None)
+        return found if first is None else [one for one in found if one.scores.keys() & first.scores.keys()]
 
     @cached_property
     def first(self) -> Entrant:
-        """The first baseline, which has a score on every fold that any method has one on."""
+        """The first baseline that has a score."""
         return next(one for one in self.scored if one.role == "baseline")
 
     @cached_property
@@ -114,6 +116,10 @@ class Evidence:
         """The gain over labels alone, of one among all candidates."""
         return self.gain(one, self.reference, max(1, len(self.candidates)))
 
+    def over_control(self, one: Entrant) -> FoldMean | None:
+        """The gain over the control, of one among all candidates; None where there is no control."""
+        return None if self.control is None else self.gain(one, self.control, max(1, len(self.candidates)))
+
     @cached_property
     def standing(self) -> list[Entrant]:
         """The candidates whose gain over labels alone stands, best first."""
@@ -147,9 +153,12 @@ class Evidence:
         return mean_of_folds(gains, self.ratio)
 
     def worth_in_labels(self, gain: float) -> float | None:
-        """How many further labels would bring a gain, by what a doubling brings; None where that does not stand."""
+        """How many further labels would bring a gain over labels alone, by what a doubling brings.
+
+        None where that does not stand, or is known of another baseline than the one that the gain is over.
+        """
         doubling = self.doubling
-        if doubling is None or not doubling.stands or doubling.mean <= 0:
+        if self.reference is not self.first or doubling is None or not doubling.stands or doubling.mean <= 0:
             return None
         # Beyond four times as many the line says nothing any more.
         return self.labels * (2 ** min(2.0, gain / doubling.mean) - 1)

@@ -1,6 +1,7 @@
 """The end of a study: the network that learnt from all labels, and the images to label next."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ssl_bench.advise.advice import FOLDER, LIST, PICTURES, Advice, write_advice
@@ -14,6 +15,15 @@ WANTED = 8
 """Images to label next."""
 ACROSS = 4
 """Pictures in a row."""
+
+
+def places_of(dataset: Dataset, names: Sequence[str]) -> tuple[str, ...]:
+    """The files of images without a label, with the id of the one meant where a file holds several."""
+    held = Counter(map(dataset.place, dataset.unlabeled))
+    return tuple(
+        f"{place}: {name}" if held[place] > 1 else str(place)
+        for name, place in ((name, dataset.place(name)) for name in names)
+    )
 
 
 def images_wanted(
@@ -39,6 +49,9 @@ def keep(study: Study, advice: Advice, dataset: Dataset, wanted: list[str]) -> P
     if wanted:
         write_text(folder / LIST, "".join(f"{name}\n" for name in advice.wanted))
         write_bytes(folder / PICTURES, _pictures(study, dataset, wanted))
+    else:  # What an earlier answer asked for may have its labels by now.
+        for name in (LIST, PICTURES):
+            (folder / name).unlink(missing_ok=True)
     write_advice(advice, root)
     write_text(folder / "README.md", render_markdown(advice.document()))
     return folder

@@ -1,10 +1,10 @@
 """Labelled images in folds: each is tested once a repeat, and never learnt from and tested at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ssl_bench.data.copies import Print, find_pairs
-from ssl_bench.data.splits import LabelSplit, split_of, untorn, without
+from ssl_bench.data.copies import NO_PRINTS, Print, find_pairs
+from ssl_bench.data.splits import LabelSplit, prints_of, split_of, untorn, without
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError
 from ssl_bench.seeds import name_hash
@@ -45,18 +45,21 @@ class Fold:
         return replace(found, unlabeled=tuple(name for name in found.unlabeled if name not in kept))
 
 
-def folds_of(dataset: Dataset, repeats: int) -> list[Fold]:
-    """The folds of each repeat, drawn anew by its number. Raises UsageError for too few images or groups."""
-    groups = groups_of(dataset)
-    size = sum(map(len, groups))
+def folds_of(dataset: Dataset, repeats: int, prints: Mapping[str, Print] = NO_PRINTS) -> list[Fold]:
+    """The folds of each repeat, drawn anew by its number. Raises UsageError for too few images or groups.
+
+    `prints`: of the images that were looked at already, by id.
+    """
+    size = len(dataset.train)
+    groups = groups_of(dataset, prints) if size >= FEWEST else []
     count = next((count for count in FOLDS if size >= 2 * count and len(groups) >= count), 0)
     if not count:
-        scenes = "" if len(groups) == size else f" of {len(groups)} scenes"
+        scenes = "" if len(groups) in (0, size) else f" of {len(groups)} scenes"
         raise UsageError(
             f"{dataset.path}: {size} labelled images{scenes} are too few to learn from some and test on others; label "
             f"{FEWEST} or more"
         )
-    twins = _twins_of(dataset)
+    twins = _twins_of(dataset, prints)
     return [
         replace(fold, twins=tuple(sorted({twin for name in fold.tested for twin in twins.get(name, ())})))
         for repeat in range(repeats)
@@ -64,18 +67,18 @@ def folds_of(dataset: Dataset, repeats: int) -> list[Fold]:
     ]
 
 
-def groups_of(dataset: Dataset) -> list[list[str]]:
+def groups_of(dataset: Dataset, prints: Mapping[str, Print] = NO_PRINTS) -> list[list[str]]:
     """The labelled images by what must not be torn: scenes, bursts, and near copies, which are told by their pixels."""
     found: dict[str, list[str]] = {}
-    for name, group in untorn(dataset, dataset.train).items():
+    for name, group in untorn(dataset, dataset.train, prints).items():
         found.setdefault(group, []).append(name)
     return list(found.values())
 
 
-def _twins_of(dataset: Dataset) -> dict[str, list[str]]:
+def _twins_of(dataset: Dataset, prints: Mapping[str, Print]) -> dict[str, list[str]]:
     """A labelled image to its near copies among those without a label."""
     train, others = list(dataset.train), list(dataset.unlabeled)
-    of_train, of_others = ([Print.of(dataset.image(name)) for name in names] for names in (train, others))
+    of_train, of_others = (prints_of(dataset, names, prints) for names in (train, others))
     found: dict[str, list[str]] = {}
     for pair in find_pairs(of_train, of_others, likeliest=None):
         found.setdefault(train[pair.first], []).append(others[pair.second])

@@ -35,6 +35,8 @@ class Rounds:
     """Methods that do not fit into the time, with the seconds that a run of them takes."""
     rows: list[str] = field(default_factory=list)
     """The methods that take part, in the order of tables."""
+    prices: dict[str, float] = field(default_factory=dict)
+    """Expected seconds of a run of those of them that have not run here."""
     tried: set[str] = field(default_factory=set)
     """Ids of the cells that were run: one that failed is not tried again."""
 
@@ -54,18 +56,20 @@ class Rounds:
         Their first repeat may take a share of what those before them leave, so that further ones find some, too; the
         cheapest may take the whole. `prices`: expected seconds of a run of each that has not run yet.
         """
-        have_run = self._seconds()
-        prices = {**have_run, **prices}
+        have_run = {one.row for one in self.study.evidence().scored}
+        self.prices |= {row: price for row, price in prices.items() if row in self.rows}
+        seconds = {**prices, **self._seconds()}
         folds = self._repeat(0)
-        left = self.left - sum(self._price(row, folds, prices) for row in self.rows)
-        taken, others = 0.0, [row for row in prices if row not in self.rows]
-        for place, row in enumerate(sorted(others, key=lambda row: prices[row])):
-            own = self._price(row, folds, prices)
+        left = self.left - sum(self._price(row, folds, seconds) for row in self.rows)
+        taken, others = 0.0, [row for row in seconds if row not in self.rows]
+        for place, row in enumerate(sorted(others, key=lambda row: seconds[row])):
+            own = self._price(row, folds, seconds)
             taken += own
             if not own or taken <= left * (FIRST if place else 1.0):
                 self.rows.append(row)
+                self.prices[row] = seconds[row]
             elif row not in have_run:
-                self.left_out[row] = prices[row]
+                self.left_out[row] = seconds[row]
         self.rows.sort(key=self.study.rows.index)
 
     def join_all(self, rows: Sequence[str]) -> None:
@@ -77,22 +81,27 @@ class Rounds:
 
         The first few are run in any case. Methods that are behind after a repeat are not run in the next.
         """
+        rows, folds = self.next()
+        if not folds:
+            return False
+        if folds[0] in self.study.folds[:FOLDS]:
+            folds = [fold for fold in folds if fold in self.study.folds[:FOLDS]]
+            self._run(self.study.cells(rows, folds))
+            return True
+        seconds = self._fold_seconds(rows) / self.slots
+        fitting = FOLDS if seconds == 0 else int(self.left / seconds)
+        if fitting < 1:
+            return False
+        self._run(self.study.cells(rows, folds[: min(fitting, FOLDS)]))
+        return True
+
+    def next(self) -> tuple[list[str], list[Fold]]:
+        """What more time would be for: the methods, and the folds of one repeat on which they have not all run."""
         for repeat in sorted({fold.repeat for fold in self.study.folds}):
             rows = self._contenders() if repeat else self.rows
-            folds = [fold for fold in self._repeat(repeat) if self._left(self.study.cells(rows, [fold]))]
-            if not folds:
-                continue
-            if folds[0] in self.study.folds[:FOLDS]:
-                folds = [fold for fold in folds if fold in self.study.folds[:FOLDS]]
-                self._run(self.study.cells(rows, folds))
-                return True
-            seconds = self._fold_seconds(rows) / self.slots
-            fitting = FOLDS if seconds == 0 else int(self.left / seconds)
-            if fitting < 1:
-                return False
-            self._run(self.study.cells(rows, folds[: min(fitting, FOLDS)]))
-            return True
-        return False
+            if folds := [fold for fold in self._repeat(repeat) if self._left(self.study.cells(rows, [fold]))]:
+                return rows, folds
+        return [], []
 
     @property
     def left(self) -> float:
@@ -120,8 +129,9 @@ class Rounds:
         return [row for row in self.rows if row in kept]
 
     def _seconds(self) -> dict[str, float]:
-        """Mean seconds of a run of each method that has run."""
-        return {one.row: one.cost for one in self.study.evidence().scored if one.cost is not None}
+        """Mean seconds of a run of each method that has run here, and the price of others that take part."""
+        ran = {one.row: one.cost for one in self.study.evidence().scored if one.cost is not None}
+        return {**self.prices, **ran}
 
     def _fold_seconds(self, rows: Sequence[str] | None = None) -> float:
         """Seconds that one fold takes of methods, those on fewer labels included, one cell at a time."""
@@ -129,9 +139,9 @@ class Rounds:
         fewer = (len(self.study.counts) - 1) * found.get(self.study.baseline, 0.0)
         return fewer + sum(found.get(row, 0.0) for row in (self.rows if rows is None else rows))
 
-    def _price(self, row: str, folds: Sequence[Fold], prices: Mapping[str, float]) -> float:
+    def _price(self, row: str, folds: Sequence[Fold], seconds: Mapping[str, float]) -> float:
         """Seconds that what is left of a method on some folds is expected to take."""
-        return prices.get(row, 0.0) * len(self._left(self.study.cells([row], folds))) / self.slots
+        return seconds.get(row, 0.0) * len(self._left(self.study.cells([row], folds))) / self.slots
 
     def _repeat(self, number: int) -> list[Fold]:
         return [fold for fold in self.study.folds if fold.repeat == number]

@@ -1,6 +1,6 @@
 """From a folder to a study: the recipe that fits it, the folds of its labels, and every cell planned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 from ssl_bench.advise.fit import fitting_crop, shorter_side
 from ssl_bench.advise.folds import folds_of
 from ssl_bench.advise.study import Study
+from ssl_bench.data.copies import NO_PRINTS, Print
+from ssl_bench.dataset import Dataset
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.request import Request
 from ssl_bench.plan.settings import resolve_config
@@ -42,6 +44,14 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """The folder, not yet read, and what is to be planned on it."""
+
+    dataset: Dataset
+    request: Request
+
+
+@dataclass(frozen=True)
 class Started:
     """A study of a folder, and what was found and chosen, in words."""
 
@@ -50,8 +60,8 @@ class Started:
     setting: str
 
 
-def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
-    """Open the folder, fit the recipe to it and plan. UsageError or DataError at the first thing wrong."""
+def open_folder(registry: Registry, ask: Ask) -> Opened:
+    """Find the images of the folder, and the methods. UsageError or DataError at the first thing wrong."""
     task = ask.task
     request = Request(
         tasks=(task.name,),
@@ -62,33 +72,55 @@ def start_study(registry: Registry, ask: Ask, store: ResultStore) -> Started:
         unlabeled={task.name: tuple(ask.unlabeled)} if ask.unlabeled else {},
         devices=ask.devices,
     )
-    opened = open_sources(registry, request, [task])[task.name].dataset
-    if opened.tests_on_its_own:
+    if bound := next((spec.name for spec in _methods(registry, request) if spec.labels == "all"), None):
+        raise UsageError(
+            f"--methods {bound}: it learns from every label, and so from those that a fold tests; leave it out"
+        )
+    dataset = open_sources(registry, request, [task])[task.name].dataset
+    if dataset.tests_on_its_own:
         # Every label is wanted in the folds.
         request = request.model_copy(update={"test": {task.name: 0}})
-        opened = open_sources(registry, request, [task])[task.name].dataset
+        dataset = open_sources(registry, request, [task])[task.name].dataset
+    return Opened(dataset, request)
+
+
+def start_study(
+    registry: Registry,
+    ask: Ask,
+    opened: Opened,
+    store: ResultStore,
+    prints: Mapping[str, Print] = NO_PRINTS,
+    device: str = "",
+) -> Started:
+    """Fit the recipe to the folder and plan. UsageError or DataError at the first thing wrong.
+
+    `prints`: of the images that were looked at already. `device`: name of the one that cells run on.
+    """
+    task, request, dataset = ask.task, opened.request, opened.dataset
     recipe, network = task.recipes[TIER], task.backbones[TIER]
     crop = recipe.crop
     if weights_for(wanted_weights(None, None), registry, [network]).identity:
         # What was pretrained on objects wants to see them whole.
-        crop = fitting_crop(recipe, shorter_side(opened, opened.train))
-    methods = methods_of(pick_variants(registry, request.methods))
-    if bound := next((spec.name for spec in methods if spec.labels == "all"), None):
-        raise UsageError(
-            f"--methods {bound}: it learns from every label, and so from those that a fold tests; leave it out"
-        )
-    request = request.model_copy(update={"settings": settings_of(task, methods, crop)})
-    folds = folds_of(opened, REPEATS)
-    half = min(len(fold.learnt) for fold in folds) // 2
-    study = Study.of(registry, request, folds, ask.fewer or [half], store)
+        crop = fitting_crop(recipe, shorter_side(dataset, dataset.train))
+    settings = settings_of(task, _methods(registry, request), crop)
+    request = request.model_copy(update={"settings": settings})
+    folds = folds_of(dataset, REPEATS, prints)
+    most = min(len(fold.learnt) for fold in folds)
+    if wrong := next((count for count in ask.fewer if count >= most), None):
+        raise UsageError(f"--labels {wrong}: a fold has {most} labels to learn from; give fewer than that")
+    study = Study.of(registry, request, folds, ask.fewer or [most // 2], store, device)
     evidence, parts = study.evidence(), len({fold.number for fold in folds})
     found = (
         f"{ask.folder}: {number_of(evidence.labels, 'image')} with labels, {evidence.unlabeled} without; "
         f"{number_of(parts, 'fold')}, {evidence.learnt} labels to learn from in each"
     )
-    if opened.test:
-        found += f"; its {number_of(len(opened.test), 'test image')} scored once, at the end"
+    if dataset.test:
+        found += f"; its {number_of(len(dataset.test), 'test image')} scored once, at the end"
     return Started(study, found, f"{network}, {recipe.iterations} steps, crops of {crop} px")
+
+
+def _methods(registry: Registry, request: Request) -> list[MethodSpec]:
+    return methods_of(pick_variants(registry, request.methods))
 
 
 def settings_of(task: TaskSpec, methods: Sequence[MethodSpec], crop: int) -> dict[str, Any]:

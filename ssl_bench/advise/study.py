@@ -29,6 +29,8 @@ class Study:
     metric: Metric
     """The one that ranks."""
     store: ResultStore
+    device: str = ""
+    """Name of the device that cells run on: what a run takes is asked of those on such a one. Empty: of all."""
 
     @classmethod
     def of(
@@ -38,6 +40,7 @@ class Study:
         folds: Sequence[Fold],
         fewer: Sequence[int],
         store: ResultStore,
+        device: str = "",
     ) -> "Study":
         """Plan every method of a request on every fold. `fewer`: counts of labels besides all that a fold leaves.
 
@@ -69,7 +72,7 @@ class Study:
             for head in of_all
         ]
         metric = registry.task(of_all[0].cell.task).metrics[0]
-        return cls(replace(plan, orders=(*orders, *of_all)), tuple(folds), counts, metric, store)
+        return cls(replace(plan, orders=(*orders, *of_all)), tuple(folds), counts, metric, store, device)
 
     @property
     def rows(self) -> list[str]:
@@ -142,7 +145,7 @@ class Study:
         )
 
     def _scores(self, row: str, count: int) -> tuple[Scores, list[float]]:
-        """Score of each fold, and seconds of each."""
+        """Score of each fold, and seconds of each that ran on such a device."""
         scores: dict[str, float] = {}
         seconds: list[float] = []
         for fold in self.folds:
@@ -150,7 +153,8 @@ class Study:
             value = None if record is None else record.metrics.get(self.metric.name)
             if record is not None and value is not None:
                 scores[fold.name] = float(value)
-                seconds += [] if record.cost.seconds is None else [float(record.cost.seconds)]
+                if record.cost.seconds is not None and self.device in ("", record.provenance.device):
+                    seconds.append(float(record.cost.seconds))
         return scores, seconds
 
     def _finished(self, cell: Cell) -> Record | None:

@@ -114,7 +114,7 @@ def _control(evidence: Evidence) -> Iterator[str]:
             "it: that is where the gain comes from."
         )
         return
-    gain = evidence.gain(best, control)
+    gain = evidence.over_control(best)
     if gain is not None and gain.stands and gain.mean > 0:
         yield f"The gain is not BatchNorm's: over {control.title} it is {between(evidence, gain)}."
     elif gain is not None:
@@ -129,9 +129,12 @@ def _labels(evidence: Evidence) -> Iterator[str]:
     if doubling is None:
         return
     if doubling.stands and doubling.mean > 0:
-        yield f"Twice as many labels bring {between(evidence, doubling)}."
+        yield f"Twice as many labels bring {evidence.first.title} {between(evidence, doubling)}."
     else:
-        yield f"What more labels would bring cannot be told yet ({between(evidence, doubling)} where they double)."
+        yield (
+            f"What more labels would bring cannot be told yet ({evidence.first.title}: "
+            f"{between(evidence, doubling)} where they double)."
+        )
 
 
 def _expected(evidence: Evidence) -> Iterator[str]:
@@ -139,7 +142,7 @@ def _expected(evidence: Evidence) -> Iterator[str]:
     if found is not None:
         yield (
             f"On other images of this kind expect {evidence.metric.symbol} {between(evidence, found)} of "
-            f"{evidence.chosen.title}, or a little more: the folds learnt from {evidence.learnt} of "
+            f"{evidence.chosen.title}, or a little better: the folds learnt from {evidence.learnt} of "
             f"{evidence.labels} labels."
         )
 

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     default=15.0,
     show_default=True,
-    help="Until the answer. A first one stands after minutes in any case; more time makes intervals shorter.",
+    help="From when the folder is read until the answer. A first one stands after minutes in any case; more time makes "
+    "intervals shorter.",
 )
 @click.option(
     "--methods", default="", help="A list, as of `run`.  [default: all that the time is enough for]"
@@ -78,12 +79,13 @@ def advise(
     All of it are ordinary cells in a results folder, and the same command goes on where it stood.
     """
     from ssl_bench.advise.rounds import Rounds
-    from ssl_bench.advise.start import Ask, start_study
+    from ssl_bench.advise.start import Ask, open_folder, start_study
     from ssl_bench.advise.verdict import few_unlabeled
-    from ssl_bench.machine.devices import count_slots, find_devices
+    from ssl_bench.machine.devices import count_slots, device_name, find_devices
+    from ssl_bench.run.display import terminal_display
+    from ssl_bench.run.loop import read_all
     from ssl_bench.store.results import ResultStore
 
-    clock = time.monotonic()
     registry = load_registry()
     warn_of_failures(registry)
     ask = Ask(
@@ -95,14 +97,20 @@ def advise(
         fewer=_counts(labels),
         devices=devices,
     )
-    started = start_study(registry, ask, ResultStore(out))
+    found = find_devices(devices)
+    opened = open_folder(registry, ask)
+    with terminal_display() as display:
+        survey = read_all(opened.dataset, ask.task.name, ask.task.kind, display)
+    clock, device = time.monotonic(), device_name(found[0])
+    started = start_study(registry, ask, opened, ResultStore(out), survey.prints, device)
     study = started.study
     click.echo(f"{started.found}\nrecipe: {started.setting}")
+    for skipped in study.plan.skipped if methods else ():
+        click.echo(f"left out: {skipped.title}: {skipped.reason}")
     if few := few_unlabeled(study.evidence()):
         click.echo(f"note: {few}")
     runner = _Runner(registry, study, devices, jobs)
-    runner.check_data()
-    slots = count_slots(find_devices(devices), 1, jobs)
+    slots = count_slots(found, 1, jobs)
     rounds = Rounds(study, runner.run, slots, clock + 60 * minutes)
     rounds.first()
     if study.baseline not in {one.row for one in study.evidence().scored}:
@@ -111,11 +119,11 @@ def advise(
     _say_so_far(study, clock)
     if methods:
         rounds.join_all([row for row in study.rows if not study.is_baseline(row)])
-    have_run = {one.row for one in study.evidence().scored}
-    rest = [row for row in study.rows if row not in {*rounds.rows, *have_run}]
+    have_run = {one.row for one in study.evidence().scored if one.cost is not None}
+    rest = [row for row in study.rows if row not in have_run]
     if not study.evidence().unlabeled:
         rest = [row for row in rest if study.is_baseline(row)]
-    rounds.join(_prices(registry, study, rest, devices, jobs))
+    rounds.join(_prices(registry, study, rest, devices, jobs, slots))
     while rounds.go_on():
         _say_so_far(study, clock)
     _finish(registry, started, rounds, runner)
@@ -139,14 +147,6 @@ class _Runner:
     def __init__(self, registry: "Registry", study: "Study", devices: str, jobs: int | None) -> None:
         self.registry, self.study, self.devices, self.jobs = registry, study, devices, jobs
         self.failed: dict[str, str] = {}
-
-    def check_data(self) -> None:
-        """Read every file once, as `data check` does."""
-        from ssl_bench.run.display import terminal_display
-        from ssl_bench.run.loop import check_data
-
-        with terminal_display() as display:
-            check_data(self.study.plan, self.study.plan.cells, display)
 
     def run(self, cells: "Sequence[Cell]") -> None:
         """Run what has not finished of some cells."""
@@ -190,7 +190,7 @@ def _say_so_far(study: "Study", clock: float) -> None:
 
 
 def _prices(
-    registry: "Registry", study: "Study", rows: Sequence[str], devices: str, jobs: int | None
+    registry: "Registry", study: "Study", rows: Sequence[str], devices: str, jobs: int | None, slots: int
 ) -> dict[str, float]:
     """Seconds that a run of each method is expected to take, from a few of its steps; without those that fail."""
     from ssl_bench.cli.estimate import Advancing
@@ -200,7 +200,7 @@ def _prices(
     from ssl_bench.run.timing import time_cells
 
     cells = {row: study.cell(row, study.folds[0]) for row in rows}
-    known = kept_prices(study.store)
+    known = kept_prices(study.store, study.device, slots)
     part = study.part([cell for cell in cells.values() if cell.id not in known])
     if part.orders:
         start = start_of(registry.executor("local"), {})
@@ -208,12 +208,11 @@ def _prices(
             display = Advancing(advance)
             timed = time_cells(registry, part, study.store, start, display, devices=devices, jobs=jobs)
         prices = {cell: price_of(one.cost) for cell, one in timed.estimates.items()}
-        device = next((one.device for one in timed.estimates.values()), devices)
-        keep_prices(study.store, prices, device, timed.at_once)
+        keep_prices(study.store, prices, study.device, slots)
         for cell in part.cells:
             if cell.id in timed.faults:
                 click.echo(f"left out: {cell.row}: {timed.faults[cell.id]}", err=True)
-    known = kept_prices(study.store)
+    known = kept_prices(study.store, study.device, slots)
     found = {row: known[cell.id].seconds for row, cell in cells.items() if cell.id in known}
     return {row: seconds for row, seconds in found.items() if seconds is not None}
 
@@ -221,7 +220,7 @@ def _prices(
 def _finish(registry: "Registry", started: "Started", rounds: "Rounds", runner: _Runner) -> None:
     """Train the chosen method on all labels, look for the images to label next, keep the answer and show it."""
     from ssl_bench.advise.advice import Advice
-    from ssl_bench.advise.finish import images_wanted, keep
+    from ssl_bench.advise.finish import images_wanted, keep, places_of
     from ssl_bench.cli.progress import progress_bar
 
     study = started.study
@@ -234,18 +233,21 @@ def _finish(registry: "Registry", started: "Started", rounds: "Rounds", runner: 
     dataset = source.dataset
     with progress_bar("looking at", min(MOST, len(dataset.unlabeled)), "images without a label") as advance:
         wanted = images_wanted(study, registry, dataset, lambda: advance(1))
+    record = study.store.finished(network)
+    score = record.metrics.get(study.metric.name) if record and dataset.test else None
     advice = Advice(
         data=source.path.resolve().name if source.path else source.spec.name,
         evidence=evidence,
         setting=started.setting,
         left_out=tuple(rounds.left_out.items()),
-        network=network.id if study.store.is_finished(network) else "",
-        wanted=tuple(str(dataset.place(name)) for name in wanted),
+        network=network.id if record else "",
+        wanted=places_of(dataset, wanted),
+        tested=None if score is None else (score, len(dataset.test)),
     )
     folder = keep(study, advice, dataset, wanted)
     _show(advice, folder, study)
-    if study.left(study.cells(rounds.rows, study.folds)):
-        click.echo("the same command with more --minutes runs further folds, for shorter intervals")
+    if rounds.next()[1]:
+        click.echo("the same command again runs further folds, for shorter intervals")
 
 
 def _show(advice: "Advice", folder: Path, study: "Study") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_scores
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.dataset import VOID, Dataset
+from ssl_bench.errors import UsageError
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.registry.registry import Registry
 from ssl_bench.task import Task
@@ -54,7 +55,7 @@ def make_outputs(
     """Rebuild each cell's network and predict the chosen images, on the CPU.
 
     `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`, and where
-    weights are no longer what they were.
+    weights are no longer what they were; UsageError where there is no test image.
     """
     dataset: Dataset | None = None
     names: Sequence[str] = ()
@@ -64,6 +65,10 @@ def make_outputs(
         trained = load_trained(one.folder, registry, data=data)
         if dataset is None:
             dataset, task = open_shown_data(trained.order, registry, data), trained.task
+            if not dataset.test:
+                raise UsageError(
+                    "no image with a label was left to compare them on; `ssl-bench predict` takes others"
+                )
             names = choose_images(comparison, dataset.test, choice, count, seed)
             images = [dataset.image(name) for name in names]
         stored.append([trained.predict(image) for image in images])

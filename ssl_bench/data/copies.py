@@ -10,8 +10,9 @@ quarter of the size within 4.9 and 21, of 64 colours within 4.6 and 69; of two f
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -51,6 +52,10 @@ class Print:
         grey = Image.fromarray(image).convert("L") if image.shape[2] == 3 else Image.fromarray(image[..., 0])
         small = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR)).ravel()
         return cls(content.digest(), small, size, few)
+
+
+NO_PRINTS: Mapping[str, Print] = MappingProxyType({})
+"""Where no image was looked at yet."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ class Survey:
     """Pixels of each class id of which no neighbour has the same."""
     unchanged: list[str] = field(default_factory=list)
     """Images whose target is the image itself."""
+    prints: dict[str, Print] = field(default_factory=dict)
+    """What tells each image again, by id."""
 
     @property
     def errors(self) -> list[str]:

@@ -2,12 +2,12 @@
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from ssl_bench.data.copies import Print, find_pairs
+from ssl_bench.data.copies import NO_PRINTS, Print, find_pairs
 from ssl_bench.data.lists import NameList, read_prefixes
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError, UsageError
@@ -97,16 +97,24 @@ def hold_out(dataset: Dataset, split: LabelSplit, share: Fraction, *, task: str)
     return tuple(sorted(held))
 
 
-def untorn(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
-    """Images to what must not be torn: their group, joined with those of their near copies, which pixels tell."""
+def untorn(dataset: Dataset, names: Sequence[str], known: Mapping[str, Print] = NO_PRINTS) -> dict[str, str]:
+    """Images to what must not be torn: their group, joined with those of their near copies, which pixels tell.
+
+    `known`: prints of images that were looked at already.
+    """
     head = {name: dataset.group(name) for name in names}
-    prints = [Print.of(dataset.image(name)) for name in names]
+    prints = prints_of(dataset, names, known)
     # All of them: of a burst the likeliest few may never lead to the rest.
     for pair in find_pairs(prints, prints, likeliest=None):
         one, other = head[names[pair.first]], head[names[pair.second]]
         if one != other:
             head = {name: one if group == other else group for name, group in head.items()}
     return head
+
+
+def prints_of(dataset: Dataset, names: Sequence[str], known: Mapping[str, Print]) -> list[Print]:
+    """What tells images again, those read that are not among the `known`."""
+    return [known[name] if name in known else Print.of(dataset.image(name)) for name in names]
 
 
 def without(dataset: Dataset, split: LabelSplit, held_out: Sequence[str]) -> LabelSplit:

@@ -62,10 +62,15 @@ def survey(
             seen[one.name] = one
             _add(found, one)
     judge(found, dataset, kind)
-    prints = [
-        [(name, known) for name in names if (known := seen[name].print)] for names in (train, unlabeled, test)
-    ]
-    compare(found, dataset, *prints)
+    found.prints = {name: one.print for name, one in seen.items() if one.print}
+    compare(
+        found,
+        dataset,
+        *(
+            [(name, found.prints[name]) for name in names if name in found.prints]
+            for names in (train, unlabeled, test)
+        ),
+    )
     return found
 
 

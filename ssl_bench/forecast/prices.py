@@ -112,9 +112,19 @@ def kept_makespan(store: ResultStore, cells: Sequence[Cell]) -> tuple[float, int
     return makespan(seconds, count), count
 
 
-def kept_prices(store: ResultStore) -> dict[str, Price]:
-    """Cell id to its price, of all cells that were ever estimated in this folder."""
-    return _prices(_read(store))
+def kept_prices(store: ResultStore, device: str = "", slots: int = 0) -> dict[str, Price]:
+    """Cell id to its price, of all cells that were ever estimated in this folder.
+
+    `device`, `slots`: only of those estimated on a device of this name, with so many cells at a time.
+    """
+    kept = _read(store)
+    if device:
+        kept = {
+            cell: entry
+            for cell, entry in kept.items()
+            if isinstance(entry, dict) and (entry.get("device"), entry.get("at_a_time")) == (device, slots)
+        }
+    return _prices(kept)
 
 
 def _prices(kept: Mapping[str, Any]) -> dict[str, Price]:

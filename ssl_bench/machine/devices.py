@@ -114,6 +114,15 @@ def count_slots(devices: list[str], threads: int, jobs: int | None) -> int:
     return max(1, cores() // threads)
 
 
+def device_name(device: str) -> str:
+    """What a device is called by who made it: the model of a GPU, or of this machine's CPU."""
+    if not device.startswith("cuda"):
+        return processor_name()
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
 def device_memory(device: str) -> int:
     """Memory of a GPU, bytes."""
     import torch

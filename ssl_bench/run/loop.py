@@ -4,11 +4,13 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ssl_bench.data.oddities import Survey
 from ssl_bench.data.survey import files_of, survey
+from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.executor import Executor, Job, Wanted
 from ssl_bench.forecast.expected import Costs, shape_of
@@ -118,16 +120,27 @@ def check_data(plan: Plan, cells: Sequence[Cell], display: Display) -> None:
         dataset = source.dataset
         if task not in kinds or dataset.path is None:
             continue
-        display.checking(f"{task}: {dataset.path}", files_of(dataset, source.targets))
-        found = survey(dataset, kinds[task], source.targets, _serial(display))
-        look = f"`ssl-bench data check {dataset.path} --task {task}`"
-        for note in found.notes[:NOTES]:
-            display.noted(f"{task}: {note}")
-        if len(found.notes) > NOTES:
-            display.noted(f"{task}: {len(found.notes) - NOTES} more notes; {look} shows them")
-        if found.errors:
-            more = f" (and {len(found.errors) - 1} more; {look} lists them)" if len(found.errors) > 1 else ""
-            raise DataError(found.errors[0] + more)
+        read_all(dataset, task, kinds[task], display, source.targets)
+
+
+def read_all(
+    dataset: Dataset, task: str, kind: Kind, display: Display, targets: Collection[str] | None = None
+) -> Survey:
+    """Read every image, and the `targets` named or all, and show the notes; what was found.
+
+    Raises DataError for the first of the errors that `ssl-bench data check` would list.
+    """
+    display.checking(f"{task}: {dataset.path}", files_of(dataset, targets))
+    found = survey(dataset, kind, targets, _serial(display))
+    look = f"`ssl-bench data check {dataset.path} --task {task}`"
+    for note in found.notes[:NOTES]:
+        display.noted(f"{task}: {note}")
+    if len(found.notes) > NOTES:
+        display.noted(f"{task}: {len(found.notes) - NOTES} more notes; {look} shows them")
+    if found.errors:
+        more = f" (and {len(found.errors) - 1} more; {look} lists them)" if len(found.errors) > 1 else ""
+        raise DataError(found.errors[0] + more)
+    return found
 
 
 def run_cells(

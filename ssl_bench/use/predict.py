@@ -159,8 +159,10 @@ def write_legend(trained: "Trained", out: Path) -> Path | None:
 
 def _sources(images: Sequence[Path], out: Path, unread: list[Unread]) -> Iterator[tuple[Path, str]]:
     def is_ours(path: Path, folder: Path) -> bool:
-        """Whether a file is of an earlier run, where --out lies within the folder."""
-        return path.resolve().is_relative_to(out.resolve()) and out.resolve() != folder.resolve()
+        """Whether a file is of an earlier run, where --out lies within the folder, or is the folder."""
+        if out.resolve() == folder.resolve():
+            return path.suffix in (".png", ".tif") and _CELL in _said(path)
+        return path.resolve().is_relative_to(out.resolve())
 
     for path in images:
         if path.is_file():

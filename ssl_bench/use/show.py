@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ssl_bench.errors import UsageError
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.registry.registry import Registry
 from ssl_bench.task import Task
@@ -27,12 +28,18 @@ def show_cell(
     """The first `count` images that it is scored on, at the cell's final weights: of each a few panels in a row, and in
     further rows below it where the method has more to show.
 
-    `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`.
+    `data`: task to the folder of its data, where the user says so. Raises DataError as `open_shown_data`; UsageError
+    where there is no such image.
     """
     trained = load_trained(folder, registry, data=data)
     method, dataset = trained.method, open_shown_data(trained.order, registry, data)
+    names = trained.cell.split.held_out or dataset.test
+    if not names:
+        raise UsageError(
+            f"{trained.cell.id}: no image with a label was left to show it on; `ssl-bench predict` takes others"
+        )
     task, rows = method.task, []
-    for name in (trained.cell.split.held_out or dataset.test)[:count]:
+    for name in names[:count]:
         picture, stored = dataset.image(name), dataset.target(name)
         image, target = whole_image(picture, CPU), whole_target(stored, task.kind, CPU)
         row = [

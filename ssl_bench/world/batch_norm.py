@@ -26,6 +26,9 @@ class _Synchronised:
     """Mixed into a BatchNorm layer. What it calls is caught, and not the layer replaced, since timm's own layers
     normalise and activate in one."""
 
+    over_processes = True
+    """Its batch is more than the rows it is given: a layer with a rule of its own for single rows looks at it."""
+
     def forward(self, features: Tensor) -> Tensor:
         with _Caught():
             return super().forward(features)  # type: ignore[misc]

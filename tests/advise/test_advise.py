@@ -13,6 +13,7 @@ import pytest
 from conftest import Said
 from trees import save
 
+from ssl_bench.advise.finish import places_of
 from ssl_bench.advise.folds import Fold
 from ssl_bench.advise.rounds import Rounds
 from ssl_bench.advise.start import unsearched
@@ -109,6 +110,10 @@ def test_from_a_folder_to_a_network(
     )
     assert predicted.status == 0
     assert (tmp_path / "predicted/19.png").is_file()
+    shown = command("show", content["network"], "--runs", runs, "--plugin", tmp_path / "toy.py")
+    assert shown.status == 2
+    assert "no image with a label was left to show it on; `ssl-bench predict` takes others" in shown.err
+    assert shown.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -127,6 +132,15 @@ def test_what_cannot_be_asked(
     assert (said.status, said.out) == (status, "")
     assert words in said.err
     assert said.err.count("\n") == 1
+
+
+def test_as_many_labels_as_a_fold_has_are_not_fewer(
+    arguments: list[str], command: Callable[..., Said]
+) -> None:
+    said = command(*arguments, "--labels", "2,4")
+    assert said.status == 2
+    assert said.err == "ssl-bench: --labels 4: a fold has 4 labels to learn from; give fewer than that\n"
+    assert "] toy" not in said.out
 
 
 @dataclass
@@ -239,6 +253,21 @@ def test_what_fails_is_not_run_for_ever() -> None:
         assert len(ran) < 9
     # Two methods on six folds, then one on those of the second repeat.
     assert ran == [6, 6, 3, 3]
+
+
+def test_what_was_asked_for_is_paid_for_before_others_join() -> None:
+    rounds = rounds_of(Toy(costs={"b": 20.0}), 100 + 1.5 * 30, [])
+    rounds.join_all(["d"])
+    # Six folds of d take 90 of the 100 s that are left, and of b 60.
+    rounds.join({"d": 30.0})
+    assert (rounds.rows, rounds.left_out) == (["d"], {})
+    assert rounds._seconds()["d"] == 30.0
+
+
+def test_a_slice_of_a_file_is_named() -> None:
+    files = {"a": Path("u/a.png"), "v/000": Path("u/v.npy"), "v/001": Path("u/v.npy")}
+    dataset = SimpleNamespace(place=files.__getitem__, unlabeled=list(files))
+    assert places_of(dataset, ["v/001", "a"]) == ("u/v.npy: v/001", "u/a.png")  # type: ignore[arg-type]
 
 
 def test_what_a_search_found_elsewhere_is_not_taken_over() -> None:

@@ -1,11 +1,19 @@
 """What the folds let one say, from scores that are made up."""
 
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from ssl_bench.advise.advice import FOLDER, LIST, PICTURES, Advice, table
 from ssl_bench.advise.evidence import Entrant, Evidence, Scores
+from ssl_bench.advise.finish import keep
 from ssl_bench.advise.verdict import so_far, verdict
+from ssl_bench.leaderboard.formats.markdown import render_markdown
 from ssl_bench.specs import Metric, Role
+from ssl_bench.store.results import ResultStore
 
 DECIBEL = Metric(name="psnr", symbol="PSNR", unit="dB")
 BASE = np.random.default_rng(1).normal(20, 1, 12)
@@ -53,7 +61,7 @@ def test_a_gain_that_stands() -> None:
     assert "about what 7 more labels would bring." in first or "about what 6 more labels" in first
     assert any(line.startswith("The gain is not BatchNorm's: over CONTROL it is") for line in others)
     assert not any("cannot be told from it" in line for line in others)
-    assert any(line.startswith("Twice as many labels bring 2.") for line in others)
+    assert any(line.startswith("Twice as many labels bring SUPERVISED 2.") for line in others)
 
 
 def test_a_gain_that_is_batch_norms() -> None:
@@ -161,3 +169,51 @@ def test_a_method_left_out_of_hard_folds_is_not_ahead_for_it() -> None:
     found = evidence(SUPERVISED, entrant("mt", "ssl", few))
     assert np.mean(list(few.values())) > np.mean(BASE)
     assert found.level(found.scored[1]) == pytest.approx(np.mean(BASE) - 0.1)
+
+
+def test_what_labels_bring_is_said_of_who_learnt_from_fewer() -> None:
+    lora = entrant("lora", "baseline", scores(1.0, seed=6))
+    found = evidence(SUPERVISED, lora, entrant("mt", "ssl", scores(2.5, seed=4)))
+    assert (found.chosen.row, found.reference) == ("mt", lora)
+    assert "(LORA)." in verdict(found)[0], "what a gain over another baseline is worth is not known"
+    assert any(line.startswith("Twice as many labels bring SUPERVISED 2.") for line in verdict(found))
+
+
+def test_a_method_without_a_fold_in_common_says_nothing() -> None:
+    alone = {"0.0": 20.0}
+    rest = {fold: score for fold, score in SUPERVISED.scores.items() if fold not in alone}
+    found = evidence(entrant("supervised", "baseline", rest), entrant("mt", "ssl", alone))
+    assert [one.row for one in found.scored] == ["supervised"]
+    assert verdict(found)[0] == "No method that learns from unlabelled images has run."
+
+
+def test_gains_over_the_control_hold_together_as_well() -> None:
+    others = [entrant(f"m{number}", "ssl", scores(0.0, seed=10 + number)) for number in range(4)]
+    control, method = (
+        entrant("control", "control", scores(0, 0)),
+        entrant("mt", "ssl", scores(1.0, 1.0, seed=4)),
+    )
+    one, many = evidence(SUPERVISED, control, method), evidence(SUPERVISED, control, method, *others)
+    narrow, wide = one.over_control(method), many.over_control(method)
+    assert narrow is not None
+    assert wide is not None
+    assert wide.interval[0] < narrow.interval[0]
+    gain = table(many).rows[2][-3].spans[0].text
+    assert f"[{wide.interval[0]:.2f}, {wide.interval[1]:.2f}]" in gain
+
+
+def test_the_score_on_test_images_is_told_once() -> None:
+    answer = Advice("set", evidence(SUPERVISED), "a network", tested=(21.234, 7))
+    text = render_markdown(answer.document())
+    assert "On the folder's own 7 test images, seen once, the network has PSNR 21.23 dB." in text
+    assert "test image" not in render_markdown(replace(answer, tested=None).document())
+
+
+def test_a_list_of_another_answer_does_not_stay(tmp_path: Path) -> None:
+    study = SimpleNamespace(store=ResultStore(tmp_path))
+    answer = Advice("set", evidence(SUPERVISED), "a network")
+    for name in (LIST, PICTURES):
+        (tmp_path / FOLDER).mkdir(exist_ok=True)
+        (tmp_path / FOLDER / name).write_text("of before")
+    folder = keep(study, answer, SimpleNamespace(), [])  # type: ignore[arg-type]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "advice.json"]

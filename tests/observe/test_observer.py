@@ -404,3 +404,24 @@ def test_the_pixels_that_a_method_doubts_are_scored_by_themselves() -> None:
     assert score(lambda images: columns) > 1.5 * score(None)
     nothing = torch.zeros(1, 1, 2, 2, dtype=torch.bool)
     assert torch.equal(most_doubted(torch.rand(1, 1, 2, 2), nothing), nothing)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("prevmatch", {"lambda_own": 0.0, "lambda_pm": 0.0}),
+        ("gct", {"lambda_dc": 0.0}),
+        ("mt", {"lambda_mt": 0.0}),
+    ],
+)
+def test_what_weighs_nothing_teaches_nobody(name: str, settings: dict[str, object]) -> None:
+    _, found = trained("night", name, settings, observed=True)
+    taught = {key for key in Observation.model_validate(found[-1]).seen if ", by " not in key}
+    assert not taught
+
+
+def test_a_batch_that_is_weighed_as_a_whole_teaches_every_pixel() -> None:
+    _, found = trained("segmentation", "cutmix", {"gate": "rate"}, observed=True)
+    assert Observation.model_validate(found[-1]).seen["target"].kept is None
+    _, found = trained("segmentation", "cutmix", {"gate": "pixel", "tau_cm": 0.35}, observed=True)
+    assert Observation.model_validate(found[-1]).seen["target"].kept is not None

@@ -323,6 +323,17 @@ def test_the_ensemble_s_target_has_no_gradient_and_deviations_are_those_of_label
     torch.testing.assert_close(beside["both"](images), (method.first(images) + method.second(images)) / 2)
 
 
+def test_the_ensemble_moves_no_running_statistics() -> None:
+    method = build("ucvme", "regression", rate=0.0, passes=3, norm=False).train()
+    network = method.first.network
+    network[-1] = nn.Sequential(nn.BatchNorm2d(5), network[-1]).double()
+    batch = make_batch("regression", 4)
+    terms(method)
+    mean = hidden(method.first, batch.images).mean((0, 2, 3))
+    torch.testing.assert_close(network[-1][0].running_mean, 0.1 * mean)
+    assert network[-1][0].momentum == 0.1
+
+
 def test_a_variance_is_no_change_of_the_image() -> None:
     method = build("ucvme", "regression")
     assert not any(decoder.residual for decoder in (method.first_variance, method.second_variance))

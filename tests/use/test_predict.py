@@ -118,6 +118,17 @@ def test_predictions_that_are_there_are_kept_and_other_files_are_never_replaced(
         assert (out / "a.png").read_bytes() == content
 
 
+def test_predictions_beside_their_pictures_are_no_pictures(
+    command: Command, tmp_path: Path, small_cell: SmallCell
+) -> None:
+    photograph(tmp_path / "in/a.jpg")
+    arguments = ("predict", small_cell("matting"), tmp_path / "in", "--out", tmp_path / "in")
+    assert "1 prediction written" in command(*arguments).out
+    said = command(*arguments)
+    assert (said.status, said.err) == (0, "")
+    assert "0 predictions written, 1 there already" in said.out
+
+
 def test_a_picture_for_which_memory_runs_out_is_named(
     command: Command, tmp_path: Path, small_cell: SmallCell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

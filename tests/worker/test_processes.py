@@ -37,6 +37,7 @@ from ssl_bench.worker.micro_batches import TakeLess
 from ssl_bench.worker.worker import work_on
 from ssl_bench.world.batch_norm import synchronise
 from ssl_bench.world.world import World, join, leave
+from ssl_bench_plugins.backbones.hdrnet import RowNorm
 
 # What every cell imports sooner or later, once and not in each of the processes forked from here.
 for _name in ("ssl_bench.worker.group", "torch._dynamo", "torch._inductor.config"):
@@ -68,11 +69,22 @@ def learn_together(data: str, out: str) -> None:
         method = build(task, name, registry, norm=True)
         synchronise(method)
         found[f"{task} {name} apart"] = learnt(method, task, void=True, world=world, forward="separate")
+    found["single rows"] = single_rows(world)
     found["evaluation"] = scores(Path(data), registry, world)
     gathered = world.gather(found)
     if world.leads:
         torch.save(gathered, out)
     leave()
+
+
+def single_rows(world: World) -> dict[str, torch.Tensor]:
+    """Of two rows, a process its own or both: what a layer with a rule for single rows keeps of them."""
+    norm = RowNorm(4)
+    if world.size > 1:
+        synchronise(norm)
+    rows = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+    norm(rows if world.size == 1 else rows[world.rank : world.rank + 1])
+    return {"mean": norm.running_mean, "variance": norm.running_var}  # type: ignore[dict-item]
 
 
 def scores(data: Path, registry: Registry, world: World) -> dict[str, Any]:
@@ -107,6 +119,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     for task, name in APART:
         run = learnt(build(task, name, registry, norm=True), task, void=True, forward="separate")
         alone[f"{task} {name} apart"] = run
+    alone["single rows"] = single_rows(World())
     alone["evaluation"] = scores(data, registry, World())
     process = in_a_process(start_two, str(data), str(tmp_path / "found.pt"))
     process.join(500)

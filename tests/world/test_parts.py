@@ -249,6 +249,7 @@ def test_settings_that_need_classes_are_refused_for_pictures() -> None:
         ("prevmatch.gate=confidence", "set gate=spread"),
         ("cutmix.gate=rate", "set gate=none"),
         ("st.target=hard", "set target=soft"),
+        ("bank.weak=none", "set weak=weak"),
     ):
         method = setting.partition(".")[0]
         with pytest.raises(UsageError, match=f"^night.{method}: .*{word}"):

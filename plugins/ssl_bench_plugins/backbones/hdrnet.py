@@ -178,9 +178,12 @@ def slice_grid(grid: Tensor, guide: Tensor) -> Tensor:
 class RowNorm(nn.BatchNorm1d):
     """Batch normalisation over (B, C), by running statistics where a training batch has one row."""
 
+    over_processes = False
+    """Whether other processes hold rows of the same batch."""
+
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise rows (B, C), channel by channel."""
-        if len(rows) > 1:
+        if len(rows) > 1 or self.over_processes:
             return super().forward(rows)
         return F.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 

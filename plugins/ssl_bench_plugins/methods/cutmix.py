@@ -60,7 +60,8 @@ class CutMix(Method):
         with torch.no_grad():
             target = task.activate(self.teacher(images))
         sure = confidence(target) >= config.tau_cm if config.gate != "none" else torch.ones_like(valid)
-        progress.observe(target, keep=sure, student=self.student)
+        # Of a batch that is weighed by its rate every pixel teaches.
+        progress.observe(target, keep=sure if config.gate == "pixel" else None, student=self.student)
         views = task.perturb(images, progress.draws, config.noise)
         if config.mix != "none":
             boxes = draw_boxes(config.mix, progress.draws, images)

@@ -185,7 +185,7 @@ class GCT(Method):
         """The pseudo target of each network, and its own prediction, of which F says where it is wrong."""
         rows = slice(batch.labeled, None)
         for name, network, view, guide in zip(NAMES, (self.first, self.second), views, guides, strict=True):
-            if self.config.mode != "fc":
+            if self.config.mode != "fc" and self.lambda_dc:
                 progress.observe(guide.target[rows], student=network, name=name)
             progress.observe(view.prediction[rows], doubt=view.flaws[rows], name=f"{name}, by F")
 

@@ -15,17 +15,11 @@ Boxes = Literal["none", "half", "toggle", "aspect"]
 Strength = Literal["none", "weak", "strong"]
 
 
-class MixingConfig(MethodConfig):
-    """Of methods in which rows can be mixed, pixels gated and targets hard."""
+class GatedConfig(MethodConfig):
+    """Of methods in which pixels can be gated and targets hard."""
 
     gate_of_pictures: ClassVar[str] = "agreement"
     """The gate that regression has instead of confidence."""
-
-    mix: Boxes = Field("none", description="boxes pasted between unlabelled rows (CutMix), by their law")
-
-    def rows_together(self) -> int:
-        """Two, where a row is mixed with the next one."""
-        return 1 if self.mix == "none" else 2
 
     def misplaced(self, task: TaskSpec) -> str | None:
         """Agreement of a view with itself, and classes where there are none."""
@@ -42,6 +36,16 @@ class MixingConfig(MethodConfig):
             if getattr(self, name, None) == value:
                 return f"{name}={value} needs classes; set {name}={instead} for this task"
         return None
+
+
+class MixingConfig(GatedConfig):
+    """Of methods in which rows can be mixed as well."""
+
+    mix: Boxes = Field("none", description="boxes pasted between unlabelled rows (CutMix), by their law")
+
+    def rows_together(self) -> int:
+        """Two, where a row is mixed with the next one."""
+        return 1 if self.mix == "none" else 2
 
 
 class CutMixConfig(MixingConfig):
@@ -150,7 +154,7 @@ class CPSConfig(MixingConfig):
     }
 
 
-class STConfig(MixingConfig):
+class STConfig(GatedConfig):
     """Self-training in two stages, ST and ST++."""
 
     lambda_st: float = Field(
@@ -262,6 +266,12 @@ class BankConfig(MethodConfig):
     strong: Strength = Field("strong", description="the same of the student's")
 
     tier_defaults: ClassVar = short_average("alpha_rb")
+
+    def misplaced(self, task: TaskSpec) -> str | None:
+        """Two views that are one."""
+        if self.weak == "none":
+            return "the bank goes by how two weak views differ, which weak=none makes equal; set weak=weak"
+        return None
 
 
 _HERE = "ssl_bench_plugins.methods"

@@ -84,7 +84,8 @@ class PrevMatch(Method):
         scale = 2 / (2 + weight)
         losses = {"task": scale * task.loss(labeled, batch.targets)}
         for name, (target, sure) in terms.items():
-            progress.observe(target, keep=sure, student=self.model, name=name)
+            if weights[name]:
+                progress.observe(target, keep=sure, student=self.model, name=name)
             errors = []
             for view, box in zip(views.chunk(2), boxes, strict=True):
                 mixed, kept, known = (mix(each, box) for each in (target, sure, valid))

@@ -17,11 +17,13 @@ beside.
 Deviations: the paper predicts a number for an image, by a linear layer on a vector of features; here s_k has a decoder
 of its own, which reads the same features as the mean's. The paper drops at several points of the network, and runs it
 anew in each pass; here features are dropped, and the encoder runs once. It divides labels by the deviation of the
-labelled ones; here errors, by a setting. The logarithm is not bounded there: a pixel's error can be so small that the
-exponential leaves the range.
+labelled ones; here errors, by a setting. BatchNorm's running statistics come from the passes that learn alone, and not
+from the ensemble's on unlabelled rows, which would be five sixths of all. The logarithm is not bounded there: a pixel's
+error can be so small that the exponential leaves the range.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -69,7 +71,7 @@ class UCVME(Method):
             self._believe(pair, features, batch.images, labeled, progress)
             for pair, features in zip(pairs, seen, strict=True)
         ]
-        with torch.no_grad():
+        with torch.no_grad(), self._resting_statistics():
             others = [[level[labeled:] for level in features] for features in seen]
             passes = [
                 self._believe(pair, features, batch.unlabeled_images, 0, progress)
@@ -99,6 +101,19 @@ class UCVME(Method):
                 "ensemble": config.lambda_uc * masked_mean(supposed, batch.unlabeled_valid),
             }
         }
+
+    @contextmanager
+    def _resting_statistics(self) -> Iterator[None]:
+        """While it lasts, networks normalise by their batch's statistics without changing their running ones."""
+        layers = [part for part in self.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = 0.0
+        try:
+            yield
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
     def _believe(
         self,
