@@ -6,9 +6,8 @@ Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, https
     theta' <- a theta' + (1 - a) theta,   a = min(1 - 1 / (step + 1), alpha_MT)
 
 Deviations: the paper perturbs labelled images as well; here the labelled rows are those of every other method, so that
-comparisons stay fair. Public code passes labelled rows through the teacher as well; here it normalises by the
-unlabelled ones alone, in training mode. The paper's running statistics follow the teacher's own batches; here they are
-averaged like weights, so that an evaluated teacher is the average of students and nothing else.
+comparisons stay fair. The paper's running statistics follow the teacher's own batches; here they are averaged
+like weights, so that an evaluated teacher is the average of students and nothing else.
 """
 
 from collections.abc import Iterator, Mapping
