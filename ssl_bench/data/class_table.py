@@ -6,7 +6,7 @@
 
 By position; by ids 0, 1, 2, ...; by ids with gaps, which are then renumbered in their order; by colours, before the
 name or after it, also as `#4682b4`. 255 is void where ids have no gap; else, and among colours, what is called by one
-of `VOID_NAMES` is.
+of `VOID_NAMES` is. Without gaps, and by position, such a name is a class like any other, which a note says.
 """
 
 import re
@@ -98,7 +98,7 @@ def parse_classes(lines: Sequence[str], path: Path) -> ClassTable:
         behind = [match and int(match[1]) for match in map(_NUMBER_LAST.fullmatch, lines)]
         if None not in behind and sorted(behind) == [*range(len(lines))] != behind:  # type: ignore[type-var]
             raise DataError(f"{path} has ids behind its names, out of order; write `ID NAME`, one a line")
-        return ClassTable(_checked(lines, path))
+        return ClassTable(_checked(lines, path), notes=_scored(lines, path))
     by_id = sorted((int(match[1]), match[2]) for match in numbered if match)
     numbers = [number for number, _ in by_id]
     if len({*numbers}) < len(numbers) or max(numbers, default=0) > _MOST:
@@ -110,7 +110,8 @@ def parse_classes(lines: Sequence[str], path: Path) -> ClassTable:
     if [number for number, _ in kept] == list(range(len(kept))) and len(kept) != 1:
         notes = [f"{path} calls 255 `{name}`: it is void, and no class" for number, name in by_id
                  if number == VOID and not _is_void(name)]  # fmt: skip
-        return ClassTable(_checked([name for _, name in kept], path), notes=tuple(notes))
+        names = [name for _, name in kept]
+        return ClassTable(_checked(names, path), notes=(*notes, *_scored(names, path)))
     classes = [(number, name) for number, name in by_id if not _is_void(name)]
     stored = {number: place for place, (number, _) in enumerate(classes)}
     stored |= {number: VOID for number, name in by_id if _is_void(name)}
@@ -134,6 +135,16 @@ def _coloured(names: list[str], colours: list[list[int]], path: Path) -> ClassTa
     _checked(classes, path)
     ids = [VOID if _is_void(name) else classes.index(name) for name in names]
     return ClassTable(tuple(classes), {}, np.array(colours, np.uint8), np.array(ids, np.uint8))
+
+
+def _scored(names: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Notes of classes 0, 1, 2, ... that are called as what is none."""
+    return tuple(
+        f"{path} makes `{name}` class {number}, learnt and scored like any other; if it is none, let the masks hold "
+        f"{VOID} for {number} (`ssl-bench data mend MASKS --out NEW --map`) and name the others alone, as `ID NAME`"
+        for number, name in enumerate(names)
+        if _is_void(name)
+    )
 
 
 def _is_void(name: str) -> bool:

@@ -1,9 +1,12 @@
 """A data set of large pictures as one of crops or smaller copies, in the folders of one's own pairs. Free of torch.
 
-    DEST/train/{input,target,unlabeled}    PNG files
-    DEST/test/{input,target,trimap}        of what are test images in the source, too
+    DEST/train/{input,target,unlabeled}    PNG files, those of one group in a folder of their own
+    DEST/test/{input,target,trimap}        of what are test images in the source, likewise
     DEST/classes.txt                       names of classes, where there are any
     DEST/prepared.jsonl                    what it was made from, and the checksum of each file
+
+A group is what the source never tears, such as a scene, and at the least all crops of a picture. The folder is what
+tells it to whoever reads the copy, even where it is moved without its manifest.
 
 Until it is whole the folder is called DEST.partial, and its manifest tells a next run what is done.
 """
@@ -12,7 +15,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from ssl_bench.data.reader import THREADS
+from ssl_bench.data.scan import is_passed_over
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.machine.files import TEMPORARY, write_bytes, write_text
@@ -29,7 +33,7 @@ from ssl_bench.machine.lock import LOCK, locked
 from ssl_bench.seeds import digest
 
 MANIFEST = "prepared.jsonl"
-SCHEMA = 1
+SCHEMA = 2
 
 Files = dict[str, list[Any]]
 """Path within the folder to [bytes, sha256]."""
@@ -68,6 +72,7 @@ class Frame:
 
     name: str
     stem: str
+    """Where in the folders its parts go, but for their endings: `GROUP/NAME`, or `NAME` alone."""
     role: str
     """`train`, `unlabeled` or `test`."""
 
@@ -92,7 +97,7 @@ class Preparation:
             "source": dataset.fingerprint(),
             **asdict(cut),
         }
-        self.frames = _frames(dataset)
+        self.frames = _frames(dataset, cut)
         self.folder = dest if dest.exists() else dest.with_name(f"{dest.name}.partial")
         if self.folder.exists() and not (self.folder / MANIFEST).is_file() and self._holds_others():
             raise UsageError(
@@ -164,7 +169,7 @@ class Preparation:
                 raise DataError(
                     f"sizes differ: '{frame.name}' and its {folder.rpartition('/')[2]}; make them equal"
                 )
-            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            (self.folder / folder / frame.stem).parent.mkdir(parents=True, exist_ok=True)
             for ending, take in self.cut.parts(height, width):
                 buffer = io.BytesIO()
                 to_file(np.ascontiguousarray(take(array))).save(buffer, format="PNG")
@@ -181,7 +186,8 @@ class Preparation:
         lines = list(_read_lines(path))
         if not lines or lines[0] != self.header:
             raise UsageError(
-                f"{self.folder} was prepared from other data or with other settings; name another --out"
+                f"{self.folder} was prepared from other data or with other settings, or by another version; name "
+                "another --out"
             )
         known = {frame.name for frame in self.frames}
         stated = {line["frame"]: line["files"] for line in lines[1:] if line.get("frame") in known}
@@ -208,14 +214,28 @@ class Preparation:
         write_text(self.folder / MANIFEST, "".join(map(_line, lines)))
 
 
-def _frames(dataset: Dataset) -> list[Frame]:
+def _frames(dataset: Dataset, cut: Cut) -> list[Frame]:
     roles = (("train", dataset.train), ("unlabeled", dataset.unlabeled), ("test", dataset.test))
-    named = [(name, name.replace("/", "__"), role) for role, names in roles for name in names]
-    counts = Counter(stem for _, stem, _ in named)
-    return [
-        Frame(name, stem if counts[stem] == 1 else f"{stem}-{digest(name, 6)}", role)
-        for name, stem, role in named
-    ]
+    found = [(name, dataset.group(name), role) for role, names in roles for name in names]
+    sizes = Counter(group for _, group, _ in found)
+    spelt = _spelt({text for name, group, _ in found for text in (name, group)})
+
+    def stem(name: str, group: str) -> str:
+        # A picture that is a group by itself, and of one part, needs no folder.
+        is_alone = cut.crop is None and group == name and sizes[group] == 1
+        return spelt[name] if is_alone else f"{spelt[group]}/{spelt[name]}"
+
+    return [Frame(name, stem(name, group), role) for name, group, role in found]
+
+
+def _spelt(texts: Collection[str]) -> dict[str, str]:
+    """Each text as the name of one file or folder, no two alike, and none that a reader of folders passes over."""
+    flat = {text: text.replace("/", "__") for text in texts}
+    counts = Counter(flat.values())
+    return {
+        text: f"{digest(text, 6)}-{name}" if counts[name] > 1 or not name or is_passed_over(name) else name
+        for text, name in flat.items()
+    }
 
 
 def _starts(length: int, side: int, stride: int) -> list[int]:

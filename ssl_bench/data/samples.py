@@ -62,8 +62,9 @@ class Files:
     """A folder of images and where their targets lie, relative to the layout's root.
 
     An id is made from a file's path within its folder, without extension (`Identify`); None says that the file is
-    not of this kind. `rule` gives the ids that an image's target may have, the likeliest first. Folders are found
-    without regard to upper and lower case, the case that is written here first.
+    not of this kind. `rule` gives the ids that an image's target may have, the likeliest first; of these, what is
+    another image's id is that image's own. Folders are found without regard to upper and lower case, the case that
+    is written here first.
     """
 
     images: str
@@ -71,6 +72,8 @@ class Files:
     """The first folder that has an image's target counts."""
     unknown: str = ""
     """Folder of trimaps; their ids are made as those of targets are."""
+    unknown_rule: Rule = own_name
+    """The ids that a trimap may have, of its target's id or its image's."""
     nested: bool = False
     """Look into subfolders, too."""
     image_id: Identify = str
@@ -125,7 +128,7 @@ def collect_samples(
 
     `base`: the resolved folder out of which no link may lead. Where an id is in `taken` or in an earlier folder, all
     ids of the later one get that folder before them. Files of other formats are added to `unread`. Raises DataError
-    for two files of one id and, unless `lone_targets`, for targets without their images.
+    for two files of one id and, unless `lone_targets`, for targets and trimaps without their images.
     """
     samples: dict[str, Sample] = {}
     for files in parts:
@@ -174,20 +177,32 @@ def _pair(
         targets = {**index(folder, files.target_id, files.target_ending), **targets}
     unknown = index(files.unknown, files.target_id) if files.unknown else {}
 
-    def target_of(name: str) -> str | None:
-        # `a_mask` is not the target of `a` where there is an image `a_mask`.
-        names = (other for other in files.rule(name) if other in targets)
-        return next((other for other in names if other not in images or not _continues(other, name)), None)
+    def first(name: str, ids: Iterable[str], there: Mapping[str, Path]) -> str:
+        # What is called as another image is that one's own: `a_mask` is no target of `a` beside an image `a_mask`, and
+        # `day` none of `day/1` beside an image `day`.
+        return next((one for one in ids if one in there and (one == name or one not in images)), "")
 
-    chosen = {name: target_of(name) for name in images}
-    used = set(chosen.values())
-    lone = [(name, path) for name, path in targets.items() if name not in used]
-    if lone and not lone_targets:
-        raise DataError(_lone(lone, folder_at(root, files.images), unread, files.naming))
+    chosen = {name: first(name, files.rule(name), targets) for name in images}
+    marked = {name: first(name, _trimap_ids(files, name, chosen[name]), unknown) for name in images}
+    for what, there, used, naming in (
+        ("target", targets, {*chosen.values()}, files.naming),
+        ("trimap", unknown, {*marked.values()}, "a trimap has its image's name, or its target's"),
+    ):
+        lone = [(name, path) for name, path in there.items() if name not in used]
+        if lone and not lone_targets:
+            raise DataError(_lone(what, lone, folder_at(root, files.images), unread, naming))
     return {
-        name: Sample(path, targets.get(chosen[name] or ""), unknown.get(chosen[name] or name))
+        name: Sample(path, targets.get(chosen[name]), unknown.get(marked[name]))
         for name, path in images.items()
     }
+
+
+def _trimap_ids(files: Files, name: str, target: str) -> Iterator[str]:
+    """The ids that the trimap of an image may have; `target`: the id of the target, empty where there is none."""
+    own = [each for each in (target, name) if each]
+    yield from own
+    for each in own:
+        yield from files.unknown_rule(each)
 
 
 def _slices(samples: Mapping[str, Sample]) -> Iterator[tuple[str, Sample]]:
@@ -205,12 +220,10 @@ def _slices(samples: Mapping[str, Sample]) -> Iterator[tuple[str, Sample]]:
         yield from ((one, replace(sample, slice=number)) for number, one in slice_names(name, count))
 
 
-def _continues(name: str, start: str) -> bool:
-    return name != start and name.startswith(start)
-
-
-def _lone(lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Unread], naming: str) -> str:
-    """What is said of targets without images."""
+def _lone(
+    what: str, lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Unread], naming: str
+) -> str:
+    """What is said of targets or trimaps without images."""
     name, path = lone[0]
     more = (
         f" (and {len(lone) - 1} more: {_some([path.name for _, path in lone[1:]])})" if len(lone) > 1 else ""
@@ -221,7 +234,7 @@ def _lone(lone: Sequence[tuple[str, Path]], folder: Path, unread: Sequence[Unrea
         cure = f": {there} is of a format that is not read; save it as PNG"
     else:
         cure = f"; add it or take it out ({naming})"
-    return f"{path} is a target without its image in {folder}{more}{cure}"
+    return f"{path} is a {what} without its image in {folder}{more}{cure}"
 
 
 def _index(

@@ -82,7 +82,7 @@ def subfolders(folder: Path) -> tuple[Path, ...]:
     """Folders in a folder, by name; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            counted = [entry.name for entry in entries if _counts(entry.name)]
+            counted = [entry.name for entry in entries if not is_passed_over(entry.name)]
     except OSError:
         return ()
     return tuple(folder / name for name in sorted(counted) if (folder / name).is_dir())
@@ -92,7 +92,7 @@ def file_stems(folder: Path) -> list[str]:
     """Names of the picture files in a folder, without extension; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if _counts(entry.name)]
+            names = [entry.name for entry in entries if not is_passed_over(entry.name)]
     except OSError:
         return []
     return sorted(stem for name in names if (stem := without_extension(name)) != name)
@@ -152,7 +152,9 @@ def picture_files(
         seen.add(resolved)
         require_folder(current)
         with os.scandir(current) as entries:
-            found = sorted((entry for entry in entries if _counts(entry.name)), key=lambda entry: entry.name)
+            found = sorted(
+                (entry for entry in entries if not is_passed_over(entry.name)), key=lambda entry: entry.name
+            )
         for entry in found:
             path = current / entry.name
             if _is_folder(entry):
@@ -183,5 +185,6 @@ def _stem(name: str, ending: str) -> str:
     return name[: -len(ending)] if name.lower().endswith(ending) else name
 
 
-def _counts(name: str) -> bool:
-    return not (name.startswith((".", "SYNOFILE_THUMB")) or name.lower() in IGNORED)
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: it is hidden, or of a system (`IGNORED`)."""
+    return name.startswith((".", "SYNOFILE_THUMB")) or name.lower() in IGNORED

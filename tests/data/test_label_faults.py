@@ -14,6 +14,7 @@ from test_pictures import encode, png
 
 from ssl_bench.data.class_table import parse_classes
 from ssl_bench.data.scan import IGNORED
+from ssl_bench.dataset import VOID
 from ssl_bench.errors import DataError
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
@@ -230,6 +231,45 @@ def test_255_that_is_called_a_class_is_noted(command: Command, tmp_path: Path) -
     root = pairs(tmp_path / "set")
     (root / "classes.txt").write_text("0 a\n1 b\n2 c\n255 car\n")
     Both(command, root, "segmentation").accept(f"{root}/classes.txt calls 255 `car`: it is void")
+
+
+@pytest.mark.parametrize(
+    ("classes", "note"),
+    [
+        (
+            "0 void\n1 a\n2 b\n",
+            "makes `void` class 0, learnt and scored like any other; if it is none, let the masks",
+        ),
+        ("a\nb\nIgnore\n", "makes `Ignore` class 2, learnt and scored"),
+        ("0 a\n1 unlabeled\n2 b\n255 void\n", "makes `unlabeled` class 1, learnt and scored"),
+    ],
+)
+def test_a_name_of_void_that_is_scored_is_noted(
+    command: Command, tmp_path: Path, classes: str, note: str
+) -> None:
+    root = pairs(tmp_path / "set")
+    (root / "classes.txt").write_text(classes)
+    Both(command, root, "segmentation").accept(f"{root}/classes.txt {note}")
+
+
+def test_what_the_note_of_a_scored_void_tells_to_do_does_it(command: Command, tmp_path: Path) -> None:
+    root = pairs(tmp_path / "set")
+    (root / "classes.txt").write_text("0 void\n1 a\n2 b\n")
+    (root / "target").rename(root / "masks")
+    arguments = ("data", "mend", root / "masks", "--out", root / "target", "--map", "0=255,1=1,2=2,255=255")
+    assert command(*arguments).status == 0
+    (root / "classes.txt").write_text("1 a\n2 b\n")
+    data = SegmentationPairs.open(root)
+    assert (data.classes, data.notes) == (("a", "b"), ())
+    assert {int(number) for name in data.train for number in np.unique(data.target(name))} == {0, 1, VOID}
+
+
+@pytest.mark.parametrize(
+    "lines", [["0 void", "7 a", "8 b"], ["0 a", "1 b", "255 void"], ["0 0 0 void", "9 9 9 a", "9 0 0 b"]]
+)
+def test_void_that_is_none_of_the_classes_is_not_noted(lines: list[str]) -> None:
+    table = parse_classes(lines, Path("classes.txt"))
+    assert (table.names, table.notes) == (("a", "b"), ())
 
 
 def test_mattes_of_0_and_1_are_noted_by_both(command: Command, tmp_path: Path) -> None:

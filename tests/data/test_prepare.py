@@ -1,7 +1,8 @@
 """`ssl-bench data prepare`: parts against the source's own pixels, resuming, and what is refused."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from conftest import Said
 from PIL import Image
 
+from ssl_bench.advise.folds import folds_of
 from ssl_bench.data import reader
 from ssl_bench.data.prepare import MANIFEST, Cut, Preparation
+from ssl_bench.data.splits import hold_out, make_split, without
 from ssl_bench.dataset import Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.registry.loading import load_registry
@@ -76,19 +79,21 @@ def test_crops_are_the_sources_own_pixels(command: Command, tmp_path: Path, deco
     for whole, parts in ((original.train, made.train), (original.test, made.test)):
         covered = {name: np.zeros(original.image(name).shape[:2], bool) for name in whole}
         for part in parts:
-            name, top, left = part.rsplit("_", 2)
+            name, top, left = part.rpartition("/")[2].rsplit("_", 2)
             box = slice(int(top), int(top) + CROP), slice(int(left), int(left) + CROP)
             np.testing.assert_array_equal(made.image(part), original.image(name)[box])
             np.testing.assert_array_equal(made.target(part), original.target(name)[box])
             covered[name][box] = True
         assert all(mask.all() for mask in covered.values())
     # 80 x 100: rows 0, 24, 48 and columns 0, 24, 48, 68.
-    first = [part for part in (*made.train, *made.test) if part.startswith("0000_")]
+    first = [part for part in (*made.train, *made.test) if "/0000_" in part]
     assert sorted(part[-12:] for part in first) == sorted(
         f"_{top:05d}_{left:05d}" for top in (0, 24, 48) for left in (0, 24, 48, 68)
     )
     scenes = [{part.split("_")[1] for part in parts} for parts in (made.train, made.test)]
     assert not scenes[0] & scenes[1]
+    # A scene's folder is called as the scene.
+    assert {part.split("/")[0] for part in made.train} == scenes[0]
     plan = command("plan", "--tasks", "denoising", "--methods", "supervised", "--data", f"denoising={out}")
     assert f"{len(made.train)} training images with labels" in plan.out
 
@@ -170,7 +175,7 @@ def test_an_interrupted_run_goes_on(command: Command, tmp_path: Path, decoded: l
     decoded.clear()
     assert "10 of 10 pictures are there and whole" in command(*arguments, out).out
     assert len(decoded) == 1  # The first image tells what images are made of.
-    next((out / "test" / "input").iterdir()).unlink()
+    next((out / "test" / "input").rglob("*.png")).unlink()
     assert "9 of 10 pictures" in command(*arguments, out).out
     assert content(out) == content(tmp_path / "straight")
 
@@ -237,7 +242,90 @@ def test_ids_that_would_be_one_name_are_kept_apart_and_sizes_are_compared(tmp_pa
 
     work = Preparation(Clash(), Cut(crop=16), tmp_path / "out", Image.fromarray, kind=("toy", "clash"))
     stems = [frame.stem for frame in work.frames]
-    assert len(set(stems)) == 3
-    assert stems[2] == "c"
+    assert len({stem.split("/")[0] for stem in stems}) == len({stem.split("/")[1] for stem in stems}) == 3
+    assert stems[2] == "c/c"
     with pytest.raises(DataError, match="sizes differ: 'c' and its target"):
         work.run()
+
+
+def pictures(folder: Path, names: Sequence[str], *kinds: str, side: int = 48) -> Path:
+    """Noise of its own for each name, in each of the folders `kinds`."""
+    generator = np.random.default_rng(0)
+    for name in names:
+        for kind in kinds:
+            save(folder / kind / f"{name}.png", generator.integers(0, 255, (side, side, 3), np.uint8))
+    return folder
+
+
+def pictures_of(names: Sequence[str]) -> set[str]:
+    """The pictures that crops are of."""
+    return {name.rpartition("/")[2].rsplit("_", 2)[0] for name in names}
+
+
+def test_no_picture_is_both_learnt_from_and_tested_after_it_was_cut(command: Command, tmp_path: Path) -> None:
+    source = pictures(tmp_path / "own", [f"{number}" for number in range(16)], "input", "target")
+    pictures(source, ["more"], "unlabeled")
+    arguments = ("--crop", 32, "--stride", 16, "--task", "night")
+    assert command("data", "prepare", source, "--out", tmp_path / "out", *arguments).status == 0
+    made = opened("night", "pairs", tmp_path / "out")
+    whole = make_split(made, "all", 0, task="night")
+    assert len(whole.labeled) == 4 * len(pictures_of(whole.labeled))
+    # Advice, and a search.
+    for fold in folds_of(made, 2):
+        assert not pictures_of(fold.tested) & pictures_of(fold.learnt)
+        split = fold.split(made, 4)
+        assert len(split.labeled) == 4
+        assert not pictures_of(fold.tested) & pictures_of((*split.labeled, *split.unlabeled))
+    held = hold_out(made, whole, Fraction(1, 4), task="night")
+    left = without(made, whole, held)
+    assert len(held) % 4 == 0
+    assert {*pictures_of(left.labeled)} == {*pictures_of(whole.labeled)} - {*pictures_of(held)}
+    # A crop counts as an image: of few labels, some pictures' other crops are unlabelled.
+    assert len(make_split(made, "3", 0, task="night").labeled) == 3
+
+
+@pytest.mark.parametrize("cut", [Cut(crop=32), Cut(crop=64), Cut(resize=24)])
+def test_what_was_one_group_is_one_group_after(tmp_path: Path, cut: Cut) -> None:
+    names = [
+        "0",
+        *(f"{scene}/{shot}" for scene in ("0", "a/b", "a__b", "c") for shot in range(2)),
+        "1",
+        "2",
+        "3",
+    ]
+    source = opened("night", "pairs", pictures(tmp_path / "own", names, "input", "target"))
+    task = resolve(REGISTRY.task("night").task)()
+    work = Preparation(source, cut, tmp_path / "out", task.to_file, kind=("night", "pairs"))
+    work.run()
+    made = opened("night", "pairs", tmp_path / "out")
+    groups: dict[str, set[str]] = {}
+    for frame in work.frames:
+        parts = [path.split("/", 2)[2].removesuffix(".png") for path in work.done[frame.name]]
+        assert {*parts} <= {*made.train, *made.test}
+        groups.setdefault(source.group(frame.name), set()).update(map(made.group, parts))
+    assert len(groups) == 7
+    assert all(len(found) == 1 for found in groups.values())
+    assert len(set.union(*groups.values())) == 7
+
+
+def test_groups_of_any_name_stay_in_the_folder_and_are_read_back(tmp_path: Path) -> None:
+    class Odd(Dataset):
+        train, test = ("/1", "../1", ".x/1", "thumbs.db/1", "thumbs.db/2"), ("t/1",)
+
+        @classmethod
+        def group(cls, name: str) -> str:
+            return name.rpartition("/")[0]
+
+        def image(self, name: str) -> np.ndarray:
+            return np.full((20, 20, 3), 9, np.uint8)
+
+        target = image
+
+        def fingerprint(self) -> str:
+            return "x"
+
+    Preparation(Odd(), Cut(crop=16), tmp_path / "deep/out", Image.fromarray, kind=("night", "odd")).run()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+    made = opened("night", "pairs", tmp_path / "deep/out")
+    assert len(made.train) == 5 * 4
+    assert len({made.group(name) for name in made.train}) == 4

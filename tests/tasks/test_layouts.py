@@ -250,6 +250,77 @@ def test_scenes_are_held_out_whole_and_given_test_sets_stay(tmp_path: Path) -> N
         open_data(SyntheticNight, None, tested=3)
 
 
+def make_matting(root: Path, *trimaps: str) -> Path:
+    """Test images of all forms of names, and trimaps of these paths, of which each marks a column of its own."""
+    for name in ("a", "b"):
+        save(root / f"input/{name}.png")
+        save(root / f"target/{name}_alpha.png", channels=1)
+    for name in ("t", "u", "low1", "7/1", "day", "day/1"):
+        save(root / f"test/input/{name}.png")
+    for name in ("t_alpha", "u", "normal1", "7", "day", "day/1"):
+        save(root / f"test/target/{name}.png", channels=1)
+    for column, name in enumerate(trimaps):
+        trimap = np.zeros(SIZE, np.uint8)
+        trimap[:, column] = 128
+        save(root / f"test/trimap/{name}.png", trimap)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("trimap", "owner"),
+    [
+        *(("t_alpha", "t"), ("t", "t"), ("t_trimap", "t"), ("t_alpha_trimap", "t"), ("t-Trimap", "t")),
+        *(("t_matte", "t"), ("u", "u"), ("u_trimap", "u"), ("u_alpha", "u")),
+        *(("normal1", "low1"), ("low1", "low1"), ("normal1_trimap", "low1")),
+        *(("7", "7/1"), ("7/1", "7/1"), ("7/1_trimap", "7/1"), ("day", "day"), ("day/1", "day/1")),
+    ],
+)
+def test_trimaps_by_their_targets_names_or_their_images(tmp_path: Path, trimap: str, owner: str) -> None:
+    data = AlphaPairs.open(make_matting(tmp_path, trimap))
+    assert {name for name in data.test if data.unknown(name) is not None} == {owner}
+
+
+def test_a_trimap_of_no_image_is_an_error(tmp_path: Path) -> None:
+    make_matting(tmp_path, "t", "u_trimap", "day")
+    data = AlphaPairs.open(tmp_path)
+    columns = {name: np.flatnonzero(data.unknown(name)[0]).tolist() for name in ("t", "u", "day")}  # type: ignore[index]
+    assert columns == {"t": [0], "u": [1], "day": [2]}
+    # A second one of an image is nobody's, and so is one of a name that no image has.
+    for name in ("t_trimap", "v"):
+        path = save(tmp_path / f"test/trimap/{name}.png", channels=1)
+        with pytest.raises(DataError) as caught:
+            AlphaPairs.open(tmp_path)
+        assert str(caught.value).startswith(
+            f"{path} is a trimap without its image in {tmp_path / 'test/input'}; "
+        )
+        assert str(caught.value).endswith("(a trimap has its image's name, or its target's)")
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("owner", "others"),
+    [
+        ("day1", ("day1/0", "day1/1")),
+        ("normal1", ("low1", "dark1")),
+        ("x_mask", ("x",)),
+        ("7/gt", ("7/noisy",)),
+    ],
+)
+def test_a_target_of_an_image_s_own_name_serves_no_other(
+    tmp_path: Path, owner: str, others: tuple[str, ...]
+) -> None:
+    for name in (owner, *others):
+        save(tmp_path / f"train/input/{name}.png")
+    for name in ("train/target", "test/input", "test/target"):
+        save(tmp_path / name / f"{owner}.png", 9)
+    data = ImagePairs.open(tmp_path)
+    assert (set(data.train), set(data.unlabeled)) == ({owner}, {*others})
+    # Without that image it is the others'.
+    (tmp_path / f"train/input/{owner}.png").unlink()
+    data = ImagePairs.open(tmp_path)
+    assert (set(data.train), set(data.unlabeled)) == ({*others}, set())
+
+
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_few_pairs_fill_both_parts(tmp_path: Path, count: int) -> None:
     data = ImagePairs.open(make_pairs(tmp_path, count))

@@ -31,7 +31,8 @@ def prepare(
 ) -> None:
     """Copy the data set in folder SOURCE, cut or shrunk, to a folder that `run --data TASK=OUT` reads.
 
-    Training and test images are cut alike and stay what they were. Each picture is decoded once. An interrupted
+    Training and test images are cut alike and stay what they were; the crops of a picture, or of a scene, get a folder
+    of their own, and are never torn. Each picture is decoded once. An interrupted
     command goes on where it stood, after checking what is there; the source is only read.
     """
     from ssl_bench.cli.progress import progress_bar

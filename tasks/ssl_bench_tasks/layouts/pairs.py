@@ -14,7 +14,17 @@ SUFFIXES = (
 def own_or_suffixed(name: str) -> Iterator[str]:
     """As `any_name`, and the image's id with one of `SUFFIXES` behind it."""
     yield from any_name(name)
-    for suffix in SUFFIXES:
+    yield from _suffixed(name, SUFFIXES)
+
+
+def of_trimap(name: str) -> Iterator[str]:
+    """As `own_or_suffixed`, and the id with `trimap` behind it."""
+    yield from own_or_suffixed(name)
+    yield from _suffixed(name, ("trimap",))
+
+
+def _suffixed(name: str, suffixes: Sequence[str]) -> Iterator[str]:
+    for suffix in suffixes:
         for mark in "_-.":
             yield from (f"{name}{mark}{one}" for one in (suffix, suffix.title(), suffix.upper()))
 
@@ -24,6 +34,7 @@ def _pairs(images: str, *targets: str, unknown: str = "") -> Files:
         images=images,
         targets=targets,
         unknown=unknown,
+        unknown_rule=of_trimap,
         nested=True,
         rule=own_or_suffixed,
         naming="a target has its image's name, or that with _mask, _label, _gt, _matte or _alpha behind it",
@@ -35,12 +46,14 @@ class _Pairs(FolderDataset):
 
     The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
     `ssl_bench.data.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also
-    `target/a_mask` (or another of `SUFFIXES`): the first of these that is there, in this order.
+    `target/a_mask` (or another of `SUFFIXES`): the first of these that is there, in this order, and that is not called
+    as another image.
 
     Without a `test/` folder about a fifth of the labelled pairs is held out, and of folders in `input/` about a
     fifth as a whole. A pair's part depends on the hash of its stem, or folder, alone, on no file's content and no
     other pair: whatever is added later moves none that was there (but the test set and the training set have at
-    least one pair each, however few there are). Trimaps of test images may lie in `test/trimap`.
+    least one pair each, however few there are). Trimaps of test images may lie in `test/trimap`, called as the
+    target or the image, or that with a suffix of a target or `_trimap` behind it.
     """
 
     layout = (
