@@ -15,7 +15,8 @@ from PIL import Image
 import ssl_bench
 from ssl_bench.cli.plan import plan as plan_command
 from ssl_bench.errors import CellError, UsageError
-from ssl_bench.leaderboard.frame import COLUMNS
+from ssl_bench.leaderboard.frame import COLUMNS, frame_of
+from ssl_bench.store.results import read_records
 
 TINY = {"night.iterations": 4, "night.crop": 32}
 
@@ -43,6 +44,7 @@ def test_results_are_the_records(finished: tuple[ssl_bench.Bench, pd.DataFrame])
     for row in frame.itertuples():
         record = json.loads((bench.store.cells / row.cell / "result.json").read_text())
         assert (row.metric, row.labeled, row.labels) == ("psnr", 2, "2")
+        assert (row.settings, row.split_seed) == ("", record["cell"]["split"]["seed"])
         assert row.score == row.psnr == record["metrics"]["psnr"]
         assert row.ssim == record["metrics"]["ssim"]
         assert row.seconds == record["cost"]["seconds"]
@@ -50,6 +52,14 @@ def test_results_are_the_records(finished: tuple[ssl_bench.Bench, pd.DataFrame])
     one = bench.plan(tasks="night", methods="mt", settings=TINY, control=False)
     assert list(bench.results(one).cell) == [one.cells[0].id]
     assert (bench.store.leaderboards / "README.md").is_file()
+
+
+def test_variants_are_not_pooled() -> None:
+    folder = Path(__file__).parents[1] / "leaderboards/records"
+    frame = frame_of(read_records(folder))
+    own = frame[(frame.task == "night") & (frame.method == "mt")]
+    assert set(own.settings) == {"lambda_mt=0.1", "lambda_mt=1.0"}
+    assert set(own.split_seed) == {0, 1, 2}
 
 
 def test_a_finished_plan_runs_nothing(

@@ -43,7 +43,8 @@ def said(error: BaseException, files: Iterable[Path] = ()) -> str:
     if isinstance(error, SslBenchError):
         return message
     frames = traceback.extract_tb(error.__traceback__)
-    names = {str(path) for path in files}
-    own = [frame for frame in frames if frame.filename in names]
+    # A module that was named by a path from here is placed by that path.
+    names = {path.resolve() for path in files}
+    own = [frame for frame in frames if Path(frame.filename).resolve() in names]
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {message}{place}"

@@ -2,9 +2,11 @@
 
 import copy
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch
 from ssl_bench.plan.settings import resolve_config
 from ssl_bench.recipe import TIERS, Kind
-from ssl_bench.specs import MethodConfig, MethodSpec
+from ssl_bench.specs import Found, MethodConfig, MethodSpec
 from ssl_bench.task import Target
 from ssl_bench.testing.findings import Check
 from ssl_bench.testing.toys import LABELED, STEPS, ToyStream, build_toy, toy_spec, train_toy
@@ -40,6 +42,8 @@ def _settings_of_tiers_are_settings(trial: Trial) -> str | None:
         if tier not in TIERS:
             return f"tier_defaults name tier '{tier}'; there are {', '.join(TIERS)}"
         for name, found in of_tier.items():
+            if not isinstance(found, Found):
+                return f"tier_defaults of {name} in tier {tier} are no Found: write Found({{...}}) around the settings"
             try:
                 trial.spec.config(**found.settings)
             except ValidationError as error:
@@ -162,24 +166,41 @@ def _no_randomness_is_hidden(trial: Trial) -> None:
     name = _difference(trial.early, weights(1))
     if name is not None and _difference(trial.early, weights(0)) is None:
         raise PluginError(
-            f"'{name}' depends on the global generator of Python's `random` or of NumPy: draw by torch, or from "
+            f"'{name}' depends on the global generator of Python's `random` or of NumPy: draw from "
             "`progress.draws`"
         )
     if name is not None:
         raise PluginError(
             f"'{name}' differs when the same run is repeated in one process: a generator of its own, or state that "
-            "outlives the method, on its class or module; draw by torch or `progress.draws`, keep state on `self`"
+            "outlives the method, on its class or module; draw from `progress.draws`, keep state on `self`"
         )
 
 
 def _a_resume_is_exact(trial: Trial) -> str | None:
     name = _difference(trial.trained.state_dict(), trial.resumed.state_dict())
     if name is None:
+        # What counts for itself may matter only later than a trial lasts.
+        one, other = vars(trial.trained), vars(trial.resumed)
+        name = next((name for name in one if not _is_alike(one[name], other.get(name))), None)
+    if name is None:
         return None
     return (
         f"'{name}' differs after a resume: state outside modules and buffers is lost then; use `progress.step` for "
         "a counter, register_buffer for a tensor, and `progress.draws` in place of a generator of its own"
     )
+
+
+def _is_alike(one: object, other: object) -> bool:
+    """Whether two attributes are equal, as far as they are numbers, texts, tensors, or collections of these."""
+    if isinstance(one, Tensor | np.ndarray) and isinstance(other, type(one)):
+        return bool(np.array_equal(np.asarray(one), np.asarray(other), equal_nan=one.dtype != np.bool_))
+    if isinstance(one, list | tuple | deque) and isinstance(other, type(one)):
+        return len(one) == len(other) and all(map(_is_alike, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_alike(one[key], other[key]) for key in one)
+    if isinstance(one, int | float | str | None) and isinstance(other, int | float | str | None):
+        return one == other or one != one
+    return True
 
 
 def _observing_changes_nothing(trial: Trial) -> str | None:

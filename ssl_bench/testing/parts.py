@@ -4,7 +4,7 @@ import copy
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ssl_bench.backbone import TaskNetwork
+from ssl_bench.data.folders import FolderDataset
+from ssl_bench.data.reader import TargetKind
 from ssl_bench.data.splits import LabelSplit
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError, UsageError, first_line
@@ -23,7 +25,7 @@ from ssl_bench.testing.findings import Check
 from ssl_bench.tracker import Tracker
 
 DEPTHS = (np.uint8, np.uint16, np.float32)
-"""Of images."""
+"""Of images, and of targets that are pictures."""
 
 
 def dataset_checks(spec: DatasetSpec, registry: Registry) -> Iterator[Check]:
@@ -46,6 +48,9 @@ def _task_fault(spec: DatasetSpec, registry: Registry) -> None:
 def _layout_fault(kind: type[Dataset]) -> str | None:
     if not kind.layout:
         return "`layout` is empty: say in words which folders hold what, for error messages"
+    wanted = get_args(TargetKind)
+    if issubclass(kind, FolderDataset) and kind.targets_are not in wanted:
+        return f"`targets_are` is '{kind.targets_are}'; it is one of {', '.join(wanted)}"
     with tempfile.TemporaryDirectory() as folder:
         if kind.recognises(Path(folder)):
             return "it recognises an empty folder; look for folders of its own (`marks`)"
@@ -83,6 +88,11 @@ def _pictures_fault(dataset: Dataset, spec: DatasetSpec, registry: Registry) -> 
             wrong = sorted({*np.unique(target).tolist()} - {*range(task.out_channels), VOID})
             if wrong:
                 return f"target '{name}' holds class {wrong[0]}, and there are {task.out_channels}"
+        elif target.dtype not in DEPTHS:
+            return (
+                f"target '{name}' is of {target.dtype}, not uint8, uint16 or float32: integers are taken for shares of "
+                "their type's largest number"
+            )
         elif target.dtype.kind == "f" and (target.min() < 0 or target.max() > 1):
             return f"target '{name}' leaves [0, 1]"
     return None

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from ssl_bench.data.splits import is_number
+from ssl_bench.recipe import Kind
 from ssl_bench.significance.images import image_scores
 from ssl_bench.specs import TaskSpec, make_task
 from ssl_bench.task import Scores, Target
@@ -29,6 +30,8 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
     target = Target(value, valid)
 
     def shapes() -> str | None:
+        if spec.kind not in get_args(Kind):
+            return f"its kind is '{spec.kind}'; it is one of {', '.join(get_args(Kind))}"
         if task.kind != spec.kind:
             return f"its spec says {spec.kind}, its class {task.kind}"
         dense, prediction = task.encode(target), task.activate(logits)

@@ -35,6 +35,32 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
         assert subject.findings() == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "instead", "sentence"),
+    [
+        ("dataset", 'targets_are = "', 'targets_are = "x', "it is one of indices, picture, alpha"),
+        ("task", ".astype(np.uint16)", ".astype(np.int64)", "is of int64, not uint8, uint16 or float32"),
+        (
+            "task",
+            'kind="regression"',
+            'kind="regresion"',
+            "its kind is 'regresion'; it is one of classification",
+        ),
+    ],
+)
+def test_what_would_train_on_another_scale_or_another_task_is_caught(
+    tmp_path: Path, kind: PluginKind, text: str, instead: str, sentence: str
+) -> None:
+    folder = write_package(
+        Package(kind, "my-own_one", "matting" if kind == "dataset" else ""), REGISTRY, tmp_path
+    )
+    path = folder / "ssl_bench_my_own_one.py"
+    assert text in path.read_text()
+    path.write_text(path.read_text().replace(text, instead))
+    findings = [line for subject in named_subjects(REGISTRY, str(path)) for line in subject.findings()]
+    assert any(sentence in line for line in findings), findings
+
+
 def test_a_method_starts_from_the_vocabulary(tmp_path: Path) -> None:
     folder = write_package(Package("method", "own"), REGISTRY, tmp_path)
     text = (folder / "ssl_bench_own.py").read_text()

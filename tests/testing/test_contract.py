@@ -310,6 +310,20 @@ class Unwritable(MethodConfig):
     device: torch.device = torch.device("cpu")
 
 
+class PlainTierDefaults(MethodConfig):
+    tier_defaults: ClassVar = {"smoke": {"regression": {"weight": 0.3}}}
+
+
+class CountsForLater(Supervised):
+    """Its counter matters long after a trial has ended."""
+
+    waited = 0
+
+    def after_step(self, progress: Progress) -> None:
+        super().after_step(progress)
+        self.waited += 1
+
+
 SUPERVISED = REGISTRY.method("supervised")
 FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
     (
@@ -327,6 +341,11 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
         r"'teacher.*' is a moving average and a parameter of player 'student'.*requires_grad_",
     ),
     (StateOutside, "differs after a resume: state outside modules and buffers is lost then"),
+    (CountsForLater, "'waited' differs after a resume: state outside modules and buffers is lost then"),
+    (
+        replace(SUPERVISED, config=PlainTierDefaults),
+        "tier_defaults of regression in tier smoke are no Found: write Found",
+    ),
     (StateOfTheClass, "differs when the same run is repeated in one process.*state that outlives the method"),
     (OwnGenerator, "differs when the same run is repeated in one process: a generator of its own"),
     (PythonsGenerator, "depends on the global generator of Python's `random` or of NumPy"),
