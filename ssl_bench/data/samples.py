@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ssl_bench.data.scan import folder_at, picture_files
-from ssl_bench.errors import DataError
+from ssl_bench.errors import DataError, PluginError
 from ssl_bench.pixels.arrays import count_slices, is_stack, slice_names
 from ssl_bench.pixels.decode import EXTENSIONS
 
@@ -83,6 +83,12 @@ class Files:
     """The rule in words, for whoever's names do not agree."""
     target_ending: str = ""
     """Of targets that are no pictures, such as `.mat`."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.targets, str):
+            raise PluginError(
+                f"Files(targets='{self.targets}'): give a tuple of folders, `('{self.targets}',)`"
+            )
 
     def present(self, root: Path) -> bool:
         """Whether any folder of images or targets is there."""

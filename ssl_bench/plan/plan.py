@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.data.splits import LabelSplit, hold_out, is_number, make_split, observable, read_share, without
 from ssl_bench.dataset import FEW_TESTED, Dataset, listing
+from ssl_bench.errors import UsageError
 from ssl_bench.plan.cell import Cell, describe
 from ssl_bench.plan.labels import asked_labels, fill_in
 from ssl_bench.plan.order import Order, seen_by
@@ -181,6 +182,10 @@ class _Planning:
             "listing": listing(source.dataset),
         }
         states: dict[LabelSplit, dict[str, str]] = {}
+        if not request.backbones and request.tier not in task.backbones:
+            raise UsageError(
+                f"task '{task.name}' names no backbone for tier '{request.tier}'; name one by --backbones"
+            )
         backbones = request.backbones or [task.backbones[request.tier]]
         for split, backbone, variant in product(splits, backbones, self.variants_for(task)):
             method = variant.method

@@ -115,6 +115,11 @@ def _config(
         name = str(next(iter(error.errors()[0]["loc"]), ""))
         if name in variant.settings:
             raise UsageError(f"method '{variant.text}': {_first(error)}") from error
+        if name not in overrides:
+            raise UsageError(
+                f"method '{method.name}' by its own defaults on task '{task.name}': {_first(error)}; mend the field, "
+                "or the defaults of the method or of the task that set it"
+            ) from error
         raise UsageError(f"{'--grid' if name in point else '--set'} {method.name}.{_first(error)}") from error
 
 

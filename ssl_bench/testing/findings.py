@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssl_bench.errors import SslBenchError, first_line
+from pydantic import ValidationError
+
+from ssl_bench.errors import SslBenchError, first_line, in_a_line
 
 Check = tuple[str, Callable[[], str | None]]
 """What is promised, in words, and a function that returns a sentence where the promise is broken."""
@@ -39,6 +41,8 @@ class Subject:
 
 def said(error: BaseException, files: Iterable[Path] = ()) -> str:
     """An exception in one line, with its place in the files, where it came through one."""
+    if isinstance(error, ValidationError):
+        return in_a_line(error)
     message = first_line(error)
     if isinstance(error, SslBenchError):
         return message

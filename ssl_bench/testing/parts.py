@@ -51,6 +51,8 @@ def _layout_fault(kind: type[Dataset]) -> str | None:
     wanted = get_args(TargetKind)
     if issubclass(kind, FolderDataset) and kind.targets_are not in wanted:
         return f"`targets_are` is '{kind.targets_are}'; it is one of {', '.join(wanted)}"
+    if issubclass(kind, FolderDataset) and (fault := _folders_fault(kind)):
+        return fault
     with tempfile.TemporaryDirectory() as folder:
         if kind.recognises(Path(folder)):
             return "it recognises an empty folder; look for folders of its own (`marks`)"
@@ -59,6 +61,19 @@ def _layout_fault(kind: type[Dataset]) -> str | None:
         except DataError:
             return None
         return "an empty folder can be opened; raise DataError, saying what is missing and where"
+
+
+def _folders_fault(kind: type[FolderDataset]) -> str | None:
+    """What of the folders that a layout names can never be found."""
+    marks, train = getattr(kind, "marks", ()), getattr(kind, "train_files", ())
+    if not marks or not all(isinstance(names, tuple) for names in marks):
+        return '`marks` are to be tuples of folders by which the layout is known, `(("input", "target"),)`'
+    if not isinstance(train, tuple) or not train:
+        return "`train_files` is to be a tuple of Files, `(Files(images=...),)`"
+    tested = kind.test_files or kind.validation_files or kind.test_lists or kind.holds_out
+    if not tested and kind.beside is FolderDataset.beside:
+        return "it has no test set: name `test_files`, or state `holds_out = True`"
+    return None
 
 
 def _roles_fault(dataset: Dataset) -> str | None:

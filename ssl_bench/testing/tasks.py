@@ -116,6 +116,8 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
             return (
                 f"recipes of its tiers are {spec.recipe.__name__} and {others.pop()}; let them be of one type"
             )
+        if lacking := [tier for tier in spec.recipes if tier not in spec.backbones]:
+            return f"tier {lacking[0]} has a recipe and no backbone; name one in `backbones`"
         for recipe in spec.recipes.values():
             task.prepare(recipe, iter(()))
         return None

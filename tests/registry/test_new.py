@@ -39,6 +39,8 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
     ("kind", "text", "instead", "sentence"),
     [
         ("dataset", 'targets_are = "', 'targets_are = "x', "it is one of indices, picture, alpha"),
+        ("dataset", "marks = ", "names = ", "`marks` are to be tuples of folders"),
+        ("dataset", "train_files = ", "files = ", "`train_files` is to be a tuple of Files"),
         ("task", ".astype(np.uint16)", ".astype(np.int64)", "is of int64, not uint8, uint16 or float32"),
         (
             "task",
