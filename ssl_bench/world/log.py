@@ -24,7 +24,7 @@ class Log:
         """Show a scalar as `name`, without a slash: a name with one is a loss. PluginError for anything else."""
         if not name or "/" in name or not isinstance(value, Tensor) or value.numel() != 1:
             raise PluginError(
-                f"log('{name}', ...): a value is a tensor of one number, and its name has no slash"
+                f"log('{name}', ...): a value is a scalar tensor, and its name has no slash"
             )
         self._own[name] = value.detach().reshape(())
 

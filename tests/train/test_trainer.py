@@ -305,6 +305,8 @@ def test_a_mean_is_not_there_before_all_parts_have_given_theirs() -> None:
         Log()("first/one", torch.zeros(()))
     with pytest.raises(PluginError, match="is a scalar"):
         Log()("kept", torch.zeros(2))
+    with pytest.raises(PluginError, match="is a scalar tensor"):
+        Log()("kept", 0.5)  # type: ignore[arg-type]
 
 
 def test_yields_of_nobody_alone_are_a_fault() -> None:
