@@ -23,9 +23,7 @@ class Log:
     def __call__(self, name: str, value: Tensor) -> None:
         """Show a scalar as `name`, without a slash: a name with one is a loss. PluginError for anything else."""
         if not name or "/" in name or not isinstance(value, Tensor) or value.numel() != 1:
-            raise PluginError(
-                f"log('{name}', ...): a value is a scalar tensor, and its name has no slash"
-            )
+            raise PluginError(f"log('{name}', ...): a value is a scalar tensor, and its name has no slash")
         self._own[name] = value.detach().reshape(())
 
     def mean(self, name: str) -> Tensor:
