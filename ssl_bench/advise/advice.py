@@ -126,8 +126,7 @@ def _score(evidence: Evidence, one: Entrant) -> Cell:
 def _gain(evidence: Evidence, one: Entrant, other: Entrant) -> Cell:
     if one is other:
         return missing()
-    among = len(evidence.candidates) if one in evidence.candidates else 1
-    found = evidence.gain(one, other, among)
+    found = (evidence.gain_among_all if one in evidence.candidates else evidence.gain)(one, other)
     if found is None:
         return missing()
     text = _in_brackets(found, evidence.metric.digits, sign="+")

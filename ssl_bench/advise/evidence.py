@@ -112,13 +112,13 @@ class Evidence:
         gains = [self.sign * (one.scores[fold] - other.scores[fold]) for fold in common]
         return mean_of_folds(gains, self.ratio, among)
 
+    def gain_among_all(self, one: Entrant, other: Entrant) -> FoldMean | None:
+        """As `gain`, of one among all candidates, for which intervals hold together."""
+        return self.gain(one, other, max(1, len(self.candidates)))
+
     def over_reference(self, one: Entrant) -> FoldMean | None:
         """The gain over labels alone, of one among all candidates."""
-        return self.gain(one, self.reference, max(1, len(self.candidates)))
-
-    def over_control(self, one: Entrant) -> FoldMean | None:
-        """The gain over the control, of one among all candidates; None where there is no control."""
-        return None if self.control is None else self.gain(one, self.control, max(1, len(self.candidates)))
+        return self.gain_among_all(one, self.reference)
 
     @cached_property
     def standing(self) -> list[Entrant]:

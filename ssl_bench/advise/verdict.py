@@ -114,7 +114,7 @@ def _control(evidence: Evidence) -> Iterator[str]:
             "it: that is where the gain comes from."
         )
         return
-    gain = evidence.over_control(best)
+    gain = evidence.gain_among_all(best, control)
     if gain is not None and gain.stands and gain.mean > 0:
         yield f"The gain is not BatchNorm's: over {control.title} it is {between(evidence, gain)}."
     elif gain is not None:

@@ -48,9 +48,6 @@ def _task_fault(spec: DatasetSpec, registry: Registry) -> None:
 def _layout_fault(kind: type[Dataset]) -> str | None:
     if not kind.layout:
         return "`layout` is empty: say in words which folders hold what, for error messages"
-    wanted = get_args(TargetKind)
-    if issubclass(kind, FolderDataset) and kind.targets_are not in wanted:
-        return f"`targets_are` is '{kind.targets_are}'; it is one of {', '.join(wanted)}"
     if issubclass(kind, FolderDataset) and (fault := _folders_fault(kind)):
         return fault
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +61,10 @@ def _layout_fault(kind: type[Dataset]) -> str | None:
 
 
 def _folders_fault(kind: type[FolderDataset]) -> str | None:
-    """What of the folders that a layout names can never be found."""
+    """What of a layout's folders can never be found, or be read as what they hold."""
+    wanted, targets = get_args(TargetKind), getattr(kind, "targets_are", "")
+    if targets not in wanted:
+        return f"`targets_are` is '{targets}'; it is one of {', '.join(wanted)}"
     marks, train = getattr(kind, "marks", ()), getattr(kind, "train_files", ())
     if not marks or not all(isinstance(names, tuple) for names in marks):
         return '`marks` are to be tuples of folders by which the layout is known, `(("input", "target"),)`'

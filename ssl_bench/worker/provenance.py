@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import ssl_bench
-from ssl_bench.machine.devices import processor_name
+from ssl_bench.machine.devices import device_name
 from ssl_bench.seeds import digest
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "torchmetrics", "numpy")
@@ -33,7 +33,7 @@ def provenance(device: torch.device, resumed_at: Sequence[int]) -> dict[str, Any
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(device) if cuda else processor_name(),
+        "device": device_name(str(device)),
         **({"tf32": tf32()} if cuda else {}),
         "resumed_at": list(resumed_at),
     }

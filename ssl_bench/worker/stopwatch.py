@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ssl_bench.errors import CellError
-from ssl_bench.machine.devices import processor_name
+from ssl_bench.machine.devices import device_name
 from ssl_bench.method import Method
 from ssl_bench.plan.order import Order
 from ssl_bench.registry.registry import Registry
@@ -76,10 +76,7 @@ class Stopwatch:
             peak_resident_bytes=peak_resident_bytes(),
             gpu_energy_joules=None if self.watts is None else self.watts * seconds,
         )
-        cuda = run.device.type == "cuda"
-        return Estimate(
-            cost=cost, device=torch.cuda.get_device_name(run.device) if cuda else processor_name()
-        )
+        return Estimate(cost=cost, device=device_name(str(run.device)))
 
     def first_read(self) -> float:
         """Seconds that an image takes longer when it is first read.

@@ -194,7 +194,7 @@ def test_gains_over_the_control_hold_together_as_well() -> None:
         entrant("mt", "ssl", scores(1.0, 1.0, seed=4)),
     )
     one, many = evidence(SUPERVISED, control, method), evidence(SUPERVISED, control, method, *others)
-    narrow, wide = one.over_control(method), many.over_control(method)
+    narrow, wide = one.gain_among_all(method, control), many.gain_among_all(method, control)
     assert narrow is not None
     assert wide is not None
     assert wide.interval[0] < narrow.interval[0]
