@@ -32,7 +32,7 @@ CHECKED = ("tasks", "datasets", "backbones", "methods", "executors", "trackers")
 
 def check_method(spec: MethodSpec, kind: Kind) -> list[str]:
     """What is wrong with a method on tasks of a kind: one sentence per fault, none where all is well."""
-    return _method(spec, kind).findings()
+    return _method(load_registry(), spec, kind).findings()
 
 
 def check_task(spec: TaskSpec) -> list[str]:
@@ -125,7 +125,7 @@ def _subjects(registry: Registry, spec: Spec) -> Iterator[Subject]:
     match spec:
         case MethodSpec():
             for kind in TOYS:
-                yield _method(spec, kind)
+                yield _method(registry, spec, kind)
         case TaskSpec():
             yield Subject(f"task {spec.name}", lambda: task_checks(spec), files=_files(spec.task))
         case DatasetSpec():
@@ -140,10 +140,10 @@ def _subjects(registry: Registry, spec: Spec) -> Iterator[Subject]:
             yield _optional(f"tracker {spec.name}", spec.tracker, lambda: tracker_checks(spec))
 
 
-def _method(spec: MethodSpec, kind: Kind) -> Subject:
+def _method(registry: Registry, spec: MethodSpec, kind: Kind) -> Subject:
     return Subject(
         f"method {spec.name} on {kind}",
-        lambda: method_checks(spec, kind),
+        lambda: method_checks(spec, kind, registry.entries["tasks"]),
         skipped=spec.unsupported(toy_spec(kind)) or "",
         files=_files(spec.method),
     )

@@ -1,55 +1,24 @@
 """What a method promises, checked on a toy task: a title, and a sentence with the likely cause where it is broken."""
 
 import copy
-import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ssl_bench.errors import CellError, PluginError, first_line
 from ssl_bench.method import Batch
-from ssl_bench.plan.settings import resolve_config
-from ssl_bench.recipe import TIERS, Kind
-from ssl_bench.specs import Found, MethodConfig, MethodSpec
+from ssl_bench.recipe import Kind
+from ssl_bench.specs import MethodSpec
 from ssl_bench.task import Target
 from ssl_bench.testing.findings import Check
-from ssl_bench.testing.toys import LABELED, STEPS, ToyStream, build_toy, toy_spec, train_toy
+from ssl_bench.testing.settings import SETTINGS_CHECKS
+from ssl_bench.testing.toys import LABELED, STEPS, ToyStream, build_toy, train_toy
 from ssl_bench.testing.trial import SHORT, Trial
 from ssl_bench.train.trainer import check_players
-
-
-def _settings_can_be_written(trial: Trial) -> str | None:
-    if not issubclass(trial.spec.config, MethodConfig):
-        return f"{trial.spec.config.__name__} is no subclass of ssl_bench.specs.MethodConfig"
-    config = resolve_config(toy_spec(trial.kind), trial.spec, {})
-    try:
-        again = trial.spec.config(**json.loads(json.dumps(config.model_dump(mode="json"))))
-    except Exception as error:
-        return (
-            f"the settings do not survive JSON ({first_line(error)}); give fields plain types: "
-            "numbers, texts, booleans, tuples of them"
-        )
-    return None if again == config else "the settings are not the same after a round trip through JSON"
-
-
-def _settings_of_tiers_are_settings(trial: Trial) -> str | None:
-    for tier, of_tier in trial.spec.config.tier_defaults.items():
-        if tier not in TIERS:
-            return f"tier_defaults name tier '{tier}'; there are {', '.join(TIERS)}"
-        for name, found in of_tier.items():
-            if not isinstance(found, Found):
-                return f"tier_defaults of {name} in tier {tier} are no Found: write Found({{...}}) around the settings"
-            try:
-                trial.spec.config(**found.settings)
-            except ValidationError as error:
-                fault = error.errors()[0]
-                return f"tier_defaults of {name} in tier {tier}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-    return None
 
 
 def _every_parameter_has_one_player(trial: Trial) -> str | None:
@@ -301,6 +270,21 @@ def _predictions_have_the_right_shape(trial: Trial) -> str | None:
     return None
 
 
+def _predictions_are_logits(trial: Trial) -> str | None:
+    method = build_toy(trial.spec, trial.kind).eval()
+    if (
+        method.task.kind != "classification"
+    ):  # Where logits are predictions, nothing tells one from the other.
+        return None
+    with torch.no_grad():
+        for name, predict in {"predict": method.predict, **method.predict_beside()}.items():
+            given = predict(torch.rand(1, 3, 19, 13))
+            sums = given.sum(1)
+            if given.min() >= 0 and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+                return f"{name} gives probabilities, and `task.activate` would be applied to them again; return logits"
+    return None
+
+
 def _evaluation_changes_nothing(trial: Trial) -> str | None:
     method = build_toy(trial.spec, trial.kind).eval()
     state = copy.deepcopy(method.state_dict())
@@ -316,9 +300,9 @@ def _evaluation_changes_nothing(trial: Trial) -> str | None:
 
 
 METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
-    _settings_can_be_written,
-    _settings_of_tiers_are_settings,
+    *SETTINGS_CHECKS,
     _predictions_have_the_right_shape,
+    _predictions_are_logits,
     _evaluation_changes_nothing,
     _every_parameter_has_one_player,
     _losses_are_scalars_of_players,
@@ -336,9 +320,9 @@ METHOD_CHECKS: tuple[Callable[[Trial], str | None], ...] = (
 """In this order: what makes no run possible, or none comparable, comes first and ends the checks by raising."""
 
 
-def method_checks(spec: MethodSpec, kind: Kind) -> Iterator[Check]:
-    """The checks of a method on tasks of a kind, over one set of runs."""
-    trial = Trial(spec, kind)
+def method_checks(spec: MethodSpec, kind: Kind, tasks: Collection[str] = ()) -> Iterator[Check]:
+    """The checks of a method on tasks of a kind, over one set of runs; `tasks`: names of those that are there."""
+    trial = Trial(spec, kind, tasks)
     for check in METHOD_CHECKS:
         yield check.__name__.strip("_").replace("_", " "), partial(check, trial)
 

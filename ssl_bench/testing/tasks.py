@@ -86,6 +86,28 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
                 return "a row's perturbation depends on the rows beside it, and so on the number of processes"
         return None
 
+    def perturbed_pixels_stay_in_place() -> str | None:
+        # One quarter of an image is changed, its mean is not, and that is where the perturbed image has to change; a
+        # box may hide it, and then nothing changes.
+        rows, tall, wide = 16, HEIGHT // 2, WIDTH // 2
+        images = torch.rand(rows, task.in_channels, HEIGHT, WIDTH, generator=generator)
+        changed = images.clone()
+        changed[..., :tall, :wide] = 1 - changed[..., :tall, :wide]
+        for strength in ("weak", "strong"):
+            one, other = (
+                task.perturb(each, Draws(torch.Generator().manual_seed(1)), strength)
+                for each in (images, changed)
+            )
+            moved = (one - other).abs().mean(1)
+            stayed = moved[:, :tall, :wide].mean((1, 2))
+            elsewhere = 4 * moved.mean((1, 2)) - stayed
+            if bool(((elsewhere > stayed) & (elsewhere > 0.05)).any()):
+                return (
+                    f"perturb moves pixels where it is {strength}: what changes in one quarter of an image comes out "
+                    "in another, where the label does not fit; leave flips and turns to the crops"
+                )
+        return None
+
     def scores() -> str | None:
         metrics, first, second = task.metrics(), task.metrics(), task.metrics()
         images: list[Mapping[str, Any]] = []
@@ -138,6 +160,7 @@ def task_checks(spec: TaskSpec) -> Iterator[Check]:
         void_is_inert,
         bf16,
         perturbation,
+        perturbed_pixels_stay_in_place,
         scores,
         files,
     ):

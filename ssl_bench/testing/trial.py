@@ -1,7 +1,7 @@
 """Runs of a method on a toy task, which the checks look at."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 import torch
@@ -50,8 +50,9 @@ class Trial:
     early: Mapping[str, Tensor]
     """State of that run after `SHORT` steps."""
 
-    def __init__(self, spec: MethodSpec, kind: Kind) -> None:
-        self.spec, self.kind = spec, kind
+    def __init__(self, spec: MethodSpec, kind: Kind, tasks: Collection[str] = ()) -> None:
+        """`tasks`: names of those that are there."""
+        self.spec, self.kind, self.tasks = spec, kind, tasks
 
     def stream(self, under_void: float = 0) -> ToyStream:
         """Batches as this method gets them."""

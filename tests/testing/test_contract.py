@@ -19,10 +19,12 @@ from torch.nn import functional as F
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import Kind
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio
+from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio, resolve
+from ssl_bench.task import Strength
 from ssl_bench.testing import TOYS, check_method, check_task
 from ssl_bench.testing.toys import ToyProbe
 from ssl_bench.testing.trial import Trial
+from ssl_bench.world.part import Draws
 from ssl_bench_plugins.methods.fixmatch import FixMatch
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
@@ -64,6 +66,19 @@ def test_what_tiers_say_can_be_taken() -> None:
 @pytest.mark.parametrize("name", REGISTRY.entries["tasks"])
 def test_every_task_keeps_its_contract(name: str) -> None:
     assert check_task(REGISTRY.task(name)) == []
+
+
+@pytest.mark.parametrize("name", REGISTRY.entries["tasks"])
+def test_a_perturbation_that_moves_pixels_is_caught(name: str) -> None:
+    spec = REGISTRY.task(name)
+
+    class Flips(resolve(spec.task)):  # type: ignore[misc]
+        def perturb(self, images: Tensor, draws: Draws, strength: Strength = "weak") -> Tensor:
+            seen = super().perturb(images, draws, strength)
+            return torch.where(draws.rand(len(images), 1, 1, 1) < 0.5, seen.flip(-1), seen)
+
+    (finding,) = check_task(replace(spec, task=Flips))
+    assert "perturb moves pixels where it is weak" in finding
 
 
 class ConsistencyWithoutGradient(MeanTeacher):
@@ -200,6 +215,11 @@ class WrongShape(Supervised):
         return super().predict(images)[..., :8, :8]
 
 
+class ActivatesForItself(Supervised):
+    def predict(self, images: Tensor) -> Tensor:
+        return self.task.activate(super().predict(images))
+
+
 class LearnsInEvaluation(Supervised):
     def predict(self, images: Tensor) -> Tensor:
         self.model.network[0].bias.add_(0.1)
@@ -314,6 +334,17 @@ class PlainTierDefaults(MethodConfig):
     tier_defaults: ClassVar = {"smoke": {"regression": {"weight": 0.3}}}
 
 
+class MisspeltKind(MethodConfig):
+    kind_defaults: ClassVar = {"regresion": {"learning_rate_factor": 0.3}}
+
+
+class MisspeltTask(MethodConfig):
+    task_defaults: ClassVar = {
+        "mating": {"learning_rate_factor": 0.3},
+        "depth": {"learning_rate_factor": 0.1},
+    }
+
+
 class CountsForLater(Supervised):
     """Its counter matters long after a trial has ended."""
 
@@ -370,6 +401,15 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
     ),
     (LearnsInEvaluation, "evaluation changes 'model.network.0.bias': `predict` must only read"),
     (replace(SUPERVISED, config=Unwritable), "the settings do not survive JSON .*; give fields plain types"),
+    (ActivatesForItself, "predict gives probabilities, and `task.activate` would be applied to them again"),
+    (
+        replace(SUPERVISED, config=MisspeltKind),
+        "kind_defaults name 'regresion'; kinds are classification, regr",
+    ),
+    (
+        replace(SUPERVISED, config=MisspeltTask),
+        "task_defaults name 'mating', which no task is called, .*'matting'",
+    ),
     (WrongShape, r"predict gives shape \(1, 3, 8, 8\)"),
     (ReturnsItsLosses, "`losses` must yield {player: {term: loss}}; was it returned"),
     (NamesNoPlayer, "`losses` names player 'student', which `players` does not have: model"),
