@@ -59,7 +59,8 @@ def ended(whole: Whole, cell: Cell, outcome: Outcome, record: Record | None, log
     if record is None:
         return f"{head}{outcome.status}: {outcome.message}{log_at(log)}"
     how = outcome.message or f"in {outcome.seconds:.0f} s"
-    return f"{head}{score_text(record) if record.metrics else 'trained, with nothing to test it on,'} {how}"
+    given_up = "; its predictions show one value everywhere" if record.one_value else ""
+    return f"{head}{score_text(record) if record.metrics else 'trained, with nothing to test it on,'} {how}{given_up}"
 
 
 def log_at(log: Path) -> str:

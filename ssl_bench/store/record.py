@@ -175,6 +175,8 @@ class Record(Part):
     best: dict[str, Any] | None = None
     """The best evaluation; chosen on test data, it never ranks."""
     per_image: dict[str, Any] = {}
+    one_value: bool = False
+    """Whether the prediction for each test image shows one value everywhere, as of a network that has given up."""
     curves: dict[str, Any] = {}
     observed: list[Any] = []
     """What an observer found on the way, outside the record's identity (`ssl_bench.store.observed`)."""

@@ -20,6 +20,8 @@ TOGETHER = 2**21
 """Pixels of the images that a GPU predicts together: a little above one of full HD."""
 UNCERTAIN = 0.25
 """Share of the pixels that counts as the uncertain ones."""
+ONE_VALUE = 0.5 / 255
+"""Largest difference within a prediction that shows one value: half a step of what is stored."""
 WAITING = 32
 """Images on the host that may wait for others of their size."""
 
@@ -30,6 +32,8 @@ class Evaluation:
 
     scores: Scores
     per_image: Mapping[str, Sequence[Any]]
+    one_value: bool = False
+    """Whether each prediction shows one value everywhere, as of a network that has given up."""
 
 
 class Share(NamedTuple):
@@ -37,11 +41,13 @@ class Share(NamedTuple):
 
     metrics: Metrics
     rows: dict[str, Mapping[str, Any]]
+    one_value: bool = True
+    """Whether each prediction shows one value everywhere."""
 
     def merged(self, other: "Share") -> "Share":
         """With the images of another one."""
         self.metrics.merge(other.metrics)
-        return Share(self.metrics, self.rows | other.rows)
+        return Share(self.metrics, self.rows | other.rows, self.one_value and other.one_value)
 
 
 @exact_inference()
@@ -81,7 +87,8 @@ def evaluate(
         whole = found if world.size == 1 else whole.merged(found)
     in_order = [whole.rows[name] for name in names]
     keys = list(dict.fromkeys(key for row in in_order for key in row))
-    return Evaluation(whole.metrics.compute(), {key: [row.get(key) for row in in_order] for key in keys})
+    per_image = {key: [row.get(key) for row in in_order] for key in keys}
+    return Evaluation(whole.metrics.compute(), per_image, whole.one_value)
 
 
 def _score(
@@ -94,6 +101,7 @@ def _score(
     doubt: Callable[[Tensor], Tensor | None] | None,
 ) -> Share:
     share = Share(task.metrics(), {})
+    one_value = True
     together = TOGETHER if device.type == "cuda" else 0
 
     def image(name: str) -> np.ndarray:
@@ -105,6 +113,7 @@ def _score(
         images = as_images(torch.from_numpy(stored.copy()), device)
         predictions, doubts = task.activate(predict(images)), doubt(images) if doubt else None
         finite = predictions.isfinite().flatten(1).all(1).tolist()
+        one_value = one_value and _shows_one_value(task.decode(predictions))
         for row, (name, _) in enumerate(group):
             if not finite[row]:
                 raise Diverged(
@@ -116,7 +125,13 @@ def _score(
             region = data.unknown(name)
             unknown = None if region is None else torch.from_numpy(region)[None, None].to(device)
             share.rows[name] = share.metrics.update(predictions[row : row + 1], target, unknown)
-    return share
+    return share._replace(one_value=one_value)
+
+
+def _shows_one_value(labels: Tensor) -> bool:
+    """Whether no difference between two pixels of an image would be seen: labels as `Task.decode` gives them."""
+    spread = labels.amax((-2, -1)) - labels.amin((-2, -1))
+    return bool((spread <= ONE_VALUE).all())
 
 
 def most_doubted(doubt: Tensor, valid: Tensor) -> Tensor:

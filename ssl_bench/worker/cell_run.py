@@ -242,6 +242,7 @@ class CellRun:
             "evaluations": self.evaluations,
             "best": best_of(self.evaluations, primary["name"], primary["higher_is_better"]),
             "per_image": {"ids": list(self.data.scored), **self.last.per_image},
+            **({"one_value": True} if self.last.one_value else {}),
             "curves": self.curves.means(),
             **({"observed": self.observed} if self.observed else {}),
             "cost": combined(self.world.gather(self.meter.cost(self.method, self.recipe, rows))),

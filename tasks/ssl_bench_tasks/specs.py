@@ -125,7 +125,7 @@ DENOISING = TaskSpec(
     metrics=IMAGE_METRICS,
     recipes={
         # No rescaling: it would change the noise.
-        "smoke": _smoke(120, 48, SCRATCH),
+        "smoke": _smoke(80, 48, SCRATCH),
         "lite": _lite(300, 64, SCRATCH),
         "paper": Recipe(
             iterations=DENOISING_ITERATIONS,
@@ -155,7 +155,7 @@ MATTING = TaskSpec(
         Metric(name="connectivity", symbol="Connectivity", digits=3, higher_is_better=False),
     ),
     recipes={
-        "smoke": _smoke(40, 96, TUNE, scale=(0.8, 1.25)),
+        "smoke": _smoke(30, 96, TUNE, scale=(0.8, 1.25)),
         "lite": _lite(120, 96, TUNE, scale=(0.8, 1.25)),
         "paper": Recipe(
             iterations=MATTING_ITERATIONS,
@@ -181,7 +181,7 @@ NIGHT = TaskSpec(
     metrics=IMAGE_METRICS,
     recipes={
         # Brightness is learnt late, and a moving average follows later still.
-        "smoke": _smoke(150, 48, SCRATCH),
+        "smoke": _smoke(100, 48, SCRATCH),
         "lite": _lite(300, 64, SCRATCH),
         "paper": Recipe(
             iterations=NIGHT_ITERATIONS,

@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import Said
 from PIL import Image
+from written import render
 
 from ssl_bench.errors import CellError, UsageError
 from ssl_bench.machine.files import read_json, write_json
@@ -18,7 +19,9 @@ from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.run.lines import Whole, ended
 from ssl_bench.run.loop import forget
+from ssl_bench.store.outcomes import Outcome
 from ssl_bench.store.record import Record
 from ssl_bench.store.results import ResultStore, same
 from ssl_bench.worker.attempt import Interrupted
@@ -235,6 +238,30 @@ def test_predictions_that_are_not_finite_are_no_score(tmp_path: Path) -> None:
     (order,) = orders(methods="supervised", settings=[*settings, "segmentation.optimizer.learning_rate=1e38"])
     with pytest.raises(CellError, match="the prediction for test image 'test-0000' is not finite"):
         run_cell(ResultStore(tmp_path).stage(order).path, CPU, REGISTRY)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "matting"])
+def test_a_network_that_has_given_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    (order,) = orders(task)
+    record = finish(order, tmp_path / "learns")
+    assert (record.one_value, "one_value" in record.to_json()) == (False, False)
+
+    def constant(method: MeanTeacher, images: torch.Tensor) -> torch.Tensor:
+        # By less than what an image of 8 bits can show.
+        noise = 0.001 * torch.rand(len(images), method.task.out_channels, *images.shape[-2:])
+        return noise + 5.0 * torch.arange(method.task.out_channels)[:, None, None]
+
+    monkeypatch.setattr(MeanTeacher, "predict", constant)
+    record = finish(order, tmp_path / "constant")
+    assert record.one_value
+    said = ended(
+        Whole(1, 0), order.cell, Outcome(order.cell.id, "finished", seconds=3), record, tmp_path / "log"
+    )
+    assert said.endswith(" in 3 s; its predictions show one value everywhere")
+    page = render([record.to_json()], ["md"])["leaderboard.md"]
+    assert "1 of 1 run: there the network's predictions show one value everywhere" in page
 
 
 def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:

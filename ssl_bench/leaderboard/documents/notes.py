@@ -45,6 +45,15 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         )
     if any(len(cells) == 1 for row in rows for cells in row.cells):
         notes.append(words("n=1: a single run, which tells nothing of its spread."))
+    if given_up := _given_up(rows):
+        names = joined(given_up, "; ")
+        notes.append(
+            words(
+                *names,
+                ": there the network's predictions show one value everywhere. It has given up, and its score is that "
+                "of a constant.",
+            )
+        )
     if changed := _changed(rows):
         names = joined(list(changed), " and ")
         notes.append(
@@ -75,6 +84,16 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         names = joined(list(bounds), " and ")
         notes.append(words(*names, ": an upper bound, which does not compete for bold."))
     return notes
+
+
+def _given_up(rows: Iterable[Row]) -> list[str]:
+    """Which runs ended with a constant: `CPS, Portrait Image Matting: 1 of 3 runs`."""
+    return [
+        f"{row.name}, {cells[0].task_title}: {count} of {number_of(len(cells), 'run')}"
+        for row in rows
+        for cells in row.cells
+        if (count := sum(entry.one_value for entry in cells))
+    ]
 
 
 def _changed(rows: Iterable[Row]) -> dict[str, None]:

@@ -129,6 +129,7 @@ def entry_of(record: Record) -> Entry:
         scores=_numbers(record.metrics),
         best=finite(best.get(measures[0].name)),
         per_image=record.per_image,
+        one_value=record.one_value,
         curves=record.curves,
     )
 

@@ -89,6 +89,8 @@ class Entry:
     best: float | None = field(metadata={"outcome": True})
     """The best primary score on the way, chosen on test data: it never ranks."""
     per_image: Mapping[str, Any] = field(metadata={"outcome": True})
+    one_value: bool = field(metadata={"outcome": True})
+    """Whether its predictions show one value everywhere."""
     curves: Mapping[str, Any] = field(metadata={"outcome": True})
 
     @property
