@@ -73,13 +73,12 @@ class Evidence:
 
     @cached_property
     def reference(self) -> Entrant:
-        """What labels alone give: the first baseline, or another that stands above it."""
-        baselines = [one for one in self.scored if one.role == "baseline"]
-        first = self.first
-        above = [
-            one for one in baselines[1:] if (gain := self.gain(one, first)) and gain.stands and gain.mean > 0
-        ]
-        return max(above, key=self.level) if above else first
+        """What labels alone give: the baseline that is best in the mean.
+
+        They cost alike, so that the likelier one is taken, whether or not it stands above the others; and whoever
+        learns from unlabelled images has to be better than the best that labels give without them.
+        """
+        return max((one for one in self.scored if one.role == "baseline"), key=self.level)
 
     @cached_property
     def control(self) -> Entrant | None:

@@ -51,12 +51,14 @@ class Rounds:
         self.rows = [row for row in compared if row == self.study.baseline or roles[row] == "control"]
 
     def join(self, prices: Mapping[str, float]) -> None:
-        """Let the methods take part that the time is enough for, the cheapest first.
+        """Let the methods take part that the time is enough for, the cheapest first, and what they have to be above.
 
         Their first repeat may take a share of what those before them leave, so that further ones find some, too; the
         cheapest may take the whole. `prices`: expected seconds of a run of each that has not run yet.
         """
-        have_run = {one.row for one in self.study.evidence().scored}
+        evidence = self.study.evidence()
+        have_run = {one.row for one in evidence.scored}
+        self.rows = [row for row in self.study.rows if row in {*self.rows, evidence.reference.row}]
         self.prices |= {row: price for row, price in prices.items() if row in self.rows}
         seconds = {**prices, **self._seconds()}
         folds = self._repeat(0)

@@ -14,7 +14,8 @@ MORE = 8
 
 def verdict(evidence: Evidence) -> list[str]:
     """The answer, a sentence or two a line, the first of which says whether it pays."""
-    return [line for part in (_pays, _others, _control, _labels, _expected) for line in part(evidence)]
+    parts = (_pays, _others, _control, _reference, _labels, _expected)
+    return [line for part in parts for line in part(evidence)]
 
 
 def between(evidence: Evidence, found: FoldMean, sign: str = "") -> str:
@@ -122,6 +123,18 @@ def _control(evidence: Evidence) -> Iterator[str]:
             f"It may be BatchNorm's: over {control.title}, which learns nothing else from unlabelled images, it is "
             f"{between(evidence, gain)}."
         )
+
+
+def _reference(evidence: Evidence) -> Iterator[str]:
+    reference, first = evidence.reference, evidence.first
+    gain = evidence.gain(reference, first)
+    if reference is first or gain is None:
+        return
+    sure = "" if gain.stands else ", which may be chance"
+    yield (
+        f"Of what learns from your labels alone {reference.title} is best in the mean: over {first.title} it has "
+        f"{between(evidence, gain, sign='+')}{sure}."
+    )
 
 
 def _labels(evidence: Evidence) -> Iterator[str]:

@@ -152,6 +152,8 @@ class Toy:
     counts: tuple[int, ...] = (5,)
     done: set[str] = field(default_factory=set)
     costs: dict[str, float] = field(default_factory=dict)
+    best: str = "a"
+    """Of what learns from labels alone."""
 
     def __post_init__(self) -> None:
         self.folds = [Fold(repeat, number, (), ()) for repeat in range(2) for number in range(6)]
@@ -169,7 +171,8 @@ class Toy:
 
     def evidence(self) -> Any:
         return SimpleNamespace(
-            scored=[SimpleNamespace(row=row, cost=cost) for row, cost in self.costs.items()]
+            scored=[SimpleNamespace(row=row, cost=cost) for row, cost in self.costs.items()],
+            reference=SimpleNamespace(row=self.best),
         )
 
 
@@ -194,10 +197,18 @@ def joined(seconds: float, prices: dict[str, float]) -> tuple[list[str], list[st
 def test_methods_join_as_the_time_allows() -> None:
     prices = {"d": 20.0, "b": 40.0, "c": 10.0}
     # One repeat of c, d and b is 30, 60 and 120 s on two slots.
-    assert joined(1000, prices) == (["b", "c", "d"], [])
-    assert joined(200, prices) == (["c", "d"], ["b"])
-    assert joined(40, prices) == (["c"], ["d", "b"])
-    assert joined(10, prices) == ([], ["c", "d", "b"])
+    assert joined(1000, prices) == (["a", "b", "c", "d"], [])
+    assert joined(200, prices) == (["a", "c", "d"], ["b"])
+    assert joined(40, prices) == (["a", "c"], ["d", "b"])
+    assert joined(10, prices) == (["a"], ["c", "d", "b"])
+
+
+def test_the_best_of_labels_alone_takes_part_whatever_the_time() -> None:
+    rounds = rounds_of(Toy(costs={"a": 30.0, "b": 500.0, "control": 10.0}, best="b"), 10, [])
+    rounds.first()
+    assert rounds.rows == ["a", "control"]
+    rounds.join({})
+    assert (rounds.rows, rounds.left_out) == (["a", "b", "control"], {})
 
 
 def test_what_takes_part_goes_before_what_joins() -> None:
@@ -260,7 +271,7 @@ def test_what_was_asked_for_is_paid_for_before_others_join() -> None:
     rounds.join_all(["d"])
     # Six folds of d take 90 of the 100 s that are left, and of b 60.
     rounds.join({"d": 30.0})
-    assert (rounds.rows, rounds.left_out) == (["d"], {})
+    assert (rounds.rows, rounds.left_out) == (["a", "d"], {})
     assert rounds._seconds()["d"] == 30.0
 
 

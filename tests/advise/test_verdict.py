@@ -115,11 +115,20 @@ def test_where_lower_is_better() -> None:
     assert verdict(found)[0].startswith("MT gains 1.")
 
 
-def test_another_baseline_that_stands_above_is_the_reference() -> None:
-    frozen = entrant("frozen-encoder", "baseline", scores(2.0, seed=6))
+@pytest.mark.parametrize(("spread", "said"), [(0.1, "."), (5.0, ", which may be chance.")])
+def test_the_best_of_the_baselines_is_the_reference(spread: float, said: str) -> None:
+    frozen = entrant("frozen-encoder", "baseline", scores(2.0, spread, seed=6))
     found = evidence(SUPERVISED, frozen, entrant("mt", "ssl", scores(1.0, seed=4)))
+    assert found.level(frozen) > found.level(SUPERVISED)
     assert found.reference is frozen
     assert found.chosen is frozen
+    assert "(FROZEN-ENCODER)" in verdict(found)[0]
+    (line,) = [line for line in verdict(found) if line.startswith("Of what learns from your labels alone")]
+    assert "FROZEN-ENCODER is best in the mean: over SUPERVISED it has +" in line
+    assert line.endswith(f"]{said}")
+    worse = evidence(SUPERVISED, entrant("lora", "baseline", scores(-1.0, seed=6)))
+    assert worse.reference is SUPERVISED
+    assert not any("best in the mean" in line for line in verdict(worse))
 
 
 def test_labels_that_bring_nothing_are_worth_nothing() -> None:
