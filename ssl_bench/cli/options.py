@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import click
 from click.core import ParameterSource
 
 from ssl_bench.cli.fields import FieldOption
 from ssl_bench.cli.plugins import plugin_option
-from ssl_bench.cli.suite import load_suite
+from ssl_bench.cli.suite import left_of_suite, load_suite
 from ssl_bench.cli.values import Place
 from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import place
@@ -56,12 +56,17 @@ def field_options(model: type[Settings], *names: str) -> Callable[[Function], Fu
 
 def request_from(model: type[Asked], options: Mapping[str, Any]) -> Asked:
     """The request that options of a command make. UsageError as `Request`."""
-    source = click.get_current_context().get_parameter_source
-    given = {
-        name: options[name] for name in option_fields(model) if source(name) is not ParameterSource.DEFAULT
-    }
-    request = model(**given, of_suite={name for name in given if source(name) is ParameterSource.DEFAULT_MAP})
-    for name, info in option_fields(model).items():
+    context, fields = click.get_current_context(), option_fields(model)
+    source = context.get_parameter_source
+    given = {name: options[name] for name in fields if source(name) is not ParameterSource.DEFAULT}
+    mappings = {name for name, info in fields.items() if get_origin(info.annotation) is Mapping}
+    suite = model(**{name: value for name, value in (context.default_map or {}).items() if name in mappings})
+    of_command = {name for name in given if source(name) is not ParameterSource.DEFAULT_MAP}
+    own = model(**{name: given[name] for name in mappings & of_command})
+    left = left_of_suite(suite, own)
+    given |= {name: {**entries, **getattr(own, name)} for name, entries in left.items()}
+    request = model(**given, of_suite={name: frozenset(entries) for name, entries in left.items()})
+    for name, info in fields.items():
         if info.annotation == tuple[int, ...] and isinstance(given.get(name), str | int):
             _say_which_seed(option_name(name, info), getattr(request, name))
     return request

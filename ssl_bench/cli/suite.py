@@ -1,6 +1,7 @@
 """Suite files, which give options of `run`, `plan` and `tune` from TOML."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from ssl_bench.cli.fields import FieldOption
 from ssl_bench.cli.help import spelled
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench.machine.files import MOST_JSON, read_regular
+from ssl_bench.plan.request import Request
 
 
 def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Take a suite file's values as the defaults of the options; what the command line says wins."""
+    """Take a suite file's values as the defaults of the options; what the command line says wins (`left_of_suite`)."""
     if path is None:
         return None
     try:
@@ -46,6 +48,29 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
         click.echo(f"note: suite {path} names plugin files, which are run: {', '.join(files)}", err=True)
     context.default_map = defaults
     return path
+
+
+def left_of_suite(suite: Request, own: Request) -> dict[str, dict[str, Any]]:
+    """Of each mapping that a suite gives, the entries that the command line leaves as they are.
+
+    A value that the command line gives for everything goes before all of a suite's, and one of its own settings of a
+    method takes with it how many settings the suite's were chosen among.
+    """
+    left: dict[str, dict[str, Any]] = {}
+    for name in suite.model_fields_set:
+        theirs, ours = getattr(suite, name), getattr(own, name)
+        left[name] = {} if "" in ours else {key: theirs[key] for key in theirs if not _given(key, ours)}
+    changed = {part for setting in own.settings for part in setting.split(".")[:-1]}
+    if "trials" in left:
+        left["trials"] = {
+            key: count for key, count in left["trials"].items() if key.rpartition(".")[2] not in changed
+        }
+    return left
+
+
+def _given(key: str, ours: Mapping[str, Any]) -> bool:
+    """Whether the command line says it, be it for all tasks: `mt.lambda_mt` of `night.mt.lambda_mt`."""
+    return any(key == other or key.endswith(f".{other}") for other in ours)
 
 
 def _default(key: str, value: Any, option: click.Option) -> Any:

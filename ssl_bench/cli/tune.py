@@ -129,8 +129,16 @@ def make_request(registry: "Registry", request: SearchRequest) -> "tuple[SearchR
     every = [registry.method(spec.name) for spec in registry.sorted("methods")]
     baselines = [spec.name for spec in every if spec.role == "baseline"][:1]
     methods = (*request.methods, *(name for name in baselines if name not in named))
-    variants, pass_over = pick_variants(registry, methods), "grid" in request.of_suite
-    searches = make_searches(registry, tasks, variants, request.grid, request.preset, pass_over=pass_over)
+    variants = pick_variants(registry, methods)
+    searches = make_searches(
+        registry,
+        tasks,
+        variants,
+        request.grid,
+        request.preset,
+        settings=request.settings,
+        pass_over=request.of_suite.get("grid", ()),
+    )
     points = {
         (task, method): points
         for task, search in searches.items()

@@ -129,8 +129,12 @@ class _Planning:
             pick(registry, "trackers", request.trackers, registry.tracker) if request.trackers else ()
         )
         tasks, variants = self.tasks, [*self.variants, *self.controls]
-        overrides = parse_settings(
-            registry, request.settings, tasks, methods_of(variants), pass_over="settings" in request.of_suite
+        self.overrides = overrides = parse_settings(
+            registry,
+            request.settings,
+            tasks,
+            methods_of(variants),
+            pass_over=request.of_suite.get("settings", ()),
         )
         asked = asked_labels(registry, request, tasks)
         for name in request.backbones:
@@ -275,10 +279,17 @@ class _Planning:
                 )
 
     def _trials(self, task: TaskSpec, variant: Variant, config: MethodConfig) -> int | None:
-        """As the command states them, which says nothing of another tier's settings; else as the tier does."""
+        """As the command states them, which says nothing of another tier's settings, nor of a row that sets what was
+        searched or stands beside the one that was; else as the tier does."""
         name, tier = variant.method.name, variant.tier or self.request.tier
         stated = self.trials.get((task.name, name)) or self.trials.get(("", name))
-        return (stated if variant.tier is None else None) or trials_behind(task, variant.method, config, tier)
+        chosen = {**self.overrides.get(name, {}), **self.overrides.get(f"{task.name}.{name}", {})}
+        beside = sum(other.method.name == name for other in self.variants) > 1
+        if variant.tier is not None or (
+            variant.settings and (beside or variant.settings.keys() & chosen.keys())
+        ):
+            stated = None
+        return stated or trials_behind(task, variant.method, config, tier)
 
 
 def _learns_from_unlabeled(method: MethodSpec) -> bool:

@@ -217,8 +217,8 @@ class Request(Settings):
     )
     trackers: Names = asked(SURVIVED, (), "A list; `ssl-bench list trackers` shows them.")
 
-    of_suite: frozenset[str] = frozenset()
-    """Fields that a suite gives, of whose tasks and methods the command may leave some out."""
+    of_suite: Mapping[str, frozenset[str]] = {}
+    """Field to those of its entries that a suite gives, of whose tasks and methods the command may leave some out."""
     held_out: str = ""
     """Share of the labelled images to score on, in the test set's place; empty: none."""
     points: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]] = {}
@@ -265,7 +265,7 @@ class Request(Settings):
             named.add(task)
             if task in {each.name for each in tasks}:
                 found[task] = value
-            elif task and field not in self.of_suite:
+            elif task and name not in self.of_suite.get(field, ()):
                 raise not_taking_part(f"{option} {name}=...", f"task '{task}'")
         return found
 

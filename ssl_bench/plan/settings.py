@@ -1,6 +1,6 @@
 """Settings from the command line: names and fields checked, values against their ranges. Torch-free."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -23,12 +23,12 @@ def parse_settings(
     tasks: Sequence[TaskSpec],
     methods: Sequence[MethodSpec],
     *,
-    pass_over: bool = False,
+    pass_over: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """`NAME.FIELD` to values, as {name: {field: value}}, names and fields checked.
 
-    A name is a task's, a method's, or `TASK.METHOD`. `pass_over`: those that are not part of the command are left out,
-    and are no error.
+    A name is a task's, a method's, or `TASK.METHOD`. `pass_over`: entries that are left out where they are not part of
+    the command, and are no error then.
     """
     fields: dict[str, list[str]] = {}
     for task in tasks:
@@ -42,7 +42,7 @@ def parse_settings(
         name = _name(registry, ("tasks", "methods"), name)
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
-                if pass_over:
+                if path in pass_over:
                     continue
                 raise not_taking_part(f"--set {path}={value}", f"'{name}'")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
@@ -50,7 +50,7 @@ def parse_settings(
         if name_of_field not in known and within[1]:
             within = (_name(registry, ("methods",), within[0]), *within[1:])
         if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
-            if within[0] not in fields and pass_over:
+            if within[0] not in fields and path in pass_over:
                 continue
             if within[0] not in fields:
                 raise not_taking_part(f"--set {path}={value}", f"'{within[0]}'")

@@ -1,9 +1,10 @@
 """What a search tries: equally many settings of every method, checked before any compute. Torch-free."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 from ssl_bench.errors import UsageError, not_taking_part, unknown
@@ -46,14 +47,16 @@ def make_searches(
     entries: Grid,
     preset: str = "",
     *,
-    pass_over: bool = False,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    pass_over: Collection[str] = (),
 ) -> dict[str, Search]:
     """Task to the search that the entries of `--grid` and a preset of the methods' own ask for.
 
     An entry is named `METHOD.FIELD`, or `TASK.METHOD.FIELD`, which replaces that field's values for one task.
-    `pass_over`: entries that are not part of the command are left out, and are no error. A method with fewer points
-    than the least common multiple of all grids of the task also tries learning rates, until it has as many. Raises
-    UsageError where there is nothing to search, a name is unknown, or a variant leaves nothing to choose.
+    `settings`: what `--set` gives. `pass_over`: entries that are left out where they are not part of the command, and
+    are no error then. A method with fewer points than the least common multiple of all grids of the task also tries
+    learning rates, until it has as many. Raises UsageError where there is nothing to search, a name is unknown, or a
+    variant or a setting leaves nothing to choose.
     """
     _check_variants(variants)
     methods = methods_of(variants)
@@ -66,17 +69,15 @@ def make_searches(
             raise UsageError(f"--grid {entry}: a value is given twice")
         own = next((variant for variant in variants if variant.method.name == name), None)
         if own is None or (task and task not in tasks):
-            if pass_over:
+            if entry in pass_over:
                 continue
             raise not_taking_part(f"--grid {entry}", f"method '{name}'" if own is None else f"task '{task}'")
-        if field in own.settings:
-            raise UsageError(f"--grid {entry}: {own.text} has a value of its own; leave out one of the two")
         place = given.setdefault(task, {}).setdefault(name, {})
         if field in place:
             path = f"{task}.{name}.{field}".lstrip(".")
             raise UsageError(f"--grid is given twice for {path}; give all values in one")
         place[field] = values
-    return {
+    searches = {
         task: _search(
             task,
             {
@@ -90,6 +91,27 @@ def make_searches(
         )
         for task in tasks
     }
+    for task, search in searches.items():
+        for variant in variants:
+            _check_free(task, search, variant, settings)
+    return searches
+
+
+def _check_free(task: str, search: Search, variant: Variant, settings: Mapping[str, Any]) -> None:
+    """UsageError where a method's row fixes what a search would try: of its trials none would be that row."""
+    name = variant.method.name
+    for field in search.grids[name]:
+        fixed = [variant.text] if field in variant.settings else []
+        fixed += [f"--set {key}" for key in (f"{name}.{field}", f"{task}.{name}.{field}") if key in settings]
+        if fixed:
+            why = (
+                f"{name} gets learning rates to fill up {search.trials} points"
+                if field == RATE
+                else "it is searched"
+            )
+            raise UsageError(
+                f"{fixed[0]} gives {name}.{field} a value of its own, and {why}; leave out one of the two"
+            )
 
 
 def _check_variants(variants: Sequence[Variant]) -> None:

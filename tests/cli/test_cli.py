@@ -15,6 +15,7 @@ from trees import save
 
 from ssl_bench.cli.commands import cli
 from ssl_bench.errors import suggestion
+from ssl_bench.plan.plan import Plan, make_plan
 
 Command = Callable[..., Said]
 
@@ -243,6 +244,51 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     ):
         suite.write_text(f"{text}\n")
         assert_one_line(command("tune", suite), 2, words)
+
+
+def test_the_command_line_changes_of_a_suite_what_it_names(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'tasks = ["night", "denoising"]\nmethods = "mt"\ncontrol = false\nlabels = ["night=4", "denoising=6"]\n'
+        "[set]\nnight.mt.lambda_mt = 0.25\ndenoising.mt.lambda_mt = 0.5\nmatting.mt.lambda_mt = 2\n"
+        "night.iterations = 3\n[trials]\nnight.mt = 16\nmt = 4\n"
+    )
+    plans: list[Plan] = []
+    monkeypatch.setattr(
+        "ssl_bench.plan.plan.make_plan", lambda *given: plans.append(make_plan(*given)) or plans[-1]
+    )
+
+    def planned(*more: str) -> dict[str, tuple[object, ...]]:
+        assert command("plan", suite, *more).status == 0
+        return {
+            f"{cell.task} {cell.row}": (
+                cell.config["lambda_mt"],
+                cell.trials,
+                cell.split.source,
+                cell.recipe["iterations"],
+            )
+            for cell in plans.pop().cells
+        }
+
+    plain = {"night mt": (0.25, 16, "4", 3), "denoising mt": (0.5, 4, "6", 80)}
+    assert planned() == plain
+    assert planned("--set", "denoising.iterations=7") == plain | {"denoising mt": (0.5, 4, "6", 7)}
+    # What is set for all tasks goes before a suite's of one, and is what nobody searched.
+    assert planned("--set", "mt.lambda_mt=1") == {
+        "night mt": (1, None, "4", 3),
+        "denoising mt": (1, None, "6", 80),
+    }
+    assert planned("--labels", "night=8") == plain | {"night mt": (0.25, 16, "8", 3)}
+    assert {row[2] for row in planned("--labels", "8").values()} == {"8"}
+    # Neither is a row of other settings, nor one beside the row that was searched.
+    assert planned("--methods", "mt,mt:lambda_mt=9")["night mt:lambda_mt=9"][:2] == (9, None)
+    assert planned("--methods", "mt:noise=strong")["night mt:noise=strong"][:2] == (0.25, 16)
+    # A suite may be about more than a command, and the command line may not.
+    assert planned("--tasks", "night") == {"night mt": plain["night mt"]}
+    said = command("plan", suite, "--tasks", "night", "--set", "denoising.iterations=7")
+    assert_one_line(said, 2, "--set denoising.iterations=7: 'denoising' is not part of this command")
 
 
 def test_plan_says_what_is_skipped_and_why(command: Command) -> None:

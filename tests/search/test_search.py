@@ -186,7 +186,25 @@ def test_the_appendix_is_a_preset() -> None:
         (["--grid", "night.gct.xy=0.4,0.6"], ["unknown field 'night.gct.xy'", "did you mean 'gct.xi'?"]),
         (["--methods", "gct,gct:mode=dc", "--preset", "appendix"], ["one of gct and gct:mode=dc"]),
         (["--methods", "gct:paper", "--preset", "appendix"], ["those of tier paper", "none to choose"]),
-        (["--methods", "gct:xi=0.5", "--grid", "gct.xi=0.4,0.6"], ["gct:xi=0.5 has a value of its own"]),
+        (
+            ["--methods", "gct:xi=0.5", "--grid", "gct.xi=0.4,0.6"],
+            ["gct:xi=0.5 gives gct.xi a value of its own, and it is searched; leave out one of the two"],
+        ),
+        (
+            ["--methods", "gct:lambda_dc=1", "--preset", "appendix"],
+            ["gct:lambda_dc=1 gives gct.lambda_dc a value of its own, and it is searched"],
+        ),
+        (
+            ["--methods", "gct,supervised:learning_rate_factor=0.5", "--grid", "gct.xi=0.4,0.6"],
+            [
+                "supervised:learning_rate_factor=0.5 gives",
+                "supervised gets learning rates to fill up 2 points",
+            ],
+        ),
+        (
+            ["--methods", "gct", "--grid", "gct.xi=0.4,0.6", "--set", "night.gct.xi=0.5"],
+            ["--set night.gct.xi gives gct.xi a value of its own, and it is searched"],
+        ),
         (
             ["--grid", "gct.xi=0.4,0.6", "--labels", "4", "--to", "/dev/null/x"],
             ["--to /dev/null/x: cannot be written"],
@@ -254,7 +272,9 @@ def test_a_grid_of_one_task_replaces_the_general_one() -> None:
     with pytest.raises(UsageError, match="nothing to search for task 'matting'"):
         search_of("mt", ["night.mt.eta_mt=1,3"])
     grid = SearchRequest(grid=[*entries, "gct.xi=0.4,0.6"]).grid
-    searches = make_searches(REGISTRY, ("night",), pick_variants(REGISTRY, ["mt"]), grid, pass_over=True)
+    searches = make_searches(
+        REGISTRY, ("night",), pick_variants(REGISTRY, ["mt"]), grid, pass_over=["gct.xi"]
+    )
     assert list(searches["night"].grids) == ["mt"]
 
 
@@ -412,7 +432,7 @@ def test_settings_of_one_task_alone() -> None:
             methods="mt",
             control=False,
             settings=["night.gct.xi=1", "gct.xi=1"],
-            of_suite={"settings"},
+            of_suite={"settings": {"night.gct.xi", "gct.xi"}},
         ),
     ).cells
     assert "xi" not in cell.config
