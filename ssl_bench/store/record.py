@@ -153,6 +153,12 @@ class Provenance(Part):
     device: str = ""
     method_code: str = ""
     """Hash of the method's sources."""
+    initial_weights: str = ""
+    """Hash of the state that the deployed network started from."""
+    packages: dict[str, str] = {}
+    """Versions of the libraries that compute."""
+    micro_batches: dict[str, Any] = {}
+    """What was asked for and used, where memory ran out."""
     weights_sha256: str | None = None
     resumed_at: list[int] = []
     """Steps that the cell was resumed at."""

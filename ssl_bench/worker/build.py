@@ -7,12 +7,13 @@ import torch
 
 from ssl_bench.data.unlabeled import open_data
 from ssl_bench.dataset import Dataset
-from ssl_bench.errors import DataError
+from ssl_bench.errors import CellError, DataError
 from ssl_bench.machine.heap import keep_heap
 from ssl_bench.method import Method
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.networks import network_factory
 from ssl_bench.plan.order import Order
+from ssl_bench.plan.plan import parts_of
 from ssl_bench.plan.weights import SCRATCH, Weights
 from ssl_bench.registry.registry import Registry
 from ssl_bench.seeds import seed_for
@@ -38,6 +39,19 @@ def require_same(order: Order, dataset: Dataset) -> None:
             f"{order.path or cell.dataset}: the data set has changed since cell {cell.id} was run; put it back, or "
             "run the cell again"
         )
+
+
+def check_providers(cell: Cell, registry: Registry) -> None:
+    """Raise CellError where a part of the cell is not by who provided it when the run was planned, version and all."""
+    method = registry.method(cell.method)
+    backbones = [cell.backbone, *method.config(**cell.config).backbones()]
+    dataset = registry.dataset(cell.task, cell.dataset)
+    for part, key in parts_of(registry, registry.task(cell.task), dataset, backbones, method).items():
+        here, planned = str(registry.providers[key]), cell.providers.get(part)
+        if planned is not None and planned != here:
+            raise CellError(
+                f"its {part} is by {here} here, and the run was planned with {planned}; run it again"
+            )
 
 
 def build_method(

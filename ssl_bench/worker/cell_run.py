@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ssl_bench.data.splits import observable
-from ssl_bench.dataset import GuardedDataset
+from ssl_bench.dataset import Dataset, GuardedDataset
 from ssl_bench.errors import CellError, in_a_line
 from ssl_bench.machine.devices import loader_threads
 from ssl_bench.method import Method
@@ -30,12 +30,12 @@ from ssl_bench.train.losses import READ_EVERY, LossLog, is_loss
 from ssl_bench.train.prefetch import Prefetcher
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.worker.attempt import Interrupted
-from ssl_bench.worker.build import build_method, open_cell_data
+from ssl_bench.worker.build import build_method, check_providers, open_cell_data
 from ssl_bench.worker.checkpoint import FORM, load_checkpoint, save_checkpoint
 from ssl_bench.worker.curves import Curves, best_of
 from ssl_bench.worker.meter import Meter, combined
 from ssl_bench.worker.micro_batches import MicroBatches
-from ssl_bench.worker.provenance import code_version, method_code, provenance
+from ssl_bench.worker.provenance import code_version, method_code, provenance, state_hash
 from ssl_bench.world.batch_norm import synchronise
 from ssl_bench.world.world import ALONE, World
 
@@ -70,7 +70,10 @@ class CellRun:
         self.data = GuardedDataset(self.dataset, cell.split.labeled, cell.split.held_out)
         weights = Weights(cell.pretrained, order.weights)
         weights.check_file()
-        self.method = build_method(cell, registry, self.dataset.classes, weights).to(device)
+        check_providers(cell, registry)
+        self.method = build_method(cell, registry, self.dataset.classes, weights)
+        self.initial_weights = state_hash(self.method.deployed)
+        self.method.to(device)
         self.task = self.method.task
         self.task.prepare(registry.task(cell.task).recipe.model_validate(dict(cell.recipe)), self._labels())
         if world.size > 1:
@@ -106,8 +109,10 @@ class CellRun:
         )
         trackers = order.trackers if world.leads else ()
         self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
-        parts = (self, self.method, self.task, self.dataset, self.method.deployed)
-        self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
+        within = [value for value in vars(self.dataset).values() if isinstance(value, Dataset)]
+        parts = (self, self.task, self.dataset, *within, *self.method.modules())
+        packages = {type(part).__module__.partition(".")[0] for part in parts} - {"builtins", "torch"}
+        self.code = code_version(frozenset(packages))
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
         self.evaluations: list[dict[str, Any]] = []
         self.observer, self.observed = self._observer(), list[dict[str, Any]]()
@@ -249,6 +254,7 @@ class CellRun:
             "provenance": {
                 **provenance(self.device, self.resumed_at),
                 "method_code": method_code(type(self.method)),
+                "initial_weights": self.initial_weights,
                 **self._compiled(),
                 **self.micro_batches.provenance(),
             },

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import nn
 
 import ssl_bench
 from ssl_bench.machine.devices import device_name
@@ -78,6 +79,15 @@ def code_version(packages: frozenset[str]) -> str:
             hashlib.sha256(file.read_bytes()).hexdigest() for file in files or [Path(str(module.__file__))]
         ]
     return digest(parts)
+
+
+def state_hash(network: nn.Module) -> str:
+    """Hash of all that a network holds: two that start alike have one."""
+    found = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return found.hexdigest()[:12]
 
 
 @cache

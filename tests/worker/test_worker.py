@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,6 +262,64 @@ def test_a_network_that_has_given_up_is_told(
     assert said.endswith(" in 3 s; its predictions show one value everywhere")
     page = render([record.to_json()], ["md"])["leaderboard.md"]
     assert "1 of 1 run: there the network's predictions show one value everywhere" in page
+
+
+def test_a_cell_of_other_providers_is_refused(tmp_path: Path) -> None:
+    (order,) = orders(methods="supervised")
+    planned = {**order.cell.providers, "backbone": "foonet 9.9"}
+    other = replace(order, cell=replace(order.cell, providers=planned))
+    with pytest.raises(
+        CellError, match=r"its backbone is by ssl-bench .* here, and the run was planned with foonet 9.9"
+    ):
+        run_cell(ResultStore(tmp_path).stage(other).path, CPU, REGISTRY)
+
+
+def test_a_record_says_what_its_network_started_from(tmp_path: Path) -> None:
+    settings = ["segmentation.iterations=1"]
+    records = [
+        finish(order, tmp_path) for order in orders(methods="supervised,mt", seeds=(0, 1), settings=settings)
+    ]
+    found = {(record.cell.method, record.cell.seed): record.provenance.initial_weights for record in records}
+    assert found["supervised", 0] == found["mt", 0] != found["mt", 1] == found["supervised", 1]
+    assert "did not start from the same weights" not in notes_of(records)
+    changed = records[0].provenance.replaced(initial_weights="0" * 12)
+    twin = records[0].replaced(
+        provenance=changed,
+        cell=records[0].cell.replaced(id="other", split=records[0].cell.split.replaced(seed=1, hash="x")),
+    )
+    assert "SupOnly: runs of one seed did not start from the same weights" in notes_of([*records, twin])
+
+
+def test_what_memory_and_libraries_did_to_a_row_is_told(tmp_path: Path) -> None:
+    first, second = (
+        finish(order, tmp_path)
+        for order in orders(methods="supervised", seeds=(0, 1), settings=["segmentation.iterations=1"])
+    )
+    assert "memory ran out" not in notes_of([first, second])
+    assert "several versions" not in notes_of([first, second])
+    less = second.provenance.replaced(
+        micro_batches={"asked": 1, "used": 2, "reduced": []},
+        packages={**second.provenance.packages, "torch": "1.0"},
+    )
+    page = notes_of([first, second.replaced(provenance=less)])
+    assert "SupOnly, Semantic Segmentation: 1 of 2 runs: memory ran out there" in page
+    assert "Runs of one row were made with several versions of torch (1.0, " in page
+
+
+def notes_of(records: Sequence[Record]) -> str:
+    return render([record.to_json() for record in records], ["md"])["leaderboard.md"]
+
+
+def test_a_checkpoint_is_of_the_code_of_all_that_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[frozenset[str]] = []
+    monkeypatch.setattr(
+        "ssl_bench.worker.cell_run.code_version", lambda packages: seen.append(packages) or "code"
+    )
+    (order,) = orders(methods="supervised", backbones="unet/resnet18", settings=["segmentation.iterations=1"])
+    finish(order, tmp_path)
+    assert seen[0] >= {"ssl_bench", "ssl_bench_tasks", "ssl_bench_plugins", "segmentation_models_pytorch"}
 
 
 def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:

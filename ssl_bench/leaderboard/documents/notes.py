@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from ssl_bench.leaderboard.documents.settings import NOT_STATED
+from ssl_bench.leaderboard.documents.unlike import titles_of, unlike_notes
 from ssl_bench.leaderboard.model import Span, joined, words
 from ssl_bench.leaderboard.reading.board import Board, Section
 from ssl_bench.leaderboard.reading.columns import runs_text
 from ssl_bench.leaderboard.reading.fields import MISSING
-from ssl_bench.leaderboard.reading.rows import Row
 from ssl_bench.words import number_of
 
 BEST = (
@@ -23,9 +23,9 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     """How to read a table of scores."""
     rows = board.rows
     standings = [standing for section in board.sections for standing in section.standings]
-    baselines = _titles(standing.baseline for standing in standings)
-    controls = _titles(standing.control for standing in standings)
-    bounds = _titles(row for row in rows if row.head.role == "upper_bound")
+    baselines = titles_of(standing.baseline for standing in standings)
+    controls = titles_of(standing.control for standing in standings)
+    bounds = titles_of(row for row in rows if row.head.role == "upper_bound")
     columns = [column for section in board.sections for column in section.table.columns]
     several = dict.fromkeys(runs_text(column) for column in columns if len(column.split_seeds) > 1)
     over = " " + "; ".join(several) + "." if several else ""
@@ -45,24 +45,7 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         )
     if any(len(cells) == 1 for row in rows for cells in row.cells):
         notes.append(words("n=1: a single run, which tells nothing of its spread."))
-    if given_up := _given_up(rows):
-        names = joined(given_up, "; ")
-        notes.append(
-            words(
-                *names,
-                ": there the network's predictions show one value everywhere. It has given up, and its score is that "
-                "of a constant.",
-            )
-        )
-    if changed := _changed(rows):
-        names = joined(list(changed), " and ")
-        notes.append(
-            words(
-                *names,
-                ": the code changed between runs of one row, under one version (`method_code` in their records): run "
-                "them again at one of the two.",
-            )
-        )
+    notes += unlike_notes(rows)
     if board.unlike:
         notes.append(
             words(
@@ -86,27 +69,10 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     return notes
 
 
-def _given_up(rows: Iterable[Row]) -> list[str]:
-    """Which runs ended with a constant: `CPS, Portrait Image Matting: 1 of 3 runs`."""
-    return [
-        f"{row.name}, {cells[0].task_title}: {count} of {number_of(len(cells), 'run')}"
-        for row in rows
-        for cells in row.cells
-        if (count := sum(entry.one_value for entry in cells))
-    ]
-
-
-def _changed(rows: Iterable[Row]) -> dict[str, None]:
-    """Titles of rows whose runs come from more than one code of their method."""
-    return _titles(
-        row for row in rows if len({entry.code for cells in row.cells for entry in cells} - {MISSING}) > 1
-    )
-
-
 def making_notes(board: Board) -> list[tuple[Span, ...]]:
     """How to read the tables, then what they were made from."""
     rows, notes = board.rows, reading_notes(board)
-    everywhere = _titles(row for row in rows if row.head.uses_all_labels)
+    everywhere = titles_of(row for row in rows if row.head.uses_all_labels)
     versions = {version for entry in board.entries for _, version in entry.versions}
     versions |= {entry.provider for entry in board.entries}
     if any(standing.bound for section in board.sections for standing in section.standings):
@@ -147,7 +113,3 @@ def ends_text(section: Section) -> str:
 def listed(names: Iterable[str]) -> Sequence[Span]:
     """Names in order, each once."""
     return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")
-
-
-def _titles(rows: Iterable[Row | None]) -> dict[str, None]:
-    return dict.fromkeys(row.title for row in rows if row is not None)

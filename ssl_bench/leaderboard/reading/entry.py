@@ -82,6 +82,12 @@ class Entry:
     device: str
     code: str
     """Hash of the method's sources, which may change under one version; `-` where a record does not tell."""
+    start: str
+    """Hash of the weights that the network started from; `-` where a record does not tell."""
+    parts: str
+    """Into how many parts batches were taken after memory ran out; `-` where it did not."""
+    packages: tuple[tuple[str, str], ...]
+    """Names and versions of the libraries that compute."""
     cost: Mapping[str, float]
     """What was measured of `seconds`, `parameters`, `images_seen` and others."""
     scores: Mapping[str, float] = field(metadata={"outcome": True})
