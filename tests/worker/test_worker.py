@@ -317,7 +317,12 @@ def test_a_checkpoint_is_of_the_code_of_all_that_computes(
     monkeypatch.setattr(
         "ssl_bench.worker.cell_run.code_version", lambda packages: seen.append(packages) or "code"
     )
-    (order,) = orders(methods="supervised", backbones="unet/resnet18", settings=["segmentation.iterations=1"])
+    (order,) = orders(
+        methods="supervised",
+        backbones="unet/resnet18",
+        settings=["segmentation.iterations=1"],
+        pretrained=False,
+    )
     finish(order, tmp_path)
     assert seen[0] >= {"ssl_bench", "ssl_bench_tasks", "ssl_bench_plugins", "segmentation_models_pytorch"}
 
