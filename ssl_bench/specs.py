@@ -283,6 +283,11 @@ class TrackerSpec(Spec):
     install: str = ""
     """Command that installs what it needs, where the package alone does not bring it."""
 
+    def make(self) -> "Tracker":
+        """Make a tracker, for one cell."""
+        tracker: Tracker = resolve(self.tracker)()
+        return tracker
+
 
 @dataclass(frozen=True)
 class Provider:

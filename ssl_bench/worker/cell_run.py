@@ -19,7 +19,7 @@ from ssl_bench.plan.order import Order
 from ssl_bench.plan.single_rows import COMPLAINT, backbone_at_fault, explain
 from ssl_bench.plan.weights import Weights
 from ssl_bench.registry.registry import Registry
-from ssl_bench.specs import MethodSpec, resolve
+from ssl_bench.specs import MethodSpec
 from ssl_bench.store.heartbeat import Heartbeat
 from ssl_bench.store.record import SCHEMA
 from ssl_bench.tracker import Trackers
@@ -105,7 +105,7 @@ class CellRun:
             world=world,
         )
         trackers = order.trackers if world.leads else ()
-        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
+        self.trackers = Trackers({name: registry.tracker(name).make for name in trackers})
         parts = (self, self.method, self.task, self.dataset, self.method.deployed)
         self.code = code_version(frozenset(type(part).__module__.partition(".")[0] for part in parts))
         self.curves = Curves(self.recipe.iterations, self.recipe.epochs)
