@@ -272,22 +272,22 @@ def _stop(executor: Executor, handles: list[Any]) -> None:
 def forget(cells: Sequence[Cell], store: ResultStore) -> None:
     """Make the cells run from their first step: checkpoints are dropped, records set aside, not deleted.
 
-    Raises UsageError, before anything is touched in its folder, for a cell that another command is running.
+    Raises UsageError, before anything is touched, for a cell that another command is running.
     """
-    for cell in cells:
-        folder = store.folder(cell)
-        if not folder.path.is_dir():
-            continue
-        lock = Lock(folder.path)
-        if (owner := lock.take()) is not None:
-            raise UsageError(
-                f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
-            )
-        for path in (*folder.checkpoints, folder.memory):
-            path.unlink(missing_ok=True)
-        if folder.record.exists():
-            folder.record.replace(folder.earlier_record)
-        lock.release()
+    folders = [folder for cell in cells if (folder := store.folder(cell)).path.is_dir()]
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            lock = Lock(folder.path)
+            if (owner := lock.take()) is not None:
+                raise UsageError(
+                    f"--no-resume: another command ({owner}) is running {folder.path.name}; wait for it to end"
+                )
+            locks.callback(lock.release)
+        for folder in folders:
+            for path in (*folder.checkpoints, folder.memory):
+                path.unlink(missing_ok=True)
+            if folder.record.exists():
+                folder.record.replace(folder.earlier_record)
 
 
 def _serial(display: Display) -> Callable[[], None]:
