@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import PluginError, UsageError, in_a_line
 from ssl_bench.recipe import Kind, Recipe, Settings, Tier
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ def resolve(reference: Any) -> Any:
 
 
 def resolve_extra(what: str, reference: Any, install: str) -> Any:
-    """As `resolve`. UsageError, naming `what` it is for, and how to install it, where a package is missing."""
+    """As `resolve`. UsageError, naming `what` it is for, and how to install it, where a package is missing; PluginError
+    where it fails otherwise."""
     try:
         return resolve(reference)
     except ImportError as error:
         cure = f"; {install}" if install else ""
         raise UsageError(f"{what} needs a package that is not installed ({error}){cure}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{what} cannot be loaded ({in_a_line(error)}); mend or uninstall it") from error
 
 
 def module_of(reference: Any) -> str:

@@ -88,7 +88,8 @@ def make_plan(registry: Registry, request: Request, splits: Splits | None = None
     plan = Plan(tuple(orders.values()), tuple(skipped), planning.sources)
     check_asked(bool(request.pretrained or request.weights), plan.cells)
     check_single_rows(registry, plan.cells)
-    notes = (*planning.notes, *_few_tested(plan.sources), *_notes(registry, plan.cells))
+    passed_over = (note for source in plan.sources.values() for note in source.notes)
+    notes = (*passed_over, *planning.notes, *_few_tested(plan.sources), *_notes(registry, plan.cells))
     return replace(plan, notes=notes)
 
 

@@ -24,7 +24,6 @@ from ssl_bench.recipe import Kind
 from ssl_bench.registry.registry import Registry
 from ssl_bench.run.attempts import RETRIES, Attempts
 from ssl_bench.run.display import Display
-from ssl_bench.specs import resolve_extra
 from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.outcomes import Outcome, outcome_of
 from ssl_bench.store.results import ResultStore
@@ -58,8 +57,7 @@ def carry_out(
     work are waited for. On KeyboardInterrupt these are stopped, each with a checkpoint, before it goes on up.
     """
     for name in dict.fromkeys(name for order in plan.orders for name in order.trackers):
-        tracker = registry.tracker(name)
-        resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
+        registry.require_tracker(name)
     orders = unfinished(plan, store) if resume else list(plan.orders)
     cells = [order.cell for order in orders]
     if lacking := unobserved(plan, cells, store):
