@@ -179,7 +179,7 @@ class MethodConfig(Settings):
 
     def stored(self) -> dict[str, Any]:
         """What a cell holds of them. A factor of 1 is left out: such cells are named as before there was one."""
-        content = self.model_dump(mode="json")
+        content = self.as_json()
         if content[RATE] == 1.0:
             del content[RATE]
         return content
