@@ -208,9 +208,9 @@ def _class_of(spec: Spec) -> str:
 
 
 def pick(registry: Registry, kind: str, asked: Sequence[str], get: Callable[[str], Spec]) -> list[str]:
-    """Names of what is called so, or of all there is for `all` alone, each once, in the order of the tables."""
+    """Names of what is called so, `all` standing for all there is, each once, in the order of the tables."""
     order = [spec.name for spec in registry.sorted(kind)]
     if not asked:
         raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
-    names = order if [*asked] == ["all"] else [get(name).name for name in asked]
-    return sorted(set(names), key=order.index)
+    names = {one for name in asked for one in (order if name == "all" else [get(name).name])}
+    return sorted(names, key=order.index)
