@@ -156,8 +156,10 @@ def run_cells(
     """
     display.start(len(plan.orders), len(plan.orders) - len(orders))
     cells = [order.cell for order in orders]
-    if begun := [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]:
+    begun = [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]
+    if begun:
         display.going_on(begun)
+    from_checkpoint = {cell.id for cell in begun}
     attempts = Attempts(store, retries)
     prices = kept_prices(store)
     costs = Costs(store.records(), [(cell, prices[cell.id]) for cell in cells if cell.id in prices])
@@ -165,7 +167,12 @@ def run_cells(
 
     def ended(cell: Cell, outcome: Outcome) -> None:
         outcomes.append(outcome)
-        display.ended(cell, outcome, store.finished(cell), store.folder(cell).log)
+        record, log = store.finished(cell), store.folder(cell).log
+        display.ended(cell, outcome, record, log)
+        if cell.id in from_checkpoint and record is not None and not record.provenance.resumed_at:
+            display.noted(
+                f"{cell.title}: it could not go on from its checkpoint and started over; {log} says why"
+            )
 
     left = list(orders)
     while left and not enough():
