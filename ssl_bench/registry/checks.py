@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
 from ssl_bench.errors import PluginError, SslBenchError, in_a_line
 from ssl_bench.recipe import Kind, Recipe, Tier
+from ssl_bench.registry.registry import KINDS
 from ssl_bench.specs import (
     DatasetSpec,
     ExecutorConfig,
@@ -21,8 +22,6 @@ from ssl_bench.specs import (
     TaskSpec,
     resolve,
 )
-
-S = TypeVar("S", bound=Spec)
 
 FIELDS: Mapping[type[Spec], Mapping[str, Any]] = {
     Spec: {"name": str, "title": str, "position": int},
@@ -61,25 +60,28 @@ class Guarded:
             ) from error
 
 
-def checked(kind: str, spec: S, plugin: str) -> S:
+def checked(kind: str, spec: Spec, plugin: str) -> Spec:
     """A description with its functions guarded. PluginError for a field that holds what it cannot."""
-    for name, reader in _readers(type(spec)).items():
+    for name, reader in _readers(kind).items():
+        value = getattr(spec, name)
         try:
-            reader.validate_python(value := getattr(spec, name), strict=True)
+            reader.validate_python(value, strict=True)
         except ValidationError as error:
             message = error.errors()[0]["msg"]
             raise PluginError(
                 f"{kind.removesuffix('s')} '{spec.name}' has {name}={value!r:.60}: {message[0].lower()}{message[1:]}"
             ) from error
-    functions = {name: found for name in FUNCTIONS if (found := getattr(spec, name, None)) is not None}
-    whose = f"plugin '{plugin}': {{}} of {kind.removesuffix('s')} '{spec.name}'"
-    return replace(spec, **{name: Guarded(found, whose.format(name)) for name, found in functions.items()})
+    whose = f"of {kind.removesuffix('s')} '{spec.name}'"
+    functions: dict[str, Any] = {
+        name: Guarded(found, f"plugin '{plugin}': {name} {whose}")
+        for name in FUNCTIONS
+        if (found := getattr(spec, name, None)) is not None
+    }
+    return replace(spec, **functions)
 
 
 @cache
-def _readers(kind: type[Spec]) -> dict[str, TypeAdapter[Any]]:
+def _readers(kind: str) -> dict[str, TypeAdapter[Any]]:
     """Field of a kind of description to what checks it."""
-    fields = {
-        name: form for base, forms in FIELDS.items() if issubclass(kind, base) for name, form in forms.items()
-    }
-    return {name: TypeAdapter(form) for name, form in fields.items()}
+    tables = [forms for base, forms in FIELDS.items() if issubclass(KINDS[kind], base)]
+    return {name: TypeAdapter(form) for forms in tables for name, form in forms.items()}

@@ -95,7 +95,7 @@ class _Loading:
         _refuse_one_name_for_two(owners)
         return Registry(entries, owners, self.failures, self.found, frozenset(self.disabled), self.files)
 
-    def _given(self, kind: str, implementation: pluggy.HookImpl) -> list[Any]:
+    def _given(self, kind: str, implementation: Any) -> list[Any]:
         """What a hook returns; nothing where it fails, or one of its descriptions cannot be."""
         plugin = self.found[implementation.plugin_name].plugin
         try:
@@ -150,7 +150,6 @@ def _add(
             f"plugin '{provider.plugin}': provide_{kind} must return {KINDS[kind].__name__} objects, "
             f"not {type(spec).__name__}"
         )
-    assert isinstance(spec, Spec)
     name, key = spec.name, spec.key
     if not NAME.fullmatch(name):
         raise PluginError(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 S = TypeVar("S", bound=Spec)
 
-KINDS: Mapping[str, type] = {
+KINDS: Mapping[str, type[Spec]] = {
     "tasks": TaskSpec,
     "datasets": DatasetSpec,
     "downloads": DownloadSpec,
