@@ -1,10 +1,12 @@
 """A task's training budget, the same for every method, and how a cell is computed. Torch-free."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import to_jsonable_python
 
 Tier = Literal["smoke", "lite", "paper"]
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "paper")
@@ -29,6 +31,24 @@ class Settings(BaseModel):
     """Base of everything a user may set: frozen, keyword-only, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as JSON holds them, the same in every process: sets are sorted."""
+        content: dict[str, Any] = _in_order(self.model_dump(), self.model_dump(mode="json"))
+        return content
+
+
+def _in_order(value: Any, as_json: Any) -> Any:
+    """What JSON holds of a value, with the elements of each set sorted; their own order is another in every process."""
+    match value, as_json:
+        case dict(), dict():
+            names = zip(value.values(), as_json.items(), strict=True)
+            return {name: _in_order(inner, held) for inner, (name, held) in names}
+        case (list() | tuple(), list()):
+            return [_in_order(*pair) for pair in zip(value, as_json, strict=True)]
+        case (set() | frozenset(), list()):
+            return sorted((_in_order(one, to_jsonable_python(one)) for one in value), key=json.dumps)
+    return as_json
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -116,7 +136,7 @@ class Recipe(Settings):
 
     def stored(self) -> dict[str, Any]:
         """What a cell holds of it. `later` fields at their default are left out: such cells keep their names."""
-        content = self.model_dump(mode="json")
+        content = self.as_json()
         for name, default in self.later.items():
             parent, _, last = name.rpartition(".")
             part = content[parent] if parent else content

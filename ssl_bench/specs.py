@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import PluginError, UsageError, in_a_line
 from ssl_bench.recipe import Kind, Recipe, Settings, Tier
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ def resolve(reference: Any) -> Any:
 
 
 def resolve_extra(what: str, reference: Any, install: str) -> Any:
-    """As `resolve`. UsageError, naming `what` it is for, and how to install it, where a package is missing."""
+    """As `resolve`. UsageError, naming `what` it is for, and how to install it, where a package is missing; PluginError
+    where it fails otherwise."""
     try:
         return resolve(reference)
     except ImportError as error:
         cure = f"; {install}" if install else ""
         raise UsageError(f"{what} needs a package that is not installed ({error}){cure}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{what} cannot be loaded ({in_a_line(error)}); mend or uninstall it") from error
 
 
 def module_of(reference: Any) -> str:
@@ -176,7 +179,7 @@ class MethodConfig(Settings):
 
     def stored(self) -> dict[str, Any]:
         """What a cell holds of them. A factor of 1 is left out: such cells are named as before there was one."""
-        content = self.model_dump(mode="json")
+        content = self.as_json()
         if content[RATE] == 1.0:
             del content[RATE]
         return content
@@ -282,6 +285,11 @@ class TrackerSpec(Spec):
     tracker: "type[Tracker] | str"
     install: str = ""
     """Command that installs what it needs, where the package alone does not bring it."""
+
+    def make(self) -> "Tracker":
+        """Make a tracker, for one cell."""
+        tracker: Tracker = resolve(self.tracker)()
+        return tracker
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """What follows a cell while it runs: the interface of a tracker."""
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +38,26 @@ class Tracker:
 
 class Trackers(Tracker):
     """Several trackers as one. One that raises is dropped, with its traceback in the cell's log: no
-    measurement is lost to its observer."""
+    measurement is lost to its observer, nor changed by it, who is given copies."""
 
-    def __init__(self, trackers: Sequence[Tracker]) -> None:
-        self.trackers = list(trackers)
+    def __init__(self, makers: Mapping[str, Callable[[], Tracker]]) -> None:
+        """`makers`: name of a tracker to what makes it."""
+        self.trackers: dict[str, Tracker] = {}
+        for name, make in makers.items():
+            with self._guard(name):
+                self.trackers[name] = make()
 
     def start(self, folder: Path, cell: Mapping[str, Any], step: int) -> None:
         """As `Tracker.start`."""
-        self._each(lambda tracker: tracker.start(folder, cell, step))
+        self._each(lambda tracker: tracker.start(folder, deepcopy(cell), step))
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
         """As `Tracker.step`."""
-        self._each(lambda tracker: tracker.step(step, terms))
+        self._each(lambda tracker: tracker.step(step, deepcopy(terms)))
 
     def evaluation(self, step: int, scores: Mapping[str, float | None]) -> None:
         """As `Tracker.evaluation`."""
-        self._each(lambda tracker: tracker.evaluation(step, scores))
+        self._each(lambda tracker: tracker.evaluation(step, deepcopy(scores)))
 
     def save(self, step: int) -> None:
         """As `Tracker.save`."""
@@ -59,13 +65,18 @@ class Trackers(Tracker):
 
     def end(self, record: Mapping[str, Any]) -> None:
         """As `Tracker.end`."""
-        self._each(lambda tracker: tracker.end(record))
+        self._each(lambda tracker: tracker.end(deepcopy(record)))
 
     def _each(self, call: Callable[[Tracker], None]) -> None:
-        for tracker in list(self.trackers):
-            try:
+        for name, tracker in list(self.trackers.items()):
+            with self._guard(name):
                 call(tracker)
-            except Exception:
-                traceback.print_exc()
-                print(f"tracker {type(tracker).__name__} raised and is dropped", flush=True)
-                self.trackers.remove(tracker)
+
+    @contextmanager
+    def _guard(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (Exception, SystemExit):
+            traceback.print_exc()
+            print(f"tracker '{name}' raised and is dropped", flush=True)
+            self.trackers.pop(name, None)

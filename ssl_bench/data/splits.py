@@ -180,7 +180,9 @@ def check_labels(text: str) -> str:
     if not is_number(text):
         raise UsageError(f"--labels '{text}': give a fraction (1/8), a count (100), 'all' or a list file")
     value = Fraction(text)
-    if value <= 0 or (value > 1 and value.denominator != 1):
+    # `100.0` may be either.
+    whole = value.denominator == 1 and not {*"./"} & {*text}
+    if value <= 0 or (value > 1 and not whole):
         raise UsageError(f"--labels {text}: a fraction lies above 0 and up to 1, a count is 1 or more")
     return text
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -28,10 +29,7 @@ def find_devices(wanted: str) -> list[str]:
         return [f"cuda:{index}" for index in range(count)] or ["cpu"]
     if count == 0:
         raise UsageError(f"--devices {wanted}: this machine has no CUDA device; use --devices cpu")
-    try:
-        indices = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
-    except ValueError as error:
-        raise UsageError(f"--devices {wanted}: GPU numbers are integers, as in cuda:0,1") from error
+    indices = [int(number) for number in numbers.split(",")] if numbers else list(range(count))
     for index in indices:
         if not 0 <= index < count:
             raise UsageError(f"--devices {wanted}: no GPU {index}; this machine has 0 to {count - 1}")
@@ -46,6 +44,8 @@ def check_devices(wanted: str) -> str:
         meant = meant + colon + numbers if meant else ""
         hint = f"did you mean '{meant}'?" if meant else "say auto, cpu, cuda or cuda:0,1"
         raise UsageError(f"--devices '{wanted}': {hint}")
+    if numbers and not re.fullmatch(r"\d{1,9}(, *\d{1,9})*", numbers, flags=re.ASCII):
+        raise UsageError(f"--devices '{wanted}': GPU numbers are integers of 0 or more, as in cuda:0,1")
     return wanted
 
 

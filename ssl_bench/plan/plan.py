@@ -79,16 +79,20 @@ def make_plan(registry: Registry, request: Request, splits: Splits | None = None
     planning = _Planning(registry, request, splits)
     orders: dict[str, Order] = {}
     skipped: dict[Skipped, None] = {}
+    same: dict[str, None] = {}
     for found in (found for task in planning.tasks for found in planning.of_task(task)):
         if isinstance(found, Skipped):
             skipped[found] = None
         else:
             # By content: 1/8 and the count that it comes to are one cell.
-            orders.setdefault(digest(found.cell.identity), found)
+            first = orders.setdefault(digest(found.cell.identity), found).cell
+            if first.row != found.cell.row:
+                same[f"{first.task}: {found.cell.row} is what {first.row} is here"] = None
     plan = Plan(tuple(orders.values()), tuple(skipped), planning.sources)
     check_asked(bool(request.pretrained or request.weights), plan.cells)
     check_single_rows(registry, plan.cells)
-    notes = (*planning.notes, *_few_tested(plan.sources), *_notes(registry, plan.cells))
+    passed_over = (note for source in plan.sources.values() for note in source.notes)
+    notes = (*passed_over, *planning.notes, *same, *_few_tested(plan.sources), *_notes(registry, plan.cells))
     return replace(plan, notes=notes)
 
 
@@ -157,6 +161,7 @@ class _Planning:
         self.weights = wanted_weights(request.pretrained, request.weights)
         self.sources = open_sources(registry, request, tasks)
         self.labels, self.notes = fill_in(asked, tasks if splits is None else (), self.sources, request.tier)
+        self.notes += self._drawn_once() if splits is None else ()
 
     def _controls(self) -> list[Variant]:
         """The controls that nobody named, where a method learns from unlabelled images."""
@@ -218,9 +223,18 @@ class _Planning:
         return [
             make_split(dataset, label, seed, task=task)
             for label in self.labels[task]
-            # `all` and a list are one split, of which a search still draws what it holds out.
-            for seed in (self.request.split_seeds if is_number(label) or self.share is not None else (0,))
+            for seed in (self.request.split_seeds if self._is_drawn(label) else (0,))
         ]
+
+    def _is_drawn(self, label: str) -> bool:
+        """`all` and a list are one split, of which a search still draws what it holds out."""
+        return is_number(label) or self.share is not None
+
+    def _drawn_once(self) -> Iterator[str]:
+        """A line for each value of labels that several seeds are given for, and that is one split."""
+        for task, labels in self.labels.items() if len(self.request.split_seeds) > 1 else ():
+            for label in (label for label in labels if not self._is_drawn(label)):
+                yield f"{task}: '{label}' labels are one split, of which --split-seeds draws nothing"
 
     def _orders(
         self, task: TaskSpec, place: Mapping[str, Any], split: LabelSplit, backbone: str, variant: Variant

@@ -13,7 +13,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import place
 from ssl_bench.plan.request import Request
 from ssl_bench.registry.registry import Registry
-from ssl_bench.specs import DatasetSpec, TaskSpec, resolve
+from ssl_bench.specs import DatasetSpec, TaskSpec
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Source:
     tested: int | None = None
     """How many labelled images were asked to be held out for testing."""
     targets: set[str] = field(default_factory=set)
+    notes: tuple[str, ...] = ()
+    """What was passed over when its layout was looked for, a line each."""
 
     @property
     def title(self) -> str:
@@ -61,28 +63,27 @@ def open_sources(registry: Registry, request: Request, tasks: Sequence[TaskSpec]
             and (named is None or named.needs_path)
         ):
             path = place(root) / task.name
-        spec = _dataset_spec(registry, task, path, names.get(task.name))
+        spec, notes = _dataset_spec(registry, task, path, names.get(task.name))
         if path is None and spec.needs_path:
             raise UsageError(f"dataset '{spec.name}' needs a folder; add --data {task.name}=PATH")
         extra = tuple(unlabeled[task.name])
         for folder in (*filter(None, [path]), *extra):
             require_utf8(folder)
         count, shift = tested.get(task.name), shifts.get(task.name, "")
-        opened = open_data(resolve(spec.dataset), path, extra, tested=count, shift=shift)
-        sources[task.name] = Source(spec, opened, path, extra, shift, count)
-        sources[task.name].targets.update(sources[task.name].dataset.test)
+        opened = open_data(registry.load_dataset(spec), path, extra, tested=count, shift=shift)
+        sources[task.name] = Source(spec, opened, path, extra, shift, count, set(opened.test), tuple(notes))
     return sources
 
 
-def _dataset_spec(registry: Registry, task: TaskSpec, path: Path | None, name: str | None) -> DatasetSpec:
-    if name is not None:
-        return registry.dataset(task.name, name)
-    if path is None:
-        return registry.dataset(task.name, task.dataset)
-    candidates = [
-        (spec.name, resolve(spec.dataset)) for spec in registry.datasets_of(task.name) if spec.needs_path
-    ]
-    return registry.dataset(task.name, recognise(path, candidates))
+def _dataset_spec(
+    registry: Registry, task: TaskSpec, path: Path | None, name: str | None
+) -> tuple[DatasetSpec, list[str]]:
+    """The data set that is asked for, or whose layout lies in a folder, and what was passed over, a line each."""
+    if name is not None or path is None:
+        return registry.dataset(task.name, name or task.dataset), []
+    found, broken = registry.layouts(spec for spec in registry.datasets_of(task.name) if spec.needs_path)
+    candidates = [(spec.name, dataset) for spec, dataset in found]
+    return registry.dataset(task.name, recognise(path, candidates)), broken
 
 
 def _folders(registry: Registry, request: Request, tasks: Sequence[TaskSpec]) -> dict[str, list[Path]]:

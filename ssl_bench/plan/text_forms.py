@@ -16,6 +16,8 @@ from ssl_bench.words import names_in
 
 MOST_SEEDS = 10_000
 """Of a range: a slip must not fill the memory."""
+SEED_DIGITS = 18
+"""So that every seed fits in 63 bits."""
 MOST_IMAGES = 10**9
 SEEDS = "give integers of 0 or more, such as 0,1,2 or 0-4"
 _CLOSING = {"[": "]", "{": "}"}
@@ -37,7 +39,7 @@ def read_seeds(given: Any) -> list[int]:
             raise ValueError(f"{each}: {SEEDS}")
         if (seed := operator.index(each)) < 0:
             raise ValueError(f"{each}: give 0 or more")
-        found[seed] = None
+        found[_seed(str(seed))] = None
     if not found:
         raise ValueError("empty: give 0 or more")
     return list(found)
@@ -46,10 +48,20 @@ def read_seeds(given: Any) -> list[int]:
 def _range(text: str) -> Iterator[int]:
     for part in text.split(","):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip(), flags=re.ASCII)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if not first <= last < first + MOST_SEEDS:
+        if not found:
             raise ValueError(f"'{text}': {SEEDS}")
+        first, last = _seed(found[1]), _seed(found[2] or found[1])
+        if last < first:
+            raise ValueError(f"'{text}': {SEEDS}")
+        if last - first >= MOST_SEEDS:
+            raise ValueError(f"'{text}': a range has {MOST_SEEDS} seeds at most")
         yield from range(first, last + 1)
+
+
+def _seed(digits: str) -> int:
+    if len(digits) > SEED_DIGITS:
+        raise ValueError(f"'{digits}': a seed has {SEED_DIGITS} digits at most")
+    return int(digits)
 
 
 def named(

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
@@ -14,6 +14,7 @@ import pluggy
 
 from ssl_bench import hookspecs
 from ssl_bench.errors import PluginError, suggestion
+from ssl_bench.registry.checks import checked
 from ssl_bench.registry.files import PluginFile, fault_line
 from ssl_bench.registry.registry import KINDS, Registry
 from ssl_bench.specs import NAME, Provider, Spec
@@ -26,8 +27,9 @@ def load_registry(
 ) -> Registry:
     """Registry of the installed plugins, of `plugins`, objects with hook implementations, and of single `files`.
 
-    An installed plugin that fails to import is left out and named in `failures`. PluginError where a file fails, two
-    plugins claim one name, a hook is misspelt, or a hook returns something else than its specs.
+    An installed plugin that fails to import, or of which a hook or a description fails, is left out and named in
+    `failures`. PluginError where a file fails, two plugins claim one name, a hook is misspelt, or a hook returns
+    something else than its specs.
     """
     loading = _Loading()
     for point in _entry_points() if installed else ():
@@ -78,22 +80,35 @@ class _Loading:
 
     def finish(self) -> Registry:
         self._refuse_misspelt_hooks()
+        given = [
+            (kind, spec, self.found[implementation.plugin_name])
+            for kind in KINDS
+            for implementation in getattr(self.manager.hook, f"provide_{kind}").get_hookimpls()
+            for spec in self._given(kind, implementation)
+        ]
         entries: dict[str, dict[str, Spec]] = {kind: {} for kind in KINDS}
         owners: dict[tuple[str, str], Provider] = {}
-        for kind, wanted in KINDS.items():
-            for implementation in getattr(self.manager.hook, f"provide_{kind}").get_hookimpls():
-                provider = self.found[implementation.plugin_name]
-                try:
-                    specs = list(implementation.function())
-                except Exception as error:
-                    if provider.plugin in self.files:
-                        with self.files[provider.plugin].faults():
-                            raise
-                    self.failures[provider.plugin] = fault_line(error)
-                    continue
-                for spec in specs:
-                    _add(entries[kind], owners, kind, spec, wanted, provider)
+        for kind, spec, provider in given:
+            # Where one hook of a plugin fails, what its others gave is left out as well.
+            if provider.plugin not in self.failures:
+                _add(entries[kind], owners, kind, spec, provider)
+        _refuse_one_name_for_two(owners)
         return Registry(entries, owners, self.failures, self.found, frozenset(self.disabled), self.files)
+
+    def _given(self, kind: str, implementation: Any) -> list[Any]:
+        """What a hook returns; nothing where it fails, or one of its descriptions cannot be."""
+        plugin = self.found[implementation.plugin_name].plugin
+        try:
+            return [
+                checked(kind, spec, plugin) if isinstance(spec, KINDS[kind]) else spec
+                for spec in implementation.function()
+            ]
+        except (Exception, SystemExit) as error:
+            if plugin in self.files:
+                with self.files[plugin].faults():
+                    raise
+            self.failures[plugin] = fault_line(error)
+            return []
 
     def _named(self, provider: Provider) -> Provider:
         """The provider under a name of its own."""
@@ -128,15 +143,13 @@ def _add(
     owners: dict[tuple[str, str], Provider],
     kind: str,
     spec: Any,
-    wanted: type,
     provider: Provider,
 ) -> None:
-    if not isinstance(spec, wanted):
+    if not isinstance(spec, KINDS[kind]):
         raise PluginError(
-            f"plugin '{provider.plugin}': provide_{kind} must return {wanted.__name__} objects, "
+            f"plugin '{provider.plugin}': provide_{kind} must return {KINDS[kind].__name__} objects, "
             f"not {type(spec).__name__}"
         )
-    assert isinstance(spec, Spec)
     name, key = spec.name, spec.key
     if not NAME.fullmatch(name):
         raise PluginError(
@@ -150,6 +163,17 @@ def _add(
         )
     known[key] = spec
     owners[kind, key] = provider
+
+
+def _refuse_one_name_for_two(owners: Mapping[tuple[str, str], Provider]) -> None:
+    """PluginError for a method that is called as a task: `--set NAME.FIELD` would be either's."""
+    for (kind, name), provider in owners.items():
+        if kind == "methods" and ("tasks", name) in owners:
+            task = owners["tasks", name]
+            raise PluginError(
+                f"'{name}' is a task, by plugin '{task.plugin}' ({task}), and a method, by plugin "
+                f"'{provider.plugin}' ({provider}); uninstall or rename one"
+            )
 
 
 def _entry_points() -> list[EntryPoint]:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from ssl_bench.errors import UsageError, unknown
+from ssl_bench.errors import PluginError, SslBenchError, UsageError, unknown
 from ssl_bench.published import ClaimSpec, DownloadSpec
 from ssl_bench.registry.files import PluginFile
 from ssl_bench.specs import (
+    LAST_POSITION,
     BackboneSpec,
     DatasetSpec,
     ExecutorSpec,
@@ -18,12 +19,16 @@ from ssl_bench.specs import (
     TaskSpec,
     TrackerSpec,
     resolve,
+    resolve_extra,
 )
+
+if TYPE_CHECKING:
+    from ssl_bench.dataset import Dataset
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Spec)
 
-KINDS: Mapping[str, type] = {
+KINDS: Mapping[str, type[Spec]] = {
     "tasks": TaskSpec,
     "datasets": DatasetSpec,
     "downloads": DownloadSpec,
@@ -84,11 +89,15 @@ class Registry:
         return [spec for spec in self._all("datasets", DatasetSpec) if spec.task == task]
 
     def backbone(self, name: str) -> BackboneSpec:
-        """The backbone that answers to a name, plain or `DECODER/ENCODER`."""
+        """The backbone that answers to a name, plain or `DECODER/ENCODER`.
+
+        PluginError where those of two distributions do. One whose position is after all others' takes what they leave.
+        """
         specs = self._all("backbones", BackboneSpec)
-        for spec in specs:
-            if spec.answers_to(name):
-                return spec
+        if found := [spec for spec in specs if spec.answers_to(name)]:
+            rivals = [spec for spec in found[1:] if spec.position <= LAST_POSITION]
+            self._refuse_two_owners(name, [found[0], *rivals])
+            return found[0]
         meant = [resolve(spec.suggest)(name) for spec in specs if spec.suggest is not None]
         if any(meant):
             raise UsageError(f"unknown backbone '{name}'; did you mean '{next(filter(None, meant))}'?")
@@ -98,6 +107,31 @@ class Registry:
             raise error
         families = [spec.title for spec in specs if spec.matches is not None]
         raise UsageError("; ".join([str(error), *families]))
+
+    def require_tracker(self, name: str) -> None:
+        """Raise UsageError unless what a tracker needs is installed, PluginError where it cannot be loaded."""
+        spec = self.tracker(name)
+        resolve_extra(self._whose("trackers", spec), spec.tracker, spec.install)
+
+    def layouts(
+        self, specs: Iterable[DatasetSpec]
+    ) -> tuple[list[tuple[DatasetSpec, "type[Dataset]"]], list[str]]:
+        """Data sets with their classes, and a line for each that cannot be loaded, which is passed over."""
+        found, broken = list[tuple[DatasetSpec, "type[Dataset]"]](), list[str]()
+        for spec in specs:
+            try:
+                found.append((spec, self.load_dataset(spec)))
+            except SslBenchError as error:
+                broken.append(f"passed over: {error}")
+        return found, broken
+
+    def load_dataset(self, spec: DatasetSpec) -> "type[Dataset]":
+        """The class of a data set. PluginError, with the plugin's name, where it cannot be loaded."""
+        dataset: type[Dataset] = resolve_extra(self._whose("datasets", spec), spec.dataset, "")
+        return dataset
+
+    def _whose(self, kind: str, spec: Spec) -> str:
+        return f"{kind.removesuffix('s')} '{spec.key}' of plugin '{self.providers[kind, spec.key].plugin}'"
 
     @property
     def warnings(self) -> list[str]:
@@ -123,6 +157,17 @@ class Registry:
     def sorted(self, kind: str) -> list[Spec]:
         """All of a kind, in the order that tables use."""
         return sorted(self.entries[kind].values(), key=lambda spec: (spec.position, spec.key))
+
+    def _refuse_two_owners(self, name: str, backbones: Sequence[BackboneSpec]) -> None:
+        owners: dict[str, str] = {}
+        for spec in backbones if len(backbones) > 1 else ():
+            owner = self.providers["backbones", spec.key]
+            words = f"'{spec.name}' of plugin '{owner.plugin}' ({owner})"
+            owners.setdefault(owner.distribution or owner.plugin, words)
+        if len(owners) > 1:
+            raise PluginError(
+                f"backbone '{name}' is provided twice: by {' and by '.join(owners.values())}; uninstall or mend one"
+            )
 
     def _all(self, kind: str, wanted: type[T]) -> list[T]:
         return [cast(T, spec) for spec in self.sorted(kind)]
@@ -163,9 +208,9 @@ def _class_of(spec: Spec) -> str:
 
 
 def pick(registry: Registry, kind: str, asked: Sequence[str], get: Callable[[str], Spec]) -> list[str]:
-    """Names of what is called so, or of all there is for `all` alone, each once, in the order of the tables."""
+    """Names of what is called so, `all` standing for all there is, each once, in the order of the tables."""
     order = [spec.name for spec in registry.sorted(kind)]
     if not asked:
         raise UsageError(f"no {kind} named; say 'all' or a list such as 'a,b'")
-    names = order if [*asked] == ["all"] else [get(name).name for name in asked]
-    return sorted(set(names), key=order.index)
+    names = {one for name in asked for one in (order if name == "all" else [get(name).name])}
+    return sorted(names, key=order.index)

@@ -24,7 +24,6 @@ from ssl_bench.recipe import Kind
 from ssl_bench.registry.registry import Registry
 from ssl_bench.run.attempts import RETRIES, Attempts
 from ssl_bench.run.display import Display
-from ssl_bench.specs import resolve_extra
 from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.outcomes import Outcome, outcome_of
 from ssl_bench.store.results import ResultStore
@@ -58,8 +57,7 @@ def carry_out(
     work are waited for. On KeyboardInterrupt these are stopped, each with a checkpoint, before it goes on up.
     """
     for name in dict.fromkeys(name for order in plan.orders for name in order.trackers):
-        tracker = registry.tracker(name)
-        resolve_extra(f"tracker '{name}'", tracker.tracker, tracker.install)
+        registry.require_tracker(name)
     orders = unfinished(plan, store) if resume else list(plan.orders)
     cells = [order.cell for order in orders]
     if lacking := unobserved(plan, cells, store):
@@ -158,8 +156,10 @@ def run_cells(
     """
     display.start(len(plan.orders), len(plan.orders) - len(orders))
     cells = [order.cell for order in orders]
-    if begun := [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]:
+    begun = [cell for cell in cells if any(path.exists() for path in store.folder(cell).checkpoints)]
+    if begun:
         display.going_on(begun)
+    from_checkpoint = {cell.id for cell in begun}
     attempts = Attempts(store, retries)
     prices = kept_prices(store)
     costs = Costs(store.records(), [(cell, prices[cell.id]) for cell in cells if cell.id in prices])
@@ -167,7 +167,12 @@ def run_cells(
 
     def ended(cell: Cell, outcome: Outcome) -> None:
         outcomes.append(outcome)
-        display.ended(cell, outcome, store.finished(cell), store.folder(cell).log)
+        record, log = store.finished(cell), store.folder(cell).log
+        display.ended(cell, outcome, record, log)
+        if cell.id in from_checkpoint and record is not None and not record.provenance.resumed_at:
+            display.noted(
+                f"{cell.title}: it could not go on from its checkpoint and started over; {log} says why"
+            )
 
     left = list(orders)
     while left and not enough():
@@ -272,22 +277,22 @@ def _stop(executor: Executor, handles: list[Any]) -> None:
 def forget(cells: Sequence[Cell], store: ResultStore) -> None:
     """Make the cells run from their first step: checkpoints are dropped, records set aside, not deleted.
 
-    Raises UsageError, before anything is touched in its folder, for a cell that another command is running.
+    Raises UsageError, before anything is touched, for a cell that another command is running.
     """
-    for cell in cells:
-        folder = store.folder(cell)
-        if not folder.path.is_dir():
-            continue
-        lock = Lock(folder.path)
-        if (owner := lock.take()) is not None:
-            raise UsageError(
-                f"--no-resume: another command ({owner}) is running {cell.id}; wait for it to end"
-            )
-        for path in (*folder.checkpoints, folder.memory):
-            path.unlink(missing_ok=True)
-        if folder.record.exists():
-            folder.record.replace(folder.earlier_record)
-        lock.release()
+    folders = [folder for cell in cells if (folder := store.folder(cell)).path.is_dir()]
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            lock = Lock(folder.path)
+            if (owner := lock.take()) is not None:
+                raise UsageError(
+                    f"--no-resume: another command ({owner}) is running {folder.path.name}; wait for it to end"
+                )
+            locks.callback(lock.release)
+        for folder in folders:
+            for path in (*folder.checkpoints, folder.memory):
+                path.unlink(missing_ok=True)
+            if folder.record.exists():
+                folder.record.replace(folder.earlier_record)
 
 
 def _serial(display: Display) -> Callable[[], None]:

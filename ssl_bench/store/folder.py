@@ -74,10 +74,17 @@ class CellFolder:
         """Files that a finished cell has no use for."""
         return (*self.checkpoints, self.memory, self.progress, self.failure)
 
+    def read_record(self) -> Record:
+        """The record. DataError, naming the file, for one that is not whole or of another cell; FileNotFoundError."""
+        record = parse_record(self.record)
+        if record.cell.id != self.path.name:
+            raise DataError(f"{self.record} is the record of {record.cell.id:.200}; name its folder so")
+        return record
+
     def finished(self) -> Record | None:
-        """The record, where there is a whole one."""
+        """The record, where there is a whole one of this cell."""
         try:
-            return parse_record(self.record)
+            return self.read_record()
         except (OSError, DataError):
             return None
 

@@ -5,6 +5,7 @@ exactly when all of it is there. Doing it again, or again after a kill, does no 
 """
 
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ from ssl_bench.machine.lock import Lock, holder
 from ssl_bench.store.folder import CellFolder
 from ssl_bench.store.record import Record, parse_record
 from ssl_bench.store.results import identity_of, record_files_as_written, same
+from ssl_bench.store.seal import step_of
 from ssl_bench.store.titles import join_titles, write_titles
 
 
@@ -94,7 +96,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
             broken += [fault] if fault else []
             (kept if source == target else added).append(cell)
         else:
-            source = max(folders, key=_how_far)
+            source = max(folders, key=lambda folder: _how_far(folder, target))
             unfinished.append(cell)
         if source != target:
             _copy_cell(source, target, finished=cell in finished)
@@ -200,10 +202,14 @@ def _cell_of(path: Path, record: Record) -> str:
     return name
 
 
-def _how_far(folder: CellFolder) -> tuple[bool, float]:
-    """What an unfinished cell can go on from: the latest checkpoint is the furthest."""
-    times = [path.stat().st_mtime for path in folder.checkpoints if path.is_file()]
-    return bool(times), max(times, default=0.0)
+def _how_far(folder: CellFolder, target: CellFolder) -> tuple[bool, float, bool, float]:
+    """What an unfinished cell can go on from, the furthest being the largest. What is in the target gives way to
+    nothing but a later step; times, which may be those of copies, decide only among checkpoints that state none."""
+    there = [path for path in folder.checkpoints if path.is_file()]
+    steps = [step for path in there if (step := step_of(path)) is not None]
+    unknown = math.inf if folder == target else -1.0
+    times = [path.stat().st_mtime for path in there]
+    return bool(there), max(steps, default=unknown), folder == target, max(times, default=0.0)
 
 
 def _copy_cell(source: CellFolder, target: CellFolder, *, finished: bool) -> None:

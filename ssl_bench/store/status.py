@@ -9,10 +9,10 @@ from typing import Literal
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.machine.lock import Owner, holder, last_sign
 from ssl_bench.store.folder import CellFolder
-from ssl_bench.store.record import Progress, Record, parse_record
+from ssl_bench.store.record import Progress, Record
 
 State = Literal["running", "damaged", "failed", "interrupted", "waiting", "finished"]
-"""Damaged: there is a record, and it is not whole."""
+"""Damaged: there is a record, and it is not whole, or of another cell."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _status(folder: CellFolder) -> CellStatus:
     name, owner = folder.path.name, holder(folder.path)
     if owner is None:
         try:
-            return CellStatus(name, "finished", message=score_text(parse_record(folder.record)))
+            return CellStatus(name, "finished", message=score_text(folder.read_record()))
         except FileNotFoundError:
             pass
         except DataError as error:

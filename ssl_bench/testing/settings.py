@@ -16,6 +16,7 @@ from ssl_bench.testing.trial import Trial
 
 
 def settings_can_be_written(trial: Trial) -> str | None:
+    """Look whether a record can hold the settings and give them back."""
     if not issubclass(trial.spec.config, MethodConfig):
         return f"{trial.spec.config.__name__} is no subclass of ssl_bench.specs.MethodConfig"
     config = resolve_config(toy_spec(trial.kind), trial.spec, {})
@@ -30,6 +31,7 @@ def settings_can_be_written(trial: Trial) -> str | None:
 
 
 def settings_of_tiers_are_settings(trial: Trial) -> str | None:
+    """Look whether what tiers set can be set at all."""
     for tier, of_tier in trial.spec.config.tier_defaults.items():
         if tier not in TIERS:
             return f"tier_defaults name tier '{tier}'; there are {', '.join(TIERS)}"
@@ -45,6 +47,7 @@ def settings_of_tiers_are_settings(trial: Trial) -> str | None:
 
 
 def settings_are_of_tasks_that_are_there(trial: Trial) -> str | None:
+    """Look for names of tasks and kinds that are misspelt, whose settings would serve nobody."""
     config = trial.spec.config
     for name in config.kind_defaults:
         if name not in get_args(Kind):

@@ -5,6 +5,7 @@ trained = load_trained(Path("runs/cells/ID"))
 mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from ssl_bench.registry.files import require_files
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry
 from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.record import parse_record
 from ssl_bench.task import Task
 from ssl_bench.train.inference import exact_inference
 from ssl_bench.train.merged import merge
@@ -91,7 +93,9 @@ def load_trained(
     """
     registry = registry or load_registry()
     files = CellFolder(folder)
-    content, record = read_json(files.order), files.finished()
+    content, record = read_json(files.order), None
+    with contextlib.suppress(OSError, DataError):
+        record = parse_record(files.record)  # Whoever keeps a cell may have named its folder anew.
     weights = load_weights(files.weights, record.provenance.weights_sha256 if record else None)
     if content is None or weights is None:
         raise DataError(

@@ -19,7 +19,7 @@ from ssl_bench.plan.order import Order
 from ssl_bench.plan.single_rows import COMPLAINT, backbone_at_fault, explain
 from ssl_bench.plan.weights import Weights
 from ssl_bench.registry.registry import Registry
-from ssl_bench.specs import MethodSpec, resolve
+from ssl_bench.specs import MethodSpec
 from ssl_bench.store.heartbeat import Heartbeat
 from ssl_bench.store.record import SCHEMA
 from ssl_bench.tracker import Trackers
@@ -108,7 +108,7 @@ class CellRun:
             world=world,
         )
         trackers = order.trackers if world.leads else ()
-        self.trackers = Trackers([resolve(registry.tracker(name).tracker)() for name in trackers])
+        self.trackers = Trackers({name: registry.tracker(name).make for name in trackers})
         within = [value for value in vars(self.dataset).values() if isinstance(value, Dataset)]
         parts = (self, self.task, self.dataset, *within, *self.method.modules())
         packages = {type(part).__module__.partition(".")[0] for part in parts} - {"builtins", "torch"}

@@ -11,18 +11,16 @@ import torch
 from ssl_bench.errors import in_a_line
 from ssl_bench.machine.files import read_regular, write_bytes
 from ssl_bench.store.folder import CellFolder
+from ssl_bench.store.seal import sealed, unsealed
 
 FORM = 1
 """Of what a checkpoint holds: raised where an earlier version could not go on from what a later one writes."""
-MARK = b"ssl-bench checkpoint, sha256 of the rest: "
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint and keep the one before: a kill at any moment leaves a whole one."""
     newest, before = CellFolder(folder).checkpoints
-    content = _packed(state)
-    head = MARK + hashlib.sha256(content).hexdigest().encode() + b"\n"
-    write_bytes(newest, head + content, keep=before)
+    write_bytes(newest, sealed(_packed(state), state["step"]), keep=before)
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -30,13 +28,13 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     found = [path for path in CellFolder(folder).checkpoints if path.is_file()]
     for index, path in enumerate(found):
         try:
-            head, _, content = read_regular(path).partition(b"\n")
+            packed = read_regular(path)
         except FileNotFoundError:
             continue  # Another process of the cell found it broken just now.
-        why = "its checksum differs"
-        if head == MARK + hashlib.sha256(content).hexdigest().encode():
+        whole, why = unsealed(packed), "its checksum differs"
+        if whole:
             try:
-                return _unpacked(content)
+                return _unpacked(whole[0])
             except Exception as error:  # Of another torch, or made by hand.
                 why = in_a_line(error)
         instead = "going back to the one before" if index + 1 < len(found) else "starting over"

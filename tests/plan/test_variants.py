@@ -113,11 +113,26 @@ def test_a_variant_is_the_cell_that_its_settings_make() -> None:
 def test_rows_stand_in_the_order_of_the_tables_and_none_twice() -> None:
     assert rows(plan("mt:lambda_mt=0,gct,mt,supervised,mt")) == ["supervised", "mt", "mt:lambda_mt=0", "gct"]
     # Two that come to the same settings are one, and the plain one gives the name.
-    assert rows(plan("mt:lambda_mt=1,mt,mt:lambda_mt=1.0")) == ["mt"]
+    made = plan("mt:lambda_mt=1,mt,mt:lambda_mt=1.0", labels="2")
+    assert rows(made) == ["mt"]
+    assert made.notes == tuple(f"night: mt:lambda_mt={one} is what mt is here" for one in ("1", "1.0"))
     names = [spec.name for spec in REGISTRY.sorted("methods")]
     place = names.index("gct") + 1
     pretrained = plan("all,gct:paper;xi=0.5", backbones="fpn/tf_efficientnet_lite0")
     assert rows(pretrained) == [*names[:place], "gct:paper;xi=0.5", *names[place:]]
+
+
+def test_sets_among_the_settings_are_stored_in_one_order() -> None:
+    class WithSets(MethodConfig):
+        words: frozenset[str]
+        within: dict[str, tuple[frozenset[frozenset[int]], ...]]
+
+    # Sets keep what collides in the order in which it came, as they keep texts in another in every process.
+    sets = [frozenset(order) for order in ((8, 0, 16), (16, 0, 8))]
+    assert len({tuple(one) for one in sets}) == 2
+    letters = "qwertyuiopasdfghjklzxcvbnm"
+    stored = [WithSets(words=frozenset(letters), within={"a": (frozenset({one}),)}).stored() for one in sets]
+    assert stored == [{"words": sorted(letters), "within": {"a": [[[0, 16, 8]]]}}] * 2
 
 
 def test_a_variant_goes_before_set_which_holds_for_all() -> None:

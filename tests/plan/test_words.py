@@ -76,6 +76,10 @@ def test_what_two_are_called_is_an_error() -> None:
             ("plan", "--set", "segmentation.scale=0.5,2.0"),
             "--set segmentation.scale=0.5,2.0: input should be a valid tuple; write [0.5, 2.0], in quotes",
         ),
+        (
+            (*NIGHT, "--labels", "100.0"),
+            "--labels 100.0: a fraction lies above 0 and up to 1, a count is 1 or more",
+        ),
         ((*NIGHT, "--labels", "129"), "has 128 images with labels, fewer than 129, besides 40 to test on"),
     ],
 )
@@ -99,6 +103,17 @@ def test_one_seed_is_one_seed(command: Command, seeds: str, *, note: bool) -> No
     expected = "note: --seeds 3 is seed 3 alone; 0-2 would be 3 seeds\n"
     assert said.err == (expected if note else "")
     assert (f"seed {seeds} " in said.out) == ("," not in seeds)
+
+
+def test_all_labels_are_one_split_and_all_tasks_are_all() -> None:
+    registry = load_registry()
+    request = Request(tasks="all,night", methods="full", labels=["night=all,4"], split_seeds="0-4")
+    made = make_plan(registry, request)
+    assert [*made.sources] == [spec.name for spec in registry.sorted("tasks")]
+    assert "night: 'all' labels are one split, of which --split-seeds draws nothing" in made.notes
+    assert not [note for note in made.notes if "'4'" in note]
+    with pytest.raises(UsageError, match="unknown task 'nigth'"):
+        make_plan(registry, request.model_copy(update={"tasks": ("all", "nigth")}))
 
 
 def test_cells_elsewhere_are_pointed_to(

@@ -1,6 +1,8 @@
 """Entry points to a registry, and everything that can go wrong on the way."""
 
 import types
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +10,8 @@ import pytest
 from ssl_bench.errors import PluginError, SslBenchError
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.registry.loading import load_registry
-from ssl_bench.registry.registry import pick
-from ssl_bench.specs import MethodSpec
+from ssl_bench.registry.registry import Registry, pick
+from ssl_bench.specs import BackboneSpec, DatasetSpec, MethodConfig, MethodSpec, TrackerSpec
 
 
 def plugin(name: str, **hooks: Any) -> types.ModuleType:
@@ -17,7 +19,7 @@ def plugin(name: str, **hooks: Any) -> types.ModuleType:
     for hook, value in hooks.items():
 
         def implementation(value: Any = value) -> Any:
-            if isinstance(value, Exception):
+            if isinstance(value, BaseException):
                 raise value
             return value
 
@@ -78,6 +80,89 @@ def test_a_hook_that_raises_is_reported_and_the_rest_works() -> None:
     assert registry.method("pi")
     with pytest.raises(SslBenchError, match=r"unknown method 'gctt'.*broken"):
         registry.method("gctt")
+
+
+def test_a_hook_that_exits_is_reported_and_nothing_of_its_plugin_stays() -> None:
+    backbones = [BackboneSpec(name="half", backbone="nowhere:build")]
+    broken = plugin("broken", provide_backbones=backbones, provide_methods=SystemExit("bye"))
+    registry = load_registry([broken, plugin("mine", provide_methods=[spec("pi")])], installed=False)
+    assert registry.failures == {"broken": "SystemExit: bye"}
+    assert registry.method("pi")
+    assert not registry.entries["backbones"]
+    assert ("backbones", "half") not in registry.providers
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("position", "5"),
+        ("title", None),
+        ("role", "baselin"),
+        ("labels", "everything"),
+        ("config", dict),
+        ("config", MethodConfig()),
+        ("name", 3),
+    ],
+)
+def test_a_description_that_cannot_be_is_reported_and_the_rest_works(field: str, value: object) -> None:
+    bad = replace(spec("pi"), **{field: value})
+    plugins = [plugin("broken", provide_methods=[bad]), plugin("mine", provide_methods=[spec("fine")])]
+    registry = load_registry(plugins, installed=False)
+    assert set(registry.entries["methods"]) == {"fine"}
+    assert f"has {field}={value!r:.60}: " in registry.failures["broken"]
+    assert pick(registry, "methods", ["all"], registry.method) == ["fine"]
+
+
+def raising(*arguments: object) -> str:
+    raise RuntimeError("no\nkey")
+
+
+def test_what_a_plugins_function_raises_names_the_plugin() -> None:
+    backbone = BackboneSpec(name="family", backbone="nowhere:build", matches=raising)
+    hooks = {"provide_methods": [replace(spec("pi"), unsupported=raising)], "provide_backbones": [backbone]}
+    registry = load_registry([plugin("mine", **hooks)])
+    words = r"^plugin 'mine': unsupported of method 'pi' fails \(RuntimeError: no\); mend or uninstall"
+    with pytest.raises(PluginError, match=words):
+        registry.method("pi").unsupported(registry.task("night"))
+    with pytest.raises(PluginError, match="'mine': matches of backbone 'family' fails"):
+        registry.backbone("unet-small")
+
+
+def test_a_backbone_that_two_plugins_build_names_both() -> None:
+    def mine(matches: Callable[[str], bool]) -> Registry:
+        found = BackboneSpec(name="greedy", backbone="nowhere:build", position=0, matches=matches)
+        return load_registry([plugin("mine", provide_backbones=[found])])
+
+    greedy = mine(lambda name: True)
+    for name in ("unet-small", "deeplabv2/resnet50"):
+        with pytest.raises(
+            PluginError, match=rf"'{name}' is provided twice: by 'greedy'.*'mine'.*by '.*ssl-bench"
+        ):
+            greedy.backbone(name)
+    family = mine(lambda name: name.startswith("greedy/"))
+    assert family.backbone("greedy/small").name == "greedy"
+    names = {"unet-small": "unet-small", "deeplabv2/resnet50": "deeplabv2", "unet/resnet18": "smp"}
+    assert {name: family.backbone(name).name for name in names} == names
+
+
+def test_no_method_is_called_as_a_task() -> None:
+    with pytest.raises(PluginError, match=r"'night' is a task, .* and a method, by plugin 'mine'"):
+        load_registry([plugin("mine", provide_methods=[spec("night")])])
+
+
+def test_what_cannot_be_loaded_names_its_plugin() -> None:
+    lost = f"{__name__}:Lost"
+    datasets = [DatasetSpec(name="lost", task="night", dataset=lost)]
+    trackers = [TrackerSpec(name="lost", title="Lost", tracker=lost)]
+    registry = load_registry([plugin("mine", provide_datasets=datasets, provide_trackers=trackers)])
+    words = r"'(night/)?lost' of plugin 'mine' cannot be loaded \(AttributeError: "
+    with pytest.raises(PluginError, match=f"tracker {words}"):
+        registry.require_tracker("lost")
+    with pytest.raises(PluginError, match=f"dataset {words}"):
+        registry.load_dataset(registry.dataset("night", "lost"))
+    found, (line,) = registry.layouts(registry.datasets_of("night"))
+    assert {"pairs", "synthetic"} <= {spec.name for spec, _ in found}
+    assert line.startswith("passed over: dataset 'night/lost' of plugin 'mine'")
 
 
 def test_unknown_names_come_with_a_suggestion() -> None:

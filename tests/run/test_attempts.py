@@ -228,6 +228,9 @@ class Quiet:
     def checking(self, title: str, files: int) -> None: ...
     def checked(self) -> None: ...
 
+    def noted(self, note: str) -> None:
+        self.said.append(note)
+
     def again(self, cell: Cell, outcome: Outcome) -> None:
         self.said.append(f"again: {outcome.message}")
 
@@ -283,6 +286,23 @@ def test_retries_have_a_limit_and_leave_word(tmp_path: Path) -> None:
     run_cells(plan, plan.orders[:1], store, Scripted({cell.id: [finish]}), Quiet(), retries=0)
     assert store.is_finished(cell)
     assert not (store.folder(cell).path / "failure.json").exists()
+
+
+@pytest.mark.parametrize("resumed_at", [[], [7]])
+def test_a_cell_that_starts_over_is_told(tmp_path: Path, resumed_at: list[int]) -> None:
+    plan, store = plan_of(tmp_path)
+    cell, order = plan.cells[0], plan.orders[0]
+    store.stage(order).checkpoint.write_text("of other code")
+
+    def end(job: Job) -> int:
+        content = {**whole(job.folder), "provenance": {"resumed_at": resumed_at}}
+        write_json(job.folder / "result.json", content)
+        return 0
+
+    display = Quiet()
+    run_cells(plan, [order], store, Scripted({cell.id: [end]}), display)
+    words = f"{cell.title}: it could not go on from its checkpoint and started over; {store.folder(cell).log} says why"
+    assert display.said == ["finished: ", *([] if resumed_at else [words])]
 
 
 def test_nothing_starts_once_there_is_enough(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ssl_bench.machine.lock import Lock, holder
 from ssl_bench.store.merge import difference, merge
 from ssl_bench.store.record import Record
 from ssl_bench.store.results import read_records
+from ssl_bench.store.seal import sealed
 from ssl_bench.store.status import read_status, score_text
 from ssl_bench.store.titles import read_titles
 
@@ -98,6 +99,23 @@ def test_merge_joins_and_may_be_repeated(command: Command, machines: tuple[Path,
         "result.json",
         "weights.pt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "taken"),
+    [(900, 10, False), (10, 900, True), (10, 10, False), (None, 900, False), (10, None, False)],
+)
+def test_a_checkpoint_gives_way_to_a_later_step_alone(
+    tmp_path: Path, here: int | None, there: int | None, taken: bool
+) -> None:
+    """Whatever their times say, which are those of copies. None: a checkpoint that states no step."""
+    first, to = tmp_path / "A", tmp_path / "C"
+    for root, step in ((to, here), (first, there)):
+        content = sealed(root.name.encode(), step or 0)
+        (cell(root, "ahead") / "checkpoint.pt").write_bytes(content if step else root.name.encode())
+    os.utime(to / "cells" / "ahead" / "checkpoint.pt", (1, 1))
+    merge([first], to)
+    assert (to / "cells" / "ahead" / "checkpoint.pt").read_bytes().endswith(b"A" if taken else b"C")
 
 
 def test_merge_refuses_conflicts_before_it_writes(
@@ -210,7 +228,7 @@ def test_difference(first: Any, second: Any, said: str | None) -> None:
 
 
 def test_status(command: Command, machines: tuple[Path, Path, Path]) -> None:
-    first, _, to = machines
+    first, second, to = machines
     progress = {
         "phase": "training",
         "step": 20,
@@ -250,6 +268,10 @@ def test_status(command: Command, machines: tuple[Path, Path, Path]) -> None:
     # A record cut short by something else than this program is no finished cell.
     (first / "cells" / "one" / "result.json").write_text('{"schema": 1')
     assert {one.cell: one.state for one in read_status(first)}["one"] == "damaged"
+    (first / "cells" / "both" / "result.json").write_text(
+        (second / "cells" / "beaten" / "result.json").read_text()
+    )
+    assert {one.cell: one.state for one in read_status(first)}["both"] == "damaged"
     nowhere = command("status", to)
     assert nowhere.status == 2
     assert "is no results folder" in nowhere.err

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +12,12 @@ from ssl_bench.data.folders import FolderDataset, recognise
 from ssl_bench.data.samples import Files
 from ssl_bench.data.unlabeled import open_data
 from ssl_bench.dataset import Dataset
-from ssl_bench.errors import DataError
+from ssl_bench.errors import DataError, PluginError
+from ssl_bench.hookspecs import hookimpl
+from ssl_bench.plan.plan import Request, make_plan
+from ssl_bench.registry.loading import load_registry
 from ssl_bench.seeds import name_hash
+from ssl_bench.specs import DatasetSpec
 from ssl_bench_tasks.layouts.lol import Lol
 from ssl_bench_tasks.layouts.p3m import P3M
 from ssl_bench_tasks.layouts.pairs import AlphaPairs, ImagePairs, SegmentationPairs
@@ -435,3 +439,14 @@ def test_a_third_party_layout_is_a_few_attributes(tmp_path: Path) -> None:
     data = Raindrops.open(tmp_path)
     assert (data.train, data.test) == (("0", "10"), ("1",))
     assert recognise(tmp_path, [*LAYOUTS, ("raindrops", Raindrops)]) == "raindrops"
+
+
+def test_a_plugin_whose_layout_cannot_be_loaded_is_passed_over(tmp_path: Path) -> None:
+    hook = hookimpl(lambda: [DatasetSpec(name="lost", task="night", dataset=f"{__name__}:Lost")])
+    registry = load_registry([SimpleNamespace(__name__="mine", provide_datasets=hook)])
+    request = Request(tasks="night", methods="supervised", data=[f"night={make_lol(tmp_path)}"], labels="1")
+    plan = make_plan(registry, request)
+    assert plan.cells[0].dataset == "lol"
+    assert plan.notes[0].startswith("passed over: dataset 'night/lost' of plugin 'mine' cannot be loaded")
+    with pytest.raises(PluginError, match="dataset 'night/lost' of plugin 'mine' cannot be loaded"):
+        make_plan(registry, request.model_copy(update={"dataset": {"night": "lost"}}))

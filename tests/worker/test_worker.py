@@ -338,6 +338,37 @@ def test_a_record_that_is_not_whole_is_made_again(tmp_path: Path) -> None:
     assert store.finished(cell) is not None
 
 
+def test_a_record_of_another_cell_is_no_record(tmp_path: Path) -> None:
+    first, other = orders(methods="supervised", settings=["segmentation.iterations=1"], seeds=(0, 1))
+    store = ResultStore(tmp_path)
+    content = finish(first, tmp_path).to_json()
+    write_json(store.stage(other).record, content)
+    assert store.is_finished(first.cell)
+    assert not store.is_finished(other.cell)
+    finish(other, tmp_path)
+    assert store.is_finished(other.cell)
+
+
+def test_no_cell_is_forgotten_where_one_is_running(tmp_path: Path) -> None:
+    first, other = orders(methods="supervised", seeds=(0, 1))
+    store = ResultStore(tmp_path)
+    folders = [store.stage(order) for order in (first, other)]
+    for folder in folders:
+        folder.record.write_text("kept")
+        folder.checkpoint.write_text("kept")
+    lock = Lock(folders[1].path)
+    assert lock.take() is None
+    with pytest.raises(UsageError, match=other.cell.id):
+        forget([first.cell, other.cell], store)
+    assert all(
+        file.read_text() == "kept" for folder in folders for file in (folder.record, folder.checkpoint)
+    )
+    assert [folder.lock.exists() for folder in folders] == [False, True]
+    lock.release()
+    forget([first.cell, other.cell], store)
+    assert [folder.earlier_record.read_text() for folder in folders] == ["kept", "kept"]
+
+
 def test_a_running_cell_is_not_forgotten(tmp_path: Path) -> None:
     (order,) = orders(methods="supervised")
     store = ResultStore(tmp_path)

@@ -35,12 +35,11 @@ def check(path: Path, task: str | None, dataset: str | None) -> None:
     from ssl_bench.data.scan import require_folder
     from ssl_bench.data.survey import files_of, survey
     from ssl_bench.run.display import terminal_display
-    from ssl_bench.specs import resolve
 
     registry = load_registry()
     require_folder(path)
     spec = find_layout(registry, path, task, dataset)
-    layout = resolve(spec.dataset)
+    layout = registry.load_dataset(spec)
     click.echo(f"{path}: {spec.title} (task {spec.task}, dataset {spec.name})")
     try:
         opened: Dataset = layout.open(path)
@@ -60,7 +59,6 @@ def check(path: Path, task: str | None, dataset: str | None) -> None:
 def find_layout(registry: "Registry", path: Path, task: str | None, dataset: str | None) -> "DatasetSpec":
     """The one data set, of the task and name given or of any, whose layout lies in a folder."""
     from ssl_bench.data.folders import recognise
-    from ssl_bench.specs import resolve
 
     tasks = [registry.task(task).name] if task else [spec.name for spec in registry.sorted("tasks")]
     if task and dataset:
@@ -75,7 +73,10 @@ def find_layout(registry: "Registry", path: Path, task: str | None, dataset: str
         raise UsageError(f"--dataset '{dataset}': no such layout; see `ssl-bench data list`")
     if len(specs) == 1:
         return next(iter(specs.values()))
-    candidates = [(key, resolve(spec.dataset)) for key, spec in specs.items()]
+    found, broken = registry.layouts(specs.values())
+    for line in broken:
+        click.echo(f"warning: {line}", err=True)
+    candidates = [(spec.key, dataset) for spec, dataset in found]
     return specs[recognise(path, candidates, "say which with --task and --dataset")]
 
 

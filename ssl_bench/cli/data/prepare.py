@@ -39,7 +39,7 @@ def prepare(
     from ssl_bench.data.folders import recognise
     from ssl_bench.data.prepare import Cut, Preparation
     from ssl_bench.data.scan import require_folder
-    from ssl_bench.specs import make_task, resolve
+    from ssl_bench.specs import make_task
 
     if (crop is None) == (resize is None):
         raise UsageError("give either --crop N or --resize LONGSIDE")
@@ -52,7 +52,7 @@ def prepare(
     require_folder(source)
     spec = find_layout(registry, source, task, dataset)
     click.echo(f"{source}: {spec.title} (task {spec.task}, dataset {spec.name})")
-    opened = resolve(spec.dataset).open(source)
+    opened = registry.load_dataset(spec).open(source)
     for note in opened.notes:
         click.echo(f"note: {note}")
     to_file = make_task(registry.task(spec.task), opened.classes, opened.channels).to_file
@@ -63,9 +63,8 @@ def prepare(
     with progress_bar("preparing", len(work.waiting), "pictures") as advance:
         work.run(advance)
     # Read back as `run` will.
-    layouts = [
-        (each.name, resolve(each.dataset)) for each in registry.datasets_of(spec.task) if each.needs_path
-    ]
+    found, _ = registry.layouts(each for each in registry.datasets_of(spec.task) if each.needs_path)
+    layouts = [(each.name, dataset) for each, dataset in found]
     made = dict(layouts)[recognise(out, layouts)].open(out)
     click.echo(
         f"{out}: {number_of(len(made.train), 'training image')} with labels, {len(made.unlabeled)} without, "
