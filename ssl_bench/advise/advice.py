@@ -63,7 +63,11 @@ class Advice:
         ]
         if self.left_out:
             names = ", ".join(f"{row} ({duration(seconds)} a run)" for row, seconds in self.left_out)
-            blocks.append(paragraph("Left out for lack of time: ", Span(names), "; more --minutes let them run, or --methods."))
+            blocks.append(
+                paragraph(
+                    "Left out for lack of time: ", Span(names), "; more --minutes let them run, or --methods."
+                )
+            )
         if self.wanted:
             blocks += [
                 Heading(f"Label these {len(self.wanted)} first"),

@@ -54,25 +54,31 @@ class Rounds:
         """Let the methods take part that the time is enough for, the cheapest first, and what they have to be above.
 
         Their first repeat may take a share of what those before them leave, so that further ones find some, too; the
-        cheapest may take the whole. `prices`: expected seconds of a run of each that has not run yet.
+        cheapest may take the whole. Where there is time for none, the first few folds are enough. `prices`: expected seconds of a run of each that has not run yet.
         """
         evidence = self.study.evidence()
         have_run = {one.row for one in evidence.scored}
         self.rows = [row for row in self.study.rows if row in {*self.rows, evidence.reference.row}]
         self.prices |= {row: price for row, price in prices.items() if row in self.rows}
         seconds = {**prices, **self._seconds()}
-        folds = self._repeat(0)
+        others = sorted((row for row in seconds if row not in self.rows), key=lambda row: seconds[row])
+        fitting = self._fitting(others, self._repeat(0), seconds)
+        if not {*self.rows, *fitting} - have_run:  # A few folds of a method are more of an answer than none.
+            fitting = self._fitting(others, self.study.folds[:FOLDS], seconds)
+        self.prices |= {row: seconds[row] for row in fitting}
+        self.left_out |= {row: seconds[row] for row in others if row not in {*fitting, *have_run}}
+        self.rows = [row for row in self.study.rows if row in {*self.rows, *fitting}]
+
+    def _fitting(self, rows: Sequence[str], folds: Sequence[Fold], seconds: Mapping[str, float]) -> list[str]:
+        """Those of some methods, the cheapest first, for which there is time on some folds beside who takes part."""
         left = self.left - sum(self._price(row, folds, seconds) for row in self.rows)
-        taken, others = 0.0, [row for row in seconds if row not in self.rows]
-        for place, row in enumerate(sorted(others, key=lambda row: seconds[row])):
+        taken, found = 0.0, []
+        for place, row in enumerate(rows):
             own = self._price(row, folds, seconds)
             taken += own
             if not own or taken <= left * (FIRST if place else 1.0):
-                self.rows.append(row)
-                self.prices[row] = seconds[row]
-            elif row not in have_run:
-                self.left_out[row] = seconds[row]
-        self.rows.sort(key=self.study.rows.index)
+                found.append(row)
+        return found
 
     def join_all(self, rows: Sequence[str]) -> None:
         """Let methods take part that somebody asked for."""
