@@ -54,7 +54,9 @@ class Rounds:
         """Let the methods take part that the time is enough for, the cheapest first, and what they have to be above.
 
         Their first repeat may take a share of what those before them leave, so that further ones find some, too; the
-        cheapest may take the whole. Where there is time for none, the first few folds are enough. `prices`: expected seconds of a run of each that has not run yet.
+        cheapest may take the whole. Where there is time for none, the first few folds are enough.
+
+        `prices`: expected seconds of a run of each that has not run yet.
         """
         evidence = self.study.evidence()
         have_run = {one.row for one in evidence.scored}
@@ -64,7 +66,8 @@ class Rounds:
         others = sorted((row for row in seconds if row not in self.rows), key=lambda row: seconds[row])
         fitting = self._fitting(others, self._repeat(0), seconds)
         if not {*self.rows, *fitting} - have_run:  # A few folds of a method are more of an answer than none.
-            fitting = self._fitting(others, self.study.folds[:FOLDS], seconds)
+            new = [row for row in others if row not in have_run]
+            fitting += self._fitting(new, self.study.folds[:FOLDS], seconds)
         self.prices |= {row: seconds[row] for row in fitting}
         self.left_out |= {row: seconds[row] for row in others if row not in {*fitting, *have_run}}
         self.rows = [row for row in self.study.rows if row in {*self.rows, *fitting}]
