@@ -215,14 +215,14 @@ def test_what_takes_part_goes_before_what_joins() -> None:
     study = Toy(costs={"a": 30.0, "b": 5.0, "control": 10.0})
     rounds = rounds_of(study, 135 + 1.5 * 30, [])
     rounds.first()
-    # What is left of the first repeat of a and control takes 60 of the 135 s, of b 7.5 s, and of d 180 s; nor is there
-    # time for three folds of d, which are 90.
-    rounds.join({"d": 60.0})
-    assert (rounds.rows, rounds.left_out) == (["a", "b", "control"], {"d": 60.0})
+    # What is left of the first repeat of a and control takes 60 of the 135 s, of b 7.5 s, and of d 300 s; nor is
+    # there time for three folds of d, which are 150 s.
+    rounds.join({"d": 100.0})
+    assert (rounds.rows, rounds.left_out) == (["a", "b", "control"], {"d": 100.0})
     rounds = rounds_of(study, 135 + 1.5 * 30, [])
     rounds.first()
     rounds.join({"d": 20.0})
-    assert (rounds.rows, rounds.left_out) == (["a", "b", "control", "d"], {}), "three folds are 30 s"
+    assert (rounds.rows, rounds.left_out) == (["a", "b", "control", "d"], {}), "of d three folds are 30 s"
     study.costs["b"] = 60.0
     rounds = rounds_of(study, 135 + 1.5 * 60, [])
     rounds.first()
