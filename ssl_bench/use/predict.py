@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 LEGEND = "classes.json"
 """Beside masks: what their ids mean and which colours they have."""
-_CELL, _SOURCE = "ssl-bench cell", "ssl-bench source"
-"""Text chunks of a written PNG: the cell's id, and the sha256 of the input file."""
+_CELL, _WEIGHTS, _SOURCE = "ssl-bench cell", "ssl-bench weights", "ssl-bench source"
+"""Text chunks of a written PNG: the cell's id, and the sha256 of its weights and of the input file."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Job:
 
 
 def ending_of(task: "Task") -> str:
-    """What predictions are written as: TIFF where a picture is restored that is more than 8-bit RGB, else PNG."""
+    """What predictions are written as: TIFF where a picture is restored that is not 8-bit RGB, else PNG."""
     return ".tif" if task.restores and not task.input.are_rgb else ".png"
 
 
@@ -87,8 +87,9 @@ def _add(jobs: dict[Path, Job], job: Job) -> None:
         )
 
 
-def is_done(job: Job, cell: str) -> bool:
-    """Whether the output is there, made by this cell from this very file. UsageError for any other file there."""
+def is_done(job: Job, trained: "Trained") -> bool:
+    """Whether the output is there, made by this very network from this very file; not so for one of this cell by other
+    weights. UsageError for any other file there."""
     try:
         job.output.stat()
     except OSError:  # Not there, or a name that cannot be, as writing it will say.
@@ -98,8 +99,8 @@ def is_done(job: Job, cell: str) -> bool:
         content = job.bytes()
     except DataError:  # As reading it for a prediction will say; nothing is written then.
         return False
-    if made.get(_CELL) == cell and made.get(_SOURCE) == hashlib.sha256(content).hexdigest():
-        return True
+    if made.get(_CELL) == trained.cell.id and made.get(_SOURCE) == hashlib.sha256(content).hexdigest():
+        return made.get(_WEIGHTS) == trained.weights_sha256
     raise UsageError(
         f"{job.output} is there and is no prediction of this cell for {job.source}; name another --out"
     )
@@ -124,7 +125,11 @@ def write_prediction(trained: "Trained", job: Job) -> None:
     """Predict one file. Raises DataError where it cannot be read, CellError where the prediction is not finite."""
     data = job.bytes()
     stored = trained.predict(read_image(data, job.source, trained.cell.channels))
-    about = {_CELL: trained.cell.id, _SOURCE: hashlib.sha256(data).hexdigest()}
+    about = {
+        _CELL: trained.cell.id,
+        _WEIGHTS: trained.weights_sha256,
+        _SOURCE: hashlib.sha256(data).hexdigest(),
+    }
     if job.output.suffix == ".tif":
         content = write_tiff(trained.task.input.stored(stored), json.dumps(about))
     else:

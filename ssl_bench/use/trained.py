@@ -5,6 +5,7 @@ trained = load_trained(Path("runs/cells/ID"))
 mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the cell was trained on
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.errors import CellError, DataError, UsageError, in_a_line
-from ssl_bench.machine.files import read_json
+from ssl_bench.machine.files import read_json, read_regular
 from ssl_bench.method import Method
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
@@ -42,6 +43,8 @@ class Trained:
     method: Method
     device: torch.device
     registry: Registry
+    weights_sha256: str
+    """Of the file of its weights: a cell that is run again may have others."""
 
     @property
     def cell(self) -> Cell:
@@ -92,7 +95,8 @@ def load_trained(
     registry = registry or load_registry()
     files = CellFolder(folder)
     content, record = read_json(files.order), files.finished()
-    weights = load_weights(files.weights, record.provenance.weights_sha256 if record else None)
+    sha256 = record.provenance.weights_sha256 if record else None
+    weights = load_weights(files.weights, sha256)
     if content is None or weights is None:
         raise DataError(
             f"{folder} has no readable {files.order.name} and {files.weights.name} as its record has them; run the "
@@ -120,4 +124,6 @@ def load_trained(
             "are installed now; run the cell again with --no-resume"
         ) from error
     merge(method)
-    return Trained(folder, order, method.to(device).eval(), device, registry)
+    # Records of earlier versions do not state it.
+    sha256 = sha256 or hashlib.sha256(read_regular(files.weights)).hexdigest()
+    return Trained(folder, order, method.to(device).eval(), device, registry, sha256)
