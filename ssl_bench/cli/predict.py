@@ -1,5 +1,6 @@
 """`ssl-bench predict`: a finished cell on pictures of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,7 +37,8 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     folder = ResultStore(runs).find(cell)
     unread: list[Unread] = []
-    jobs = find_jobs(images, out, unread=unread)
+    faults: list[str] = []
+    jobs = find_jobs(images, out, unread, faults)
     for line in say_unread(unread):
         click.echo(f"note: {line}", err=True)
 
@@ -47,17 +49,17 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     keep_heap()
     trained = load_trained(folder, load_registry(), torch.device(find_devices("auto")[0]))
-    if ending_of(trained.task) != ".png":
-        jobs = find_jobs(images, out, ending_of(trained.task))
+    jobs = [replace(job, output=job.output.with_suffix(ending_of(trained.task))) for job in jobs]
     waiting = [job for job in jobs if not is_done(job, trained)]
     require_writable(out, "--out")
     legend = write_legend(trained, out)
-    faults = []
+    done = 0
     try:
         with progress_bar("predicting", len(waiting), "pictures") as advance:
             for job in waiting:
                 try:
                     write_prediction(trained, job)
+                    done += 1
                 except SslBenchError as error:
                     faults.append(str(error))
                 except OSError as error:
@@ -69,10 +71,9 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     finally:
         for fault in faults:
             click.echo(f"ssl-bench: {fault}", err=True)
-    failed = len(faults)
-    counts = {"there already": len(jobs) - len(waiting), "failed": failed}
+    counts = {"there already": len(jobs) - len(waiting), "failed": len(faults)}
     others = [f", {count} {what}" for what, count in counts.items() if count]
-    written = number_of(len(waiting) - failed, "prediction")
+    written = number_of(done, "prediction")
     click.echo(f"{out}: {written} written{''.join(others)}" + (f"; classes in {legend}" if legend else ""))
-    if failed:
+    if faults:
         raise click.exceptions.Exit(1)

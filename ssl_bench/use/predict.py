@@ -51,13 +51,11 @@ def ending_of(task: "Task") -> str:
     return ".tif" if task.restores and not task.input.are_rgb else ".png"
 
 
-def find_jobs(
-    images: Sequence[Path], out: Path, ending: str = ".png", unread: list[Unread] | None = None
-) -> list[Job]:
+def find_jobs(images: Sequence[Path], out: Path, unread: list[Unread], faults: list[str]) -> list[Job]:
     """A job for each picture file given, and for each in the folders given and below them, as `out`/NAME.png.
 
     Of a stack each slice is a job, `out`/NAME/000.png and so on. Files of other formats in the folders are added to
-    `unread`.
+    `unread`, and to `faults` what is wrong with each stack whose slices cannot be counted.
 
     Subfolders of a folder given are kept. Raises UsageError where there is none, where two would be written to one
     file, or where a file would be replaced by its own prediction; DataError as `picture_files`.
@@ -65,17 +63,20 @@ def find_jobs(
     jobs: dict[Path, Job] = {}
     left: list[Unread] = []
     for source, name in _sources(images, out, left):
-        count = count_slices(source) if is_stack(source) else None
+        try:
+            count = count_slices(source) if is_stack(source) else None
+        except DataError as error:
+            faults.append(str(error))
+            continue
         parts = [(None, name)] if count is None else slice_names(name, count)
         for number, stem in parts:
-            _add(jobs, Job(source, out / f"{stem}{ending}", number))
-    if not jobs:
+            _add(jobs, Job(source, out / f"{stem}.png", number))
+    if not jobs and not faults:
         others = "".join(f"; {line}" for line in say_unread(left))
         raise UsageError(
             f"no picture files in {', '.join(map(str, images))}; give files or folders of them{others}"
         )
-    if unread is not None:
-        unread += left
+    unread += left
     return list(jobs.values())
 
 

@@ -190,6 +190,28 @@ def test_an_unreadable_picture_is_named_and_the_others_are_done(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
 
 
+def test_a_stack_that_is_none_is_named_and_the_others_are_done(
+    command: Command, tmp_path: Path, small_cell: SmallCell
+) -> None:
+    photograph(tmp_path / "in" / "good.png")
+    np.save(tmp_path / "in" / "stack.npy", np.zeros((2, 20, 24, 3), np.uint8))
+    narrow, torn = tmp_path / "in" / "narrow.npy", tmp_path / "in" / "torn.npy"
+    np.save(narrow, np.zeros((40, 40, 3), np.uint8))
+    torn.write_bytes(b"no array")
+    arguments = ("predict", small_cell("night"), tmp_path / "in", "--out", tmp_path / "out")
+    said = command(*arguments)
+    assert said.status == 1
+    first, second = said.err.strip().splitlines()
+    assert f"{narrow} has shape (40, 40, 3), a stack of slices that are 3 px wide" in first
+    assert f"{torn} is cut short" in second
+    assert "3 predictions written, 2 failed" in said.out
+    files = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")]
+    assert sorted(files) == ["good.png", "stack/000.png", "stack/001.png"]
+    assert "0 predictions written, 3 there already, 2 failed" in command(*arguments).out
+    alone = command(*arguments[:2], narrow, *arguments[3:])
+    assert (alone.status, alone.err.strip()) == (1, first)
+
+
 @pytest.mark.parametrize(
     ("images", "words"),
     [
