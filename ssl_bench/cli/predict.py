@@ -23,10 +23,11 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     CELL is the id of a finished cell, the beginning of one, or its folder. A prediction is a PNG of its picture's
     name and size (upright, where the camera was turned): a mask of class ids under a palette, with classes.json
-    beside it, a grey matte, or a restored picture. Predictions of this cell that are there already are kept, unless
-    the cell has been run again and has other weights now; any other file in the way ends the command before it
-    starts. A picture that cannot be read, or whose prediction cannot be written, is named at the end, and the others
-    are predicted. Files of formats that are not read are counted and named.
+    beside it, a grey matte, or a restored picture; this last is a TIFF where the cell's images are not 8-bit RGB.
+    Predictions of this cell that are there already are kept, unless the cell has been run again and has other weights
+    now; any other file in the way ends the command before it starts. A picture that cannot be read, or whose
+    prediction cannot be written, is named at the end, and the others are predicted. Files of formats that are not read
+    are counted and named.
     """
     from ssl_bench.cli.progress import progress_bar
     from ssl_bench.data.samples import Unread, say_unread
