@@ -4,6 +4,7 @@ It holds the registry and the folder that every step needs; `ssl_bench.Bench` is
 """
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,29 +113,42 @@ class Bench:
             return frame_of(self.store.records())
         return frame_of(record for cell in plan.cells if (record := self.store.finished(cell)) is not None)
 
-    def load(self, cell: str, device: str = "cpu") -> "Trained":
+    def load(self, cell: str | Path, device: str = "cpu") -> "Trained":
         """The network of a finished cell, by its id, what its id begins with, or its folder.
 
         Its `predict` takes a picture (H, W, 3) uint8 RGB of any size and gives the label as the task stores it: class
-        ids (H, W), or an image (H, W, O) uint8. Raises UsageError where there is no one such cell.
+        ids (H, W), or an image (H, W, O) uint8. `device`: `cpu`, `cuda`, or one GPU of several as `cuda:1`. Raises
+        UsageError where there is no one such cell, or no such device.
         """
-        folder = self.store.find(cell)
+        folder = self.store.find(str(cell))
 
         import torch
+
+        count = torch.cuda.device_count()
+        there = ["cpu", *["cuda"][:count], *(f"cuda:{number}" for number in range(count))]
+        if str(device) not in there:
+            raise UsageError(f"device {device}: give one that this machine has: {', '.join(there)}")
 
         from ssl_bench.use.trained import load_trained
 
         return load_trained(folder, self.registry, torch.device(device))
 
-    def show(self, cell: str, count: int = 4) -> "Image":
-        """The picture of `ssl-bench show`: test images, labels, predictions and what the method sees."""
-        folder = self.store.find(cell)
+    def show(
+        self, cell: str | Path, count: int = 4, *, data: Mapping[str, str | Path] | None = None
+    ) -> "Image":
+        """The picture of `ssl-bench show`: `count` test images, labels, predictions and what the method sees.
+
+        `data`: task to the folder of its data, as `--data`, where it lies elsewhere than the cell says.
+        """
+        folder = self.store.find(str(cell))
+        _at_least(1, "count", count)
+        stated = Request(data=data or {}).data
 
         from ssl_bench.use.show import show_cell
 
-        return show_cell(folder, self.registry, count)
+        return show_cell(folder, self.registry, count, stated)
 
 
-def _at_least(least: int, name: str, *numbers: int) -> None:
-    if not numbers or min(numbers) < least:
-        raise UsageError(f"{name} {', '.join(map(str, numbers)) or 'empty'}: give {least} or more")
+def _at_least(least: int, name: str, number: object) -> None:
+    if not isinstance(number, Integral) or number < least:
+        raise UsageError(f"{name} {number}: give a whole number, {least} or more")

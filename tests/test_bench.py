@@ -83,6 +83,15 @@ def test_a_trained_network_predicts(finished: tuple[ssl_bench.Bench, pd.DataFram
     assert trained.predict(picture).shape == (37, 50, 3)
     assert trained.predict(picture).dtype == np.uint8
     assert isinstance(bench.show(frame.cell[2], count=1), Image.Image)
+    assert bench.load(bench.store.cells / frame.cell[2]).cell.id == frame.cell[2]
+    for device in ("cuda", "cuda:7", "foo", "", 5):
+        with pytest.raises(UsageError, match=f"device {device}: give one that this machine has: cpu"):
+            bench.load(frame.cell[2], device)  # type: ignore[arg-type]
+    for count in (0, -1, "a", 1.5):
+        with pytest.raises(UsageError, match=f"count {count}: give a whole number, 1 or more"):
+            bench.show(frame.cell[2], count)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="data '=x': write TASK=PATH"):
+        bench.show(frame.cell[2], data={"": "x"})
 
 
 def test_what_a_user_can_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Said
+from PIL import Image
 from test_unlabeled import make_pairs, plan
 from test_worker import Countdown
 
+from ssl_bench.bench import Bench
 from ssl_bench.errors import CellError, DataError
 from ssl_bench.machine import own_folders
 from ssl_bench.machine.own_folders import is_own, note_own
@@ -97,6 +99,12 @@ def test_a_folder_that_a_cell_alone_names_is_not_looked_into(
         assert is_own(moved)
         assert not is_own(data)
     assert "data:image/png" in (tmp_path / "report.html").read_text()
+    forgotten(state)
+    with pytest.raises(DataError, match="add --data night="):
+        Bench(runs).show(one)
+    from_python = Bench(runs).show(one.name, data={"night": str(moved)})
+    with Image.open(tmp_path / "show.png") as drawn:
+        assert from_python.tobytes() == drawn.tobytes()
     # Other data is refused, whoever names it.
     other = make_pairs(tmp_path / "other", 13)
     said = command(*asked[0], "--data", f"night={other}")

@@ -1,6 +1,5 @@
 """`ssl-bench compare`: a figure per task of what several methods make of the same test images."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def compare(
 
     Cells must have finished with their weights at hand. Red boxes show where the methods differ most.
     """
-    from ssl_bench.compare.choice import Finished, choose_cells
+    from ssl_bench.compare.choice import Finished, choose_cells, require_gains
     from ssl_bench.plan.text_forms import split_outside
     from ssl_bench.plan.variants import pick_variants
     from ssl_bench.registry.registry import pick
@@ -82,19 +81,18 @@ def compare(
         if not any(cell.startswith(name) for cell in finished.folders):
             raise UsageError(f"--like {name}: no finished cell below {runs} begins so")
     # All are chosen before any compute.
-    chosen = [choose_cells(finished, registry.task(name), variants, like) for name in wanted]
+    chosen = choose_cells(finished, [registry.task(name) for name in wanted], variants, like)
+    for comparison in chosen if choose == "gain" else ():
+        require_gains(comparison)
 
-    from ssl_bench.compare.figure import about, caption_of, draw_figure
+    from ssl_bench.compare.figure import about, caption_of, draw_figure, file_name
     from ssl_bench.compare.outputs import make_outputs
 
     folder = out or runs / "figures"
     for comparison in chosen:
         outputs = make_outputs(comparison, registry, choose, count, seed, data)
         caption = caption_of(outputs, choose, seed)
-        head = comparison.head
-        rule = f"random{seed}" if choose == "random" else choose
-        stem = "-".join((head.task, head.dataset, head.source, head.tier, rule))
-        path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '_', stem.replace('-', ' ')).strip('._')[:120]}.png"
+        path = folder / file_name(outputs, choose, seed)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             draw_figure(outputs, caption).save(

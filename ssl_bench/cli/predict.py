@@ -1,5 +1,6 @@
 """`ssl-bench predict`: a finished cell on pictures of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,10 +23,11 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     CELL is the id of a finished cell, the beginning of one, or its folder. A prediction is a PNG of its picture's
     name and size (upright, where the camera was turned): a mask of class ids under a palette, with classes.json
-    beside it, a grey matte, or a restored picture. Predictions of this cell that are there already are kept; any
-    other file in the way ends the command before it starts. A picture that cannot be read, or whose prediction cannot
-    be written, is named at the end, and the others are predicted. Files of formats that are not read are counted and
-    named.
+    beside it, a grey matte, or a restored picture; this last is a TIFF where the cell's images are not 8-bit RGB.
+    Predictions of this cell that are there already are kept, unless the cell has been run again and has other weights
+    now; any other file in the way ends the command before it starts. A picture that cannot be read, or whose
+    prediction cannot be written, is named at the end, and the others are predicted. Files of formats that are not read
+    are counted and named.
     """
     from ssl_bench.cli.progress import progress_bar
     from ssl_bench.data.samples import Unread, say_unread
@@ -36,7 +38,8 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     folder = ResultStore(runs).find(cell)
     unread: list[Unread] = []
-    jobs = find_jobs(images, out, unread=unread)
+    faults: list[str] = []
+    jobs = find_jobs(images, out, unread, faults)
     for line in say_unread(unread):
         click.echo(f"note: {line}", err=True)
 
@@ -47,17 +50,17 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
 
     keep_heap()
     trained = load_trained(folder, load_registry(), torch.device(find_devices("auto")[0]))
-    if ending_of(trained.task) != ".png":
-        jobs = find_jobs(images, out, ending_of(trained.task))
-    waiting = [job for job in jobs if not is_done(job, trained.cell.id)]
+    jobs = [replace(job, output=job.output.with_suffix(ending_of(trained.task))) for job in jobs]
+    waiting = [job for job in jobs if not is_done(job, trained)]
     require_writable(out, "--out")
     legend = write_legend(trained, out)
-    faults = []
+    done = 0
     try:
         with progress_bar("predicting", len(waiting), "pictures") as advance:
             for job in waiting:
                 try:
                     write_prediction(trained, job)
+                    done += 1
                 except SslBenchError as error:
                     faults.append(str(error))
                 except OSError as error:
@@ -69,10 +72,9 @@ def predict(cell: str, images: tuple[Path, ...], out: Path, runs: Path) -> None:
     finally:
         for fault in faults:
             click.echo(f"ssl-bench: {fault}", err=True)
-    failed = len(faults)
-    counts = {"there already": len(jobs) - len(waiting), "failed": failed}
+    counts = {"there already": len(jobs) - len(waiting), "failed": len(faults)}
     others = [f", {count} {what}" for what, count in counts.items() if count]
-    written = number_of(len(waiting) - failed, "prediction")
+    written = number_of(done, "prediction")
     click.echo(f"{out}: {written} written{''.join(others)}" + (f"; classes in {legend}" if legend else ""))
-    if failed:
+    if faults:
         raise click.exceptions.Exit(1)

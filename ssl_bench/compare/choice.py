@@ -48,8 +48,9 @@ class Comparison:
 
     @property
     def challenger(self) -> Shown:
-        """Whose gains are meant: the last method that is no bound, or the last of all."""
-        return next((one for one in self.shown[::-1] if one.entry.role == "ssl"), self.shown[-1])
+        """Whose gains are meant: of the others the last method that is no bound, or the last of all."""
+        others = [one for one in self.shown[::-1] if one is not self.baseline] or [self.baseline]
+        return next((one for one in others if one.entry.role == "ssl"), others[0])
 
 
 class Finished:
@@ -86,13 +87,37 @@ class Finished:
 
 
 def choose_cells(
-    finished: Finished, task: TaskSpec, variants: Sequence[Variant] = (), like: Sequence[str] = ()
-) -> Comparison:
-    """The one comparison of a task that is asked for. Without `variants`: all rows but upper bounds.
+    finished: Finished, tasks: Sequence[TaskSpec], variants: Sequence[Variant] = (), like: Sequence[str] = ()
+) -> list[Comparison]:
+    """The one comparison of each task that is asked for. Without `variants`: all rows but upper bounds.
 
-    `like`: ids of cells, or their beginnings, in whose settings. Raises UsageError where a variant has no cell, or
-    where several settings fit.
+    `like`: ids of cells, or their beginnings, in whose settings. Raises UsageError where a variant has no cell, and,
+    once for all tasks, where several settings fit.
     """
+    fitting = [_fitting(finished, task, variants, like) for task in tasks]
+    several = [columns for columns in fitting if len(columns) > 1]
+    if several:
+        faults, cures = zip(*map(_said_of, several), strict=True)
+        each = " for each" if len(several) > 1 else ""
+        raise UsageError(
+            f"finished cells {' and '.join(faults)}; choose by --like CELL{each}, such as {', and '.join(cures)}"
+        )
+    return [_compared(finished, column, variants) for (column,) in fitting]
+
+
+def require_gains(comparison: Comparison) -> None:
+    """Raise UsageError where there is no method besides the baseline, whose gains could be meant."""
+    if comparison.challenger is comparison.baseline:
+        raise UsageError(
+            f"--choose gain: a gain is of one method over another, and of task '{comparison.head.task}' "
+            f"{comparison.baseline.title} alone is shown; name two by --methods"
+        )
+
+
+def _fitting(
+    finished: Finished, task: TaskSpec, variants: Sequence[Variant], like: Sequence[str]
+) -> list[Column]:
+    """The settings of a task in which every variant has finished, with the cells of these alone."""
     columns = finished.columns(task.name)
     if not columns:
         raise UsageError(f"no finished cell of task '{task.name}' has its weights at hand; run it first")
@@ -119,23 +144,28 @@ def choose_cells(
             f"no setting of task '{task.name}' has finished cells of all of {names}: they differ in "
             f"{differing(heads, pool=False)}; leave methods out, or run what is missing"
         )
-    if len(fitting) > 1:
-        heads = [column.head for column in fitting]
-        said = differing(heads, pool=False)
-        # A cell of either value that is named.
-        pairs = list(combinations(heads, 2))
-        one, other = next((pair for pair in pairs if differing(pair, pool=False) == said), pairs[0])
-        raise UsageError(
-            f"finished cells of task '{task.name}' differ in {said}; choose by --like CELL, such as --like {one.id} "
-            f"or --like {other.id}"
-        )
-    (column,) = fitting
+    return fitting
+
+
+def _said_of(columns: Sequence[Column]) -> tuple[str, str]:
+    """What several settings of a task differ in, and how one of them is chosen."""
+    heads = [column.head for column in columns]
+    said = differing(heads, pool=False)
+    # A cell of either value that is named.
+    pairs = list(combinations(heads, 2))
+    one, other = next((pair for pair in pairs if differing(pair, pool=False) == said), pairs[0])
+    return f"of task '{one.task}' differ in {said}", f"--like {one.id} or --like {other.id}"
+
+
+def _compared(finished: Finished, column: Column, variants: Sequence[Variant]) -> Comparison:
+    """The rows of a setting, but for upper bounds that no variant names, where there is anything else."""
     if not variants:
-        column = replace(column, entries=tuple(one for one in column.entries if one.role != "upper_bound"))
+        others = tuple(one for one in column.entries if one.role != "upper_bound")
+        column = replace(column, entries=others or column.entries)
     chosen = finished.comparison(column)
     if chosen is None:
         raise UsageError(
-            f"the cells of task '{task.name}' have no training seed in common; run them with one seed"
+            f"the cells of task '{column.head.task}' have no training seed in common; run them with one seed"
         )
     return replace(chosen, shown=tuple(_named(one, variants) for one in chosen.shown))
 

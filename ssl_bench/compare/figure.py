@@ -1,5 +1,8 @@
 """A figure as papers have them: images in rows; input, label and methods in columns; boxes, and crops of them."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
@@ -9,7 +12,8 @@ from ssl_bench.compare.outputs import Outputs, Row
 from ssl_bench.compare.regions import Box
 from ssl_bench.dataset import VOID
 from ssl_bench.leaderboard.formats.markdown import plain
-from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.leaderboard.reading.entry import Entry
+from ssl_bench.seeds import digest
 from ssl_bench.use.lettering import Colour, Font, Legend, legible
 from ssl_bench.use.sheet import colour_of
 
@@ -38,7 +42,7 @@ def caption_of(outputs: Outputs, choice: Choice, seed: int, *, page: bool = Fals
         "Red boxes: where the methods' outputs differ most, the same for a row, enlarged below."
         if boxes
         else "",
-        f"Below the methods: {metric_name(comparison)} of the image." if _scored(outputs) else "",
+        f"Below the methods: {metric_name(comparison)} of the image." if outputs.scored else "",
     )
     return " ".join(filter(None, parts))
 
@@ -52,8 +56,7 @@ def draw_figure(outputs: Outputs, caption: str) -> Image.Image:
     head_lines = [_wrapped(head, title, WIDTH) for head in heads]
     head_height = max(map(len, head_lines)) * _line(title)
     legend = Legend(class_colours(outputs), text, width - 2 * MARGIN, side=15)
-    scored = _scored(outputs)
-    rows = [_Layout(row, scored, text) for row in outputs.rows]
+    rows = [_Layout(row, outputs.score_texts(row) if outputs.scored else [], text) for row in outputs.rows]
     height = 2 * MARGIN + head_height + GAP + sum(row.height + 2 * GAP for row in rows)
     height += legend.height + GAP + len(wrapped) * _line(text)
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -75,6 +78,16 @@ def draw_figure(outputs: Outputs, caption: str) -> Image.Image:
     return sheet
 
 
+def file_name(outputs: Outputs, choice: Choice, seed: int) -> str:
+    """A name that no figure of other cells or other images has."""
+    head, shown = outputs.comparison.head, outputs.comparison.shown
+    rule = f"random{seed}" if choice == "random" else choice
+    stem = (head.task, head.dataset, head.source, head.tier, rule, head.backbone)
+    own = digest([rule, [one.entry.id for one in shown], [row.name for row in outputs.rows]], 8)
+    words = re.sub(r"[^A-Za-z0-9.]+", "_", " ".join((*stem, *(one.entry.method for one in shown))))
+    return f"{words.strip('._')[:100]}_{own}.png"
+
+
 def about(outputs: Outputs, caption: str) -> PngInfo:
     """Text chunks of the file: its caption, and the cells and images that it was made from."""
     info = PngInfo()
@@ -87,8 +100,8 @@ def about(outputs: Outputs, caption: str) -> PngInfo:
 class _Layout:
     """A row of the figure: pictures, below them crops of the boxes, below these the scores."""
 
-    def __init__(self, row: Row, scored: bool, font: Font) -> None:
-        self.row, self.scored, self.font = row, scored, font
+    def __init__(self, row: Row, scores: Sequence[str], font: Font) -> None:
+        self.row, self.scores, self.font = row, scores, font
         high, wide = row.image.shape[:2]
         factor = min(WIDTH / wide, TALLEST * WIDTH / high)
         self.size = (max(1, round(wide * factor)), max(1, round(high * factor)))
@@ -96,13 +109,13 @@ class _Layout:
         self.factor = factor
         self.crop = (WIDTH - GAP) // 2 if row.boxes else 0
         self.height = (
-            self.size[1] + (GAP + self.crop if row.boxes else 0) + (_line(font) + 4 if scored else 0)
+            self.size[1] + (GAP + self.crop if row.boxes else 0) + (_line(font) + 4 if scores else 0)
         )
 
     def draw(self, sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int) -> None:
         """Every column, from a line of the sheet on."""
         row = self.row
-        scores = (None, None, *row.scores)
+        scores = ("", "", *self.scores) if self.scores else ()
         for column, picture in enumerate((row.image, row.label, *row.outputs)):
             left = MARGIN + column * (WIDTH + GAP)
             sheet.paste(_scaled(picture, self.size), (left + self.left, top))
@@ -113,10 +126,9 @@ class _Layout:
                 cut = picture[box.top : box.top + box.side, box.left : box.left + box.side]
                 sheet.paste(_scaled(cut, (self.crop, self.crop)), corner)
                 _frame(draw, (*corner, corner[0] + self.crop - 1, corner[1] + self.crop - 1))
-            score = scores[column]
-            if self.scored and score is not None:
+            if scores:
                 bottom = top + self.height - _line(self.font)
-                draw.text((left + WIDTH / 2, bottom), f"{score:.2f}", SOFT, self.font, anchor="ma")
+                draw.text((left + WIDTH / 2, bottom), scores[column], SOFT, self.font, anchor="ma")
 
     def _outline(self, draw: ImageDraw.ImageDraw, left: int, top: int, box: Box) -> None:
         side = round(box.side * self.factor)
@@ -138,7 +150,12 @@ def _scaled(picture: np.ndarray, size: tuple[int, int]) -> Image.Image:
 
 def _setting(comparison: Comparison) -> str:
     head = comparison.head
-    labels = f"{head.labeled} labelled and {head.unlabeled} unlabelled images"
+    others = [
+        f"{one.title}: {_labels(one.entry)}"
+        for one in comparison.shown
+        if _labels(one.entry) != _labels(head)
+    ]
+    labels = f"{_labels(head)} images" + (f" ({', '.join(others)})" if others else "")
     seed = comparison.shown[0].entry.seed
     data = f"{head.data_title} data" if not head.is_titled else head.data_title
     return plain(
@@ -147,10 +164,8 @@ def _setting(comparison: Comparison) -> str:
     )
 
 
-def _scored(outputs: Outputs) -> bool:
-    return outputs.comparison.head.metric != MISSING and any(
-        score is not None for row in outputs.rows for score in row.scores
-    )
+def _labels(entry: Entry) -> str:
+    return f"{entry.labeled} labelled and {entry.unlabeled} unlabelled"
 
 
 def class_colours(outputs: Outputs) -> list[tuple[Colour, str]]:

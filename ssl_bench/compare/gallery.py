@@ -71,7 +71,7 @@ def _gallery(outputs: Outputs, budget: int) -> Gallery | None:
     note = caption_of(outputs, "random", SEED, page=True)
     if max(max(row.image.shape[:2]) for row in outputs.rows) > side:
         note += f" Shrunk to {side} px."
-    if any(row.scores for row in outputs.rows):
+    if outputs.scored:
         note += f" Numbers: {metric_name(comparison)} of the image."
     return Gallery(
         plain(comparison.head.task_title),
@@ -86,7 +86,7 @@ def _gallery(outputs: Outputs, budget: int) -> Gallery | None:
 def _picture(outputs: Outputs, place: int, side: int) -> Picture:
     row = outputs.rows[place]
     titles = ["Input", "Label", *(one.title for one in outputs.comparison.shown)]
-    scores = ["", "", *("" if score is None else f"{score:.2f}" for score in row.scores)]
+    scores = ["", "", *outputs.score_texts(row)]
     images = [_fitted(picture, side) for picture in (row.image, row.label, *row.outputs)]
     panels = [
         Panel(title, score, _uri(image)) for title, score, image in zip(titles, scores, images, strict=True)

@@ -10,6 +10,8 @@ from ssl_bench.compare.choice import Choice, Comparison, choose_images, image_sc
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import UsageError
+from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.leaderboard.reading.scores import shown
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.registry.registry import Registry
 from ssl_bench.task import Task
@@ -42,6 +44,21 @@ class Outputs:
     """How many test images there are to choose from."""
     void: bool
     """Whether a label shown holds pixels that are not scored."""
+
+    @property
+    def scored(self) -> bool:
+        """Whether any image has a score by the metric that ranks."""
+        return self.comparison.head.metric != MISSING and any(
+            score is not None for row in self.rows for score in row.scores
+        )
+
+    def score_texts(self, row: Row) -> list[str]:
+        """The scores of a row as tables write them, one per method; empty where there is none to write."""
+        digits = self.comparison.head.digits
+        return [
+            "" if score is None or not self.scored else f"{shown(score, digits):.{digits}f}"
+            for score in row.scores
+        ]
 
 
 def make_outputs(

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 LEGEND = "classes.json"
 """Beside masks: what their ids mean and which colours they have."""
-_CELL, _SOURCE = "ssl-bench cell", "ssl-bench source"
-"""Text chunks of a written PNG: the cell's id, and the sha256 of the input file."""
+_CELL, _WEIGHTS, _SOURCE = "ssl-bench cell", "ssl-bench weights", "ssl-bench source"
+"""Text chunks of a written PNG: the cell's id, and the sha256 of its weights and of the input file."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,15 @@ class Job:
 
 
 def ending_of(task: "Task") -> str:
-    """What predictions are written as: TIFF where a picture is restored that is more than 8-bit RGB, else PNG."""
+    """What predictions are written as: TIFF where a picture is restored that is not 8-bit RGB, else PNG."""
     return ".tif" if task.restores and not task.input.are_rgb else ".png"
 
 
-def find_jobs(
-    images: Sequence[Path], out: Path, ending: str = ".png", unread: list[Unread] | None = None
-) -> list[Job]:
+def find_jobs(images: Sequence[Path], out: Path, unread: list[Unread], faults: list[str]) -> list[Job]:
     """A job for each picture file given, and for each in the folders given and below them, as `out`/NAME.png.
 
     Of a stack each slice is a job, `out`/NAME/000.png and so on. Files of other formats in the folders are added to
-    `unread`.
+    `unread`, and to `faults` what is wrong with each stack whose slices cannot be counted.
 
     Subfolders of a folder given are kept. Raises UsageError where there is none, where two would be written to one
     file, or where a file would be replaced by its own prediction; DataError as `picture_files`.
@@ -65,17 +63,20 @@ def find_jobs(
     jobs: dict[Path, Job] = {}
     left: list[Unread] = []
     for source, name in _sources(images, out, left):
-        count = count_slices(source) if is_stack(source) else None
+        try:
+            count = count_slices(source) if is_stack(source) else None
+        except DataError as error:
+            faults.append(str(error))
+            continue
         parts = [(None, name)] if count is None else slice_names(name, count)
         for number, stem in parts:
-            _add(jobs, Job(source, out / f"{stem}{ending}", number))
-    if not jobs:
+            _add(jobs, Job(source, out / f"{stem}.png", number))
+    if not jobs and not faults:
         others = "".join(f"; {line}" for line in say_unread(left))
         raise UsageError(
             f"no picture files in {', '.join(map(str, images))}; give files or folders of them{others}"
         )
-    if unread is not None:
-        unread += left
+    unread += left
     return list(jobs.values())
 
 
@@ -87,8 +88,9 @@ def _add(jobs: dict[Path, Job], job: Job) -> None:
         )
 
 
-def is_done(job: Job, cell: str) -> bool:
-    """Whether the output is there, made by this cell from this very file. UsageError for any other file there."""
+def is_done(job: Job, trained: "Trained") -> bool:
+    """Whether the output is there, made by this very network from this very file; not so for one of this cell by other
+    weights. UsageError for any other file there."""
     try:
         job.output.stat()
     except OSError:  # Not there, or a name that cannot be, as writing it will say.
@@ -98,8 +100,8 @@ def is_done(job: Job, cell: str) -> bool:
         content = job.bytes()
     except DataError:  # As reading it for a prediction will say; nothing is written then.
         return False
-    if made.get(_CELL) == cell and made.get(_SOURCE) == hashlib.sha256(content).hexdigest():
-        return True
+    if made.get(_CELL) == trained.cell.id and made.get(_SOURCE) == hashlib.sha256(content).hexdigest():
+        return made.get(_WEIGHTS) == trained.weights_sha256
     raise UsageError(
         f"{job.output} is there and is no prediction of this cell for {job.source}; name another --out"
     )
@@ -124,7 +126,11 @@ def write_prediction(trained: "Trained", job: Job) -> None:
     """Predict one file. Raises DataError where it cannot be read, CellError where the prediction is not finite."""
     data = job.bytes()
     stored = trained.predict(read_image(data, job.source, trained.cell.channels))
-    about = {_CELL: trained.cell.id, _SOURCE: hashlib.sha256(data).hexdigest()}
+    about = {
+        _CELL: trained.cell.id,
+        _WEIGHTS: trained.weights_sha256,
+        _SOURCE: hashlib.sha256(data).hexdigest(),
+    }
     if job.output.suffix == ".tif":
         content = write_tiff(trained.task.input.stored(stored), json.dumps(about))
     else:

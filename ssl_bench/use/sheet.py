@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ssl_bench.dataset import Dataset
 from ssl_bench.pixels.channels import eight_bit
 from ssl_bench.task import Task
-from ssl_bench.use.lettering import Colour, Legend, legible
+from ssl_bench.use.lettering import Colour, Legend, legible, shortened
 
 SIDE = 192
 """Longest side of a picture on a sheet, px."""
@@ -42,14 +42,15 @@ def draw_sheet(rows: Sequence[Row], task: Task | None = None) -> Image.Image:
     heights = [CAPTION + max(picture.height for picture in row) + GAP for row in pictures]
     width = GAP + sum(widths) + GAP * len(widths)
     entries = [] if task is None else [(colour_of(task, n), name) for n, name in enumerate(task.classes)]
-    legend = Legend(entries, ImageFont.load_default(), width - 2 * GAP, side=12)
+    font = ImageFont.load_default()
+    legend = Legend(entries, font, width - 2 * GAP, side=12)
     sheet = Image.new("RGB", (width, GAP + sum(heights) + legend.height + GAP), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     top = GAP
     for row, fitted, height in zip(rows, pictures, heights, strict=True):
         left = GAP
         for (caption, _), picture, column in zip(row, fitted, widths, strict=False):
-            draw.text((left, top), legible(caption), fill=INK)
+            draw.text((left, top), shortened(legible(caption), font, column), INK, font)
             sheet.paste(picture, (left, top + CAPTION))
             left += column + GAP
         top += height

@@ -6,6 +6,7 @@ mask = trained.predict(picture)  # (H, W, 3) uint8 RGB of any size, or what the 
 """
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.errors import CellError, DataError, UsageError, in_a_line
-from ssl_bench.machine.files import read_json
+from ssl_bench.machine.files import read_json, read_regular
 from ssl_bench.method import Method
 from ssl_bench.plan.cell import Cell
 from ssl_bench.plan.order import Order
@@ -33,6 +34,8 @@ from ssl_bench.worker.build import build_method
 from ssl_bench.worker.checkpoint import load_weights
 
 CPU = torch.device("cpu")
+TYPES = frozenset(map(np.dtype, ("uint8", "uint16", "float16", "float32", "float64")))
+"""Of images: integers in the full range of their type, floats in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Trained:
     method: Method
     device: torch.device
     registry: Registry
+    weights_sha256: str
+    """Of the file of its weights: a cell that is run again may have others."""
 
     @property
     def cell(self) -> Cell:
@@ -61,14 +66,12 @@ class Trained:
         return self.task.activate(self.method.predict(images.to(self.device)))
 
     def bands(self, image: np.ndarray) -> Iterator[Tensor]:
-        """T(x) of an image (H, W, C) of any depth, in bands of whole rows from the top; one band where it is small.
+        """T(x) of an image, as `predict` takes it, in bands of whole rows from the top; one band where it is small.
 
-        Each is (1, O, rows, W), and to be used before the next is asked for. CellError where it is not finite.
+        Each is (1, O, rows, W), and to be used before the next is asked for. Raises UsageError for what is no such
+        image, CellError where a band is not finite.
         """
-        if image.shape[2] != self.task.in_channels:
-            raise UsageError(
-                f"'{self.cell.task}' takes images of {self.task.in_channels} channels, not {image.shape[2]}"
-            )
+        image = self._checked(image)
         stride = getattr(self.method.deployed, "stride", 1)
         for band in prediction_bands(self.activations, image, stride, self.device):
             if not band.isfinite().all():
@@ -76,8 +79,33 @@ class Trained:
             yield band
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """The label of an image (H, W, C), as a data set gives it, as the task stores it (`Task.stored`)."""
+        """The label of an image, as the task stores it (`Task.stored`).
+
+        `image`: (H, W, C), or (H, W) where the network takes one channel; uint8 or uint16 from black to white, or
+        floats in [0, 1]. Raises UsageError for anything else.
+        """
         return np.concatenate([self.task.stored(band) for band in self.bands(image)])
+
+    def _checked(self, image: np.ndarray) -> np.ndarray:
+        """An image as (H, W, C), of a type and in a range that say what is black and what is white."""
+        count = self.task.in_channels
+        if not isinstance(image, np.ndarray):
+            fault = f"a {type(image).__name__}"
+        elif image.shape[2:] != (count,) and (image.ndim, count) != (2, 1):
+            fault = f"of shape {image.shape}"
+        elif not image.size:
+            fault = f"empty, of shape {image.shape}"
+        elif image.dtype not in TYPES:
+            fault = f"of {image.dtype}"
+        # A NaN loses every comparison.
+        elif image.dtype.kind == "f" and not (image.min() >= 0 and image.max() <= 1):
+            fault = f"of {image.dtype} from {image.min():g} to {image.max():g}"
+        else:
+            return image.reshape(*image.shape[:2], count)
+        raise UsageError(
+            f"the image is {fault}; to cell {self.cell.id} give an array (H, W, {count}) of uint8 or uint16, black to "
+            "white, or of floats in [0, 1]"
+        )
 
 
 def load_trained(
@@ -96,7 +124,8 @@ def load_trained(
     content, record = read_json(files.order), None
     with contextlib.suppress(OSError, DataError):
         record = parse_record(files.record)  # Whoever keeps a cell may have named its folder anew.
-    weights = load_weights(files.weights, record.provenance.weights_sha256 if record else None)
+    sha256 = record.provenance.weights_sha256 if record else None
+    weights = load_weights(files.weights, sha256)
     if content is None or weights is None:
         raise DataError(
             f"{folder} has no readable {files.order.name} and {files.weights.name} as its record has them; run the "
@@ -124,4 +153,6 @@ def load_trained(
             "are installed now; run the cell again with --no-resume"
         ) from error
     merge(method)
-    return Trained(folder, order, method.to(device).eval(), device, registry)
+    # Records of earlier versions do not state it.
+    sha256 = sha256 or hashlib.sha256(read_regular(files.weights)).hexdigest()
+    return Trained(folder, order, method.to(device).eval(), device, registry, sha256)

@@ -1,6 +1,7 @@
 """Outputs of several methods side by side: which cells, which images, where the boxes lie, and what is written."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,16 @@ from test_leaderboard import Change, make
 
 from ssl_bench.compare.choice import Comparison, Finished, choose_images, image_scores
 from ssl_bench.compare.choice import choose_cells as choose
-from ssl_bench.compare.figure import RED, class_colours, draw_figure
+from ssl_bench.compare.figure import RED, caption_of, class_colours, draw_figure
 from ssl_bench.compare.gallery import make_galleries
-from ssl_bench.compare.outputs import make_outputs
+from ssl_bench.compare.outputs import Outputs, Row, make_outputs
 from ssl_bench.compare.regions import Box, difference, find_boxes
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import Request, make_plan
 from ssl_bench.plan.text_forms import split_outside
 from ssl_bench.plan.variants import pick_variants
 from ssl_bench.registry.loading import load_registry
+from ssl_bench.specs import make_task
 from ssl_bench.store.results import ResultStore, record_files
 from ssl_bench.worker.worker import run_cell
 
@@ -54,12 +56,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def choose_cells(finished: Finished, task: str, methods: str = "", like: tuple[str, ...] = ()) -> Comparison:
     registry = load_registry()
-    return choose(
-        finished,
-        registry.task(task),
-        pick_variants(registry, split_outside(methods)) if methods else (),
-        like,
-    )
+    variants = pick_variants(registry, split_outside(methods)) if methods else ()
+    (chosen,) = choose(finished, [registry.task(task)], variants, like)
+    return chosen
 
 
 def store(folder: Path, *records: Change) -> Finished:
@@ -76,8 +75,10 @@ def test_figures_show_every_method_and_say_what_they_are(
 ) -> None:
     said = command("compare", "--runs", runs, "--out", tmp_path, "--count", 2, "--methods", "mt,supervised")
     assert said.status == 0, said.err
-    names = [f"{task}_synthetic_1_8_smoke_random0.png" for task in ("night", "segmentation")]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    names = sorted(path.name for path in tmp_path.iterdir())
+    for name, task in zip(names, ("night", "segmentation"), strict=True):
+        stem = f"{task}_synthetic_1_8_smoke_random0_unet_small_supervised_mt"
+        assert re.fullmatch(rf"{stem}_[0-9a-f]{{8}}\.png", name)
     with Image.open(tmp_path / names[1]) as figure:
         pixels, info = np.asarray(figure), figure.info
     # Four columns of 216 px and what lies between: input, label, SupOnly, MT.
@@ -102,6 +103,13 @@ def test_figures_show_every_method_and_say_what_they_are(
     assert all((columns[0] == column).all() for column in columns[1:])
     again = command("compare", "--runs", runs, "--out", tmp_path / "again", "--task", "night", "--count", 2)
     assert again.status == 0
+    assert (tmp_path / "again" / names[0]).read_bytes() == (tmp_path / names[0]).read_bytes()
+    # Of other methods, or of more images: another file.
+    for more in (("--methods", "mt"), ("--count", 3)):
+        command(
+            "compare", "--runs", runs, "--out", tmp_path / "again", "--task", "night", "--count", 2, *more
+        )
+    assert len([*(tmp_path / "again").iterdir()]) == 3
     assert (tmp_path / "again" / names[0]).read_bytes() == (tmp_path / names[0]).read_bytes()
 
 
@@ -141,6 +149,8 @@ def test_galleries_embed_pictures_within_a_budget(runs: Path, monkeypatch: pytes
     assert (first.left, first.right) == (2, 3)
     assert (first.pictures[0].width, first.pictures[0].height) == (112, 96)
     assert first.classes[0] == ("#000000", "background")
+    assert first.note.endswith(" Numbers: mIoU (%) of the image.")
+    assert all(panel.score for panel in first.pictures[0].panels[2:])
     assert not galleries[1].classes
     assert all(panel.uri.startswith("data:image/png;base64,") for panel in first.pictures[0].panels)
     monkeypatch.setattr("ssl_bench.compare.gallery.BUDGET", 2 * 150_000)
@@ -148,6 +158,16 @@ def test_galleries_embed_pictures_within_a_budget(runs: Path, monkeypatch: pytes
     assert sum(len(panel.uri) for picture in small.pictures for panel in picture.panels) <= 150_000
     monkeypatch.setattr("ssl_bench.compare.gallery.BUDGET", 100)
     assert "too large for a page" in make_galleries(finished, registry, 1)[1][0]
+    monkeypatch.undo()
+
+    def unscored(*arguments: Any) -> Outputs:
+        outputs = make_outputs(*arguments)
+        return replace(outputs, rows=tuple(replace(row, scores=(None, None)) for row in outputs.rows))
+
+    monkeypatch.setattr("ssl_bench.compare.gallery.make_outputs", unscored)
+    first = make_galleries(finished, registry, 1)[0][0]
+    assert "Numbers" not in first.note
+    assert not any(panel.score for panel in first.pictures[0].panels)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +180,10 @@ def test_galleries_embed_pictures_within_a_budget(runs: Path, monkeypatch: pytes
         (["--methods", "mtt"], ["unknown method 'mtt'", "did you mean 'mt'?"]),
         (["--task", "matting"], ["no finished cell of task 'matting' has its weights at hand"]),
         (["--like", "nothing"], ["--like nothing: no finished cell"]),
+        (
+            ["--task", "night", "--methods", "mt", "--choose", "gain"],
+            ["--choose gain: a gain is of one method over another", "MT alone", "name two by --methods"],
+        ),
         (["--runs", "/no/such/folder"], ["no finished cells with weights below /no/such/folder"]),
     ],
 )
@@ -193,7 +217,9 @@ def test_cells_agree_in_all_but_the_method_and_share_a_seed(tmp_path: Path) -> N
     assert [(one.title, one.entry.seed) for one in shown] == [
         *(("SupOnly", "3"), ("MT", "3"), ("GCT (xi=0.4)", "3"), ("GCT (xi=0.6)", "3")),
     ]
-    assert [one.title for one in choose_cells(finished, "night", "full,mt").shown] == ["MT", "Full"]
+    bounded = choose_cells(finished, "night", "full,mt")
+    assert [one.title for one in bounded.shown] == ["MT", "Full"]
+    assert (bounded.baseline.title, bounded.challenger.title) == ("MT", "Full")
     # By number, not by spelling.
     assert [one.entry.seed for one in choose_cells(finished, "night", "supervised,mt").shown] == [
         "3",
@@ -251,6 +277,74 @@ def test_pictures_are_of_one_split_where_tables_average_over_several(tmp_path: P
         "1-supervised",
         "1-mt",
     ]
+
+
+def test_what_to_choose_by_is_said_once_for_all_tasks(tmp_path: Path) -> None:
+    tasks = ("night", "segmentation")
+    finished = store(
+        tmp_path,
+        *(
+            make(task, "supervised", 0, 17.0, cell__id=f"{task}-{seed}", cell__split__seed=seed,
+                 cell__split__hash=f"split{seed}")
+            for task in tasks
+            for seed in range(2)
+        ),
+    )  # fmt: skip
+    registry = load_registry()
+    specs = [registry.task(task) for task in tasks]
+    differ = r"of task '{0}' differ in split: split0 \(1/8\) and split1 \(1/8\)"
+    cure = "--like {0}-0 or --like {0}-1"
+    words = (
+        f"finished cells {differ.format('night')} and {differ.format('segmentation')}; choose by --like CELL for each, "
+        f"such as {cure.format('night')}, and {cure.format('segmentation')}$"
+    )
+    with pytest.raises(UsageError, match=words):
+        choose(finished, specs)
+    chosen = choose(finished, specs, like=["night-1", "segmentation-0"])
+    assert [one.shown[0].entry.id for one in chosen] == ["night-1", "segmentation-0"]
+
+
+def test_captions_and_numbers_are_of_what_is_shown(tmp_path: Path) -> None:
+    metric = [{"name": "mae", "symbol": "MAE", "higher_is_better": False, "digits": 4}]
+    finished = store(
+        tmp_path,
+        *(
+            make("night", method, 0, 1.0, describe__task__metrics=metric)
+            | {"per_image": {"ids": ["a", "b"], "mae": [0.0123, None]}}
+            for method in ("supervised", "full")
+        ),
+    )
+    comparison = choose_cells(finished, "night", "supervised,full")
+    blank = np.zeros((8, 8, 3), np.uint8)
+    found = [image_scores(one.entry) for one in comparison.shown]
+    rows = tuple(
+        Row(
+            name,
+            blank,
+            blank,
+            (blank, blank),
+            tuple(scores.get(name) for scores in found),
+            (),
+        )
+        for name in ("a", "b")
+    )
+    spec = load_registry().task("night")
+    outputs = Outputs(comparison, make_task(spec, ()), rows, 40, void=False)
+    caption = caption_of(outputs, "random", 0)
+    assert (
+        "with 8 labelled and 56 unlabelled images (Full: 64 labelled and 0 unlabelled); unet-small" in caption
+    )
+    assert "Below the methods: MAE of the image." in caption
+    assert [outputs.score_texts(row) for row in rows] == [["0.0123", "0.0123"], ["", ""]]
+    (tmp_path / "full").mkdir()
+    bound = store(tmp_path / "full", make("night", "full", 0, 1.0))
+    alone = replace(outputs, comparison=choose_cells(bound, "night"))
+    assert "with 64 labelled and 0 unlabelled images; unet-small" in caption_of(alone, "random", 0)
+    # What one line of numbers takes is there where a number is.
+    unscored = replace(outputs, rows=rows[1:])
+    assert "Below the methods" not in caption_of(unscored, "random", 0)
+    heights = [draw_figure(replace(each, rows=each.rows[:1]), "").height for each in (outputs, unscored)]
+    assert heights[0] > heights[1]
 
 
 def test_cells_to_choose_by_differ_in_what_is_named(tmp_path: Path) -> None:

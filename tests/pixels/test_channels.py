@@ -323,14 +323,20 @@ def test_predictions_of_restored_pictures_are_files_like_the_images(tmp_path: Pa
     source = put(tmp_path / "a.tif", FIVE(image))
     given = torch.from_numpy(read_image(source.read_bytes(), source, channels) / 65535).permute(2, 0, 1)[None]
     trained = SimpleNamespace(
-        task=task, cell=SimpleNamespace(id="cell", channels=channels), predict=lambda _: task.stored(given)
+        task=task,
+        cell=SimpleNamespace(id="cell", channels=channels),
+        weights_sha256="0123",
+        predict=lambda _: task.stored(given),
     )
     job = Job(source, tmp_path / f"out{ending_of(task)}")
     write_prediction(trained, job)  # type: ignore[arg-type]
     assert np.array_equal(np.moveaxis(tifffile.imread(job.output), 0, 2), image)
-    assert is_done(job, "cell")
+    assert is_done(job, trained)  # type: ignore[arg-type]
+    trained.weights_sha256 = "4567"
+    assert not is_done(job, trained)  # type: ignore[arg-type]
+    trained.cell.id = "another"
     with pytest.raises(UsageError, match="is no prediction of this cell"):
-        is_done(job, "another")
+        is_done(job, trained)  # type: ignore[arg-type]
     assert np.array_equal(task.picture(read_image(source.read_bytes(), source, channels)).shape, (*SIZE, 3))
 
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ssl_bench.use.lettering import GREEK, Legend, legible
+from ssl_bench.use.sheet import draw_sheet
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,17 @@ def test_every_small_greek_letter_has_its_name() -> None:
         assert bytes(font.getmask(letter)) == lacking
         assert legible(letter) == name
         assert all(bytes(font.getmask(part)) != lacking for part in name)
+
+
+def test_a_caption_stays_above_its_picture() -> None:
+    picture = np.full((72, 96, 3), 180, np.uint8)
+    long, none = (
+        np.asarray(draw_sheet([[(name, picture), ("label", picture)]]))
+        for name in ("scene_2024-05-17_camera_left_frame_000123_augmented_crop", "")
+    )
+    differ = (long != none).any((0, 2))
+    assert differ[8:200].any()
+    assert not differ[200:].any()
 
 
 def test_a_legend_stays_in_its_width() -> None:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import torch
 from conftest import Said
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ssl_bench.data.pictures import read_alpha, read_indices, read_picture
 from ssl_bench.errors import DataError, UsageError
@@ -22,6 +24,7 @@ from ssl_bench.testing.toys import ToyRegression
 from ssl_bench.train.batches import whole_image
 from ssl_bench.use import predict
 from ssl_bench.use.trained import CPU, Trained, load_trained
+from ssl_bench.worker.checkpoint import save_weights
 
 Command = Callable[..., Said]
 SmallCell = Callable[[str], Path]
@@ -118,6 +121,36 @@ def test_predictions_that_are_there_are_kept_and_other_files_are_never_replaced(
         assert (out / "a.png").read_bytes() == content
 
 
+def test_predictions_by_other_weights_are_made_anew(
+    command: Command, tmp_path: Path, small_cell: SmallCell
+) -> None:
+    """A cell that was run again by other code has its id and other weights; files of earlier versions state none."""
+    cell, output = tmp_path / small_cell("night").name, tmp_path / "out" / "a.png"
+    shutil.copytree(small_cell("night"), cell)
+    photograph(tmp_path / "a.png")
+    arguments = ("predict", cell, tmp_path / "a.png", "--out", output.parent)
+    command(*arguments)
+    before = read_picture(output.read_bytes(), output)
+    weights = torch.load(cell / "weights.pt", weights_only=True)
+    record = json.loads((cell / "result.json").read_text())
+    halved = {name: value / 2 if value.is_floating_point() else value for name, value in weights.items()}
+    record["provenance"]["weights_sha256"] = save_weights(cell / "weights.pt", halved)
+    write_json(cell / "result.json", record)
+    assert "1 prediction written" in command(*arguments).out
+    assert not np.array_equal(read_picture(output.read_bytes(), output), before)
+    chunks = PngInfo()
+    with Image.open(output) as picture:
+        assert picture.info["ssl-bench weights"] == record["provenance"]["weights_sha256"]
+        for name in ("ssl-bench cell", "ssl-bench source"):
+            chunks.add_text(name, picture.info[name])
+        picture.save(output, pnginfo=chunks)
+    assert "1 prediction written" in command(*arguments).out
+    # Nor does the record of an earlier version state them.
+    del record["provenance"]["weights_sha256"]
+    write_json(cell / "result.json", record)
+    assert "0 predictions written, 1 there already" in command(*arguments).out
+
+
 def test_predictions_beside_their_pictures_are_no_pictures(
     command: Command, tmp_path: Path, small_cell: SmallCell
 ) -> None:
@@ -155,6 +188,28 @@ def test_an_unreadable_picture_is_named_and_the_others_are_done(
     assert str(torn) in said.err
     assert "1 prediction written, 1 failed" in said.out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_a_stack_that_is_none_is_named_and_the_others_are_done(
+    command: Command, tmp_path: Path, small_cell: SmallCell
+) -> None:
+    photograph(tmp_path / "in" / "good.png")
+    np.save(tmp_path / "in" / "stack.npy", np.zeros((2, 20, 24, 3), np.uint8))
+    narrow, torn = tmp_path / "in" / "narrow.npy", tmp_path / "in" / "torn.npy"
+    np.save(narrow, np.zeros((40, 40, 3), np.uint8))
+    torn.write_bytes(b"no array")
+    arguments = ("predict", small_cell("night"), tmp_path / "in", "--out", tmp_path / "out")
+    said = command(*arguments)
+    assert said.status == 1
+    first, second = said.err.strip().splitlines()
+    assert f"{narrow} has shape (40, 40, 3), a stack of slices that are 3 px wide" in first
+    assert f"{torn} is cut short" in second
+    assert "3 predictions written, 2 failed" in said.out
+    files = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")]
+    assert sorted(files) == ["good.png", "stack/000.png", "stack/001.png"]
+    assert "0 predictions written, 3 there already, 2 failed" in command(*arguments).out
+    alone = command(*arguments[:2], narrow, *arguments[3:])
+    assert (alone.status, alone.err.strip()) == (1, first)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from ssl_bench.errors import UsageError
 from ssl_bench.train.batches import whole_image
 from ssl_bench.use import tiles
 from ssl_bench.use.tiles import prediction_bands, spans
@@ -53,6 +56,42 @@ def test_tiles_give_what_the_whole_image_gives(
     bands = [band.clone() for band in trained.bands(image)]
     assert len(bands) > 2
     assert (torch.cat(bands, 2) - whole).abs().max() < 1e-5
+
+
+def test_only_arrays_that_say_what_is_white_are_predicted(
+    small_cell: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = load_trained(small_cell("night"))
+    image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
+    label = trained.predict(image)
+    for same in (image.astype(np.uint16) * 257, image / 255, (image / 255).astype(np.float32)):
+        assert np.abs(trained.predict(same).astype(int) - label).max() <= 1
+    others: list[tuple[Any, str]] = [
+        (image.astype(np.int64), "of int64"),
+        (image.astype(np.int32), "of int32"),
+        (image > 3, "of bool"),
+        (image.astype(">u2"), "of >u2"),
+        (image.astype(np.float32), f"of float32 from {image.min()} to {image.max()}"),
+        (image / 255 - 0.1, "of float64 from -0.1 to "),
+        (np.full((8, 8, 3), np.nan), "of float64 from nan to nan"),
+        (image[..., 0], "of shape (24, 32)"),
+        (image[None], "of shape (1, 24, 32, 3)"),
+        (image.transpose(2, 0, 1), "of shape (3, 24, 32)"),
+        (np.dstack([image, image[..., :1]]), "of shape (24, 32, 4)"),
+        (image[:0], "empty, of shape (0, 32, 3)"),
+        (Image.fromarray(image), "a Image"),
+    ]
+    for other, words in others:
+        with pytest.raises(UsageError, match=r"give an array \(H, W, 3\) of uint8") as caught:
+            trained.predict(other)
+        assert f"the image is {words}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    # A network of one channel takes grey images as they come.
+    monkeypatch.setattr(trained.task, "in_channels", 1)
+    monkeypatch.setattr(
+        trained.method, "predict", lambda images: images.expand(-1, trained.task.out_channels, -1, -1)
+    )
+    assert np.array_equal(trained.predict(image[..., 0]), trained.predict(image[..., :1]))
 
 
 def test_a_small_image_is_taken_whole() -> None:
