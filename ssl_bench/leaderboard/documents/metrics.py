@@ -45,11 +45,10 @@ def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: N
 
 
 def _standing(section: Section, rows: Sequence[Row], number: int, measure: Measure) -> Standing:
-    """Whether labels are what is missing is a matter of the metric that ranks."""
     primary = section.standings[number]
     if measure == section.table.columns[number].head.primary:
         return primary
-    return Standing(make_field(rows, number, measure), primary.labels)
+    return primary.by(make_field(rows, number, measure))
 
 
 def _detail_table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid | None:

@@ -36,9 +36,9 @@ class Field:
         """Indices of the rows that are ranked."""
         return [index for index, row in enumerate(self.rows) if row.competes]
 
-    def first(self, role: str) -> int | None:
-        """Index of the first row of a role."""
-        return next((index for index, row in enumerate(self.rows) if row.head.role == role), None)
+    def first(self, role: str) -> Row | None:
+        """The first row of a role."""
+        return next((row for row in self.rows if row.head.role == role), None)
 
     @cached_property
     def _places(self) -> Mapping[int, int]:
