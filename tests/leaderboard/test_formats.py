@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Said
-from test_leaderboard import HOSTILE, example, make
+from test_leaderboard import HOSTILE, example, grids, make
 from written import chosen, recorded, render
 
 from ssl_bench.errors import UsageError
@@ -286,6 +286,36 @@ def test_a_choice_of_tasks_methods_and_metrics() -> None:
     for option, name in (("tasks", "nights"), ("methods", "gtc"), ("metrics", "pnsr")):
         with pytest.raises(UsageError, match=f"unknown --{option} '{name}'"):
             chosen(records, **{option: [name]})
+
+
+def test_a_metric_that_some_records_lack_is_not_mixed_with_another() -> None:
+    psnr, sad = (
+        {"name": name, "symbol": name.upper(), "higher_is_better": name == "psnr", "digits": 1}
+        for name in ("psnr", "sad")
+    )
+    records = []
+    for method, scores in {"supervised": (10.0, 5.0), "mt": (30.0, None), "full": (40.0, 2.0)}.items():
+        for seed in range(2):
+            metrics = {"psnr": scores[0] + seed} | ({"sad": scores[1] - seed / 2} if scores[1] else {})
+            words = [psnr, sad] if scores[1] else [psnr]
+            more = {"describe__task__metrics": words, "best": {"metrics": {"psnr": 50.0}}}
+            records.append(make("night", method, seed, None, metrics=metrics, **more))
+    kept = chosen(records, metrics=["SAD"])
+    assert {tuple(one.name for one in record.describe.task.metrics) for record in kept} == {("sad",)}
+    files = render(kept, ["md", "csv"], oracle=True)
+    main, best, *_ = grids(files["leaderboard.md"])
+    assert main[2] == ["MT [1]", "SAD ↓", "-"]
+    # What was best by another metric is not that by this one.
+    assert [line[2] for line in best[1:]] == ["-"] * 3
+    assert grids(files["metrics.md"])[0][0] == ["Methods", "SAD ↓"]
+    assert chosen(records[::-1], metrics=["sad"]) == kept[::-1]
+    # By the first metric of the column's records, too: one of them may have another first metric.
+    records[3]["describe"]["task"]["metrics"] = [sad, psnr]
+    records[3]["metrics"]["sad"] = 9.0
+    main, best, share, *_ = grids(render(records, ["md"], oracle=True)["leaderboard.md"])
+    assert "30.5 ± 0.7" in main[2][2]
+    assert share[1][2] == "+67 %"
+    assert best[2][2] == "*50.0 (+20.0)*"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")

@@ -9,7 +9,6 @@ from written import read_entries, render
 from ssl_bench.leaderboard.documents.cost import duration
 from ssl_bench.leaderboard.documents.efficiency import labels_needed, make_series
 
-
 METHODS.setdefault("plain", ("Control", 95, "control", ""))
 METHODS.setdefault("frozen", ("SupOnly, frozen", 12, "baseline", ""))
 

@@ -137,12 +137,18 @@ def _borda(section: Section, rows: Sequence[Row], ranking: Sequence[int]) -> tup
     """Indices of the rows with a score in every column that ranks, and their points."""
     heads = [section.table.columns[number].head for number in ranking]
     present = [
-        index for index, row in enumerate(rows) if all(by_run(row.cells[number]) for number in ranking)
+        index
+        for index, row in enumerate(rows)
+        if all(
+            by_run(row.cells[number], head.primary.name) for number, head in zip(ranking, heads, strict=True)
+        )
     ]
     means = [
         # Rounded as shown: what looks equal is equally good.
         [
-            shown(statistics.fmean(by_run(rows[index].cells[number]).values()), head.digits)
+            shown(
+                statistics.fmean(by_run(rows[index].cells[number], head.primary.name).values()), head.digits
+            )
             for index in present
         ]
         for number, head in zip(ranking, heads, strict=True)

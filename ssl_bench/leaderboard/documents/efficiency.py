@@ -94,21 +94,22 @@ def labels_needed(
 def needed_by(series: Series, row: Row, number: int) -> float | None:
     """Labels that the baseline would need for a row's mean score, over the nested splits and seeds in common."""
     baseline = series.baseline
-    own = _nested(row.cells[number])
+    metric = series.head.primary.name
+    own = _nested(row.cells[number], metric)
     if baseline is None or row is baseline or not own:
         return None
     curve = []
     for count, entries in zip(series.counts, baseline.cells, strict=True):
-        found = _nested(entries)
+        found = _nested(entries, metric)
         if own.keys() <= found.keys():
             curve.append((count, statistics.fmean(found[key] for key in sorted(own))))
     score = statistics.fmean(own[key] for key in sorted(own))
     return labels_needed(curve, score, higher_is_better=series.head.higher_is_better)
 
 
-def _nested(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
+def _nested(entries: Sequence[Entry], metric: str) -> dict[tuple[str, str], float]:
     """Seeds of split and training to score: splits of one seed and other numbers of labels have other contents."""
-    found = ((entry, entry.score) for entry in entries if not entry.uses_all_labels)
+    found = ((entry, entry.scores.get(metric)) for entry in entries if not entry.uses_all_labels)
     return {(entry.split_seed, entry.seed): score for entry, score in found if score is not None}
 
 
@@ -143,12 +144,12 @@ def _header(series: Series) -> list[Cell]:
 
 
 def _scores(series: Series, numbers: Numbers) -> Grid:
-    digits = series.head.digits
+    primary = series.head.primary
     rows = [
         [
             name_cell(row, numbers),
             figure("score"),
-            *(mean_cell(list(by_run(cells).values()), digits) for cells in row.cells),
+            *(mean_cell(list(by_run(cells, primary.name).values()), primary.digits) for cells in row.cells),
         ]
         for row in series.rows
     ]

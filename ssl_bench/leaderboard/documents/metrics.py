@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ssl_bench.leaderboard.documents.tables import mean_cell, name_cell, references, score_cell
 from ssl_bench.leaderboard.model import Block, Document, Grid, Heading, cell, figure
 from ssl_bench.leaderboard.reading.board import Board, Numbers, Section, numbered
+from ssl_bench.leaderboard.reading.columns import Column
 from ssl_bench.leaderboard.reading.entry import Measure
 from ssl_bench.leaderboard.reading.paired import make_field
 from ssl_bench.leaderboard.reading.rows import Row, column_titles
@@ -29,8 +30,7 @@ def metrics_document(board: Board) -> Document:
 
 
 def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
-    # Records of earlier versions may lack some.
-    measures = max((entry.measures for row in rows for entry in row.cells[number]), key=len)
+    measures = _measures(section.table.columns[number])
     columns = [
         score_column(rows, number, measure, _standing(section, rows, number, measure)) for measure in measures
     ]
@@ -42,6 +42,15 @@ def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: N
             for index, row in enumerate(rows)
         ],
     )
+
+
+def _measures(column: Column) -> list[Measure]:
+    """What ranks, then all that any record has: those of earlier versions may lack some."""
+    longest = sorted(column.entries, key=lambda entry: -len(entry.measures))
+    found = {column.head.primary.name: column.head.primary}
+    for measure in (measure for entry in longest for measure in entry.measures):
+        found.setdefault(measure.name, measure)
+    return list(found.values())
 
 
 def _standing(section: Section, rows: Sequence[Row], number: int, measure: Measure) -> Standing:

@@ -1,11 +1,12 @@
 """A part of the records, as a paper needs it: some tasks, some methods, some metrics."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from ssl_bench.errors import unknown
-from ssl_bench.leaderboard.reading.fields import text
-from ssl_bench.store.record import Record
+from ssl_bench.leaderboard.reading.fields import canonical, text
+from ssl_bench.store.record import MetricWords, Record
 
 
 def chosen(
@@ -18,13 +19,14 @@ def chosen(
     """Records of some tasks and methods by name or title, whatever the case; all of them where none is named.
 
     `metrics`: those of a task that are named, in that order, so that tables of scores show the first of them; a
-    task with none of them keeps its own. UsageError for what no record has.
+    task with none of them keeps its own, and a record that lacks one of its task's has no score by it. UsageError for
+    what no record has.
     """
     found = list(records)
     found = _among(found, "--tasks", tasks, lambda record: _names(record, "task"))
     found = _among(found, "--methods", methods, lambda record: _names(record, "method"))
     _among(found, "--metrics", metrics, _metric_names, first=None)
-    return [_measured(record, metrics) for record in found] if metrics else found
+    return _measured(found, metrics) if metrics else found
 
 
 def _among(
@@ -60,12 +62,24 @@ def _metric_names(record: Record) -> list[str]:
     return [metric.name for metric in record.describe.task.metrics]
 
 
-def _measured(record: Record, asked: Sequence[str]) -> Record:
-    """The record with the metrics asked for alone. Its best evaluation is that by its own first metric."""
+def _measured(records: Sequence[Record], asked: Sequence[str]) -> list[Record]:
+    """The records with the metrics asked for that any record of their task has. The best evaluation of a record is that
+    by its own first metric."""
+    known: dict[str, dict[str, MetricWords]] = defaultdict(dict)
+    for record in records:
+        for metric in record.describe.task.metrics:
+            # One for all that lack it, whatever the order of the records.
+            of_task = known[record.cell.task]
+            other = of_task.get(metric.name.casefold(), metric)
+            of_task[metric.name.casefold()] = min(other, metric, key=lambda one: canonical(one.to_json()))
+    return [_with(record, known[record.cell.task], asked) for record in records]
+
+
+def _with(record: Record, known: Mapping[str, MetricWords], asked: Sequence[str]) -> Record:
     task = record.describe.task
-    by_name = {metric.name.casefold(): metric for metric in task.metrics}
-    kept = [by_name[name.casefold()] for name in asked if name.casefold() in by_name]
+    known = {**known, **{metric.name.casefold(): metric for metric in task.metrics}}
+    kept = [known[name.casefold()] for name in asked if name.casefold() in known]
     if not kept:
         return record
     changed = record.replaced(describe=record.describe.replaced(task=task.replaced(metrics=kept)))
-    return changed if kept[0] == task.metrics[0] else changed.replaced(best=None)
+    return changed if kept[:1] == task.metrics[:1] else changed.replaced(best=None)

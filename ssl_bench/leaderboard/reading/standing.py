@@ -69,8 +69,8 @@ class Standing:
         return difference is not None and self.field.gains(difference)
 
     def by(self, field: Field) -> "Standing":
-        """The same column by another metric. What is compared with, and whether labels are what is missing, is a matter of
-        the metric that ranks."""
+        """The same column by another metric. What it compares with, and whether labels are what is missing, is a matter
+        of the metric that ranks."""
         return replace(self, field=field)
 
     def is_best(self, row: Row) -> bool:
