@@ -264,6 +264,43 @@ def test_one_test_image_asks_for_images_and_never_for_seeds() -> None:
     assert "4 labelled, 124 unlabelled, 20 test images," in render(with_images(20))["README.md"]
 
 
+def test_what_speaks_for_seeds_alone_is_said_to() -> None:
+    random, ids = np.random.default_rng(3), [f"i{number}" for number in range(8)]
+    images, gains = random.normal(30, 4, 8), random.normal(1, 3, 8)
+
+    def runs(method: str, share: float, known: int) -> list[Change]:
+        """`known`: from which seed on scores of single images are."""
+        found = []
+        for seed in range(4):
+            values = images + share * gains + seed + random.normal(0, 0.01, 8)
+            per_image = {"ids": ids, "psnr": values.tolist()} if seed >= known else {}
+            found.append(make("night", method, seed, float(values.mean()), per_image=per_image))
+        return found
+
+    def shown(baseline: int, mt: int) -> tuple[str, str, str]:
+        records = [*runs("supervised", 0, baseline), *runs("mt", 1, mt), *runs("gct", 0.5, 0)]
+        files = render(records)
+        differences = grids(files["comparison.md"])[1]
+        return differences[1][2], sentence(records), files["leaderboard.md"]
+
+    # A gain that images make and break: seeds alone would have it stand, and a run that lacks them hides none of them.
+    for baseline, mt in ((0, 0), (1, 0), (3, 0), (1, 2)):
+        difference, said, table = shown(baseline, mt)
+        assert difference.startswith("+")
+        assert "**" not in difference
+        assert "alone" not in difference
+        assert "MT and GCT cannot be told from SupOnly" in said
+        assert "alone" not in said + table
+    difference, said, table = shown(0, 4)
+    assert difference.startswith("**+")
+    assert difference.endswith("(n=4, seeds alone)")
+    assert said.startswith(
+        "Night Image Enhancement (8 labels, 8 test images, n = 4 on one split, seeds alone for MT): "
+    )
+    assert "of other images: MT, Night Image Enhancement." in table
+    assert "n = 4 on one split, seeds alone): " in shown(4, 0)[1]
+
+
 def variant(value: float, *names: str, score: float = 19.0, **more: Any) -> list[Change]:
     config = {"lambda_mt": value, "noise": "weak", **more}
     changes = {"describe__method__variant": list(names)} if names else {}
@@ -301,7 +338,8 @@ def test_variants_are_rows_named_by_what_they_set() -> None:
 
 def test_sentences_say_who_gains_over_what() -> None:
     said = sentence(crossed(MEANS))
-    assert said.startswith("Night Image Enhancement (4 labels, n = 15 on 3 splits): all labels add 7.")
+    size = "4 labels, n = 15 on 3 splits, seeds alone"
+    assert said.startswith(f"Night Image Enhancement ({size}): all labels add 7.")
     assert "so labels are what is missing. Control gains" in said
     (gct,) = (part for part in said.split("; ") if part.startswith("GCT"))
     assert " over SupOnly and " in gct

@@ -27,8 +27,9 @@ def verdicts(section: Section) -> Listing:
 def verdict(section: Section, number: int) -> tuple[Span, ...]:
     """What a column of a table tells, as spans; nothing is said to gain that does not at 95 %."""
     column, standing = section.table.columns[number], section.standings[number]
-    start = words(Span(column_titles(section.table)[number]), f" ({_size(column, standing)}): ")
-    return (*start, *words(*_told(standing, column.head.primary)))
+    title = Span(column_titles(section.table)[number])
+    size = (f" ({_size(column, standing)}", *_seeds_alone(standing), "): ")
+    return words(title, *size, *_told(standing, column.head.primary))
 
 
 def _size(column: Column, standing: Standing) -> str:
@@ -44,6 +45,15 @@ def _size(column: Column, standing: Standing) -> str:
     counted += f"{number_of(tested, 'test image')}, " if tested < FEW_TESTED else ""
     where = "" if most < 2 or not splits else " on one split" if splits == 1 else f" on {splits} splits"
     return f"{counted}n = {most}{where}"
+
+
+def _seeds_alone(standing: Standing) -> Part:
+    """Which methods are compared over seeds alone, where they are."""
+    rows = [row for row in standing.field.rows if standing.difference(row, standing.baseline)]
+    rows = [row for row in rows if row is not standing.baseline]
+    alone = [row for row in rows if standing.over_seeds_alone(row)]
+    of_some = (" for ", *_listed([_name(row) for row in alone])) if len(alone) < len(rows) else ()
+    return (", seeds alone", *of_some) if alone else ()
 
 
 def _told(standing: Standing, measure: Measure) -> Part:

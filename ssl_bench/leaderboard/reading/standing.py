@@ -73,6 +73,13 @@ class Standing:
         of the metric that ranks."""
         return replace(self, field=field)
 
+    def over_seeds_alone(self, row: Row) -> bool:
+        """Whether what is told of it over the baseline or the control does not speak for other images: scores of single
+        ones are not known."""
+        others = [other for other in (self.baseline, self.control) if other is not row]
+        found = (self.difference(row, other) for other in others)
+        return any(difference is not None and difference.images == 0 for difference in found)
+
     def is_best(self, row: Row) -> bool:
         """Whether it is one of `best`."""
         return self.field.index(row) in self.best
