@@ -119,10 +119,61 @@ def test_files_of_an_earlier_rendering_never_grow_stale(command: Command, tmp_pa
     assert command("leaderboard", tmp_path).status == 0
     found = [json.loads(path.read_text()) for path in records.iterdir()]
     expected = render(found, ["md", "csv", "tex"], claims=load_registry().claims)
+    (folder / ".made-from.json").unlink()
     written = {
         str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
     }
     assert written == {**expected, "notes.csv": "mine", "cost.html": "mine"}
+
+
+OWN = ("README.md", "references.bib", "runs.csv", "comparison/tier-lite-labels-1-8-labels.tex")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_no_file_that_another_wrote_is_replaced(name: str, command: Command, tmp_path: Path) -> None:
+    for number, record in enumerate(example()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    folder = tmp_path / "paper"
+    (folder / "comparison").mkdir(parents=True)
+    (folder / name).write_text("mine")
+    arguments = ("leaderboard", tmp_path, "--out", folder, "--format", "md,csv,tex")
+    said = command(*arguments)
+    assert said.status == 2
+    assert f"{folder / name}: not written by ssl-bench" in said.err
+    assert [path for path in folder.rglob("*") if path.is_file()] == [folder / name]
+    # Beside tables of ours, nor is anything that has the form of one removed.
+    (folder / name).unlink()
+    (folder / "comparison" / "prices.tex").write_text("mine")
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "other.csv").write_text("Methods,mine")
+    assert command(*arguments).status == 0
+    assert command(*arguments).status == 0
+    assert (folder / "comparison" / "prices.tex").read_text() == "mine"
+    assert (folder / "metrics" / "other.csv").read_text() == "Methods,mine"
+
+
+def test_a_folder_of_an_earlier_version_is_taken(command: Command, tmp_path: Path) -> None:
+    for number, record in enumerate(example()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    folder = tmp_path / "leaderboards"
+    arguments = ("leaderboard", tmp_path, "--format", "md,html,csv,tex")
+    assert command(*arguments).status == 0
+    written = {path for path in folder.rglob("*") if path.is_file()}
+    # It kept no list.
+    (folder / ".made-from.json").unlink()
+    stale = folder / "cost" / "tier-smoke-labels-1-8-cost.tex"
+    stale.write_text((folder / "cost" / "tier-lite-labels-1-8-night-image-enhancement-cost.tex").read_text())
+    (folder / "cost" / "prices.csv").write_text("mine")
+    assert command(*arguments).status == 0
+    assert {path for path in folder.rglob("*") if path.is_file()} == {
+        *written,
+        folder / "cost" / "prices.csv",
+    }
+    # What is none of ours stays there, too.
+    (folder / ".made-from.json").unlink()
+    (folder / "cost.md").write_text("# Costs of the project\n")
+    assert command(*arguments).status == 2
+    assert (folder / "cost.md").read_text() == "# Costs of the project\n"
 
 
 def test_html_is_tables_with_heads_and_values() -> None:
