@@ -20,6 +20,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.leaderboard.documents.tables import value_text
 from ssl_bench.leaderboard.formats.markdown import escape, formula
 from ssl_bench.leaderboard.reading.grouping import make_tables
+from ssl_bench.published import ClaimSpec
 from ssl_bench.store.record import Record
 
 MIOU = {"name": "miou", "symbol": "mIoU", "unit": "%", "higher_is_better": True, "digits": 2}
@@ -693,6 +694,30 @@ def test_no_name_breaks_out_of_its_cell() -> None:
     shown = terminal(records)
     assert not set(shown) & {"\x1b", "\u202e"}
     assert HOSTILE.split()[0] in shown
+
+
+def test_no_unit_or_tier_breaks_out_of_a_sentence() -> None:
+    claim = ClaimSpec(
+        name="c", title="Net", task="night", metric="psnr", dataset="synthetic", scores={"Sup": {"1/8": 20.0}},
+        labeled={"1/8": 8}, source="s", split="s", selection="s", backbone="unet-small", tier="paper",
+        methods={"Sup": "supervised"},
+    )  # fmt: skip
+    metric = [{"name": "psnr", "symbol": HOSTILE, "unit": HOSTILE}]
+    changes = {"describe__task__metrics": metric, "cell__tier": HOSTILE}
+    records = [
+        make("night", method, seed, score + seed, **changes)
+        for method, score in (("supervised", 18.0), ("mt", 19.0), ("full", 25.0))
+        for seed in range(3)
+    ]
+    files = render(records, claims=[claim])
+    assert "all labels add 7.00" in files["leaderboard.md"]
+    assert "none: tier" in files["reported.md"]
+    for name in ("README.md", "leaderboard.md", "reported.md"):
+        assert not set(files[name]) & set("<\x1b\u202e")
+        kinds = {token.type for token in parsed(files[name])}
+        assert not kinds & {"html_inline", "html_block", "em_open", "s_open", "image"}
+        links = [token.attrs["href"] for token in parsed(files[name]) if token.type == "link_open"]
+        assert set(links) <= set(files)
 
 
 def test_text_is_escaped_only_where_it_must_be() -> None:

@@ -171,7 +171,9 @@ def _line(
             cell(entries[0].tier),
             figure(f"{reported:.{measure.digits}f}", reported=reported),
             mean_cell(list(measured.values()), measure.digits),
-            figure(f"none: {differs}" if differs else verdict(reported, measured, measure.digits)),
+            Cell(words("none: ", Span(differs)))
+            if differs
+            else figure(verdict(reported, measured, measure.digits)),
         ]
 
 

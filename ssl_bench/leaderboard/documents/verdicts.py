@@ -72,7 +72,7 @@ def _told(standing: Standing, measure: Measure) -> Part:
             f"{have}: nothing can be told apart, nor is it known whether labels are what is missing; {further} would "
             "tell.",
         )
-    parts: list[str | Span] = [_labels(standing, measure)]
+    parts: list[str | Span] = [*_labels(standing, measure)]
     if standing.ranks:
         gains = list(_gains(standing, measure))
         for place, part in enumerate(gains):
@@ -85,15 +85,18 @@ def _told(standing: Standing, measure: Measure) -> Part:
     return tuple(parts)
 
 
-def _labels(standing: Standing, measure: Measure) -> str:
+def _labels(standing: Standing, measure: Measure) -> Part:
     difference = standing.difference(standing.bound, standing.baseline)
     if difference is None:
         runs = "there are too few runs with all of them" if standing.bound else "no run has all of them"
-        return f"whether labels are what is missing is not known from these runs, for {runs}."
-    added = _amount(difference, measure, measure.unit)
+        return (f"whether labels are what is missing is not known from these runs, for {runs}.",)
+    added = ("all labels add ", *_amount(difference, measure, measure.unit))
     if standing.labels == "missing":
-        return f"all labels add {added}, so labels are what is missing."
-    return f"all labels add {added}, no gain that stands: labels are not what is missing here, and no method is ranked."
+        return (*added, ", so labels are what is missing.")
+    return (
+        *added,
+        ", no gain that stands: labels are not what is missing here, and no method is ranked.",
+    )
 
 
 def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
@@ -115,8 +118,8 @@ def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
         elif not difference.stands:
             alike.append(_name(row))
         elif standing.field.gains(difference):
-            gained = f" gains {_amount(difference, measure)} over "
-            gaining.append((*_name(row), gained, *low, *_against_control(standing, row, measure)))
+            gained = (" gains ", *_amount(difference, measure), " over ")
+            gaining.append((*_name(row), *gained, *low, *_against_control(standing, row, measure)))
         else:
             behind.append(
                 (*_name(row), f" by {abs(shown(difference.mean, measure.digits)):.{measure.digits}f}")
@@ -143,16 +146,16 @@ def _against_control(standing: Standing, row: Row, measure: Measure) -> Part:
     if not difference.stands:
         return (" but cannot be told from the control",)
     if standing.field.gains(difference):
-        return (f" and {_amount(difference, measure)} over the control",)
-    return (f" but is {_amount(difference, measure, back=True)} behind the control",)
+        return (" and ", *_amount(difference, measure), " over the control")
+    return (" but is ", *_amount(difference, measure, back=True), " behind the control")
 
 
-def _amount(difference: Difference, measure: Measure, unit: str = "", *, back: bool = False) -> str:
+def _amount(difference: Difference, measure: Measure, unit: str = "", *, back: bool = False) -> Part:
     """`2.60 [1.10, 4.10]`, in the direction of better, or of worse."""
     sign = 1 if measure.higher_is_better is not back else -1
     values = (sign * difference.mean, *sorted(sign * bound for bound in difference.interval))
     mean, low, high = (f"{shown(value, measure.digits):.{measure.digits}f}" for value in values)
-    return f"{mean}{f' {unit}' if unit else ''} [{low}, {high}]"
+    return (f"{mean} ", *((Span(unit), " ") if unit else ()), f"[{low}, {high}]")
 
 
 def _listed(names: Sequence[Part], separator: str = " and ") -> Part:
