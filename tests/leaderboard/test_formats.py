@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Said
-from test_leaderboard import HOSTILE, example, grids, make
+from test_leaderboard import HOSTILE, example, grids, make, scores
 from written import chosen, recorded, render
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import FORMATS
+from ssl_bench.leaderboard import FORMATS, Choice
 from ssl_bench.leaderboard.formats.bibliography import cite_keys, render_bibliography
 from ssl_bench.leaderboard.formats.csv import render_csv
 from ssl_bench.leaderboard.formats.html import formula_html, render_html
@@ -324,11 +324,10 @@ def test_every_run_and_metric_is_a_row() -> None:
 
 def test_a_choice_of_tasks_methods_and_metrics() -> None:
     records = example()
-    kept = chosen(records, tasks=["NIGHT"], methods=["SupOnly", "mt"])
-    assert {(record.cell.task, record.cell.method) for record in kept} == {
-        ("night", "supervised"),
-        ("night", "mt"),
-    }
+    kept = chosen(records, tasks=["NIGHT"])
+    assert {record.cell.task for record in kept} == {"night"}
+    (grid,) = scores(render(records, choice=Choice(["NIGHT"], ["SupOnly", "mt"]))["leaderboard.md"])
+    assert [line[0] for line in grid] == ["Methods", "SupOnly", "MT [1]"]
     assert chosen(records) == recorded(records)
     (reversed_record,) = chosen([kept[0]], metrics=["other", "psnr"])
     names = [metric.name for metric in reversed_record.describe.task.metrics]
@@ -345,10 +344,10 @@ def test_a_metric_that_some_records_lack_is_not_mixed_with_another() -> None:
         for name in ("psnr", "sad")
     )
     records = []
-    for method, scores in {"supervised": (10.0, 5.0), "mt": (30.0, None), "full": (40.0, 2.0)}.items():
+    for method, found in {"supervised": (10.0, 5.0), "mt": (30.0, None), "full": (40.0, 2.0)}.items():
         for seed in range(2):
-            metrics = {"psnr": scores[0] + seed} | ({"sad": scores[1] - seed / 2} if scores[1] else {})
-            words = [psnr, sad] if scores[1] else [psnr]
+            metrics = {"psnr": found[0] + seed} | ({"sad": found[1] - seed / 2} if found[1] else {})
+            words = [psnr, sad] if found[1] else [psnr]
             more = {"describe__task__metrics": words, "best": {"metrics": {"psnr": 50.0}}}
             records.append(make("night", method, seed, None, metrics=metrics, **more))
     kept = chosen(records, metrics=["SAD"])
@@ -367,6 +366,29 @@ def test_a_metric_that_some_records_lack_is_not_mixed_with_another() -> None:
     assert "30.5 ± 0.7" in main[2][2]
     assert share[1][2] == "+67 %"
     assert best[2][2] == "*50.0 (+20.0)*"
+
+
+def test_what_is_left_out_is_said_to_be(command: Command, tmp_path: Path) -> None:
+    for number, record in enumerate(example()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    said = command(
+        "leaderboard", tmp_path, "--methods", "supervised,mt", "--tasks", "night", "--metrics", "psnr"
+    )
+    told = (
+        "Of the records these alone are shown: tasks night; methods supervised, mt; metrics psnr. What stands is "
+        "judged with the other methods, too."
+    )
+    assert told in " ".join(said.out.split())
+    folder = tmp_path / "leaderboards"
+    assert f"# Leaderboards\n\n{told}\n" in (folder / "README.md").read_text()
+    assert f"# Leaderboard\n\n{told}\n" in (folder / "leaderboard.md").read_text()
+    assert "every run that is shown, a row per metric" in (folder / "README.md").read_text()
+    assert "Full" not in (folder / "cost.md").read_text()
+    assert {row["method"] for row in csv.DictReader((folder / "runs.csv").open())} == {"supervised", "mt"}
+    # Labels are told of, though the method that has all of them is not shown.
+    assert "all labels add 1.80 dB" in (folder / "README.md").read_text()
+    for line in (command("leaderboard", tmp_path).out, (folder / "README.md").read_text()):
+        assert "these alone" not in line
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")

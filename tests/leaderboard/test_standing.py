@@ -15,6 +15,7 @@ from test_leaderboard import METHODS, Change, example, grids, make, scores, titl
 from written import check_one_table, main_table, make_report, read_board, read_entries, render, terminal
 
 from ssl_bench.errors import UsageError
+from ssl_bench.leaderboard import Choice
 from ssl_bench.leaderboard.documents.verdicts import verdict
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.model import plain_text
@@ -299,6 +300,58 @@ def test_what_speaks_for_seeds_alone_is_said_to() -> None:
     )
     assert "of other images: MT, Night Image Enhancement." in table
     assert "n = 4 on one split, seeds alone): " in shown(4, 0)[1]
+
+
+def test_rows_that_are_not_shown_are_judged_with() -> None:
+    records = crossed({"supervised": 18.0, "plain": 18.5, "mt": 20.0, "gct": 22.0, "full": 18.0})
+    records += [
+        {
+            **record,
+            "cell": {**record["cell"], "task": "matting"},
+            "metrics": {"psnr": record["metrics"]["psnr"]},
+        }
+        for record in crossed({"supervised": 18.0, "plain": 18.5, "mt": 20.0, "gct": 22.0, "full": 25.0})
+    ]
+    whole, part = (render(records, choice=choice) for choice in (Choice(), Choice(methods=["SupOnly", "MT"])))
+    # In one column labels are not what is missing; in the other another method is better.
+    for name in ("leaderboard.md", "comparison.md", "metrics.md"):
+        lines = {re.sub(r" {2,}", " ", line) for line in whole[name].splitlines()}
+        shown = [re.sub(r" {2,}", " ", line) for line in part[name].splitlines()]
+        assert [line for line in shown if line.startswith("| MT") and line not in lines] == []
+        assert not [line for line in shown if "GCT" in line or "Full [" in line]
+    assert "no method is ranked" in part["leaderboard.md"]
+    assert "**" not in part["leaderboard.md"]
+    shown = terminal(records, Choice(methods=["SupOnly", "MT"]))
+    assert not [line for line in shown.splitlines() if line.endswith("*")]
+    assert "MT gains" in shown
+    assert "GCT" not in shown
+    assert main_table(records).count("**") == 2
+
+
+def test_a_choice_of_methods_shows_the_columns_that_have_them() -> None:
+    other = split(0, "8", 8)
+    records = [make("night", name, 0, 18.0, **more) for name, more in
+               (("supervised", split(0)), ("mt", split(0)), ("supervised", other), ("gct", other))]  # fmt: skip
+    records.append(make("night", "full", 0, 25.0))
+    assert titles(main_table(records)) == ["Tier lite, labels 4", "Tier lite, labels 8"]
+    text = render(records, choice=Choice(methods=["mt"]))["leaderboard.md"]
+    assert titles(text) == ["Tier lite, labels 4"]
+    assert [line[0] for line in scores(text)[0]] == ["Methods", "MT [1]"]
+    # Labels that the baseline would need are told of it, though its curve is not shown.
+    records = [
+        make(
+            "night",
+            "supervised",
+            0,
+            10.0 + count,
+            **{"cell__split": {**split(0, str(count), count)["cell__split"]}},
+        )
+        for count in (4, 8)
+    ]
+    records.append(make("night", "mt", 0, 18.0, **split(0)))
+    _, saved = grids(render(records, choice=Choice(methods=["mt"]))["efficiency.md"])
+    assert saved[1:] == [["MT [1]", "labels needed (saved)", "8 (+4)", "-"]]
+    check_one_table(records[::2], Choice(methods=["mt"]))
 
 
 def variant(value: float, *names: str, score: float = 19.0, **more: Any) -> list[Change]:

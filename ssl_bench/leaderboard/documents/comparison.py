@@ -103,13 +103,16 @@ def _labels(section: Section) -> Grid:
 
 
 def _ranks(section: Section, numbers: Numbers) -> Grid:
-    competing = [row for row in section.rows if row.competes]
+    competing = [row for row in section.compared if row.competes]
+    shown = set(map(id, section.rows))
     ranking = [number for number, standing in enumerate(section.standings) if standing.ranks]
     across = len(section.standings) > 1 and bool(ranking)
     points = dict(zip(*_borda(section, competing, ranking), strict=True)) if across else {}
     ranked = dict(zip(points, places(list(points.values())), strict=True))
     rows = []
     for index, row in enumerate(competing):
+        if id(row) not in shown:
+            continue
         cells = [_rank(row, standing) for standing in section.standings]
         if across:
             both = (points[index], ranked[index]) if index in points else None

@@ -32,7 +32,7 @@ def metrics_document(board: Board) -> Document:
 def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
     measures = _measures(section.table.columns[number])
     columns = [
-        score_column(rows, number, measure, _standing(section, rows, number, measure)) for measure in measures
+        score_column(rows, number, measure, _standing(section, number, measure)) for measure in measures
     ]
     return Grid(
         "metrics",
@@ -53,11 +53,11 @@ def _measures(column: Column) -> list[Measure]:
     return list(found.values())
 
 
-def _standing(section: Section, rows: Sequence[Row], number: int, measure: Measure) -> Standing:
+def _standing(section: Section, number: int, measure: Measure) -> Standing:
     primary = section.standings[number]
     if measure == section.table.columns[number].head.primary:
         return primary
-    return primary.by(make_field(rows, number, measure))
+    return primary.by(make_field(section.compared, number, measure))
 
 
 def _detail_table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid | None:

@@ -1,13 +1,12 @@
 """What is said below the tables of scores: how to read them, and what they come from."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from ssl_bench.leaderboard.documents.settings import NOT_STATED
-from ssl_bench.leaderboard.documents.unlike import titles_of, unlike_notes
+from ssl_bench.leaderboard.documents.unlike import listed, several_notes, titles_of, unlike_notes
 from ssl_bench.leaderboard.model import Span, joined, words
 from ssl_bench.leaderboard.reading.board import Board, Section
 from ssl_bench.leaderboard.reading.columns import runs_text
-from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.words import number_of
 
@@ -17,7 +16,7 @@ BEST = (
 )
 
 SHOWN = 3
-"""Ids, or runs, that a note names."""
+"""Rows that a note names."""
 
 
 def reading_notes(board: Board) -> list[tuple[Span, ...]]:
@@ -48,15 +47,7 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     if any(len(cells) == 1 for row in rows for cells in row.cells):
         notes.append(words("n=1: a single run, which tells nothing of its spread."))
     notes += unlike_notes(rows)
-    if board.unlike:
-        notes.append(
-            words(
-                f"{number_of(len(board.unlike), 'run')} here {'has' if len(board.unlike) == 1 else 'have'} several "
-                "records that differ in scores, and chance says which of them is shown: ",
-                *listed(board.unlike[:SHOWN]),
-                "; name a folder with one of each.",
-            )
-        )
+    notes += several_notes(board)
     if controls:
         names = joined(list(controls), " and ")
         notes.append(
@@ -129,8 +120,3 @@ def ends_text(section: Section) -> str:
         if (low := standing.baseline) and (high := standing.bound)
     }
     return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
-
-
-def listed(names: Iterable[str]) -> Sequence[Span]:
-    """Names in order, each once."""
-    return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")

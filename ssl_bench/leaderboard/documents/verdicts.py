@@ -28,8 +28,9 @@ def verdict(section: Section, number: int) -> tuple[Span, ...]:
     """What a column of a table tells, as spans; nothing is said to gain that does not at 95 %."""
     column, standing = section.table.columns[number], section.standings[number]
     title = Span(column_titles(section.table)[number])
-    size = (f" ({_size(column, standing)}", *_seeds_alone(standing), "): ")
-    return words(title, *size, *_told(standing, column.head.primary))
+    rows = [row for row in section.rows if standing.field.index(row) is not None]
+    size = (f" ({_size(column, standing)}", *_seeds_alone(standing, rows), "): ")
+    return words(title, *size, *_told(standing, rows, column.head.primary))
 
 
 def _size(column: Column, standing: Standing) -> str:
@@ -47,22 +48,21 @@ def _size(column: Column, standing: Standing) -> str:
     return f"{counted}n = {most}{where}"
 
 
-def _seeds_alone(standing: Standing) -> Part:
+def _seeds_alone(standing: Standing, rows: Sequence[Row]) -> Part:
     """Which methods are compared over seeds alone, where they are."""
-    rows = [row for row in standing.field.rows if standing.difference(row, standing.baseline)]
     rows = [row for row in rows if row is not standing.baseline]
+    rows = [row for row in rows if standing.difference(row, standing.baseline)]
     alone = [row for row in rows if standing.over_seeds_alone(row)]
     of_some = (" for ", *_listed([_name(row) for row in alone])) if len(alone) < len(rows) else ()
     return (", seeds alone", *of_some) if alone else ()
 
 
-def _told(standing: Standing, measure: Measure) -> Part:
-    rows = standing.field.rows
-    if len(rows) < 2:
+def _told(standing: Standing, rows: Sequence[Row], measure: Measure) -> Part:
+    if len(standing.field.rows) < 2:
         return ("one method alone: nothing to compare.",)
     if standing.baseline is None:
         return ("no baseline was run, so no gain is known.",)
-    others = [row for row in rows if row is not standing.baseline]
+    others = [row for row in standing.field.rows if row is not standing.baseline]
     one_image = all(sample.images == 1 for sample in standing.field.samples)
     if all(standing.difference(row, standing.baseline) is None for row in others):
         several = any(len(sample.scores) > 1 for sample in standing.field.samples)
@@ -74,7 +74,7 @@ def _told(standing: Standing, measure: Measure) -> Part:
         )
     parts: list[str | Span] = [*_labels(standing, measure)]
     if standing.ranks:
-        gains = list(_gains(standing, measure))
+        gains = list(_gains(standing, rows, measure))
         for place, part in enumerate(gains):
             parts += ["; " if place else " ", *part]
         parts += ["."] if gains else []
@@ -99,7 +99,7 @@ def _labels(standing: Standing, measure: Measure) -> Part:
     )
 
 
-def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
+def _gains(standing: Standing, rows: Sequence[Row], measure: Measure) -> Iterable[Part]:
     """Control and methods that gain, those behind, those that cannot be told apart, those with too few runs."""
     baseline = standing.baseline
     assert baseline is not None
@@ -108,7 +108,7 @@ def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
     behind: list[Part] = []
     alike: list[Part] = []
     unknown: list[Part] = []
-    compared = [row for row in standing.field.rows if row.competes or row is standing.control]
+    compared = [row for row in rows if row.competes or row is standing.control]
     for row in sorted(compared, key=lambda row: row.competes):
         difference = standing.difference(row, baseline)
         if row is baseline:
