@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Said
@@ -21,6 +22,7 @@ from ssl_bench.leaderboard.formats.bibliography import cite_keys, render_bibliog
 from ssl_bench.leaderboard.formats.csv import render_csv
 from ssl_bench.leaderboard.formats.html import formula_html, render_html
 from ssl_bench.leaderboard.formats.latex import escape_latex, formula_latex, render_latex
+from ssl_bench.leaderboard.frame import COLUMNS, frame_of
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing
 from ssl_bench.registry.loading import load_registry
 
@@ -320,6 +322,46 @@ def test_every_run_and_metric_is_a_row() -> None:
     assert (rows[0]["ranks"], rows[-1]["ranks"], rows[-1]["higher_is_better"]) == ("1", "0", "")
     assert {row["seed"] for row in rows} == {"3"}
     assert {row["cell"] for row in rows} == {record["cell"]["id"]}
+
+
+DIFFERENT: list[tuple[str, Any]] = [
+    ("cell__dataset", "lol"),
+    ("cell__data", "e1e1e1e1e1e1"),
+    ("cell__backbone", "hdrnet"),
+    ("cell__pretrained", "published"),
+    ("cell__execution", {"precision": "bf16"}),
+    ("cell__tier", "smoke"),
+    ("cell__threads", 2),
+    ("cell__seed", 1),
+    ("cell__split__hash", "0ther0ther00"),
+    ("config__recipe", {"iterations": 601, "crop": 64}),
+    ("config__recipe", {"iterations": 600, "crop": 65}),
+    ("config__method", {"tau": 0.5}),
+    ("config__method", {"learning_rate_factor": 2.0}),
+    ("providers__task", "ssl-bench 0.2.0"),
+    ("providers__method", "pi 1.0"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), DIFFERENT)
+def test_two_runs_are_told_apart_without_their_scores(path: str, value: Any) -> None:
+    records = recorded([make("night", "mt", 0, 18.0), make("night", "mt", 0, 19.0, **{path: value})])
+    rows = list(csv.reader(io.StringIO(render(records, [])["runs.csv"])))
+    assert len({tuple(row[: rows[0].index("metric")]) for row in rows[1:]}) == 2
+    described = [name for name in COLUMNS if name not in ("cell", "metric", "score", "seconds")]
+    frame = frame_of(records)
+    assert list(frame.groupby(described).score.count()) == [1, 1]
+
+
+def test_no_metric_takes_the_place_of_a_column() -> None:
+    metrics = {"method": 7.0, "seconds": 8.0, "psnr": 9.0}
+    words = [{"name": name, "symbol": name} for name in metrics]
+    record = make("night", "mt", 0, 1.0, metrics=metrics, describe__task__metrics=words, cell__seed=None)
+    frame = frame_of(recorded([record, make("night", "mt", 0, 1.0, cell__seed=None, cell__split__seed=None)]))
+    row = frame.iloc[0]
+    assert (row.method, row.score, row["metric method"], row.psnr) == ("mt", 7.0, 7.0, 9.0)
+    assert (row.seconds, row["metric seconds"]) == (10.0, 8.0)
+    assert frame.seed.isna().all()
 
 
 def test_a_choice_of_tasks_methods_and_metrics() -> None:
