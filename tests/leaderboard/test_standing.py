@@ -23,6 +23,7 @@ from ssl_bench.leaderboard.reading.grouping import make_tables
 
 NOISE = (0.0, 0.3, -0.2, 0.1, -0.2)
 METHODS.setdefault("plain", ("Control", 95, "control", ""))
+METHODS.setdefault("frozen", ("SupOnly, frozen", 12, "baseline", ""))
 
 
 def split(seed: int, labels: str = "4", count: int = 4) -> dict[str, Any]:
@@ -159,6 +160,15 @@ def test_the_control_stands_beside_the_baseline_and_never_competes() -> None:
     assert row(without, "MT").startswith("1")
     assert "gains" in sentence(without)
     assert not [name for name in render(without) if "control" in render(without)[name].split("## How to")[0]]
+
+
+def test_what_else_has_the_baselines_role_stands_beside_the_control_too() -> None:
+    means = {"supervised": 18.0, "frozen": 22.0, "plain": 19.0, "mt": 19.0, "full": 25.0}
+    _, _, _, over_control, _ = grids(render(crossed(means))["comparison.md"])
+    assert [line[0].split(" [")[0] for line in over_control[1:]] == ["SupOnly, frozen", "MT"]
+    # What decides its bold.
+    assert over_control[1][2].startswith("**+")
+    assert row(crossed(means), "SupOnly, frozen").startswith("**")
 
 
 def test_bold_is_for_what_stands_and_no_method_with_as_many_runs_beats() -> None:

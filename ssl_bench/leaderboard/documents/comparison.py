@@ -160,14 +160,14 @@ def _borda(section: Section, rows: Sequence[Row], ranking: Sequence[int]) -> tup
 
 
 def _differences(section: Section, numbers: Numbers, role: Role) -> Grid:
-    """Every row minus the baseline; every method minus the control."""
+    """Every row minus the baseline; what competes, but for that baseline, minus the control."""
     others = [standing.baseline if role == "baseline" else standing.control for standing in section.standings]
     rows = []
     for row in section.rows:
-        if role == "control" and (not row.competes or row.head.role == "baseline"):
-            continue
         cells = [
-            _difference(standing, row, other, column.head.digits)
+            missing()
+            if role == "control" and (not row.competes or row is standing.baseline)
+            else _difference(standing, row, other, column.head.digits)
             for standing, other, column in zip(section.standings, others, section.table.columns, strict=True)
         ]
         if any(one.values for one in cells):
