@@ -217,6 +217,17 @@ def test_where_labels_are_not_what_is_missing_nobody_is_ranked() -> None:
     assert sentence(worse).endswith(said)
 
 
+def test_no_bound_is_a_negative_zero() -> None:
+    runs = {"supervised": (18.0, 18.4, 18.8), "mt": (18.0, 18.4 + 1e-9, 18.8)}
+    records = [
+        make("night", name, seed, score) for name, found in runs.items() for seed, score in enumerate(found)
+    ]
+    text = render(records)["comparison.md"]
+    assert grids(text)[1][1][2] == "+0.00 [+0.00, +0.00] (n=3, seeds alone)"
+    assert "-0.00" not in text
+    assert "each one for itself, but for columns in which nobody is ranked." in text
+
+
 def test_what_is_not_known_of_the_labels_is_said_to_be() -> None:
     without = crossed({"supervised": 18.0, "mt": 22.0})
     assert "not known from these runs, for no run has all of them" in sentence(without)

@@ -41,7 +41,7 @@ _NOTES = (
     "Borda: over all tasks of the table in which methods are ranked, a point for every method that a mean score "
     "beats and half a point for a tie; only methods with a score in every one of these tasks take part.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
-    "leaves out zero, each one for itself. Pairs share their split, their seed and the test images; the "
+    "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, their seed and the test images; the "
     "interval speaks for other splits drawn alike, where there are several (else for this one), for other seeds "
     "and for other images of the same kind. 'Seeds alone': scores of single images are not known, and so it "
     "does not speak for other images. 'One image': there is one test image, and so it does not, either.",
@@ -189,7 +189,8 @@ def _difference(standing: Standing, row: Row, other: Row | None, digits: int) ->
             return missing()
         return figure(f"{shown(mean, digits):+.{digits}f} (n=1, no interval)", difference=mean, n=1)
     low, high = difference.interval
-    text = f"{shown(difference.mean, digits):+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    mean, *ends = (f"{shown(value, digits):+.{digits}f}" for value in (difference.mean, low, high))
+    text = f"{mean} [{', '.join(ends)}]"
     of_images = {0: ", seeds alone", 1: ", one image"}.get(difference.images, "")
     values = {"difference": difference.mean, "low": low, "high": high, "n": difference.runs}
     style: Style = "strong" if difference.stands and standing.ranks else "figure"
