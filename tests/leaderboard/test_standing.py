@@ -429,6 +429,18 @@ def test_sentences_say_who_gains_over_what() -> None:
     assert several.startswith("Semantic Segmentation (8 labels, n = 3")
 
 
+def test_a_sentence_names_the_winners_first() -> None:
+    records = crossed({"supervised": 18.0, "plain": 20.0, "full": 30.0})
+    for weight in range(7):
+        for run in crossed({"mt": (19.0, 19.1, 19.2, 23.0, 19.3, 25.0, 22.0)[weight]}):
+            records.append({**run, "config": {**run["config"], "method": {"lambda_mt": float(weight)}}})
+    said = sentence(records)
+    named = re.findall(r"[.;] (Control|MT \(lambda_mt=\d\.0\)) gains", said)
+    assert named == ["Control", *(f"MT (lambda_mt={weight}.0)" for weight in (5, 3, 6, 4))]
+    assert "; 3 more gain" in said
+    assert "5.0) gains 7" in said
+
+
 def test_sentences_stand_in_every_format() -> None:
     records = crossed(MEANS)
     said = sentence(records)

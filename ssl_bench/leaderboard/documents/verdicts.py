@@ -1,6 +1,7 @@
 """What a column tells, in a sentence: whether labels are what is missing, and who gains."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ssl_bench.dataset import FEW_TESTED
 from ssl_bench.leaderboard.model import Listing, Span, words
@@ -100,11 +101,12 @@ def _labels(standing: Standing, measure: Measure) -> Part:
 
 
 def _gains(standing: Standing, rows: Sequence[Row], measure: Measure) -> Iterable[Part]:
-    """Control and methods that gain, those behind, those that cannot be told apart, those with too few runs."""
+    """Control and methods that gain, the best first; those behind, those that cannot be told apart, those with too few
+    runs."""
     baseline = standing.baseline
     assert baseline is not None
     low = _name(baseline)
-    gaining: list[Part] = []
+    gaining: list[Row] = []
     behind: list[Part] = []
     alike: list[Part] = []
     unknown: list[Part] = []
@@ -118,13 +120,16 @@ def _gains(standing: Standing, rows: Sequence[Row], measure: Measure) -> Iterabl
         elif not difference.stands:
             alike.append(_name(row))
         elif standing.field.gains(difference):
-            gained = (" gains ", *_amount(difference, measure), " over ")
-            gaining.append((*_name(row), *gained, *low, *_against_control(standing, row, measure)))
+            gaining.append(row)
         else:
             behind.append(
                 (*_name(row), f" by {abs(shown(difference.mean, measure.digits)):.{measure.digits}f}")
             )
-    yield from gaining[:MOST]
+    for row in sorted(gaining, key=lambda row: _standing_first(standing, row))[:MOST]:
+        difference = standing.difference(row, baseline)
+        assert difference is not None
+        gained = (" gains ", *_amount(difference, measure), " over ")
+        yield (*_name(row), *gained, *low, *_against_control(standing, row, measure))
     if len(gaining) > MOST:
         further = len(gaining) - MOST
         yield (f"{further} more {'gains' if further == 1 else 'gain'}",)
@@ -135,6 +140,14 @@ def _gains(standing: Standing, rows: Sequence[Row], measure: Measure) -> Iterabl
     if unknown:
         have = "has" if len(unknown) == 1 else "have"
         yield (*_listed(unknown), f" {have} too few runs in common with ", *low)
+
+
+def _standing_first(standing: Standing, row: Row) -> tuple[Any, ...]:
+    """The control, which others are held against; the best; what gains over the control; then by size."""
+    gain = standing.difference(row, standing.baseline)
+    own = standing.difference(row, standing.control)
+    alone = own is None or not standing.field.gains(own)
+    return (row.competes, not standing.is_best(row), alone, -abs(gain.mean) if gain else 0.0)
 
 
 def _against_control(standing: Standing, row: Row, measure: Measure) -> Part:
