@@ -49,7 +49,7 @@ def _legend(section: Section) -> Iterable[str]:
     scores = [score for row in section.scores for score in row if score]
     said = []
     if any(score.best for score in scores):
-        said.append("* a gain that stands at 95 %")
+        said.append("* best: its gains stand at 95 %, and nothing is better")
     if any(score.over_control for score in scores):
         said.append("signed: difference to the baseline / to the control")
     elif any(score.difference for score in scores):

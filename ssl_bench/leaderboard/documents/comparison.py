@@ -42,9 +42,10 @@ _NOTES = (
     "beats and half a point for a tie; only methods with a score in every one of these tasks take part.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
     "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, "
-    "their seed and the test images; the interval speaks for other splits drawn alike, where there are several (else for this one), for other seeds "
-    "and for other images of the same kind. 'Seeds alone': scores of single images are not known, and so it "
-    "does not speak for other images. 'One image': there is one test image, and so it does not, either.",
+    "their seed and the test images; the interval speaks for other splits drawn alike, where there are several "
+    "(else for this one), for other seeds and for other images of the same kind. 'Seeds alone': scores of single "
+    "images are not known, and so it does not speak for other images. 'One image': there is one test image, and "
+    "so it does not, either.",
     "A single run has no spread, and so no interval and no rank of its own.",
     "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
     "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
