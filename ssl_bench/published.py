@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ssl_bench.recipe import Tier
+from ssl_bench.recipe import Recipe, Tier
 from ssl_bench.specs import Spec
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -72,6 +72,8 @@ class ClaimSpec(Spec):
     """Whether it started from pretrained weights."""
     tier: Tier = "paper"
     """Of ours, the one that trains as was published; scores of others are shown and not judged."""
+    recipe: Recipe | None = None
+    """What that tier trains by; the registry gives that of the task. None: not known, and so not looked at."""
     training_images: int | None = None
     """Labelled and unlabelled ones together; None: not known, and so not looked at."""
     methods: Mapping[str, str] = field(default_factory=lambda: _EMPTY)

@@ -18,8 +18,8 @@ def render(contents: Iterable[Content], *arguments: Any, **more: Any) -> dict[st
     return leaderboard.render(recorded(contents), *arguments, **more)
 
 
-def terminal(contents: Iterable[Content]) -> str:
-    return leaderboard.terminal(recorded(contents))
+def terminal(contents: Iterable[Content], *arguments: Any) -> str:
+    return leaderboard.terminal(recorded(contents), *arguments)
 
 
 def main_table(contents: Iterable[Content]) -> str:
@@ -30,12 +30,12 @@ def hyperparameter_table(contents: Iterable[Content]) -> str:
     return leaderboard.hyperparameter_table(recorded(contents))
 
 
-def check_one_table(contents: Iterable[Content]) -> None:
-    leaderboard.check_one_table(recorded(contents))
+def check_one_table(contents: Iterable[Content], *arguments: Any) -> None:
+    leaderboard.check_one_table(recorded(contents), *arguments)
 
 
 def chosen(contents: Iterable[Content], **asked: Any) -> list[Record]:
-    return leaderboard.chosen(recorded(contents), **asked)
+    return leaderboard.Choice(**asked).of(recorded(contents))
 
 
 def read_entries(contents: Iterable[Content]) -> tuple[list[entries.Entry], int]:

@@ -29,7 +29,9 @@ from ssl_bench.words import names_in
     "--oracle", is_flag=True, help="Also show, greyed, the best evaluation on test data, which never ranks."
 )
 @click.option("--tasks", default="", help="Tables of these alone.  [default: all]")
-@click.option("--methods", default="", help="Rows of these alone.  [default: all]")
+@click.option(
+    "--methods", default="", help="Rows of these alone; what stands is judged with all.  [default: all]"
+)
 @click.option(
     "--metrics", default="", help="These metrics alone; the first of a task's ranks.  [default: all]"
 )
@@ -46,7 +48,7 @@ def leaderboard(
 ) -> None:
     """Read every record below FOLDER (default: runs) and write the tables anew."""
     from ssl_bench.cli.shown import show_leaderboard
-    from ssl_bench.leaderboard import FORMATS, check_one_table, chosen, render
+    from ssl_bench.leaderboard import FORMATS, Choice, check_one_table, render
     from ssl_bench.leaderboard.write import formats_to_write, write_tables
     from ssl_bench.store.results import read_records
 
@@ -58,12 +60,11 @@ def leaderboard(
     say_broken(broken)
     if not records:
         raise UsageError(f"no records below {folder}; run `ssl-bench run` first, or name its folder")
-    asked_of = {"tasks": tasks, "methods": methods, "metrics": metrics}
-    records = chosen(records, **{name: names_in(listed) for name, listed in asked_of.items()})
+    choice = Choice(*map(names_in, (tasks, methods, metrics)))
     if one_table:
-        check_one_table(records)
+        check_one_table(records, choice)
     target = out or folder / "leaderboards"
     wanted = formats_to_write([form for form in FORMATS if form in asked], target)
-    files = render(records, wanted, oracle=oracle, claims=load_registry().claims)
-    show_leaderboard(records, write_tables(files, target))
+    files = render(records, wanted, choice=choice, oracle=oracle, claims=load_registry().claims)
+    show_leaderboard(records, write_tables(files, target), choice=choice)
     click.echo("the tables hold: scores, settings, hardware, and what data, list and plugin files are called")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ssl_bench.leaderboard import terminal
+from ssl_bench.leaderboard import EVERYTHING, Choice, terminal
 from ssl_bench.plan.plan import Plan
 from ssl_bench.recipe import in_words
 from ssl_bench.store.record import Record
@@ -50,11 +50,16 @@ def show_plan(plan: Plan, store: ResultStore, *, brief: bool = False) -> None:
     )
 
 
-def show_leaderboard(records: Sequence[Record], tables: Sequence[Path], notes: Sequence[str] = ()) -> None:
+def show_leaderboard(
+    records: Sequence[Record],
+    tables: Sequence[Path],
+    notes: Sequence[str] = (),
+    choice: Choice = EVERYTHING,
+) -> None:
     """The main table, where the files are, and what was noted of the data that the scores rest on."""
     if records:
         click.echo()
-        click.echo(terminal(records))
+        click.echo(terminal(records, choice))
     if tables:
         others = f" and {number_of(len(tables) - 1, 'file')} beside it" if len(tables) > 1 else ""
         click.echo(f"wrote {tables[0]}{others}")

@@ -2,16 +2,17 @@
 
 from ssl_bench.leaderboard.documents.main import DOCUMENTS, hyperparameter_table, main_table
 from ssl_bench.leaderboard.files import FORMATS, OF_TABLES, Format, check_one_table, render
-from ssl_bench.leaderboard.reading.choice import chosen
+from ssl_bench.leaderboard.reading.choice import EVERYTHING, Choice
 from ssl_bench.leaderboard.terminal import terminal
 
 __all__ = [
     "DOCUMENTS",
+    "EVERYTHING",
     "FORMATS",
     "OF_TABLES",
+    "Choice",
     "Format",
     "check_one_table",
-    "chosen",
     "hyperparameter_table",
     "main_table",
     "render",

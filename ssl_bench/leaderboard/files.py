@@ -14,6 +14,7 @@ from ssl_bench.leaderboard.formats.markdown import render_markdown
 from ssl_bench.leaderboard.formats.runs import render_runs
 from ssl_bench.leaderboard.model import Document, Grid, Listing, plain_text, walk
 from ssl_bench.leaderboard.reading.board import read_board
+from ssl_bench.leaderboard.reading.choice import EVERYTHING, Choice
 from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.grouping import require_one_table
 from ssl_bench.published import ClaimSpec
@@ -32,6 +33,7 @@ def render(
     records: Iterable[Record],
     formats: Sequence[Format] = ("md",),
     *,
+    choice: Choice = EVERYTHING,
     oracle: bool = False,
     claims: Sequence[ClaimSpec] = (),
 ) -> dict[str, str]:
@@ -39,10 +41,10 @@ def render(
 
     Always: every run, a row per metric, `runs.csv`. Markdown: an index, README.md, and a file a document. HTML: a
     fragment a document. CSV and LaTeX: a file a table, in the folder of its document, and with LaTeX the references
-    that its tables cite. `oracle`: show, greyed, what a choice on test data would have scored. `claims`: published
-    numbers, for a document of their own.
+    that its tables cite. `choice`: what is shown; UsageError for what no record has. `oracle`: show, greyed, what a
+    choice on test data would have scored. `claims`: published numbers, for a document of their own.
     """
-    board = read_board(records)
+    board = read_board(records, choice)
     documents = make_documents(board, oracle=oracle, claims=claims)
     # What a person opens first comes first.
     files = {"README.md": make_index(board, documents)} if "md" in formats else {}
@@ -61,9 +63,11 @@ def render(
     return files
 
 
-def check_one_table(records: Iterable[Record]) -> None:
-    """UsageError, naming what differs, unless all records fit into one table of scores."""
-    require_one_table(read_entries(records)[0])
+def check_one_table(records: Iterable[Record], choice: Choice = EVERYTHING) -> None:
+    """UsageError, naming what differs, unless all records fit into one table of scores; else as `Choice.of`."""
+    unlike: set[str] = set()
+    entries, _ = read_entries(choice.of(records), unlike)
+    require_one_table(entries, choice.shows, unlike)
 
 
 def _tables(

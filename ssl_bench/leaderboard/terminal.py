@@ -3,10 +3,13 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from ssl_bench.leaderboard.documents.unlike import several_notes
 from ssl_bench.leaderboard.documents.verdicts import verdicts
 from ssl_bench.leaderboard.formats.markdown import plain
-from ssl_bench.leaderboard.model import plain_text
+from ssl_bench.leaderboard.formats.text import render_text
+from ssl_bench.leaderboard.model import Paragraph, plain_text
 from ssl_bench.leaderboard.reading.board import Section, read_board
+from ssl_bench.leaderboard.reading.choice import EVERYTHING, Choice
 from ssl_bench.leaderboard.reading.columns import runs_text
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.grouping import Table
@@ -22,10 +25,12 @@ NAME_WIDTH = 24
 """Of a method's name, likewise."""
 
 
-def terminal(records: Iterable[Record]) -> str:
-    """The tables of scores in aligned plain text, each with a sentence a column below it."""
-    sections = read_board(records).sections
-    return "\n\n".join(map(_section, sections)) if sections else "No finished runs yet."
+def terminal(records: Iterable[Record], choice: Choice = EVERYTHING) -> str:
+    """The tables of scores in aligned plain text, each with a sentence a column below it, and what to know of all."""
+    board = read_board(records, choice)
+    notes = [*several_notes(board), *([choice.told] if choice.told else [])]
+    said = render_text([Paragraph(note) for note in notes])
+    return "\n\n".join([*map(_section, board.sections), *([said] if said else [])]) or "No finished runs yet."
 
 
 def _section(section: Section) -> str:
@@ -44,7 +49,7 @@ def _legend(section: Section) -> Iterable[str]:
     scores = [score for row in section.scores for score in row if score]
     said = []
     if any(score.best for score in scores):
-        said.append("* a gain that stands at 95 %")
+        said.append("* best: its gains stand at 95 %, and nothing is better")
     if any(score.over_control for score in scores):
         said.append("signed: difference to the baseline / to the control")
     elif any(score.difference for score in scores):

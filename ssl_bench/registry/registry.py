@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ssl_bench.errors import PluginError, SslBenchError, UsageError, unknown
@@ -145,8 +145,12 @@ class Registry:
 
     @property
     def claims(self) -> list[ClaimSpec]:
-        """Published numbers, in the order of tables."""
-        return self._all("claims", ClaimSpec)
+        """Published numbers, in the order of tables, each with the recipe of its task's tier."""
+        recipes = {spec.name: spec.recipes for spec in self._all("tasks", TaskSpec)}
+        return [
+            replace(claim, recipe=claim.recipe or recipes.get(claim.task, {}).get(claim.tier))
+            for claim in self._all("claims", ClaimSpec)
+        ]
 
     def check_backbone(self, name: str) -> None:
         """Raise UsageError unless a backbone of that name can be built."""

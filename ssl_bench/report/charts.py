@@ -67,7 +67,8 @@ def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> I
     ):
         found = []
         for row in section.rows:
-            seconds, values = mean_of(row.cells[place], "seconds"), list(by_run(row.cells[place]).values())
+            seconds = mean_of(row.cells[place], "seconds")
+            values = list(by_run(row.cells[place], column.head.primary.name).values())
             if seconds and seconds > 0 and values:
                 found.append((row, seconds, values))
         if len(found) < 2:
@@ -124,7 +125,7 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
         series = []
         for row in one.rows:
             cells = [
-                (count, list(by_run(runs).values()))
+                (count, list(by_run(runs, one.head.primary.name).values()))
                 for count, runs in zip(one.counts, row.cells, strict=True)
             ]
             cells = [(count, scores) for count, scores in cells if scores]

@@ -110,9 +110,16 @@ def of_run(method: Mapping[Run, T], run: Run) -> T:
     return method[run] if run in method else method[None, run[1]]
 
 
+def _has(method: Mapping[Run, T], run: Run) -> bool:
+    return run in method or (None, run[1]) in method
+
+
 def compare(first: Sample, second: Sample) -> Difference | None:
     """First minus second over the pairs that both have; None with fewer than two, or with a single run of
-    one of the two, which show no spread."""
+    one of the two, which show no spread.
+
+    What images bring is measured on the pairs in which both have scores on resampled images.
+    """
     runs = common_runs(first.scores, second.scores)
     if len(runs) < 2:
         return None
@@ -131,19 +138,19 @@ def compare(first: Sample, second: Sample) -> Difference | None:
             mean, len(runs), images, found.value, of_images, found.degrees, seeds, splits, found.of_splits
         )
 
-    try:
-        pairs = [(of_run(first.replicates, run), of_run(second.replicates, run)) for run in runs]
-    except KeyError:
-        pairs = []
     if first.images == second.images == 1:
         return difference(1, 0.0)
-    if not pairs or first.images != second.images or first.images < 2:
+    paired = [run for run in runs if all(_has(method.replicates, run) for method in (first, second))]
+    if not paired or first.images != second.images or first.images < 2:
         return difference(0, 0.0)
-    draws = np.stack([one - other for one, other in pairs])
+    draws = np.stack([of_run(first.replicates, run) - of_run(second.replicates, run) for run in paired])
     draws = draws[:, np.isfinite(draws).all(0)]
     # A bootstrap of n draws from n has (n - 1) / n of the variance.
     correction = first.images / (first.images - 1)
     of_images = float(draws.mean(0).var(ddof=1)) * correction
+    if len(paired) < len(runs):
+        # What both parts hold is not known of all runs: on the safe side, it counts twice.
+        return difference(first.images, of_images)
     of_draws = float(design.variance(draws, found.kept).mean())
     twice = max(0.0, (of_draws - found.value) * correction)
     return difference(first.images, of_images - min(twice, found.value, of_images))

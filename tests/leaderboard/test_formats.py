@@ -9,18 +9,20 @@ import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Said
-from test_leaderboard import HOSTILE, example, make
+from test_leaderboard import HOSTILE, example, grids, make, scores
 from written import chosen, recorded, render
 
 from ssl_bench.errors import UsageError
-from ssl_bench.leaderboard import FORMATS
+from ssl_bench.leaderboard import FORMATS, Choice
 from ssl_bench.leaderboard.formats.bibliography import cite_keys, render_bibliography
 from ssl_bench.leaderboard.formats.csv import render_csv
 from ssl_bench.leaderboard.formats.html import formula_html, render_html
 from ssl_bench.leaderboard.formats.latex import escape_latex, formula_latex, render_latex
+from ssl_bench.leaderboard.frame import COLUMNS, frame_of
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing
 from ssl_bench.registry.loading import load_registry
 
@@ -119,10 +121,61 @@ def test_files_of_an_earlier_rendering_never_grow_stale(command: Command, tmp_pa
     assert command("leaderboard", tmp_path).status == 0
     found = [json.loads(path.read_text()) for path in records.iterdir()]
     expected = render(found, ["md", "csv", "tex"], claims=load_registry().claims)
+    (folder / ".made-from.json").unlink()
     written = {
         str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
     }
     assert written == {**expected, "notes.csv": "mine", "cost.html": "mine"}
+
+
+OWN = ("README.md", "references.bib", "runs.csv", "comparison/tier-lite-labels-1-8-labels.tex")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_no_file_that_another_wrote_is_replaced(name: str, command: Command, tmp_path: Path) -> None:
+    for number, record in enumerate(example()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    folder = tmp_path / "paper"
+    (folder / "comparison").mkdir(parents=True)
+    (folder / name).write_text("mine")
+    arguments = ("leaderboard", tmp_path, "--out", folder, "--format", "md,csv,tex")
+    said = command(*arguments)
+    assert said.status == 2
+    assert f"{folder / name}: not written by ssl-bench" in said.err
+    assert [path for path in folder.rglob("*") if path.is_file()] == [folder / name]
+    # Beside tables of ours, nor is anything that has the form of one removed.
+    (folder / name).unlink()
+    (folder / "comparison" / "prices.tex").write_text("mine")
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "other.csv").write_text("Methods,mine")
+    assert command(*arguments).status == 0
+    assert command(*arguments).status == 0
+    assert (folder / "comparison" / "prices.tex").read_text() == "mine"
+    assert (folder / "metrics" / "other.csv").read_text() == "Methods,mine"
+
+
+def test_a_folder_of_an_earlier_version_is_taken(command: Command, tmp_path: Path) -> None:
+    for number, record in enumerate(example()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    folder = tmp_path / "leaderboards"
+    arguments = ("leaderboard", tmp_path, "--format", "md,html,csv,tex")
+    assert command(*arguments).status == 0
+    written = {path for path in folder.rglob("*") if path.is_file()}
+    # It kept no list.
+    (folder / ".made-from.json").unlink()
+    stale = folder / "cost" / "tier-smoke-labels-1-8-cost.tex"
+    stale.write_text((folder / "cost" / "tier-lite-labels-1-8-night-image-enhancement-cost.tex").read_text())
+    (folder / "cost" / "prices.csv").write_text("mine")
+    assert command(*arguments).status == 0
+    assert {path for path in folder.rglob("*") if path.is_file()} == {
+        *written,
+        folder / "cost" / "prices.csv",
+    }
+    # What is none of ours stays there, too.
+    (folder / ".made-from.json").unlink()
+    (folder / "cost.md").write_text("# Costs of the project\n")
+    assert command(*arguments).status == 2
+    assert (folder / "cost.md").read_text() == "# Costs of the project\n"
 
 
 def test_html_is_tables_with_heads_and_values() -> None:
@@ -271,13 +324,52 @@ def test_every_run_and_metric_is_a_row() -> None:
     assert {row["cell"] for row in rows} == {record["cell"]["id"]}
 
 
+DIFFERENT: list[tuple[str, Any]] = [
+    ("cell__dataset", "lol"),
+    ("cell__data", "e1e1e1e1e1e1"),
+    ("cell__backbone", "hdrnet"),
+    ("cell__pretrained", "published"),
+    ("cell__execution", {"precision": "bf16"}),
+    ("cell__tier", "smoke"),
+    ("cell__threads", 2),
+    ("cell__seed", 1),
+    ("cell__split__hash", "0ther0ther00"),
+    ("config__recipe", {"iterations": 601, "crop": 64}),
+    ("config__recipe", {"iterations": 600, "crop": 65}),
+    ("config__method", {"tau": 0.5}),
+    ("config__method", {"learning_rate_factor": 2.0}),
+    ("providers__task", "ssl-bench 0.2.0"),
+    ("providers__method", "pi 1.0"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), DIFFERENT)
+def test_two_runs_are_told_apart_without_their_scores(path: str, value: Any) -> None:
+    records = recorded([make("night", "mt", 0, 18.0), make("night", "mt", 0, 19.0, **{path: value})])
+    rows = list(csv.reader(io.StringIO(render(records, [])["runs.csv"])))
+    assert len({tuple(row[: rows[0].index("metric")]) for row in rows[1:]}) == 2
+    described = [name for name in COLUMNS if name not in ("cell", "metric", "score", "seconds")]
+    frame = frame_of(records)
+    assert list(frame.groupby(described).score.count()) == [1, 1]
+
+
+def test_no_metric_takes_the_place_of_a_column() -> None:
+    metrics = {"method": 7.0, "seconds": 8.0, "psnr": 9.0}
+    words = [{"name": name, "symbol": name} for name in metrics]
+    record = make("night", "mt", 0, 1.0, metrics=metrics, describe__task__metrics=words, cell__seed=None)
+    frame = frame_of(recorded([record, make("night", "mt", 0, 1.0, cell__seed=None, cell__split__seed=None)]))
+    row = frame.iloc[0]
+    assert (row.method, row.score, row["metric method"], row.psnr) == ("mt", 7.0, 7.0, 9.0)
+    assert (row.seconds, row["metric seconds"]) == (10.0, 8.0)
+    assert frame.seed.isna().all()
+
+
 def test_a_choice_of_tasks_methods_and_metrics() -> None:
     records = example()
-    kept = chosen(records, tasks=["NIGHT"], methods=["SupOnly", "mt"])
-    assert {(record.cell.task, record.cell.method) for record in kept} == {
-        ("night", "supervised"),
-        ("night", "mt"),
-    }
+    kept = chosen(records, tasks=["NIGHT"])
+    assert {record.cell.task for record in kept} == {"night"}
+    (grid,) = scores(render(records, choice=Choice(["NIGHT"], ["SupOnly", "mt"]))["leaderboard.md"])
+    assert [line[0] for line in grid] == ["Methods", "SupOnly", "MT [1]"]
     assert chosen(records) == recorded(records)
     (reversed_record,) = chosen([kept[0]], metrics=["other", "psnr"])
     names = [metric.name for metric in reversed_record.describe.task.metrics]
@@ -286,6 +378,59 @@ def test_a_choice_of_tasks_methods_and_metrics() -> None:
     for option, name in (("tasks", "nights"), ("methods", "gtc"), ("metrics", "pnsr")):
         with pytest.raises(UsageError, match=f"unknown --{option} '{name}'"):
             chosen(records, **{option: [name]})
+
+
+def test_a_metric_that_some_records_lack_is_not_mixed_with_another() -> None:
+    psnr, sad = (
+        {"name": name, "symbol": name.upper(), "higher_is_better": name == "psnr", "digits": 1}
+        for name in ("psnr", "sad")
+    )
+    records = []
+    for method, found in {"supervised": (10.0, 5.0), "mt": (30.0, None), "full": (40.0, 2.0)}.items():
+        for seed in range(2):
+            metrics = {"psnr": found[0] + seed} | ({"sad": found[1] - seed / 2} if found[1] else {})
+            words = [psnr, sad] if found[1] else [psnr]
+            more = {"describe__task__metrics": words, "best": {"metrics": {"psnr": 50.0}}}
+            records.append(make("night", method, seed, None, metrics=metrics, **more))
+    kept = chosen(records, metrics=["SAD"])
+    assert {tuple(one.name for one in record.describe.task.metrics) for record in kept} == {("sad",)}
+    files = render(kept, ["md", "csv"], oracle=True)
+    main, best, *_ = grids(files["leaderboard.md"])
+    assert main[2] == ["MT [1]", "SAD ↓", "-"]
+    # What was best by another metric is not that by this one.
+    assert [line[2] for line in best[1:]] == ["-"] * 3
+    assert grids(files["metrics.md"])[0][0] == ["Methods", "SAD ↓"]
+    assert chosen(records[::-1], metrics=["sad"]) == kept[::-1]
+    # By the first metric of the column's records, too: one of them may have another first metric.
+    records[3]["describe"]["task"]["metrics"] = [sad, psnr]
+    records[3]["metrics"]["sad"] = 9.0
+    main, best, share, *_ = grids(render(records, ["md"], oracle=True)["leaderboard.md"])
+    assert "30.5 ± 0.7" in main[2][2]
+    assert share[1][2] == "+67 %"
+    assert best[2][2] == "*50.0 (+20.0)*"
+
+
+def test_what_is_left_out_is_said_to_be(command: Command, tmp_path: Path) -> None:
+    for number, record in enumerate(example()):
+        (tmp_path / f"{number}.json").write_text(json.dumps(record))
+    said = command(
+        "leaderboard", tmp_path, "--methods", "supervised,mt", "--tasks", "night", "--metrics", "psnr"
+    )
+    told = (
+        "Of the records these alone are shown: tasks night; methods supervised, mt; metrics psnr. What stands is "
+        "judged with the other methods, too."
+    )
+    assert told in " ".join(said.out.split())
+    folder = tmp_path / "leaderboards"
+    assert f"# Leaderboards\n\n{told}\n" in (folder / "README.md").read_text()
+    assert f"# Leaderboard\n\n{told}\n" in (folder / "leaderboard.md").read_text()
+    assert "every run that is shown, a row per metric" in (folder / "README.md").read_text()
+    assert "Full" not in (folder / "cost.md").read_text()
+    assert {row["method"] for row in csv.DictReader((folder / "runs.csv").open())} == {"supervised", "mt"}
+    # Labels are told of, though the method that has all of them is not shown.
+    assert "all labels add 1.80 dB" in (folder / "README.md").read_text()
+    for line in (command("leaderboard", tmp_path).out, (folder / "README.md").read_text()):
+        assert "these alone" not in line
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")

@@ -40,7 +40,7 @@ def test_records_render_to_the_bytes_that_are_kept(records: list[Record]) -> Non
     kept = {
         str(path.relative_to(FOLDER / "tables")): path.read_bytes()
         for path in (FOLDER / "tables").rglob("*")
-        if path.is_file()
+        if path.is_file() and not path.name.startswith(".")
     }
     assert set(files) == set(kept)
     for name, text in files.items():

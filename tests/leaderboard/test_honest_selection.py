@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Said
 from test_leaderboard import Change, example, grids, make, scores
-from written import check_one_table, main_table, read_entries, render
+from written import check_one_table, main_table, read_entries, render, terminal
 
 from ssl_bench.errors import UsageError
 from ssl_bench.leaderboard.reading.columns import Column
@@ -45,6 +45,15 @@ def test_one_table_is_refused_for_records_that_differ(path: str, value: Any, nam
 
 def test_one_table_of_records_that_agree() -> None:
     check_one_table(example())
+    # Two records of one run, of which one alone would be shown.
+    several = [*example(), make("night", "mt", 0, 99.0, provenance__method_code="b")]
+    with pytest.raises(
+        UsageError, match=r"--one-table: 1 run of several records .* \(night-mt-0\); name a folder"
+    ):
+        check_one_table(several)
+    said = "1 run here has several records that differ in scores, and chance says which of them is shown: night-mt-0"
+    assert said in " ".join(terminal(several).split())
+    assert "several records" not in terminal(example())
     check_one_table([])
     tasks = [make("night", "mt", 0, 1.0), make("matting", "mt", 0, 1.0, cell__tier="smoke")]
     with pytest.raises(UsageError, match="tasks differ in tier: lite, smoke"):

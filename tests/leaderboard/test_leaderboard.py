@@ -20,6 +20,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.leaderboard.documents.tables import value_text
 from ssl_bench.leaderboard.formats.markdown import escape, formula
 from ssl_bench.leaderboard.reading.grouping import make_tables
+from ssl_bench.published import ClaimSpec
 from ssl_bench.store.record import Record
 
 MIOU = {"name": "miou", "symbol": "mIoU", "unit": "%", "higher_is_better": True, "digits": 2}
@@ -188,10 +189,10 @@ def test_main_table_of_two_methods_and_an_upper_bound_is_exact() -> None:
 | MT [1] | mIoU (%) ↑ / PSNR (dB) ↑ | **65.00 ± 2.00** (n=3, +4.00) | 30.10 ± 0.10 (n=3, -0.20) | 26.50 ± 0.00 (n=3, +0.50) | 18.40 ± 0.00 (n=3, +0.00) |
 | Full | mIoU (%) ↑ / PSNR (dB) ↑ | 75.50 ± 0.50 (n=3, +14.50) | 33.00 ± 0.00 (n=3, +2.70) | 29.00 ± 1.00 (n=3, +3.00) | 20.20 ± 0.35 (n=3, +1.80) |
 
-- Semantic Segmentation (8 labels, n = 3 on one split): all labels add 14.50 mIoU [13.26, 15.74], so labels are what is missing. MT gains 4.00 [1.52, 6.48] over SupOnly.
-- Real Image Denoising (8 labels, n = 3 on one split): all labels add 2.70 dB [1.95, 3.45], so labels are what is missing. MT cannot be told from SupOnly.
-- Portrait Image Matting (8 labels, n = 3 on one split): all labels add 3.00 dB [3.00, 3.00], so labels are what is missing. MT cannot be told from SupOnly.
-- Night Image Enhancement (8 labels, n = 3 on one split): all labels add 1.80 dB [1.30, 2.30], so labels are what is missing. MT cannot be told from SupOnly.
+- Semantic Segmentation (8 labels, n = 3 on one split, seeds alone): all labels add 14.50 mIoU [13.26, 15.74], so labels are what is missing. MT gains 4.00 [1.52, 6.48] over SupOnly.
+- Real Image Denoising (8 labels, n = 3 on one split, seeds alone): all labels add 2.70 dB [1.95, 3.45], so labels are what is missing. MT cannot be told from SupOnly.
+- Portrait Image Matting (8 labels, n = 3 on one split, seeds alone): all labels add 3.00 dB [3.00, 3.00], so labels are what is missing. MT cannot be told from SupOnly.
+- Night Image Enhancement (8 labels, n = 3 on one split, seeds alone): all labels add 1.80 dB [1.30, 2.30], so labels are what is missing. MT cannot be told from SupOnly.
 
 Share of the gap from SupOnly to Full that is closed without the labels:
 
@@ -220,6 +221,7 @@ Cost, as mean time of a run and size of the deployed network:
 
 - Scores: mean ± sample standard deviation over n runs.
 - In bold, or with a star: methods that are better than the baseline at 95 %, over the pairs of split and seed that both have, and than which no method with at least as many runs is better at 95 %; never from a single run.
+- Of these over seeds alone, for scores of single images are not known, and so not of other images: MT, Semantic Segmentation.
 - Signed figures: difference to SupOnly, over the seeds that both have.
 - Full: an upper bound, which does not compete for bold.
 - Shares of the gap: given where there is one, the 95 % interval of the difference between its two ends leaving out zero. A single run has no interval; its share is no more than a hint.
@@ -694,6 +696,30 @@ def test_no_name_breaks_out_of_its_cell() -> None:
     assert HOSTILE.split()[0] in shown
 
 
+def test_no_unit_or_tier_breaks_out_of_a_sentence() -> None:
+    claim = ClaimSpec(
+        name="c", title="Net", task="night", metric="psnr", dataset="synthetic", scores={"Sup": {"1/8": 20.0}},
+        labeled={"1/8": 8}, source="s", split="s", selection="s", backbone="unet-small", tier="paper",
+        methods={"Sup": "supervised"},
+    )  # fmt: skip
+    metric = [{"name": "psnr", "symbol": HOSTILE, "unit": HOSTILE}]
+    changes = {"describe__task__metrics": metric, "cell__tier": HOSTILE}
+    records = [
+        make("night", method, seed, score + seed, **changes)
+        for method, score in (("supervised", 18.0), ("mt", 19.0), ("full", 25.0))
+        for seed in range(3)
+    ]
+    files = render(records, claims=[claim])
+    assert "all labels add 7.00" in files["leaderboard.md"]
+    assert "none: tier" in files["reported.md"]
+    for name in ("README.md", "leaderboard.md", "reported.md"):
+        assert not set(files[name]) & set("<\x1b\u202e")
+        kinds = {token.type for token in parsed(files[name])}
+        assert not kinds & {"html_inline", "html_block", "em_open", "s_open", "image"}
+        links = [token.attrs["href"] for token in parsed(files[name]) if token.type == "link_open"]
+        assert set(links) <= set(files)
+
+
 def test_text_is_escaped_only_where_it_must_be() -> None:
     assert escape("list_of_names.txt") == "list_of_names.txt"
     assert escape("Ours (v2), 50 % & more") == "Ours (v2), 50 % &amp; more"
@@ -757,7 +783,8 @@ def test_terminal_shows_the_scores_in_a_hundred_columns() -> None:
     assert re.split(r" {2,}", lines[7].strip()) == [
         "MT", "65.00 ± 2.00 +4.00 *", "30.10 ± 0.10 -0.20", "26.50 ± 0.00 +0.50", "18.40 ± 0.00 +0.00",
     ]  # fmt: skip
-    assert "* a gain that stands at 95 %; signed: difference to the baseline; 3 seeds each" in lines
+    legend = "* best: its gains stand at 95 %, and nothing is better; signed: difference to the baseline; 3 seeds each"
+    assert f" {legend} " in " ".join(text.split())
     assert max(map(len, lines)) <= 100
     assert "**" not in text
     assert "(n=1)" in terminal([*example(), make("night", "gct", 0, 19.0)])

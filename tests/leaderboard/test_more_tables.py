@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
-from test_leaderboard import Change, example, grids, make
+from test_leaderboard import METHODS, Change, example, grids, make
 from written import read_entries, render
 
 from ssl_bench.leaderboard.documents.cost import duration
 from ssl_bench.leaderboard.documents.efficiency import labels_needed, make_series
+
+METHODS.setdefault("plain", ("Control", 95, "control", ""))
+METHODS.setdefault("frozen", ("SupOnly, frozen", 12, "baseline", ""))
 
 
 def at(task: str, method: str, seed: int, score: float, labels: int, **changes: Any) -> Change:
@@ -46,6 +49,36 @@ def test_every_metric_of_a_task_stands_in_its_table() -> None:
         ["Score", "SupOnly", "MT [1]"],
         ["iou/cat", "55.00 ± 7.07 (n=2)", "35.50 ± 7.78 (n=2)"],
     ]
+
+
+def test_every_metric_is_compared_with_what_the_first_one_is() -> None:
+    metrics = [{"name": "psnr", "symbol": "PSNR"}, {"name": "mae", "symbol": "MAE"}]
+    means = {"supervised": 10.0, "frozen": 13.0, "plain": 11.0, "mt": 15.0}
+    records = [
+        make("night", method, seed, score + seed / 10, describe__task__metrics=metrics,
+             metrics={"psnr": score + seed / 10, "mae": 2 * score + seed / 10})
+        for method, score in means.items()
+        for seed in range(2)
+    ]  # fmt: skip
+
+    def shown(without: str) -> dict[str, list[str]]:
+        found = [
+            {**record, "metrics": {"psnr": record["metrics"]["psnr"]}}
+            if record["cell"]["method"] == without
+            else record
+            for record in records
+        ]
+        main = grids(render(found)["metrics.md"])[0]
+        return {line[0].split(" [")[0]: line[1:] for line in main[1:]}
+
+    assert shown("")["MT"] == [
+        "**15.05 ± 0.07** (n=2, +5.00, +4.00 over control)",
+        "**30.05 ± 0.07** (n=2, +10.00, +8.00 over control)",
+    ]
+    # By a metric that the baseline has no score of nothing is a gain, and no other row takes its place.
+    assert shown("supervised")["MT"][1] == "30.05 ± 0.07 (n=2, +8.00 over control)"
+    assert shown("supervised")["SupOnly, frozen"][1] == "26.05 ± 0.07 (n=2, +4.00 over control)"
+    assert shown("plain")["MT"][1] == "30.05 ± 0.07 (n=2, +10.00)"
 
 
 def test_cost_is_whole_or_missing() -> None:

@@ -2,6 +2,7 @@
 
 import types
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from test_leaderboard import Change, example, grids, make
@@ -10,6 +11,7 @@ from written import main_table, render
 
 from ssl_bench.leaderboard.documents.reported import verdict
 from ssl_bench.published import ClaimSpec
+from ssl_bench.recipe import Recipe
 from ssl_bench.registry.loading import load_registry
 
 CLAIM = ClaimSpec(
@@ -28,6 +30,13 @@ CLAIM = ClaimSpec(
     tier="lite",
     training_images=64,
 )
+
+
+RECIPE = Recipe(iterations=600)
+
+
+def stored(**changes: Any) -> dict[str, Any]:
+    return {**RECIPE.stored(), **changes}
 
 
 def run(method: str, seed: int, score: float, **changes: object) -> Change:
@@ -130,6 +139,15 @@ def test_no_verdict_where_settings_differ(changes: dict[str, object]) -> None:
         ({"cell__pretrained": "resnet 0123"}, {}, "none: pretrained"),
         ({"cell__pretrained": "resnet 0123"}, {"pretrained": True}, "agrees: within the 95 % interval"),
         ({"cell__tier": "paper"}, {"pretrained": True}, "none: tier paper for lite, from scratch"),
+        ({"config__recipe": stored(iterations=10)}, {"recipe": RECIPE}, "none: other recipe (iterations)"),
+        (
+            {"config__recipe": stored(batch_norm="frozen", optimizer={"name": "sgd"})},
+            {"recipe": RECIPE},
+            "none: other recipe (batch_norm, optimizer.name)",
+        ),
+        # How often it is evaluated changes nothing, and what an earlier version did not store is not known.
+        ({"config__recipe": stored(evaluations=9)}, {"recipe": RECIPE}, "agrees: within the 95 % interval"),
+        ({"config__recipe": {"iterations": 600}}, {"recipe": RECIPE}, "agrees: within the 95 % interval"),
     ],
 )
 def test_what_was_trained_otherwise_is_shown_and_not_judged(
@@ -155,6 +173,12 @@ def test_a_plugin_adds_claims() -> None:
     table = render([run("mt", seed, 67.0 + seed) for seed in range(3)], claims=claims)["reported.md"]
     assert "## Semantic Segmentation: Net" in table
     assert "agrees: within the 95 % interval" in table
+    assert claims[0].recipe is None
     # Beside those that are built in, by the door that everybody uses.
     names = [claim.name for claim in load_registry([module]).claims]
     assert {"paper", "pixelssl-deeplabv2", "pixelssl-pspnet"} <= set(names)
+    # Each with the recipe of its task's tier.
+    registry = load_registry([module])
+    assert {claim.name: claim.recipe for claim in registry.claims}["paper"] == registry.task(
+        "segmentation"
+    ).recipes["lite"]

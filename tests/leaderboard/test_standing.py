@@ -15,6 +15,7 @@ from test_leaderboard import METHODS, Change, example, grids, make, scores, titl
 from written import check_one_table, main_table, make_report, read_board, read_entries, render, terminal
 
 from ssl_bench.errors import UsageError
+from ssl_bench.leaderboard import Choice
 from ssl_bench.leaderboard.documents.verdicts import verdict
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.model import plain_text
@@ -22,6 +23,7 @@ from ssl_bench.leaderboard.reading.grouping import make_tables
 
 NOISE = (0.0, 0.3, -0.2, 0.1, -0.2)
 METHODS.setdefault("plain", ("Control", 95, "control", ""))
+METHODS.setdefault("frozen", ("SupOnly, frozen", 12, "baseline", ""))
 
 
 def split(seed: int, labels: str = "4", count: int = 4) -> dict[str, Any]:
@@ -160,6 +162,15 @@ def test_the_control_stands_beside_the_baseline_and_never_competes() -> None:
     assert not [name for name in render(without) if "control" in render(without)[name].split("## How to")[0]]
 
 
+def test_what_else_has_the_baselines_role_stands_beside_the_control_too() -> None:
+    means = {"supervised": 18.0, "frozen": 22.0, "plain": 19.0, "mt": 19.0, "full": 25.0}
+    _, _, _, over_control, _ = grids(render(crossed(means))["comparison.md"])
+    assert [line[0].split(" [")[0] for line in over_control[1:]] == ["SupOnly, frozen", "MT"]
+    # What decides its bold.
+    assert over_control[1][2].startswith("**+")
+    assert row(crossed(means), "SupOnly, frozen").startswith("**")
+
+
 def test_bold_is_for_what_stands_and_no_method_with_as_many_runs_beats() -> None:
     records = crossed({"supervised": 18.0, "mt": 20.0, "gct": 22.0, "full": 25.0})
     assert [row(records, name).startswith("**") for name in ("SupOnly", "MT", "GCT", "Full")] == [
@@ -204,6 +215,17 @@ def test_where_labels_are_not_what_is_missing_nobody_is_ranked() -> None:
     worse = crossed({"supervised": 18.0, "mt": 20.0, "full": 10.0})
     assert "all labels add -8" in sentence(worse)
     assert sentence(worse).endswith(said)
+
+
+def test_no_bound_is_a_negative_zero() -> None:
+    runs = {"supervised": (18.0, 18.4, 18.8), "mt": (18.0, 18.4 + 1e-9, 18.8)}
+    records = [
+        make("night", name, seed, score) for name, found in runs.items() for seed, score in enumerate(found)
+    ]
+    text = render(records)["comparison.md"]
+    assert grids(text)[1][1][2] == "+0.00 [+0.00, +0.00] (n=3, seeds alone)"
+    assert "-0.00" not in text
+    assert "each one for itself, but for columns in which nobody is ranked." in text
 
 
 def test_what_is_not_known_of_the_labels_is_said_to_be() -> None:
@@ -264,6 +286,95 @@ def test_one_test_image_asks_for_images_and_never_for_seeds() -> None:
     assert "4 labelled, 124 unlabelled, 20 test images," in render(with_images(20))["README.md"]
 
 
+def test_what_speaks_for_seeds_alone_is_said_to() -> None:
+    random, ids = np.random.default_rng(3), [f"i{number}" for number in range(8)]
+    images, gains = random.normal(30, 4, 8), random.normal(1, 3, 8)
+
+    def runs(method: str, share: float, known: int) -> list[Change]:
+        """`known`: from which seed on scores of single images are."""
+        found = []
+        for seed in range(4):
+            values = images + share * gains + seed + random.normal(0, 0.01, 8)
+            per_image = {"ids": ids, "psnr": values.tolist()} if seed >= known else {}
+            found.append(make("night", method, seed, float(values.mean()), per_image=per_image))
+        return found
+
+    def shown(baseline: int, mt: int) -> tuple[str, str, str]:
+        records = [*runs("supervised", 0, baseline), *runs("mt", 1, mt), *runs("gct", 0.5, 0)]
+        files = render(records)
+        differences = grids(files["comparison.md"])[1]
+        return differences[1][2], sentence(records), files["leaderboard.md"]
+
+    # A gain that images make and break: seeds alone would have it stand, and a run that lacks them hides none of them.
+    for baseline, mt in ((0, 0), (1, 0), (3, 0), (1, 2)):
+        difference, said, table = shown(baseline, mt)
+        assert difference.startswith("+")
+        assert "**" not in difference
+        assert "alone" not in difference
+        assert "MT and GCT cannot be told from SupOnly" in said
+        assert "alone" not in said + table
+    difference, said, table = shown(0, 4)
+    assert difference.startswith("**+")
+    assert difference.endswith("(n=4, seeds alone)")
+    assert said.startswith(
+        "Night Image Enhancement (8 labels, 8 test images, n = 4 on one split, seeds alone for MT): "
+    )
+    assert "of other images: MT, Night Image Enhancement." in table
+    assert "n = 4 on one split, seeds alone): " in shown(4, 0)[1]
+
+
+def test_rows_that_are_not_shown_are_judged_with() -> None:
+    records = crossed({"supervised": 18.0, "plain": 18.5, "mt": 20.0, "gct": 22.0, "full": 18.0})
+    records += [
+        {
+            **record,
+            "cell": {**record["cell"], "task": "matting"},
+            "metrics": {"psnr": record["metrics"]["psnr"]},
+        }
+        for record in crossed({"supervised": 18.0, "plain": 18.5, "mt": 20.0, "gct": 22.0, "full": 25.0})
+    ]
+    whole, part = (render(records, choice=choice) for choice in (Choice(), Choice(methods=["SupOnly", "MT"])))
+    # In one column labels are not what is missing; in the other another method is better.
+    for name in ("leaderboard.md", "comparison.md", "metrics.md"):
+        lines = {re.sub(r" {2,}", " ", line) for line in whole[name].splitlines()}
+        shown = [re.sub(r" {2,}", " ", line) for line in part[name].splitlines()]
+        assert [line for line in shown if line.startswith("| MT") and line not in lines] == []
+        assert not [line for line in shown if "GCT" in line or "Full [" in line]
+    assert "no method is ranked" in part["leaderboard.md"]
+    assert "**" not in part["leaderboard.md"]
+    shown = terminal(records, Choice(methods=["SupOnly", "MT"]))
+    assert not [line for line in shown.splitlines() if line.endswith("*")]
+    assert "MT gains" in shown
+    assert "GCT" not in shown
+    assert main_table(records).count("**") == 2
+
+
+def test_a_choice_of_methods_shows_the_columns_that_have_them() -> None:
+    other = split(0, "8", 8)
+    records = [make("night", name, 0, 18.0, **more) for name, more in
+               (("supervised", split(0)), ("mt", split(0)), ("supervised", other), ("gct", other))]  # fmt: skip
+    records.append(make("night", "full", 0, 25.0))
+    assert titles(main_table(records)) == ["Tier lite, labels 4", "Tier lite, labels 8"]
+    text = render(records, choice=Choice(methods=["mt"]))["leaderboard.md"]
+    assert titles(text) == ["Tier lite, labels 4"]
+    assert [line[0] for line in scores(text)[0]] == ["Methods", "MT [1]"]
+    # Labels that the baseline would need are told of it, though its curve is not shown.
+    records = [
+        make(
+            "night",
+            "supervised",
+            0,
+            10.0 + count,
+            **{"cell__split": {**split(0, str(count), count)["cell__split"]}},
+        )
+        for count in (4, 8)
+    ]
+    records.append(make("night", "mt", 0, 18.0, **split(0)))
+    _, saved = grids(render(records, choice=Choice(methods=["mt"]))["efficiency.md"])
+    assert saved[1:] == [["MT [1]", "labels needed (saved)", "8 (+4)", "-"]]
+    check_one_table(records[::2], Choice(methods=["mt"]))
+
+
 def variant(value: float, *names: str, score: float = 19.0, **more: Any) -> list[Change]:
     config = {"lambda_mt": value, "noise": "weak", **more}
     changes = {"describe__method__variant": list(names)} if names else {}
@@ -301,7 +412,8 @@ def test_variants_are_rows_named_by_what_they_set() -> None:
 
 def test_sentences_say_who_gains_over_what() -> None:
     said = sentence(crossed(MEANS))
-    assert said.startswith("Night Image Enhancement (4 labels, n = 15 on 3 splits): all labels add 7.")
+    size = "4 labels, n = 15 on 3 splits, seeds alone"
+    assert said.startswith(f"Night Image Enhancement ({size}): all labels add 7.")
     assert "so labels are what is missing. Control gains" in said
     (gct,) = (part for part in said.split("; ") if part.startswith("GCT"))
     assert " over SupOnly and " in gct
@@ -315,6 +427,18 @@ def test_sentences_say_who_gains_over_what() -> None:
     assert "one method alone: nothing to compare." in sentence([make("night", "mt", 0, 1.0)])
     assert "no baseline was run" in sentence([make("night", "mt", 0, 1.0), make("night", "gct", 0, 1.0)])
     assert several.startswith("Semantic Segmentation (8 labels, n = 3")
+
+
+def test_a_sentence_names_the_winners_first() -> None:
+    records = crossed({"supervised": 18.0, "plain": 20.0, "full": 30.0})
+    for weight in range(7):
+        for run in crossed({"mt": (19.0, 19.1, 19.2, 23.0, 19.3, 25.0, 22.0)[weight]}):
+            records.append({**run, "config": {**run["config"], "method": {"lambda_mt": float(weight)}}})
+    said = sentence(records)
+    named = re.findall(r"[.;] (Control|MT \(lambda_mt=\d\.0\)) gains", said)
+    assert named == ["Control", *(f"MT (lambda_mt={weight}.0)" for weight in (5, 3, 6, 4))]
+    assert "; 3 more gain" in said
+    assert "5.0) gains 7" in said
 
 
 def test_sentences_stand_in_every_format() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,26 @@ def test_only_common_seeds_count_and_one_is_too_few() -> None:
     same = compare(first, first)
     assert same is not None
     assert (same.interval, same.p_value) == ((0.0, 0.0), 1.0)
+
+
+def test_a_run_without_scores_of_images_hides_no_images() -> None:
+    random, counts = (
+        np.random.default_rng(5),
+        np.concatenate(list(resampled([str(i) for i in range(20)], 500))),
+    )
+    low = random.normal(0, 1, (6, 20))
+    first, second = sample(low + random.normal(1, 1, (1, 20)), counts), sample(low, counts)
+    whole = compare(first, second)
+    kept = {run: draws for run, draws in first.replicates.items() if run[1] != "0"}
+    part = compare(replace(first, replicates=kept), second)
+    none = compare(replace(first, replicates={}), second)
+    assert whole is not None
+    assert part is not None
+    assert none is not None
+    assert (whole.images, part.images, none.images) == (20, 20, 0)
+    assert part.image_variance == pytest.approx(whole.image_variance, rel=0.2)
+    assert part.image_variance >= whole.image_variance - 1e-12
+    assert (part.mean, part.runs, part.run_variance) == (none.mean, none.runs, none.run_variance)
 
 
 def test_draws_are_those_of_the_ids_and_of_a_frozen_stream() -> None:
@@ -310,8 +331,12 @@ def test_images_narrow_or_widen_what_seeds_tell() -> None:
     reference = scipy.stats.ttest_1samp(gain, 0).confidence_interval()
     assert high - low == pytest.approx(reference.high - reference.low, rel=0.08)
     assert "seeds alone" not in row[2]
+    # Of one method no run was scored on the images that most were scored on.
+    for run in runs[1:]:
+        run["per_image"]["ids"] = ids if run["cell"]["method"] == "mt" else ids[::-1]
+    assert "seeds alone" not in render(runs)["comparison.md"].split("## How to")[0]
     runs[0]["per_image"]["ids"] = ids[::-1]
-    assert "seeds alone" in render(runs)["comparison.md"]
+    assert "seeds alone" in render(runs)["comparison.md"].split("## How to")[0]
 
 
 def test_borda_is_over_all_tasks_and_those_who_took_part() -> None:

@@ -15,7 +15,9 @@ from ssl_bench.store.results import ResultStore
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ssl_bench", "plugins", "tasks")
-RECORDS = sorted([*(ROOT / "leaderboards").rglob("records/*.json"), *(ROOT / "tests/golden").rglob("*.json")])
+RECORDS = sorted(
+    [*(ROOT / "leaderboards").rglob("records/*.json"), *(ROOT / "tests/golden").rglob("records/*.json")]
+)
 FILES = CellFolder(Path())
 NAMES = {
     path.name

@@ -41,10 +41,11 @@ _NOTES = (
     "Borda: over all tasks of the table in which methods are ranked, a point for every method that a mean score "
     "beats and half a point for a tie; only methods with a score in every one of these tasks take part.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
-    "leaves out zero, each one for itself. Pairs share their split, their seed and the test images; the "
-    "interval speaks for other splits drawn alike, where there are several (else for this one), for other seeds "
-    "and for other images of the same kind. 'Seeds alone': scores of single images are not known, and so it "
-    "does not speak for other images. 'One image': there is one test image, and so it does not, either.",
+    "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, "
+    "their seed and the test images; the interval speaks for other splits drawn alike, where there are several "
+    "(else for this one), for other seeds and for other images of the same kind. 'Seeds alone': scores of single "
+    "images are not known, and so it does not speak for other images. 'One image': there is one test image, and "
+    "so it does not, either.",
     "A single run has no spread, and so no interval and no rank of its own.",
     "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
     "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
@@ -103,13 +104,16 @@ def _labels(section: Section) -> Grid:
 
 
 def _ranks(section: Section, numbers: Numbers) -> Grid:
-    competing = [row for row in section.rows if row.competes]
+    competing = [row for row in section.compared if row.competes]
+    shown = set(map(id, section.rows))
     ranking = [number for number, standing in enumerate(section.standings) if standing.ranks]
     across = len(section.standings) > 1 and bool(ranking)
     points = dict(zip(*_borda(section, competing, ranking), strict=True)) if across else {}
     ranked = dict(zip(points, places(list(points.values())), strict=True))
     rows = []
     for index, row in enumerate(competing):
+        if id(row) not in shown:
+            continue
         cells = [_rank(row, standing) for standing in section.standings]
         if across:
             both = (points[index], ranked[index]) if index in points else None
@@ -137,12 +141,18 @@ def _borda(section: Section, rows: Sequence[Row], ranking: Sequence[int]) -> tup
     """Indices of the rows with a score in every column that ranks, and their points."""
     heads = [section.table.columns[number].head for number in ranking]
     present = [
-        index for index, row in enumerate(rows) if all(by_run(row.cells[number]) for number in ranking)
+        index
+        for index, row in enumerate(rows)
+        if all(
+            by_run(row.cells[number], head.primary.name) for number, head in zip(ranking, heads, strict=True)
+        )
     ]
     means = [
         # Rounded as shown: what looks equal is equally good.
         [
-            shown(statistics.fmean(by_run(rows[index].cells[number]).values()), head.digits)
+            shown(
+                statistics.fmean(by_run(rows[index].cells[number], head.primary.name).values()), head.digits
+            )
             for index in present
         ]
         for number, head in zip(ranking, heads, strict=True)
@@ -151,14 +161,14 @@ def _borda(section: Section, rows: Sequence[Row], ranking: Sequence[int]) -> tup
 
 
 def _differences(section: Section, numbers: Numbers, role: Role) -> Grid:
-    """Every row minus the baseline; every method minus the control."""
+    """Every row minus the baseline; what competes, but for that baseline, minus the control."""
     others = [standing.baseline if role == "baseline" else standing.control for standing in section.standings]
     rows = []
     for row in section.rows:
-        if role == "control" and (not row.competes or row.head.role == "baseline"):
-            continue
         cells = [
-            _difference(standing, row, other, column.head.digits)
+            missing()
+            if role == "control" and (not row.competes or row is standing.baseline)
+            else _difference(standing, row, other, column.head.digits)
             for standing, other, column in zip(section.standings, others, section.table.columns, strict=True)
         ]
         if any(one.values for one in cells):
@@ -180,7 +190,8 @@ def _difference(standing: Standing, row: Row, other: Row | None, digits: int) ->
             return missing()
         return figure(f"{shown(mean, digits):+.{digits}f} (n=1, no interval)", difference=mean, n=1)
     low, high = difference.interval
-    text = f"{shown(difference.mean, digits):+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    mean, *ends = (f"{shown(value, digits):+.{digits}f}" for value in (difference.mean, low, high))
+    text = f"{mean} [{', '.join(ends)}]"
     of_images = {0: ", seeds alone", 1: ", one image"}.get(difference.images, "")
     values = {"difference": difference.mean, "low": low, "high": high, "n": difference.runs}
     style: Style = "strong" if difference.stands and standing.ranks else "figure"

@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,20 +27,18 @@ class Series:
     counts: tuple[int, ...]
     """Numbers of labelled images, from few to many."""
     rows: tuple[Row, ...]
-    """Their cells are in the order of the counts."""
-
-    @property
-    def baseline(self) -> Row | None:
-        """The row whose curve tells how many labels a score is worth."""
-        rows = [row for row in self.rows if row.head.role == "baseline"]
-        return next((row for row in rows if sum(map(bool, row.cells)) > 1), None)
+    """Those that are shown. Their cells are in the order of the counts."""
+    baseline: Row | None
+    """The row whose curve tells how many labels a score is worth."""
 
 
-def make_series(entries: Iterable[Entry]) -> list[Series]:
+def make_series(
+    entries: Iterable[Entry], shows: Callable[[Entry], bool] = lambda entry: True
+) -> list[Series]:
     """One per task and setting with splits that are nested: of several numbers of labels at one seed of splits.
 
     Seeds of splits that have one number of labels alone are left out. What trains on every label there is has its place
-    at that number alone.
+    at that number alone. `shows`: whether a run's row is shown; series without such rows are left out.
     """
     groups: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     everywhere: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
@@ -66,10 +64,9 @@ def make_series(entries: Iterable[Entry]) -> list[Series]:
             columns.sort(key=lambda column: (column[0].labels, min(entry.split for entry in column)))
             tables.append([Column(tuple(column)) for column in columns])
     tables.sort(key=lambda columns: columns[0].order)
-    return [
-        _series(title, columns)
-        for title, columns in zip(distinct_titles(tables, _title), tables, strict=True)
-    ]
+    titles = distinct_titles(tables, _title)
+    found = (_series(title, columns, shows) for title, columns in zip(titles, tables, strict=True))
+    return [series for series in found if series.rows]
 
 
 def labels_needed(
@@ -94,27 +91,28 @@ def labels_needed(
 def needed_by(series: Series, row: Row, number: int) -> float | None:
     """Labels that the baseline would need for a row's mean score, over the nested splits and seeds in common."""
     baseline = series.baseline
-    own = _nested(row.cells[number])
+    metric = series.head.primary.name
+    own = _nested(row.cells[number], metric)
     if baseline is None or row is baseline or not own:
         return None
     curve = []
     for count, entries in zip(series.counts, baseline.cells, strict=True):
-        found = _nested(entries)
+        found = _nested(entries, metric)
         if own.keys() <= found.keys():
             curve.append((count, statistics.fmean(found[key] for key in sorted(own))))
     score = statistics.fmean(own[key] for key in sorted(own))
     return labels_needed(curve, score, higher_is_better=series.head.higher_is_better)
 
 
-def _nested(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
+def _nested(entries: Sequence[Entry], metric: str) -> dict[tuple[str, str], float]:
     """Seeds of split and training to score: splits of one seed and other numbers of labels have other contents."""
-    found = ((entry, entry.score) for entry in entries if not entry.uses_all_labels)
+    found = ((entry, entry.scores.get(metric)) for entry in entries if not entry.uses_all_labels)
     return {(entry.split_seed, entry.seed): score for entry, score in found if score is not None}
 
 
 def efficiency_document(board: Board) -> Document:
     """Two tables a series: scores, and labels saved."""
-    series = make_series(board.entries)
+    series = make_series(board.compared, board.choice.shows)
     if not series:
         return [paragraph("No task here was run with several numbers of labels, nested at one seed.")]
     numbers = numbered(row for one in series for row in one.rows)
@@ -126,10 +124,12 @@ def efficiency_document(board: Board) -> Document:
     return [*blocks, *references(numbers)]
 
 
-def _series(title: str, columns: Sequence[Column]) -> Series:
+def _series(title: str, columns: Sequence[Column], shows: Callable[[Entry], bool]) -> Series:
     counts = tuple(column.head.labels or 0 for column in columns)
     rows = make_rows(Table(title, tuple(columns)))
-    return Series(title, columns[0].head, counts, tuple(rows))
+    curves = (row for row in rows if row.head.role == "baseline" and sum(map(bool, row.cells)) > 1)
+    shown = tuple(row for row in rows if shows(row.head))
+    return Series(title, columns[0].head, counts, shown, next(curves, None))
 
 
 def _title(columns: Sequence[Column]) -> str:
@@ -143,12 +143,12 @@ def _header(series: Series) -> list[Cell]:
 
 
 def _scores(series: Series, numbers: Numbers) -> Grid:
-    digits = series.head.digits
+    primary = series.head.primary
     rows = [
         [
             name_cell(row, numbers),
             figure("score"),
-            *(mean_cell(list(by_run(cells).values()), digits) for cells in row.cells),
+            *(mean_cell(list(by_run(cells, primary.name).values()), primary.digits) for cells in row.cells),
         ]
         for row in series.rows
     ]

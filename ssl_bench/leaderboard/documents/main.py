@@ -6,7 +6,7 @@ from ssl_bench.leaderboard.documents.comparison import comparison_document
 from ssl_bench.leaderboard.documents.cost import cost_document
 from ssl_bench.leaderboard.documents.efficiency import efficiency_document
 from ssl_bench.leaderboard.documents.metrics import metrics_document
-from ssl_bench.leaderboard.documents.notes import ends_text, listed, making_notes, reading_notes
+from ssl_bench.leaderboard.documents.notes import ends_text, making_notes, reading_notes
 from ssl_bench.leaderboard.documents.reported import reported_document
 from ssl_bench.leaderboard.documents.settings import cost_table, images_text, search_table, settings_table
 from ssl_bench.leaderboard.documents.tables import (
@@ -17,6 +17,7 @@ from ssl_bench.leaderboard.documents.tables import (
     score_table,
     symbols_of,
 )
+from ssl_bench.leaderboard.documents.unlike import listed
 from ssl_bench.leaderboard.documents.verdicts import verdicts
 from ssl_bench.leaderboard.formats.markdown import render_markdown
 from ssl_bench.leaderboard.model import (
@@ -25,6 +26,7 @@ from ssl_bench.leaderboard.model import (
     Grid,
     Heading,
     Listing,
+    Paragraph,
     Span,
     joined,
     paragraph,
@@ -81,7 +83,11 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
     """The page that a code host shows of the folder, in Markdown: what was measured on what, and links to the rest."""
     shown = board.sections[:MOST_SHOWN]
     numbers = numbered(row for section in shown for row in section.rows)
-    blocks: list[Block] = [Heading("Leaderboards", 1), *([] if shown else EMPTY)]
+    blocks: list[Block] = [
+        Heading("Leaderboards", 1),
+        *part_of(board),
+        *([] if shown else EMPTY),
+    ]
     for section in shown:
         blocks += [
             Heading(section.table.title),
@@ -94,6 +100,7 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
         blocks.append(paragraph(f"{number_of(left, 'table')} more: see the leaderboard."))
     devices = listed(entry.device for entry in board.entries)
     records = number_of(len(board.entries), "record")
+    runs = "every run" if not board.choice.told else "every run that is shown"
     about = paragraph(f"Made by `ssl-bench leaderboard` from {records}. Hardware: ", *devices, ".")
     links = "".join(
         f"- [{_title(document)}]({name}.md): {ABOUT[name]}\n" for name, document in documents.items()
@@ -101,10 +108,15 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
     more: list[Block] = [Heading("Notes"), Listing(reading_notes(board)), about, *references(numbers)]
     parts = [
         render_markdown(blocks),
-        f"## All tables\n\n{links}- [Runs](runs.csv): every run, a row per metric, for whoever computes further\n",
+        f"## All tables\n\n{links}- [Runs](runs.csv): {runs}, a row per metric, for whoever computes further\n",
         render_markdown(more if shown else [about]),
     ]
     return "\n".join(parts)
+
+
+def part_of(board: Board) -> list[Block]:
+    """What is said above tables of a part of the records."""
+    return [Paragraph(board.choice.told)] if board.choice.told else []
 
 
 def _title(document: Document) -> str:
@@ -142,7 +154,7 @@ def main_document(board: Board, *, oracle: bool = False) -> Document:
     if not board.sections:
         return EMPTY
     numbers = numbered(board.rows)
-    blocks: list[Block] = []
+    blocks: list[Block] = part_of(board)
     for section in board.sections:
         gaps = gap_table(
             section, numbers, f"Share of the gap{ends_text(section)} that is closed without the labels"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ssl_bench.leaderboard.documents.tables import mean_cell, name_cell, references, score_cell
 from ssl_bench.leaderboard.model import Block, Document, Grid, Heading, cell, figure
 from ssl_bench.leaderboard.reading.board import Board, Numbers, Section, numbered
+from ssl_bench.leaderboard.reading.columns import Column
 from ssl_bench.leaderboard.reading.entry import Measure
 from ssl_bench.leaderboard.reading.paired import make_field
 from ssl_bench.leaderboard.reading.rows import Row, column_titles
@@ -29,10 +30,9 @@ def metrics_document(board: Board) -> Document:
 
 
 def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: Numbers) -> Grid:
-    # Records of earlier versions may lack some.
-    measures = max((entry.measures for row in rows for entry in row.cells[number]), key=len)
+    measures = _measures(section.table.columns[number])
     columns = [
-        score_column(rows, number, measure, _standing(section, rows, number, measure)) for measure in measures
+        score_column(rows, number, measure, _standing(section, number, measure)) for measure in measures
     ]
     return Grid(
         "metrics",
@@ -44,12 +44,20 @@ def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: N
     )
 
 
-def _standing(section: Section, rows: Sequence[Row], number: int, measure: Measure) -> Standing:
-    """Whether labels are what is missing is a matter of the metric that ranks."""
+def _measures(column: Column) -> list[Measure]:
+    """What ranks, then all that any record has: those of earlier versions may lack some."""
+    longest = sorted(column.entries, key=lambda entry: -len(entry.measures))
+    found = {column.head.primary.name: column.head.primary}
+    for measure in (measure for entry in longest for measure in entry.measures):
+        found.setdefault(measure.name, measure)
+    return list(found.values())
+
+
+def _standing(section: Section, number: int, measure: Measure) -> Standing:
     primary = section.standings[number]
     if measure == section.table.columns[number].head.primary:
         return primary
-    return Standing(make_field(rows, number, measure), primary.labels)
+    return primary.by(make_field(section.compared, number, measure))
 
 
 def _detail_table(rows: Sequence[Row], number: int, numbers: Numbers) -> Grid | None:

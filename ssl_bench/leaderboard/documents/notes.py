@@ -1,13 +1,13 @@
 """What is said below the tables of scores: how to read them, and what they come from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 
 from ssl_bench.leaderboard.documents.settings import NOT_STATED
-from ssl_bench.leaderboard.documents.unlike import titles_of, unlike_notes
+from ssl_bench.leaderboard.documents.unlike import listed, several_notes, titles_of, unlike_notes
 from ssl_bench.leaderboard.model import Span, joined, words
 from ssl_bench.leaderboard.reading.board import Board, Section
 from ssl_bench.leaderboard.reading.columns import runs_text
-from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.leaderboard.reading.rows import column_titles
 from ssl_bench.words import number_of
 
 BEST = (
@@ -16,7 +16,7 @@ BEST = (
 )
 
 SHOWN = 3
-"""Ids in a note."""
+"""Rows that a note names."""
 
 
 def reading_notes(board: Board) -> list[tuple[Span, ...]]:
@@ -33,6 +33,7 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     if baselines:
         than = "the baseline, and than the control where there is one," if controls else "the baseline"
         notes.append(words(BEST.format(than=than)))
+        notes += _seeds_alone(board)
         names = joined(list(baselines), " or ")
         pairs = "pairs of split and seed" if several else "seeds"
         notes.append(words("Signed figures: difference to ", *names, f", over the {pairs} that both have."))
@@ -46,15 +47,7 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
     if any(len(cells) == 1 for row in rows for cells in row.cells):
         notes.append(words("n=1: a single run, which tells nothing of its spread."))
     notes += unlike_notes(rows)
-    if board.unlike:
-        notes.append(
-            words(
-                f"{number_of(len(board.unlike), 'run')} here {'has' if len(board.unlike) == 1 else 'have'} several "
-                "records that differ in scores, and chance says which of them is shown: ",
-                *listed(board.unlike[:SHOWN]),
-                "; name a folder with one of each.",
-            )
-        )
+    notes += several_notes(board)
     if controls:
         names = joined(list(controls), " and ")
         notes.append(
@@ -67,6 +60,25 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         names = joined(list(bounds), " and ")
         notes.append(words(*names, ": an upper bound, which does not compete for bold."))
     return notes
+
+
+def _seeds_alone(board: Board) -> Iterator[tuple[Span, ...]]:
+    """Which of the best were compared over seeds alone."""
+    found = [
+        f"{row.name}, {title}"
+        for section in board.sections
+        for title, standing in zip(column_titles(section.table), section.standings, strict=True)
+        for row in section.rows
+        if standing.is_best(row) and standing.over_seeds_alone(row)
+    ]
+    if found:
+        more = (f" and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
+        yield words(
+            "Of these over seeds alone, for scores of single images are not known, and so not of other images: ",
+            *joined(found[:SHOWN], "; "),
+            *more,
+            ".",
+        )
 
 
 def making_notes(board: Board) -> list[tuple[Span, ...]]:
@@ -108,8 +120,3 @@ def ends_text(section: Section) -> str:
         if (low := standing.baseline) and (high := standing.bound)
     }
     return " from {} to {}".format(*ends.pop()) if len(ends) == 1 else ""
-
-
-def listed(names: Iterable[str]) -> Sequence[Span]:
-    """Names in order, each once."""
-    return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")

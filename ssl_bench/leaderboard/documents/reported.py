@@ -23,12 +23,14 @@ from ssl_bench.leaderboard.model import (
 )
 from ssl_bench.leaderboard.reading.board import Board
 from ssl_bench.leaderboard.reading.entry import Entry, Measure
-from ssl_bench.leaderboard.reading.fields import MISSING
+from ssl_bench.leaderboard.reading.fields import MISSING, canonical
 from ssl_bench.leaderboard.reading.rows import Row
 from ssl_bench.leaderboard.reading.scores import by_run
 from ssl_bench.published import ClaimSpec
+from ssl_bench.recipe import flat
 from ssl_bench.significance.comparison import LEVEL, quantile
 from ssl_bench.significance.crossed import Run, design_of
+from ssl_bench.words import first_of
 
 _HEADER = ("Methods", "Labels", "Tier", "Reported", "Measured", "Verdict")
 
@@ -79,7 +81,7 @@ def _claim(board: Board, claim: ClaimSpec) -> list[Block]:
                 "measured",
                 header,
                 found,
-                "Measured with the same data set, network and number of labels; judged where tier and start match, too",
+                "Measured with the same data set, network and number of labels; judged where recipe and start match",
             ),
         ]
     return [*blocks, paragraph("No run here has the same data set, network and number of labels.")]
@@ -154,10 +156,24 @@ def _same_images(claim: ClaimSpec, entry: Entry) -> bool:
 
 def _unlike(claim: ClaimSpec, head: Entry) -> str:
     """What of the training differs from the claim's, in words."""
-    tier = f"tier {head.tier} for {claim.tier}" if head.tier != claim.tier else ""
+    tier = f"tier {head.tier} for {claim.tier}" if head.tier != claim.tier else _other_recipe(claim, head)
     pretrained = head.pretrained != MISSING
     start = "" if pretrained == claim.pretrained else "pretrained" if pretrained else "from scratch"
     return ", ".join(filter(None, (tier, start)))
+
+
+def _other_recipe(claim: ClaimSpec, head: Entry) -> str:
+    """Which fields of the recipe differ from that of the tier, as far as the record tells. How often a run is evaluated
+    changes nothing that is trained."""
+    if claim.recipe is None:
+        return ""
+    found = {**claim.recipe.later, **flat(head.recipe_settings)}
+    fields = [
+        name
+        for name, value in flat(claim.recipe.model_dump(mode="json")).items()
+        if name != "evaluations" and canonical(found.get(name, value)) != canonical(value)
+    ]
+    return f"other recipe ({first_of(fields, 3)})" if fields else ""
 
 
 def _line(
@@ -171,7 +187,9 @@ def _line(
             cell(entries[0].tier),
             figure(f"{reported:.{measure.digits}f}", reported=reported),
             mean_cell(list(measured.values()), measure.digits),
-            figure(f"none: {differs}" if differs else verdict(reported, measured, measure.digits)),
+            Cell(words("none: ", Span(differs)))
+            if differs
+            else figure(verdict(reported, measured, measure.digits)),
         ]
 
 

@@ -21,7 +21,7 @@ from ssl_bench.leaderboard.model import (
     words,
 )
 from ssl_bench.leaderboard.reading.board import Numbers, Section
-from ssl_bench.leaderboard.reading.entry import Entry
+from ssl_bench.leaderboard.reading.entry import Entry, Measure
 from ssl_bench.leaderboard.reading.gaps import make_shares
 from ssl_bench.leaderboard.reading.grouping import Table
 from ssl_bench.leaderboard.reading.rows import Row, column_titles, setting_text
@@ -46,7 +46,7 @@ def oracle_table(section: Section, numbers: Numbers) -> Grid:
     rows = []
     for row in section.rows:
         cells = [
-            _oracle(entries, column.head.digits)
+            _oracle(entries, column.head.primary)
             for entries, column in zip(row.cells, section.table.columns, strict=True)
         ]
         rows.append([name_cell(row, numbers), figure("best on test data"), *cells])
@@ -163,15 +163,13 @@ def score_cell(score: Score | None) -> Cell:
     )
 
 
-def _oracle(entries: Sequence[Entry], digits: int) -> Cell:
-    found = [
-        (entry.best, entry.best - entry.score)
-        for entry in entries
-        if entry.best is not None and entry.score is not None
-    ]
+def _oracle(entries: Sequence[Entry], measure: Measure) -> Cell:
+    scores = [(entry.best, entry.score) for entry in entries if entry.primary.name == measure.name]
+    found = [(best, best - score) for best, score in scores if best is not None and score is not None]
     if not found:
         return missing()
     best, gap = (statistics.fmean(values) for values in zip(*found, strict=True))
+    digits = measure.digits
     return cell(f"{best:.{digits}f} ({shown(gap, digits):+.{digits}f})", "faint", best=best, gap=gap)
 
 

@@ -1,12 +1,16 @@
 """What is said of runs that are not what their neighbours in a row are: they gave up, or were made by other means."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ssl_bench.leaderboard.model import Span, joined, words
+from ssl_bench.leaderboard.reading.board import Board
 from ssl_bench.leaderboard.reading.entry import Entry
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.leaderboard.reading.rows import Row
 from ssl_bench.words import number_of
+
+SHOWN = 3
+"""Ids in a note."""
 
 
 def unlike_notes(rows: Iterable[Row]) -> Iterator[tuple[Span, ...]]:
@@ -39,6 +43,22 @@ def unlike_notes(rows: Iterable[Row]) -> Iterator[tuple[Span, ...]]:
     packages = sorted({each for row in rows for each in _mixed(row)})
     if packages:
         yield words("Runs of one row were made with several versions of ", *joined(packages, ", "), ".")
+
+
+def several_notes(board: Board) -> Iterator[tuple[Span, ...]]:
+    """A note where runs have several records that differ in scores."""
+    if board.unlike:
+        yield words(
+            f"{number_of(len(board.unlike), 'run')} here {'has' if len(board.unlike) == 1 else 'have'} several "
+            "records that differ in scores, and chance says which of them is shown: ",
+            *listed(board.unlike[:SHOWN]),
+            "; name a folder with one of each.",
+        )
+
+
+def listed(names: Iterable[str]) -> Sequence[Span]:
+    """Names in order, each once."""
+    return joined(sorted(set(names) - {MISSING}), ", ") or words("not recorded")
 
 
 def titles_of(rows: Iterable[Row | None]) -> dict[str, None]:

@@ -1,6 +1,7 @@
 """What a column tells, in a sentence: whether labels are what is missing, and who gains."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ssl_bench.dataset import FEW_TESTED
 from ssl_bench.leaderboard.model import Listing, Span, words
@@ -27,8 +28,10 @@ def verdicts(section: Section) -> Listing:
 def verdict(section: Section, number: int) -> tuple[Span, ...]:
     """What a column of a table tells, as spans; nothing is said to gain that does not at 95 %."""
     column, standing = section.table.columns[number], section.standings[number]
-    start = words(Span(column_titles(section.table)[number]), f" ({_size(column, standing)}): ")
-    return (*start, *words(*_told(standing, column.head.primary)))
+    title = Span(column_titles(section.table)[number])
+    rows = [row for row in section.rows if standing.field.index(row) is not None]
+    size = (f" ({_size(column, standing)}", *_seeds_alone(standing, rows), "): ")
+    return words(title, *size, *_told(standing, rows, column.head.primary))
 
 
 def _size(column: Column, standing: Standing) -> str:
@@ -46,13 +49,21 @@ def _size(column: Column, standing: Standing) -> str:
     return f"{counted}n = {most}{where}"
 
 
-def _told(standing: Standing, measure: Measure) -> Part:
-    rows = standing.field.rows
-    if len(rows) < 2:
+def _seeds_alone(standing: Standing, rows: Sequence[Row]) -> Part:
+    """Which methods are compared over seeds alone, where they are."""
+    rows = [row for row in rows if row is not standing.baseline]
+    rows = [row for row in rows if standing.difference(row, standing.baseline)]
+    alone = [row for row in rows if standing.over_seeds_alone(row)]
+    of_some = (" for ", *_listed([_name(row) for row in alone])) if len(alone) < len(rows) else ()
+    return (", seeds alone", *of_some) if alone else ()
+
+
+def _told(standing: Standing, rows: Sequence[Row], measure: Measure) -> Part:
+    if len(standing.field.rows) < 2:
         return ("one method alone: nothing to compare.",)
     if standing.baseline is None:
         return ("no baseline was run, so no gain is known.",)
-    others = [row for row in rows if row is not standing.baseline]
+    others = [row for row in standing.field.rows if row is not standing.baseline]
     one_image = all(sample.images == 1 for sample in standing.field.samples)
     if all(standing.difference(row, standing.baseline) is None for row in others):
         several = any(len(sample.scores) > 1 for sample in standing.field.samples)
@@ -62,9 +73,9 @@ def _told(standing: Standing, measure: Measure) -> Part:
             f"{have}: nothing can be told apart, nor is it known whether labels are what is missing; {further} would "
             "tell.",
         )
-    parts: list[str | Span] = [_labels(standing, measure)]
+    parts: list[str | Span] = [*_labels(standing, measure)]
     if standing.ranks:
-        gains = list(_gains(standing, measure))
+        gains = list(_gains(standing, rows, measure))
         for place, part in enumerate(gains):
             parts += ["; " if place else " ", *part]
         parts += ["."] if gains else []
@@ -75,27 +86,31 @@ def _told(standing: Standing, measure: Measure) -> Part:
     return tuple(parts)
 
 
-def _labels(standing: Standing, measure: Measure) -> str:
+def _labels(standing: Standing, measure: Measure) -> Part:
     difference = standing.difference(standing.bound, standing.baseline)
     if difference is None:
         runs = "there are too few runs with all of them" if standing.bound else "no run has all of them"
-        return f"whether labels are what is missing is not known from these runs, for {runs}."
-    added = _amount(difference, measure, measure.unit)
+        return (f"whether labels are what is missing is not known from these runs, for {runs}.",)
+    added = ("all labels add ", *_amount(difference, measure, measure.unit))
     if standing.labels == "missing":
-        return f"all labels add {added}, so labels are what is missing."
-    return f"all labels add {added}, no gain that stands: labels are not what is missing here, and no method is ranked."
+        return (*added, ", so labels are what is missing.")
+    return (
+        *added,
+        ", no gain that stands: labels are not what is missing here, and no method is ranked.",
+    )
 
 
-def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
-    """Control and methods that gain, those behind, those that cannot be told apart, those with too few runs."""
+def _gains(standing: Standing, rows: Sequence[Row], measure: Measure) -> Iterable[Part]:
+    """Control and methods that gain, the best first; those behind, those that cannot be told apart, those with too few
+    runs."""
     baseline = standing.baseline
     assert baseline is not None
     low = _name(baseline)
-    gaining: list[Part] = []
+    gaining: list[Row] = []
     behind: list[Part] = []
     alike: list[Part] = []
     unknown: list[Part] = []
-    compared = [row for row in standing.field.rows if row.competes or row is standing.control]
+    compared = [row for row in rows if row.competes or row is standing.control]
     for row in sorted(compared, key=lambda row: row.competes):
         difference = standing.difference(row, baseline)
         if row is baseline:
@@ -105,13 +120,16 @@ def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
         elif not difference.stands:
             alike.append(_name(row))
         elif standing.field.gains(difference):
-            gained = f" gains {_amount(difference, measure)} over "
-            gaining.append((*_name(row), gained, *low, *_against_control(standing, row, measure)))
+            gaining.append(row)
         else:
             behind.append(
                 (*_name(row), f" by {abs(shown(difference.mean, measure.digits)):.{measure.digits}f}")
             )
-    yield from gaining[:MOST]
+    for row in sorted(gaining, key=lambda row: _standing_first(standing, row))[:MOST]:
+        difference = standing.difference(row, baseline)
+        assert difference is not None
+        gained = (" gains ", *_amount(difference, measure), " over ")
+        yield (*_name(row), *gained, *low, *_against_control(standing, row, measure))
     if len(gaining) > MOST:
         further = len(gaining) - MOST
         yield (f"{further} more {'gains' if further == 1 else 'gain'}",)
@@ -124,6 +142,14 @@ def _gains(standing: Standing, measure: Measure) -> Iterable[Part]:
         yield (*_listed(unknown), f" {have} too few runs in common with ", *low)
 
 
+def _standing_first(standing: Standing, row: Row) -> tuple[Any, ...]:
+    """The control, which others are held against; the best; what gains over the control; then by size."""
+    gain = standing.difference(row, standing.baseline)
+    own = standing.difference(row, standing.control)
+    alone = own is None or not standing.field.gains(own)
+    return (row.competes, not standing.is_best(row), alone, -abs(gain.mean) if gain else 0.0)
+
+
 def _against_control(standing: Standing, row: Row, measure: Measure) -> Part:
     if standing.control is None or row is standing.control:
         return ()
@@ -133,16 +159,16 @@ def _against_control(standing: Standing, row: Row, measure: Measure) -> Part:
     if not difference.stands:
         return (" but cannot be told from the control",)
     if standing.field.gains(difference):
-        return (f" and {_amount(difference, measure)} over the control",)
-    return (f" but is {_amount(difference, measure, back=True)} behind the control",)
+        return (" and ", *_amount(difference, measure), " over the control")
+    return (" but is ", *_amount(difference, measure, back=True), " behind the control")
 
 
-def _amount(difference: Difference, measure: Measure, unit: str = "", *, back: bool = False) -> str:
+def _amount(difference: Difference, measure: Measure, unit: str = "", *, back: bool = False) -> Part:
     """`2.60 [1.10, 4.10]`, in the direction of better, or of worse."""
     sign = 1 if measure.higher_is_better is not back else -1
     values = (sign * difference.mean, *sorted(sign * bound for bound in difference.interval))
     mean, low, high = (f"{shown(value, measure.digits):.{measure.digits}f}" for value in values)
-    return f"{mean}{f' {unit}' if unit else ''} [{low}, {high}]"
+    return (f"{mean} ", *((Span(unit), " ") if unit else ()), f"[{low}, {high}]")
 
 
 def _listed(names: Sequence[Part], separator: str = " and ") -> Part:

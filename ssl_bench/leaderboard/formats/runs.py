@@ -12,6 +12,7 @@ from ssl_bench.leaderboard.reading.rows import setting_text
 HEADER = (
     *("task", "data", "tier", "labels", "labeled", "unlabeled", "test_images", "split_seed", "split", "seed"),
     *("method", "variant", "role", "network", "pretrained", "iterations", "trials"),
+    *("settings", "recipe", "execution", "threads", "dataset", "fingerprint", "provided_by"),
     *("metric", "unit", "higher_is_better", "ranks", "score", "seconds", "cell"),
 )
 
@@ -19,6 +20,8 @@ HEADER = (
 def render_runs(entries: Iterable[Entry]) -> str:
     """CSV with a head line, UTF-8, numbers at 12 digits; an empty field was not measured or does not apply.
 
+    `settings`: all of the method's. `recipe`: a hash of the training recipe. `fingerprint`: of the data. What stands
+    before `metric` tells two runs apart, whatever differs between them.
     `ranks`: 1 for the metric that tables of scores show. What a run has beyond its task's own metrics has no unit
     and no direction.
     """
@@ -36,10 +39,12 @@ def render_runs(entries: Iterable[Entry]) -> str:
                 entry.split,
                 entry.seed,
                 entry.method,
-                _variant(entry),
+                _set(entry, entry.variant),
                 entry.role,
             ),
             *(entry.backbone, entry.pretrained, entry.iterations, entry.trials),
+            *(_set(entry, entry.config), entry.recipe, entry.execution, entry.threads),
+            *(entry.dataset, entry.data, entry.provided_by),
         )
         own = {measure.name: measure for measure in entry.measures}
         for name in (*(name for name in own if name in entry.scores), *sorted(set(entry.scores) - set(own))):
@@ -51,11 +56,10 @@ def render_runs(entries: Iterable[Entry]) -> str:
     return out.getvalue()
 
 
-def _variant(entry: Entry) -> str:
-    """What a variant sets, as it would be typed."""
+def _set(entry: Entry, names: Iterable[str]) -> str:
+    """Settings as they would be typed; a preset, which has no value of its own, by its name."""
     return "; ".join(
-        f"{name}={setting_text(entry.config[name])}" if name in entry.config else name
-        for name in entry.variant
+        f"{name}={setting_text(entry.config[name])}" if name in entry.config else name for name in names
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from ssl_bench.leaderboard.reading.choice import EVERYTHING, Choice
 from ssl_bench.leaderboard.reading.entries import read_entries
 from ssl_bench.leaderboard.reading.entry import Entry
 from ssl_bench.leaderboard.reading.grouping import Table, make_tables
@@ -22,12 +23,15 @@ class Section:
 
     table: Table
     rows: tuple[Row, ...]
+    """Those that are shown."""
+    compared: tuple[Row, ...]
+    """Those, and all that they are compared with."""
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
         """What stands in each column."""
         columns = enumerate(self.table.columns)
-        return tuple(make_standing(self.rows, number, column.head.primary) for number, column in columns)
+        return tuple(make_standing(self.compared, number, column.head.primary) for number, column in columns)
 
     @cached_property
     def scores(self) -> list[list[Score | None]]:
@@ -44,11 +48,15 @@ class Board:
     """Every run and every table."""
 
     entries: tuple[Entry, ...]
+    """Those that are shown."""
+    compared: tuple[Entry, ...]
+    """Those, and all that they are compared with."""
     repeated: int
     """How many records repeat another's run and are left out."""
     sections: tuple[Section, ...]
     unlike: tuple[str, ...] = ()
     """Ids of cells whose records, of which one stands for all, differ in scores."""
+    choice: Choice = EVERYTHING
 
     @property
     def rows(self) -> list[Row]:
@@ -56,19 +64,22 @@ class Board:
         return [row for section in self.sections for row in section.rows]
 
 
-def read_board(records: Iterable[Record]) -> Board:
-    """The board of some records, in whatever order they come."""
+def read_board(records: Iterable[Record], choice: Choice = EVERYTHING) -> Board:
+    """The board of some records, in whatever order they come. UsageError as `Choice.of`."""
     unlike: set[str] = set()
-    entries, repeated = read_entries(records, unlike)
-    tables = make_tables(entries)
+    entries, repeated = read_entries(choice.of(records), unlike)
+    sections = []
+    for table in make_tables(entries, choice.shows):
+        rows = tuple(make_rows(table))
+        sections.append(Section(table, tuple(row for row in rows if choice.shows(row.head)), rows))
     return Board(
-        tuple(entries), repeated, tuple(section_of(table) for table in tables), tuple(sorted(unlike))
+        tuple(filter(choice.shows, entries)),
+        tuple(entries),
+        repeated,
+        tuple(sections),
+        tuple(sorted(unlike)),
+        choice,
     )
-
-
-def section_of(table: Table) -> Section:
-    """A table with its rows."""
-    return Section(table, tuple(make_rows(table)))
 
 
 def numbered(rows: Iterable[Row]) -> Numbers:

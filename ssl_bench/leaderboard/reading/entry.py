@@ -164,6 +164,14 @@ class Entry:
         return (self.setting, self.method, canonical(self.method_settings))
 
     @property
+    def provided_by(self) -> str:
+        """Who provides it, in which version; where several do, each part: `backbone ssl-bench 0.1.0; ...`."""
+        parts = (*self.versions, ("method", self.provider))
+        if len(providers := {provider for _, provider in parts}) == 1:
+            return providers.pop()
+        return "; ".join(f"{part} {provider}" for part, provider in parts)
+
+    @property
     def run(self) -> tuple[Any, ...]:
         """What only repetitions of one and the same run share."""
         return (*self.choice, self.split, self.seed)

@@ -35,11 +35,12 @@ def _column(section: Section, number: int) -> list[float | None]:
     baseline, bound = standing.baseline, standing.bound
     if baseline is None or bound is None or not has_gap(section, number):
         return [None] * len(rows)
-    low, high = by_run(baseline.cells[number]), by_run(bound.cells[number])
+    metric = section.table.columns[number].head.primary.name
+    low, high = by_run(baseline.cells[number], metric), by_run(bound.cells[number], metric)
     sign = 1 if standing.field.higher_is_better else -1
     shares: list[float | None] = []
     for row in rows:
-        own = by_run(row.cells[number])
+        own = by_run(row.cells[number], metric)
         pairs = common_runs(own, low, high) if own and row not in (baseline, bound) else []
         gap = _mean(sign * (of_run(high, pair) - of_run(low, pair)) for pair in pairs)
         gain = _mean(sign * (of_run(own, pair) - of_run(low, pair)) for pair in pairs)

@@ -1,7 +1,7 @@
 """Which columns share a table, and what tables are called."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from ssl_bench.leaderboard.reading.columns import Column, Key, differing, labels
 from ssl_bench.leaderboard.reading.entry import Entry
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.recipe import TIERS
+from ssl_bench.words import first_of, number_of
 
 T = TypeVar("T")
 
@@ -23,11 +24,21 @@ class Table:
     columns: tuple[Column, ...]
 
 
-def require_one_table(entries: Sequence[Entry]) -> None:
-    """UsageError, naming the task and what differs, unless all runs fit into one table.
+def require_one_table(
+    entries: Sequence[Entry], shows: Callable[[Entry], bool], unlike: Collection[str]
+) -> None:
+    """UsageError, naming the task and what differs, unless all runs fit into one table (`shows`: as of `make_tables`).
 
-    Runs of one method by two versions of its code do not, whatever number these go by.
+    Runs of one method by two versions of its code do not, whatever number these go by, and nor do records of one run
+    that differ in scores: `unlike` are the ids of these.
     """
+    tables = make_tables(entries, shows)
+    entries = [entry for table in tables for column in table.columns for entry in column.entries]
+    if several := sorted({entry.id for entry in entries}.intersection(unlike)):
+        raise UsageError(
+            f"--one-table: {number_of(len(several), 'run')} of several records that differ in scores "
+            f"({first_of(several, 3)}); name a folder with one of each"
+        )
     codes: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
         codes[entry.method] |= {entry.code} - {MISSING}
@@ -36,7 +47,7 @@ def require_one_table(entries: Sequence[Entry]) -> None:
             f"--one-table: the code of {', '.join(changed)} changed between its runs (`method_code` in their records); "
             "run them again at one of the two"
         )
-    if len(make_tables(entries)) < 2:
+    if len(tables) < 2:
         return
     for task, same in _grouped(entries, lambda entry: entry.task):
         if difference := differing(same):
@@ -69,16 +80,19 @@ _TRAITS: tuple[Callable[[Column], str], ...] = (
 """What may tell apart two tables of one tier and labels, the most telling first."""
 
 
-def make_tables(entries: Sequence[Entry]) -> list[Table]:
+def make_tables(entries: Sequence[Entry], shows: Callable[[Entry], bool] = lambda entry: True) -> list[Table]:
     """One table per tier, data and labels as asked for, with one column per task at most.
 
     A tier in which no task has two columns is one table, and so are its runs on data of one name: whatever labels each
     task has then stand in its column. Further settings of a task on the same data with the same labels (another
     backbone, recipe or draw) go to further tables, the setting with the most runs first.
+
+    Columns are those with a run that `shows` says to show, with all that it is compared with.
     """
+    shown = [column for column in make_columns(entries) if any(map(shows, column.entries))]
     groups = [
         columns
-        for _, of_tier in _grouped(make_columns(entries), _tier_key)
+        for _, of_tier in _grouped(shown, _tier_key)
         for columns in _apart(of_tier, [_data_key, lambda column: labels_key(column.head.source)])
     ]
     ordered = [tuple(sorted(columns, key=lambda column: column.order)) for columns in groups]

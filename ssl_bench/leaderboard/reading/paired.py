@@ -1,5 +1,6 @@
 """The methods of one column compared with each other, pair by pair."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -36,9 +37,9 @@ class Field:
         """Indices of the rows that are ranked."""
         return [index for index, row in enumerate(self.rows) if row.competes]
 
-    def first(self, role: str) -> int | None:
-        """Index of the first row of a role."""
-        return next((index for index, row in enumerate(self.rows) if row.head.role == role), None)
+    def first(self, role: str) -> Row | None:
+        """The first row of a role."""
+        return next((row for row in self.rows if row.head.role == role), None)
 
     @cached_property
     def _places(self) -> Mapping[int, int]:
@@ -104,7 +105,7 @@ def make_field(rows: Sequence[Row], number: int, measure: Measure) -> Field:
     """The comparisons of one column of a table by one metric."""
     rows = [row for row in rows if any(measure.name in entry.scores for entry in row.cells[number])]
     entries = [entry for row in rows for entry in row.cells[number] if measure.name in entry.scores]
-    ids = _ids(entries[0]) if entries else ()
+    ids = _ids_of_most(entries)
     runs = [[entry for entry in row.cells[number] if measure.name in entry.scores] for row in rows]
     samples = [
         Sample({entry.pair: entry.scores[measure.name] for entry in own}, {}, len(ids)) for own in runs
@@ -135,6 +136,12 @@ def _replicates(entries: Sequence[Entry], ids: Sequence[str], measure: Measure) 
 def _ids(entry: Entry) -> tuple[str, ...]:
     ids = entry.per_image.get("ids")
     return tuple(map(str, ids)) if isinstance(ids, list | tuple) else ()
+
+
+def _ids_of_most(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The images that most runs were scored on; none where no run tells."""
+    found = Counter(ids for entry in entries if (ids := _ids(entry)))
+    return max(found, key=lambda ids: (found[ids], ids), default=())
 
 
 def _function(entry: Entry, ids: Sequence[str], measure: Measure) -> ImageScores | None:

@@ -108,7 +108,7 @@ def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[E
     What a search found is one choice, though it differs from task to task: it has the plain name, beside which others
     say what they set.
     """
-    differing = sorted({field for column in runs for field in _differing(column)})
+    differing = sorted({field for column in runs for field in differing_settings(column)})
     found_by_search = _searched(runs)
 
     def choice(entry: Entry) -> tuple[str, ...]:
@@ -165,7 +165,8 @@ def _naming(entry: Entry, name: str) -> tuple[Span, ...]:
     )
 
 
-def _differing(entries: Sequence[Entry]) -> list[str]:
+def differing_settings(entries: Sequence[Entry]) -> list[str]:
+    """The settings of a method that are not the same in all of some runs."""
     settings = [entry.method_settings for entry in entries]
     fields = {field for setting in settings for field in setting}
     return [field for field in fields if len({canonical(setting.get(field)) for setting in settings}) > 1]

@@ -87,9 +87,9 @@ def mean_difference(first: Mapping[Run, float], second: Mapping[Run, float]) -> 
     )
 
 
-def by_run(entries: Sequence[Entry], metric: str | None = None) -> dict[Run, float]:
-    """Split and seed to score by a metric, the primary one unless named, without runs that have none."""
-    found = ((entry.pair, entry.scores.get(metric or entry.primary.name)) for entry in entries)
+def by_run(entries: Sequence[Entry], metric: str) -> dict[Run, float]:
+    """Split and seed to score by a metric, without runs that have none."""
+    found = ((entry.pair, entry.scores.get(metric)) for entry in entries)
     return {pair: score for pair, score in found if score is not None}
 
 

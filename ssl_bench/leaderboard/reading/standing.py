@@ -18,32 +18,19 @@ class Standing:
     """One column by one metric."""
 
     field: Field
-    labels: Labels
+    baseline: Row | None
+    """The row that differences refer to: the first baseline with a score by the metric that ranks."""
+    control: Row | None
+    """The first control with such a score."""
+    bound: Row | None
+    """The first upper bound with such a score."""
+    labels: Labels = "unknown"
     """Whether all labels are better than the few: `unknown` without a run on all labels, or with a single pair."""
-
-    @property
-    def baseline(self) -> Row | None:
-        """The row that differences refer to: the first baseline with a score."""
-        return self._row("baseline")
-
-    @property
-    def control(self) -> Row | None:
-        """The first control with a score."""
-        return self._row("control")
-
-    @property
-    def bound(self) -> Row | None:
-        """The first upper bound with a score."""
-        return self._row("upper_bound")
 
     @property
     def ranks(self) -> bool:
         """Whether methods may be ranked here."""
         return self.labels != "not missing"
-
-    def _row(self, role: str) -> Row | None:
-        index = self.field.first(role)
-        return None if index is None else self.field.rows[index]
 
     def difference(self, row: Row | None, other: Row | None) -> Difference | None:
         """First minus second; None where one is missing, or where fewer than two pairs are common."""
@@ -60,11 +47,11 @@ class Standing:
         """Indices of the methods that are better than the baseline, and than the control where there is one, at 95 %
         over common pairs, and that no method with at least as many runs is better than at 95 %.
 
-        None where labels are not what is missing.
+        None where labels are not what is missing, and where one of the two has no score.
         """
         field = self.field
-        references = [index for role in ("baseline", "control") if (index := field.first(role)) is not None]
-        if not self.ranks or field.first("baseline") is None:
+        references = [field.index(row) for row in (self.baseline, self.control) if row is not None]
+        if not self.ranks or self.baseline is None:
             return frozenset()
         gaining = [
             index
@@ -77,9 +64,21 @@ class Standing:
             if not any(field.beats(other, index) for other in field.competing if other != index)
         )
 
-    def _gains(self, index: int, reference: int) -> bool:
-        difference = self.field.difference(index, reference)
+    def _gains(self, index: int, reference: int | None) -> bool:
+        difference = None if reference is None else self.field.difference(index, reference)
         return difference is not None and self.field.gains(difference)
+
+    def by(self, field: Field) -> "Standing":
+        """The same column by another metric. What it compares with, and whether labels are what is missing, is a matter
+        of the metric that ranks."""
+        return replace(self, field=field)
+
+    def over_seeds_alone(self, row: Row) -> bool:
+        """Whether what is told of it over the baseline or the control does not speak for other images: scores of single
+        ones are not known."""
+        others = [other for other in (self.baseline, self.control) if other is not row]
+        found = (self.difference(row, other) for other in others)
+        return any(difference is not None and difference.images == 0 for difference in found)
 
     def is_best(self, row: Row) -> bool:
         """Whether it is one of `best`."""
@@ -87,10 +86,10 @@ class Standing:
 
 
 def make_standing(rows: Sequence[Row], number: int, measure: Measure) -> Standing:
-    """The standing of one column of a table by one metric."""
-    found = Standing(make_field(rows, number, measure), "unknown")
-    baseline, bound = found.baseline, found.bound
-    difference = found.difference(bound, baseline)
+    """The standing of one column of a table by the metric that ranks; `by` gives that by another one."""
+    field = make_field(rows, number, measure)
+    found = Standing(field, field.first("baseline"), field.first("control"), field.first("upper_bound"))
+    difference = found.difference(found.bound, found.baseline)
     if difference is None:
         return found
-    return replace(found, labels="missing" if found.field.gains(difference) else "not missing")
+    return replace(found, labels="missing" if field.gains(difference) else "not missing")
