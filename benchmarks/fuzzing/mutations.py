@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from ssl_bench.worker.checkpoint import MARK
+from ssl_bench.store.seal import MARK, STEP
 
 Mutate = Callable[[bytes, random.Random], bytes]
 """Other bytes, the same for the same generator."""
@@ -139,8 +139,10 @@ def resummed(data: bytes) -> bytes:
 
 def sealed(data: bytes) -> bytes:
     """A checkpoint whose first line has the checksum of the rest."""
-    _, _, content = data.partition(b"\n")
-    return MARK + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    head, _, content = data.partition(b"\n")
+    return b"".join(
+        (MARK, hashlib.sha256(content).hexdigest().encode(), *head.partition(STEP)[1:], b"\n", content)
+    )
 
 
 def then(mend: Callable[[bytes], bytes], mutate: Mutate = havoc) -> Mutate:

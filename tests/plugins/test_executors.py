@@ -201,13 +201,14 @@ def test_cells_on_a_cpu_are_counted() -> None:
 def test_cells_share_a_gpu_by_measured_memory(tmp_path: Path) -> None:
     gib = 2**30
     slots = MemorySlots({"cuda:0": 16 * gib, "cuda:1": 16 * gib}, at_once=5)
-    first, second = job("a", tmp_path), job("b", tmp_path)
+    first, second = job("a", tmp_path / "a"), job("b", tmp_path / "b")
     # Never measured: each has a GPU alone.
     assert {slots.take(first), slots.take(second)} == {"cuda:0", "cuda:1"}
     assert slots.take(job("c", tmp_path)) is None
     # The first to finish is measured for all of its shape.
     measured = {"schema": 1, "cell": {"id": "a"}, "metrics": {}, "cost": {"peak_memory_bytes": 3 * gib}}
-    (tmp_path / "result.json").write_text(json.dumps(measured))
+    first.folder.mkdir()
+    (first.folder / "result.json").write_text(json.dumps(measured))
     slots.give_back(first, "cuda:0")
     slots.give_back(second, "cuda:1")
     taken = [slots.take(job(str(number), tmp_path)) for number in range(8)]

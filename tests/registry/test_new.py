@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Said
 
+from ssl_bench.errors import PluginError
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.scaffold import EXAMPLES, PLUGIN_KINDS, Package, PluginKind, write_package
 from ssl_bench.testing.contract import named_subjects
@@ -42,12 +43,6 @@ def test_what_is_written_keeps_its_contract(tmp_path: Path, kind: PluginKind) ->
         ("dataset", "marks = ", "names = ", "`marks` are to be tuples of folders"),
         ("dataset", "train_files = ", "files = ", "`train_files` is to be a tuple of Files"),
         ("task", ".astype(np.uint16)", ".astype(np.int64)", "is of int64, not uint8, uint16 or float32"),
-        (
-            "task",
-            'kind="regression"',
-            'kind="regresion"',
-            "its kind is 'regresion'; it is one of classification",
-        ),
     ],
 )
 def test_what_would_train_on_another_scale_or_another_task_is_caught(
@@ -61,6 +56,15 @@ def test_what_would_train_on_another_scale_or_another_task_is_caught(
     path.write_text(path.read_text().replace(text, instead))
     findings = [line for subject in named_subjects(REGISTRY, str(path)) for line in subject.findings()]
     assert any(sentence in line for line in findings), findings
+
+
+def test_a_kind_of_task_that_there_is_not_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    path = write_package(Package("task", "own"), REGISTRY, tmp_path) / "ssl_bench_own.py"
+    path.write_text(path.read_text().replace('kind="regression"', 'kind="regresion"'))
+    with pytest.raises(
+        PluginError, match=r"task 'own' has kind='regresion': .* 'classification' or 'regression'"
+    ):
+        list(named_subjects(REGISTRY, str(path)))
 
 
 def test_a_method_starts_from_the_vocabulary(tmp_path: Path) -> None:
