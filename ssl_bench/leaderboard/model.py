@@ -46,6 +46,19 @@ class Grid:
     measures: Sequence[str] = ()
     """What the scores of each column are: a metric with unit and arrow, or nothing."""
 
+    @property
+    def heads(self) -> Sequence[Cell]:
+        """The header, with what the scores of a column are where columns differ in that."""
+        return self.measured if len(set(filter(None, self.measures))) > 1 else self.header
+
+    @property
+    def measured(self) -> Sequence[Cell]:
+        """The header, with what the scores of each column are."""
+        return [
+            Cell((*head.spans, *words(", ", Span(measure))), head.values) if measure else head
+            for head, measure in zip(self.header, self.measures or [""] * len(self.header), strict=True)
+        ]
+
 
 @dataclass(frozen=True)
 class Heading:

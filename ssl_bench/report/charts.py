@@ -141,6 +141,8 @@ def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) ->
                 )
             )
         series = [line for line in series if line.points][:MOST_LINES]
+        if not series:
+            continue
         values = [y for line in series for y in _ends(line)]
         said = "; ".join(
             f"{line.label}: " + ", ".join(f"{number(y)} at {x:g}" for x, y in line.points) for line in series

@@ -10,7 +10,7 @@ POWER = 0.8
 MOST = 1000
 """Seeds beyond which the answer is that there are too many."""
 
-Further = int | Literal["too many", "images", "splits"]
+Further = int | Literal["too many", "images", "splits", "the same"]
 
 
 def further_seeds(difference: Difference) -> Further:
@@ -19,8 +19,11 @@ def further_seeds(difference: Difference) -> Further:
     As if the difference and its spread stayed as they are, each seed with every split that there is; where all runs
     have one seed, or each its own, further runs. 0 where the interval leaves out zero already; `images` where the test
     images alone leave so much open that no number of seeds would do, and wherever there is a single test image, of
-    which seeds tell nothing; `splits` where no number of seeds on these splits would do.
+    which seeds tell nothing; `splits` where no number of seeds on these splits would do; `the same` where the two have
+    the same scores.
     """
+    if difference.mean == difference.variance == 0:
+        return "the same"
     if difference.images == 1:
         return "images"
     if difference.stands:

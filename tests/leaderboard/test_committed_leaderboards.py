@@ -49,8 +49,9 @@ def scores(markdown: str) -> list[dict[tuple[str, str], str]]:
     titles: list[str] = []
     for line in markdown.splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        if name == "Methods" and "(" not in line:
-            titles = cells
+        if name == "Methods":
+            # Of several metrics each column says its own.
+            titles = [cell.partition(", ")[0] for cell in cells]
             found.append({})
         elif titles and len(cells) == len(titles) and not name.startswith(":"):
             found[-1] |= {(title, name): cell for title, cell in zip(titles, cells, strict=True) if title}

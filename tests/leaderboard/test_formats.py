@@ -87,11 +87,11 @@ def test_csv_holds_the_numbers_at_twelve_digits() -> None:
     text = files["leaderboard/tier-lite-labels-1-8-scores.csv"]
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["Methods"] for row in rows] == ["SupOnly", "MT", "Full"]
-    assert [row["Night Image Enhancement: mean"] for row in rows][::2] == ["18.4", "20.2"]
-    assert float(rows[2]["Night Image Enhancement: std"]) == pytest.approx(0.12**0.5)
-    assert rows[0]["Night Image Enhancement: difference"] == ""
-    assert rows[1]["Semantic Segmentation: difference"] == "4.0"
-    assert rows[1]["Semantic Segmentation: n"] == "3"
+    assert [row["Night Image Enhancement, PSNR (dB) ↑: mean"] for row in rows][::2] == ["18.4", "20.2"]
+    assert float(rows[2]["Night Image Enhancement, PSNR (dB) ↑: std"]) == pytest.approx(0.12**0.5)
+    assert rows[0]["Night Image Enhancement, PSNR (dB) ↑: difference"] == ""
+    assert rows[1]["Semantic Segmentation, mIoU (%) ↑: difference"] == "4.0"
+    assert rows[1]["Semantic Segmentation, mIoU (%) ↑: n"] == "3"
 
 
 def test_csv_of_cells_worked_by_hand() -> None:
@@ -183,7 +183,7 @@ def test_html_is_tables_with_heads_and_values() -> None:
     tags = [tag for tag, _ in page.elements]
     assert tags.count("table") == 4
     assert page.texts["h2"] == ["Tier lite, labels 1/8", "Notes", "References"]
-    assert page.texts["th"][:3] == ["Methods", "", "Semantic Segmentation"]
+    assert page.texts["th"][:3] == ["Methods", "", "Semantic Segmentation, mIoU (%) ↑"]
     assert page.texts["strong"] == ["65.00 ± 2.00"]
     cells = [attributes for tag, attributes in page.elements if tag == "td" and "data-value" in attributes]
     assert cells[0] == {"data-value": "61.0"}

@@ -13,7 +13,7 @@ METHODS.setdefault("plain", ("Control", 95, "control", ""))
 METHODS.setdefault("frozen", ("SupOnly, frozen", 12, "baseline", ""))
 
 
-def at(task: str, method: str, seed: int, score: float, labels: int, **changes: Any) -> Change:
+def at(task: str, method: str, seed: int, score: float | None, labels: int, **changes: Any) -> Change:
     """A record of a nested split."""
     split = {
         "source": str(labels),

@@ -216,6 +216,13 @@ def test_no_front_is_drawn_between_equals() -> None:
     assert 'class="front"' in make_report(linked(rich()))
 
 
+def test_runs_without_a_score_have_no_chart() -> None:
+    records = [at("night", "mt", 0, None, count) for count in (4, 8)]
+    page = make_report([("", record) for record in records])
+    assert "<svg" not in page
+    assert ">Label efficiency</h2>" in page
+
+
 def test_numbers_of_other_sets_are_not_shown() -> None:
     elsewhere = replace(CLAIM, dataset="another")
     records = [at("night", "mt", 0, 20.0, 16)]

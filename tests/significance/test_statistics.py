@@ -269,6 +269,9 @@ def test_further_seeds_of_constructed_cases() -> None:
     assert further_seeds(Difference(0.0, 3, 0, 1.0, 0.0)) == "too many"
     assert further_seeds(Difference(0.001, 3, 0, 1.0, 0.0)) == "too many"
     assert further_seeds(Difference(0.5, 3, 40, 0.1, 1.0)) == "images"
+    assert further_seeds(Difference(0.0, 3, 40, 0.0, 0.0)) == "the same"
+    same = grids(render(records({"supervised": (18.0, 18.5), "mt": (18.0, 18.5)}))["comparison.md"])[-1]
+    assert same[1][2] == "the same"
     fewer = further_seeds(Difference(2.0, 3, 40, 1.0, 0.0))
     more = further_seeds(Difference(2.0, 3, 40, 1.0, 0.2))
     assert isinstance(fewer, int)

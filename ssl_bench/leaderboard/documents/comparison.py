@@ -49,7 +49,8 @@ _NOTES = (
     "A single run has no spread, and so no interval and no rank of its own.",
     "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
     "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
-    "for any number of seeds, or a single one. 'More splits': too few splits for any number of seeds.",
+    "for any number of seeds, or a single one. 'More splits': too few splits for any number of seeds. "
+    "'The same': all scores are.",
 )
 _SPLITS = (
     "Several splits and seeds: runs of one split share their labelled images, runs of one seed their initial "
@@ -222,7 +223,8 @@ def _further(difference: Difference | None) -> Cell:
         return figure(
             (number_of(seeds, "split") if of_splits else str(seeds)) if seeds else "told apart", seeds=seeds
         )
-    return figure(f"over {MOST}" if seeds == "too many" else f"more {seeds}")
+    said = {"too many": f"over {MOST}", "the same": "the same"}
+    return figure(said.get(seeds, f"more {seeds}"))
 
 
 def _name(row: Row) -> tuple[Span, ...]:

@@ -14,7 +14,6 @@ from ssl_bench.leaderboard.model import (
     Span,
     cell,
     figure,
-    joined,
     missing,
     plain_text,
     walk,
@@ -32,9 +31,11 @@ REFERENCES = "References"
 
 def score_table(section: Section, numbers: Numbers) -> Grid:
     """Mean and spread over runs, what stands in bold, with differences to the baseline and the control."""
-    metrics = _metrics(section.table)
+    metrics = {column.head.metric for column in section.table.columns}
+    # Of several each column says its own in its head.
+    shown = figure("score") if len(metrics) > 1 else cell(metrics.pop())
     rows = [
-        [name_cell(row, numbers), metrics, *map(score_cell, scores)]
+        [name_cell(row, numbers), shown, *map(score_cell, scores)]
         for row, scores in zip(section.rows, section.scores, strict=True)
     ]
     measures = ["", "", *(column.head.metric for column in section.table.columns)]
@@ -133,10 +134,6 @@ def mean_cell(values: Sequence[float], digits: int) -> Cell:
     deviation = "" if spread is None else f" ± {spread:.{digits}f}"
     found = {"mean": mean} if spread is None else {"mean": mean, "std": spread}
     return figure(f"{mean:.{digits}f}{deviation} (n={len(values)})", **found, n=len(values))
-
-
-def _metrics(table: Table) -> Cell:
-    return Cell(joined(list(dict.fromkeys(column.head.metric for column in table.columns)), " / "))
 
 
 def score_cell(score: Score | None) -> Cell:

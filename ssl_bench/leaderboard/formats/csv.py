@@ -22,7 +22,7 @@ def render_csv(grid: Grid) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         text_field(f"{head.text}: {name}" if len(names) > 1 and name else head.text)
-        for head, names in zip(grid.header, columns, strict=True)
+        for head, names in zip(grid.heads, columns, strict=True)
         for name in names
     )
     for row in grid.rows:

@@ -39,7 +39,7 @@ def block_html(block: Block) -> str:
 def grid_html(grid: Grid) -> str:
     """A table. The first column heads its rows; cells of one value carry it, at 12 digits, to be sorted by."""
     caption = f"<caption>{_text(grid.caption)}</caption>" if grid.caption else ""
-    head = "".join(f'<th scope="col">{spans_html(cell.spans)}</th>' for cell in grid.header)
+    head = "".join(f'<th scope="col">{spans_html(cell.spans)}</th>' for cell in grid.heads)
     rows = "\n".join(f"<tr>{_row(row)}</tr>" for row in grid.rows)
     return f"<table>{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
 

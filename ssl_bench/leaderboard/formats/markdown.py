@@ -75,7 +75,7 @@ def _block(block: Block) -> str:
             return "\n".join(f"{mark} {_spans(item)}" for mark, item in zip(marks, items, strict=True))
         case Grid():
             caption = f"{escape(block.caption)}:\n\n" if block.caption else ""
-            return caption + _table(block.header, block.rows, numbers_from=block.numbers_from)
+            return caption + _table(block.heads, block.rows, numbers_from=block.numbers_from)
 
 
 def _spans(spans: Sequence[Span]) -> str:

@@ -21,7 +21,7 @@ def _block(block: Block) -> str:
         from tabulate import tabulate
 
         rows = [[_cell(cell) for cell in row] for row in block.rows]
-        headers = [plain(cell.text) for cell in block.header]
+        headers = [plain(cell.text) for cell in block.heads]
         return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
     if isinstance(block, Listing):
         marks = [f"{number}. " if block.numbered else "- " for number in range(1, len(block.items) + 1)]
