@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 import shutil
@@ -273,6 +274,20 @@ def test_latex_is_a_file_a_table() -> None:
     assert (
         r"\caption{Tier lite, labels 1/8. Settings}" in files["leaderboard/tier-lite-labels-1-8-settings.tex"]
     )
+
+
+def test_a_turned_table_says_what_its_scores_are() -> None:
+    records = []
+    for number, method in itertools.product(range(8), ("supervised", "mt")):
+        metric = {"name": "m", "symbol": "SAD" if number % 2 else "PSNR", "higher_is_better": not number % 2}
+        changes = {"cell__task": f"t{number}", "describe__task__title": f"Task {number}"}
+        changes |= {"describe__task__metrics": [metric], "metrics": {"m": 10.0 + number}}
+        records.append(make("night", method, 0, None, **changes))
+    scores = render(records, ["tex"])["leaderboard/tier-lite-labels-1-8-scores.tex"]
+    assert r"Methods & SupOnly & MT~\cite{tarvainen2017} \\" in scores
+    assert r"Task 0, PSNR $\uparrow$ & 10.00 & 10.00 (+0.00) \\" in scores
+    assert r"Task 7, SAD $\downarrow$ & 17.00 & 17.00 (+0.00) \\" in scores
+    assert scores.count(r" \\") == 9
 
 
 def test_latex_cites_what_the_bibliography_holds() -> None:
