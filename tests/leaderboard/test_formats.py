@@ -312,6 +312,14 @@ def test_latex_cites_what_the_bibliography_holds() -> None:
         "No paper, only words": "no",
         "Words: 1": "words",
     }
+    for given, written in (
+        ("Smith, J., Doe, K., et al.", "Smith, J. and Doe, K. and others"),
+        ("Zhai, X. et al.", "Zhai, X. and others"),
+        ("Smith, J., The Team", "Smith, J., The Team"),
+        ("The Team", "The Team"),
+        ("The Team et al.", "The Team and others"),
+    ):
+        assert f"  author = {{{written}}},\n" in render_bibliography([f"{given}: A. In: B (2020)"])
     assert render_bibliography(["An idea, told"]) == "@misc{an,\n  title = {{An idea, told}},\n}\n"
 
 
