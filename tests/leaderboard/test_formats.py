@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 import shutil
@@ -275,6 +276,20 @@ def test_latex_is_a_file_a_table() -> None:
     )
 
 
+def test_a_turned_table_says_what_its_scores_are() -> None:
+    records = []
+    for number, method in itertools.product(range(8), ("supervised", "mt")):
+        metric = {"name": "m", "symbol": "SAD" if number % 2 else "PSNR", "higher_is_better": not number % 2}
+        changes = {"cell__task": f"t{number}", "describe__task__title": f"Task {number}"}
+        changes |= {"describe__task__metrics": [metric], "metrics": {"m": 10.0 + number}}
+        records.append(make("night", method, 0, None, **changes))
+    scores = render(records, ["tex"])["leaderboard/tier-lite-labels-1-8-scores.tex"]
+    assert r"Methods & SupOnly & MT~\cite{tarvainen2017} \\" in scores
+    assert r"Task 0, PSNR $\uparrow$ & 10.00 & 10.00 (+0.00) \\" in scores
+    assert r"Task 7, SAD $\downarrow$ & 17.00 & 17.00 (+0.00) \\" in scores
+    assert scores.count(r" \\") == 9
+
+
 def test_latex_cites_what_the_bibliography_holds() -> None:
     first, second = (make("night", name, 0, 1.0) for name in ("supervised", "mt"))
     first["describe"]["method"]["reference"] = "Tarvainen, A.: Another thing. In: NeurIPS (2017)"
@@ -297,6 +312,14 @@ def test_latex_cites_what_the_bibliography_holds() -> None:
         "No paper, only words": "no",
         "Words: 1": "words",
     }
+    for given, written in (
+        ("Smith, J., Doe, K., et al.", "Smith, J. and Doe, K. and others"),
+        ("Zhai, X. et al.", "Zhai, X. and others"),
+        ("Smith, J., The Team", "Smith, J., The Team"),
+        ("The Team", "The Team"),
+        ("The Team et al.", "The Team and others"),
+    ):
+        assert f"  author = {{{written}}},\n" in render_bibliography([f"{given}: A. In: B (2020)"])
     assert render_bibliography(["An idea, told"]) == "@misc{an,\n  title = {{An idea, told}},\n}\n"
 
 

@@ -191,8 +191,8 @@ def _difference(standing: Standing, row: Row, other: Row | None, digits: int) ->
             return missing()
         return figure(f"{shown(mean, digits):+.{digits}f} (n=1, no interval)", difference=mean, n=1)
     low, high = difference.interval
-    mean, *ends = (f"{shown(value, digits):+.{digits}f}" for value in (difference.mean, low, high))
-    text = f"{mean} [{', '.join(ends)}]"
+    middle, *ends = (f"{shown(value, digits):+.{digits}f}" for value in (difference.mean, low, high))
+    text = f"{middle} [{', '.join(ends)}]"
     of_images = {0: ", seeds alone", 1: ", one image"}.get(difference.images, "")
     values = {"difference": difference.mean, "low": low, "high": high, "n": difference.runs}
     style: Style = "strong" if difference.stands and standing.ranks else "figure"

@@ -9,6 +9,7 @@ from ssl_bench.leaderboard.formats.latex import escape_latex
 
 _PAPER = re.compile(r"(?P<authors>[^:]+): (?P<title>.+)\. In: (?P<venue>.+) \((?P<year>[0-9]{4})\)\.?")
 _AUTHOR = re.compile(r"([^,]+), ([^,]+)(?:, |$)")
+_OTHERS = re.compile(r",? et al\.?$")
 _YEAR = re.compile(r"\b((?:19|20)[0-9]{2})\b")
 
 
@@ -33,9 +34,16 @@ def _entry(reference: str, key: str) -> str:
     found = _PAPER.fullmatch(reference)
     if found is None:
         return _written("misc", key, {"title": reference})
-    authors = " and ".join(f"{surname}, {given}" for surname, given in _AUTHOR.findall(found["authors"]))
-    fields = {"author": authors or found["authors"], "title": found["title"]}
+    fields = {"author": _authors(found["authors"]), "title": found["title"]}
     return _written("inproceedings", key, {**fields, "booktitle": found["venue"], "year": found["year"]})
+
+
+def _authors(text: str) -> str:
+    """`Surname, Given and ...`; as they are given where some are of another form."""
+    named, others = _OTHERS.subn("", text)
+    people = [f"{surname}, {given}" for surname, given in _AUTHOR.findall(named)]
+    whole = " and ".join(people) if ", ".join(people) == named else named
+    return f"{whole} and others" if others else whole
 
 
 def _written(kind: str, key: str, fields: dict[str, str]) -> str:

@@ -201,8 +201,10 @@ def _without_runs(cell: Cell, usual: Value | None) -> Cell:
 
 
 def _turned(grid: Grid) -> Grid:
-    """Columns as rows: a page is higher than it is wide."""
-    header, *rows = zip(grid.header, *grid.rows, strict=True)
+    """Columns as rows, whose heads say what their scores are: a page is higher than it is wide."""
+    header, *rows = zip(grid.measured, *grid.rows, strict=True)
+    if any(grid.measures):
+        rows = [row for row in rows if row[0].text]
     return Grid(grid.name, header, rows, grid.caption)
 
 
