@@ -48,7 +48,7 @@ def test_one_table_of_records_that_agree() -> None:
     # Two records of one run, of which one alone would be shown.
     several = [*example(), make("night", "mt", 0, 99.0, provenance__method_code="b")]
     with pytest.raises(
-        UsageError, match=r"--one-table: 1 run of several records .* \(night-mt-0\); name a folder"
+        UsageError, match=r"--one-table: several records of one run differ .* \(night-mt-0\); name a folder"
     ):
         check_one_table(several)
     said = "1 run here has several records that differ in scores, and chance says which of them is shown: night-mt-0"

@@ -11,7 +11,7 @@ from ssl_bench.leaderboard.reading.columns import Column, Key, differing, labels
 from ssl_bench.leaderboard.reading.entry import Entry
 from ssl_bench.leaderboard.reading.fields import MISSING
 from ssl_bench.recipe import TIERS
-from ssl_bench.words import first_of, number_of
+from ssl_bench.words import first_of
 
 T = TypeVar("T")
 
@@ -36,8 +36,8 @@ def require_one_table(
     entries = [entry for table in tables for column in table.columns for entry in column.entries]
     if several := sorted({entry.id for entry in entries}.intersection(unlike)):
         raise UsageError(
-            f"--one-table: {number_of(len(several), 'run')} of several records that differ in scores "
-            f"({first_of(several, 3)}); name a folder with one of each"
+            f"--one-table: several records of one run differ in scores ({first_of(several, 3)}); name a folder with "
+            "one of each"
         )
     codes: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
