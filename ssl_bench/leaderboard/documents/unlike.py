@@ -28,7 +28,7 @@ def unlike_notes(rows: Iterable[Row]) -> Iterator[tuple[Span, ...]]:
             ": memory ran out there, and batches were taken in more parts than was asked for (`micro_batches` in their "
             "records): BatchNorm saw fewer rows at a time.",
         )
-    if changed := titles_of(row for row in rows if len(_all(row, lambda entry: entry.code)) > 1):
+    if changed := titles_of(row for row in rows if _changed(row)):
         yield words(
             *joined(list(changed), " and "),
             ": the code changed between runs of one row, under one version (`method_code` in their records): run "
@@ -76,9 +76,9 @@ def _runs(rows: Iterable[Row], has: Callable[[Entry], bool]) -> list[str]:
     ]
 
 
-def _all(row: Row, of: Callable[[Entry], str]) -> set[str]:
-    """What the runs of a row have, where they tell."""
-    return {of(entry) for cells in row.cells for entry in cells} - {MISSING}
+def _changed(row: Row) -> bool:
+    """Whether its runs come from more than one code of their method."""
+    return len({entry.code for cells in row.cells for entry in cells} - {MISSING}) > 1
 
 
 def _started_apart(row: Row) -> bool:
