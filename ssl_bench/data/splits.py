@@ -173,18 +173,21 @@ def count_of(labels: str, dataset: Dataset, *, task: str) -> int:
 
 
 def check_labels(text: str) -> str:
-    """`text` if it can be the value of `--labels`; UsageError if it cannot, before any data is opened."""
-    with contextlib.suppress(OSError):
-        if text == "all" or Path(text).is_file():
-            return text
+    """A value of `--labels` in its one spelling; UsageError if it can be none, before any data is opened.
+
+    `04` is `4`, `2/16` and `0.125` are `1/8`, `1/1` is `all`: a cell is named by it, and has one name.
+    """
     if not is_number(text):
+        with contextlib.suppress(OSError):
+            if text == "all" or Path(text).is_file():
+                return text
         raise UsageError(f"--labels '{text}': give a fraction (1/8), a count (100), 'all' or a list file")
     value = Fraction(text)
     # `100.0` may be either.
     whole = value.denominator == 1 and not {*"./"} & {*text}
     if value <= 0 or (value > 1 and not whole):
         raise UsageError(f"--labels {text}: a fraction lies above 0 and up to 1, a count is 1 or more")
-    return text
+    return str(value) if whole or value < 1 else "all"
 
 
 def has_as_many(dataset: Dataset, labels: str) -> bool:

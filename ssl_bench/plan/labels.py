@@ -16,10 +16,7 @@ OTHERWISE = "1/8"
 def asked_labels(registry: Registry, request: Request, tasks: Sequence[TaskSpec]) -> dict[str, list[str]]:
     """The values of each task, each once and none where it is left open. UsageError for what can be no value."""
     given = request.by_task("labels", registry, tasks)
-    found = {task.name: list(dict.fromkeys(given.get(task.name, ()))) for task in tasks}
-    for value in (value for values in found.values() for value in values):
-        check_labels(value)
-    return found
+    return {task.name: list(dict.fromkeys(map(check_labels, given.get(task.name, ())))) for task in tasks}
 
 
 def fill_in(

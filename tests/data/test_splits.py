@@ -122,6 +122,24 @@ def test_impossible_values(text: str) -> None:
         check_labels(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [
+        ("04", "4"),
+        ("1e1", "10"),
+        ("2/16", "1/8"),
+        ("0.125", "1/8"),
+        ("1", "1"),
+        ("1/1", "all"),
+        ("1.0", "all"),
+    ],
+)
+def test_a_value_has_one_spelling(text: str, spelt: str) -> None:
+    assert check_labels(text) == spelt
+    dataset = Names([str(number) for number in range(32)])
+    assert make_split(dataset, text, 0, task="t").labeled == make_split(dataset, spelt, 0, task="t").labeled
+
+
 def test_images_without_targets_stay_unlabelled() -> None:
     split = make_split(Names(["a", "b"], unlabeled=["c"]), "all", 0, task="t")
     assert set(split.labeled) == {"a", "b"}

@@ -357,7 +357,7 @@ def test_equal_hyperparameters_share_a_table_and_others_do_not() -> None:
     assert second[-1][1:] == [r"$\xi$", "0.40", "0.60", "0.40", "0.60"]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_records_changes_no_byte(rng: random.Random) -> None:
     records = mixed()

@@ -50,7 +50,7 @@ def drawn(seed: int, shape: tuple[int, ...], power: float) -> torch.Tensor:
 side = st.one_of(st.integers(1, 24), st.integers(1, 400))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(
     side,
     side,
@@ -83,7 +83,7 @@ def test_pipeline_equals_opencv(
             assert np.abs(flaws[row, 0].numpy() - reference).max() <= tolerance
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(side, side, st.integers(0, 60), st.integers(0, 60), st.integers(0, 99))
 def test_blur_and_dilation_equal_opencv(height: int, width: int, rows: int, columns: int, seed: int) -> None:
     # Kernels no wider than the reflected image: beyond that OpenCV refuses.
