@@ -51,11 +51,13 @@ def method(name: str, *further: str) -> str:
     """Reference, deviations and settings of a method; `further`: modules whose deviations count as well."""
     spec = registry().method(name)
     module = module_of(spec.method)
-    links = re.findall(r"https://arxiv\.org/abs/[\d.]+\d", module_text(module))
-    parts = ["## Reference\n", f"{spec.reference}. <{links[0]}>\n"] if spec.reference else []
-    deviations = [text for one in (module, *further) for text in _deviations(one)]
-    if deviations:
-        parts += ["## Where it differs from the paper\n", "\n\n".join(deviations) + "\n"]
+    parts: list[str] = []
+    if spec.reference:  # What has none deviates from nothing.
+        links = re.findall(r"https://arxiv\.org/abs/[\d.]+\d", module_text(module))
+        parts += ["## Reference\n", f"{spec.reference}. <{links[0]}>\n"]
+        deviations = [*_deviations(module), *map(_deviation_of_part, further)]
+        if deviations:
+            parts += ["## Where it differs from the paper\n", "\n\n".join(deviations) + "\n"]
     parts += ["## Settings\n", _settings(spec)]
     return "\n".join(parts)
 
@@ -101,6 +103,13 @@ def _deviations(module: str) -> Iterable[str]:
         yield text[0].upper() + text[1:]
 
 
+def _deviation_of_part(module: str) -> str:
+    """What a module says that a page names for it. LookupError where it says nothing."""
+    for text in _deviations(module):
+        return text
+    raise LookupError(f"{module}: no paragraph of its docstring begins with 'Deviations:'")
+
+
 def _settings(spec: MethodSpec) -> str:
     fields = spec.config.model_fields
     if not fields:
@@ -115,14 +124,14 @@ def _settings(spec: MethodSpec) -> str:
         rows.append([code(f"{spec.name}.{name}"), meaning, *values])
     text = (
         f"Change one by `--set`, as in `--set {spec.name}.{next(iter(fields))}=…`, or in a row of its own, as in "
-        f"`--methods '{spec.name},{spec.name}:{next(iter(fields))}=…'`. Defaults by task, as published:\n\n"
+        f"`--methods '{spec.name},{spec.name}:{next(iter(fields))}=…'`. Defaults by task, those of tier `paper`:\n\n"
     )
     grid = table(["setting", "", *(task.title for task in tasks)], rows)
     return f'{text}<div class="settings" markdown>\n\n{grid}\n</div>\n{of_tiers(spec, tasks)}'
 
 
 def of_tiers(spec: MethodSpec, tasks: Sequence[TaskSpec]) -> str:
-    """A table for each tier that has settings of its own: what it has in place of the published ones."""
+    """A table for each tier that has settings of its own: what it has in place of those of `paper`."""
     parts = []
     for tier in TIERS:
         configs = [resolve_config(task, spec, {}, tier) for task in tasks]

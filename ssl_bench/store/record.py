@@ -152,7 +152,7 @@ class Provenance(Part):
 
     device: str = ""
     method_code: str = ""
-    """Hash of the method's sources."""
+    """Hash of the method's code, without comments and docstrings."""
     initial_weights: str = ""
     """Hash of the state that the deployed network started from."""
     packages: dict[str, str] = {}

@@ -1,5 +1,6 @@
 """Where a record comes from: versions and hardware."""
 
+import ast
 import contextlib
 import hashlib
 import platform
@@ -92,8 +93,8 @@ def state_hash(network: nn.Module) -> str:
 
 @cache
 def method_code(method: type) -> str:
-    """Hash of the sources of a class and of all in its own package and the toolbox that they use: two versions of a
-    method may go by one number."""
+    """Hash of the code of a class and of all in its own package and the toolbox that it uses, whatever is said of it in
+    comments and docstrings: two versions of a method may go by one number."""
     package = method.__module__.partition(".")[0]
     waiting = [base.__module__ for base in method.__mro__]
     found: set[str] = set()
@@ -109,6 +110,22 @@ def method_code(method: type) -> str:
     sources = []
     for name in sorted(found):
         with contextlib.suppress(OSError, TypeError):
-            content = Path(str(sys.modules[name].__file__)).read_bytes()
-            sources.append([name, hashlib.sha256(content).hexdigest()])
+            sources.append([name, _bare(Path(str(sys.modules[name].__file__)).read_bytes())])
     return digest(sources)
+
+
+def _bare(source: bytes) -> str:
+    """A module's code without comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [one for one in node.body if not _is_said(one)] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_said(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -165,11 +165,11 @@ def test_the_upper_bound_is_one_cell_for_all_splits() -> None:
 def test_the_code_of_a_method_is_that_of_the_toolbox_that_it_uses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def code(changed: str) -> str:
+    def code(changed: str, more: str = "MORE = 1") -> str:
         """Of Mean Teacher, where a module has a line more."""
         module = importlib.import_module(changed)
         other = tmp_path / f"{changed}.py"
-        other.write_bytes(Path(str(module.__file__)).read_bytes() + b"# A line more.\n")
+        other.write_bytes(Path(str(module.__file__)).read_bytes() + f"{more}\n".encode())
         method_code.cache_clear()
         with monkeypatch.context() as patched:
             patched.setattr(module, "__file__", str(other))
@@ -180,6 +180,7 @@ def test_the_code_of_a_method_is_that_of_the_toolbox_that_it_uses(
     try:
         assert code(MeanTeacher.__module__) != as_it_is
         assert code("ssl_bench.toolbox.ema") != as_it_is
+        assert code(MeanTeacher.__module__, '"""What is said of it."""  # And more.') == as_it_is
         assert code("ssl_bench.toolbox.mixing") == as_it_is
         assert code("ssl_bench.method") == as_it_is, "versions of the project tell what else there is"
     finally:

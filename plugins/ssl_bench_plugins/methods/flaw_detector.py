@@ -1,8 +1,9 @@
 """The flaw detector F: where a prediction is wrong, seen from prediction and image alone.
 
-Source: GCT, appendix B (https://arxiv.org/abs/2008.05258). The text's leaky ReLU of 0.2 is taken; the table's "ReLU"
-abbreviates it. Five convolutions of stride 2 make a cell of 32 px: the map of an image no larger is flat, so it tells
-GCT nothing.
+Source: GCT, appendix B (https://arxiv.org/abs/2008.05258). Five convolutions of stride 2 make a cell of 32 px: the map
+of an image no larger is flat, so it tells GCT nothing.
+
+Deviations: F has the leaky ReLU of 0.2 that the appendix's text names, where its table says ReLU.
 """
 
 from typing import Literal

@@ -1,7 +1,8 @@
 """What GCT reads off two flaw maps: which prediction to trust where, and where neither is.
 
 Source: GCT (https://arxiv.org/abs/2008.05258).
-Deviation: a flawless map is zero; the public code makes it a negative constant.
+
+Deviations: a flawless map is zero; the public code makes it a negative constant.
 """
 
 import torch

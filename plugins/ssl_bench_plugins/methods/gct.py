@@ -14,8 +14,9 @@ outputs, which are the paper's. Flaw correction is a mean over the valid pixels 
 
 Deviations: one forward pass of each network and one of F per network serve all terms, since a player's gradient is
 taken for its own parameters alone; the gradients are the paper's. Networks with dropout or stochastic depth would then
-be compared with their own draw, so targets and masks get a forward pass of their own. Without dynamic consistency
-(`mode="fc"`) M is 1, since nothing else corrects what one network alone has wrong.
+be compared with their own draw, so targets and masks get a forward pass of their own, by which running statistics of
+BatchNorm move twice a step. With `mode="fc"` M is 1, since nothing else corrects what one network alone has wrong; a
+lambda_dc of 0 leaves M as it is, so that correction acts where both networks are flawed alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

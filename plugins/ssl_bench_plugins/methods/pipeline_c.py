@@ -1,7 +1,10 @@
 """Pipeline C: the ground truth of the flaw detector on labelled rows.
 
 Source: GCT, appendix A, algorithm 1 (https://arxiv.org/abs/2008.05258).
-Where the algorithm is silent: kernel sizes are rounded down and made odd, sigma and border are OpenCV's.
+
+Deviations: C also stretches the error to [0, 1] before its first blur, which changes nothing in exact arithmetic and
+keeps a flat error flat. Where the algorithm is silent, kernel sizes are rounded down and made odd, and sigma and border
+are those of OpenCV.
 """
 
 import torch

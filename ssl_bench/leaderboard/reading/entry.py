@@ -81,7 +81,7 @@ class Entry:
     seed: str
     device: str
     code: str
-    """Hash of the method's sources, which may change under one version; `-` where a record does not tell."""
+    """Hash of the method's code, which may change under one version; `-` where a record does not tell."""
     start: str
     """Hash of the weights that the network started from; `-` where a record does not tell."""
     parts: str
