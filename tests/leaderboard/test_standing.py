@@ -189,6 +189,26 @@ def test_bold_is_for_what_stands_and_no_method_with_as_many_runs_beats() -> None
     assert [row(single, name).startswith("**") for name in ("MT", "GCT")] == [True, False]
 
 
+def test_further_runs_of_the_baseline_take_nobodys_place() -> None:
+    means = {"supervised": 18.0, "plain": 19.0, "mt": 20.0, "gct": 22.0, "s4l": 15.0, "full": 25.0}
+
+    def ranks(records: Sequence[Change]) -> dict[str, str]:
+        found = grids(render(records)["comparison.md"])[1]
+        return {line[0].split(" [")[0]: line[2] for line in found[1:]}
+
+    records = crossed(means)
+    placed = {"SupOnly": "3", "MT": "2", "S4L": "4", "GCT": "1"}
+    assert ranks(records) == placed
+    # Two more draws of the labelled images, of the baseline alone: comparisons are over common pairs all the same.
+    further = [make("night", "supervised", 0, 18.0 + k / 9, **split(k)) for k in (3, 4)]
+    assert ranks([*records, *further]) == placed
+    # Of a method they void what it loses to methods, and nothing between it and the baseline.
+    further = [make("night", "mt", 0, 20.0 + k / 9, **split(k)) for k in (3, 4)]
+    assert ranks([*records, *further]) == {**placed, "MT": "1-2", "GCT": "1-2"}
+    fewer = [r for r in records if r["cell"]["method"] != "supervised" or r["cell"]["seed"] in (0, 1)]
+    assert ranks(fewer) == placed
+
+
 def test_where_labels_are_not_what_is_missing_nobody_is_ranked() -> None:
     records = crossed({"supervised": 18.0, "mt": 20.0, "gct": 22.0, "full": 18.0})
     files = render(records, ("md", "csv", "tex", "html"))

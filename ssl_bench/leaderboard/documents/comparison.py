@@ -36,8 +36,9 @@ _NOTES = (
     "round, labels are not what is missing, and no method is ranked: what is left to win is then less than what "
     "can be measured.",
     "Ranks: the first and last rank that a method may have. Methods that share a rank cannot be told apart at a "
-    "level of 95 % for all pairs of the column together (Holm). What has fewer runs is not placed above what "
-    "has more. Neither the control nor what has all the labels is ranked.",
+    "level of 95 % for all pairs of the column together (Holm). A method that has fewer runs is not placed above "
+    "one that has more; the baseline may have more or fewer. Neither the control nor what has all the labels is "
+    "ranked.",
     "Borda: over all tasks of the table in which methods are ranked, a point for every method that a mean score "
     "beats and half a point for a tie; only methods with a score in every one of these tasks take part.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
