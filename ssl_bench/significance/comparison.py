@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ssl_bench.significance.crossed import Run, design_of
+from ssl_bench.significance.crossed import Run, design_of, split_weights
 
 LEVEL = 0.95
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class Difference:
     """A mean difference and where its uncertainty comes from."""
 
     mean: float
+    """Over splits, so that each counts alike however many runs it has."""
     runs: int
     """Pairs of split and seed that both methods have."""
     images: int
@@ -121,8 +122,8 @@ def _has(method: Mapping[Run, T], run: Run) -> bool:
 
 
 def compare(first: Sample, second: Sample) -> Difference | None:
-    """First minus second over the pairs that both have; None with fewer than two, or with a single run of
-    one of the two, which show no spread.
+    """First minus second over the pairs that both have, each split counting alike; None with fewer than two, or with a
+    single run of one of the two, which show no spread.
 
     What images bring is measured on the pairs in which both have scores on resampled images.
     """
@@ -139,7 +140,7 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     splits, seeds = (len(set(levels)) for levels in zip(*runs, strict=True))
 
     def difference(images: int, of_images: float) -> Difference:
-        mean = float(gains.mean())
+        mean = float((design.weights * gains).sum())
         return Difference(
             mean, len(runs), images, found.value, of_images, found.degrees, seeds, splits, found.of_splits
         )
@@ -153,7 +154,8 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     draws = draws[:, np.isfinite(draws).all(0)]
     # A bootstrap of n draws from n has (n - 1) / n of the variance.
     correction = first.images / (first.images - 1)
-    of_images = float(draws.mean(0).var(ddof=1)) * correction
+    means = (split_weights(paired)[:, None] * draws).sum(0)
+    of_images = float(means.var(ddof=1)) * correction
     if len(paired) < len(runs):
         # What both parts hold is not known of all runs: on the safe side, it counts twice.
         return difference(first.images, of_images)

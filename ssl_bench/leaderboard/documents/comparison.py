@@ -56,7 +56,8 @@ _NOTES = (
 _SPLITS = (
     "Several splits and seeds: runs of one split share their labelled images, runs of one seed their initial "
     "weights, and the variance of a mean says so (two-way analysis of variance; an effect with p > 0.25 counts "
-    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %."
+    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %. Each split counts alike "
+    "in a difference, however many runs it has; scores are means over runs."
 )
 _CONTROL = (
     "The control: what others share with a method besides what the method adds, such as a forward pass with "

@@ -36,7 +36,10 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         notes += _seeds_alone(board)
         names = joined(list(baselines), " or ")
         pairs = "pairs of split and seed" if several else "seeds"
-        notes.append(words("Signed figures: difference to ", *names, f", over the {pairs} that both have."))
+        alike = ", each split counting alike" if several else ""
+        notes.append(
+            words("Signed figures: difference to ", *names, f", over the {pairs} that both have{alike}.")
+        )
     if any(standing.labels == "not missing" for standing in standings):
         notes.append(
             words(
