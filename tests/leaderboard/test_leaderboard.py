@@ -209,13 +209,13 @@ Settings:
 | Portrait Image Matting | PSNR (dB) ↑ | synthetic `d0d0d0d0d0d0` | 1/8 | 8 | 56 | - | `18e18e18e18e`, seed 0 | `unet-small` | 600 iterations `2c5914` | 1 |
 | Night Image Enhancement | PSNR (dB) ↑ | synthetic `d0d0d0d0d0d0` | 1/8 | 8 | 56 | - | `18e18e18e18e`, seed 0 | `unet-small` | 600 iterations `2c5914` | 1 |
 
-Cost, as mean time of a run and size of the deployed network:
+Cost, as time of the fastest run and size of the deployed network:
 
 | Methods | | Semantic Segmentation | Real Image Denoising | Portrait Image Matting | Night Image Enhancement |
 |:--|:--|:--|:--|:--|:--|
-| SupOnly | time, parameters | 11.0 s, 1.23 M | 11.0 s, 1.23 M | 11.0 s, 1.23 M | 11.0 s, 1.23 M |
-| MT [1] | time, parameters | 11.0 s, 1.23 M | 11.0 s, 1.23 M | 11.0 s, 1.23 M | 11.0 s, 1.23 M |
-| Full | time, parameters | 11.0 s, 1.23 M | 11.0 s, 1.23 M | 11.0 s, 1.23 M | 11.0 s, 1.23 M |
+| SupOnly | time, parameters | 10.0 s, 1.23 M | 10.0 s, 1.23 M | 10.0 s, 1.23 M | 10.0 s, 1.23 M |
+| MT [1] | time, parameters | 10.0 s, 1.23 M | 10.0 s, 1.23 M | 10.0 s, 1.23 M | 10.0 s, 1.23 M |
+| Full | time, parameters | 10.0 s, 1.23 M | 10.0 s, 1.23 M | 10.0 s, 1.23 M | 10.0 s, 1.23 M |
 
 ## Notes
 

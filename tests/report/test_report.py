@@ -113,6 +113,14 @@ def test_charts_show_what_the_tables_say() -> None:
         text.endswith("The line joins what is above all that is cheaper: SupOnly, MT, GCT.") for text in said
     )
     assert any("SupOnly, model: 0.25 at the end" in text for text in said)
+    records = [*rich(), *rich()]
+    for record in records[19:]:
+        record["cell"]["seed"] += 2
+        record["cost"]["seconds"] = 900.0
+    # Of the fastest run: others may have shared the machine.
+    text = make_report(linked(records))
+    assert any(one.startswith("SupOnly: 60.0 s, 12.5; MT: 2.0 min, 13.5") for one in Page(text).texts["desc"])
+    assert "seconds of the fastest run" in text
     assert sum(title.startswith("Night Image Enhancement: loss term") for title in page.texts["title"]) == 6
     assert "No curves were recorded." in make_report(linked(example()))
 

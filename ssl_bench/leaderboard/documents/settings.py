@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.documents.tables import header, mean_of, name_cell
+from ssl_bench.leaderboard.documents.tables import fastest, header, mean_of, name_cell
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing, words
 from ssl_bench.leaderboard.reading.board import Numbers, Section
 from ssl_bench.leaderboard.reading.columns import Column, seeds_text
@@ -18,11 +18,11 @@ FINGERPRINT = 16
 
 
 def cost_table(section: Section, numbers: Numbers) -> Grid:
-    """Mean seconds of a run, and the parameters of the network that it deploys."""
+    """Seconds of the fastest run, and the parameters of the network that it deploys."""
     rows = [
         [name_cell(row, numbers), figure("time, parameters"), *map(_cost, row.cells)] for row in section.rows
     ]
-    caption = "Cost, as mean time of a run and size of the deployed network"
+    caption = "Cost, as time of the fastest run and size of the deployed network"
     return Grid("cost", header(section.table), rows, caption)
 
 
@@ -86,7 +86,7 @@ def _rate(entry: Entry) -> float:
 
 
 def _cost(entries: Sequence[Entry]) -> Cell:
-    seconds = mean_of(entries, "seconds")
+    seconds = fastest(entries, "seconds")
     parameters = mean_of(entries, "parameters")
     if seconds is None and parameters is None:
         return missing()

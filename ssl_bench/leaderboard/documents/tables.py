@@ -180,6 +180,13 @@ def mean_of(entries: Sequence[Entry], name: str) -> float | None:
     return statistics.fmean(values) if values else None
 
 
+def fastest(entries: Sequence[Entry], name: str) -> float | None:
+    """The least of a time over the runs that have it, or the most images per second: other runs may have shared the
+    machine, and a mean would tell of them."""
+    values = [entry.cost[name] for entry in entries if name in entry.cost]
+    return (max if name == "images_per_second" else min)(values, default=None)
+
+
 def _setting(entries: Sequence[Entry], field: str, latex: str) -> Cell:
     values = [entry.config[field] for entry in entries if field in entry.config]
     if not values or values[0] is None:
