@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from test_leaderboard import Change, grids, make
+from test_leaderboard import METHODS, Change, grids, make
 from written import render
 
 from ssl_bench.significance.comparison import Difference, Sample, compare
 from ssl_bench.significance.images import image_scores, resampled
-from ssl_bench.significance.ranks import borda, holm, places, rank_ranges
+from ssl_bench.significance.ranks import holm, places, rank_ranges
 from ssl_bench.significance.seeds import further_seeds
+
+METHODS.setdefault("plain", ("Control", 95, "control", ""))
 
 
 def sample(scores: np.ndarray, counts: np.ndarray) -> Sample:
@@ -278,13 +280,10 @@ def test_ranks_by_hand() -> None:
     assert rank_ranges([set(), set(), set()]) == [(1, 3)] * 3
 
 
-def test_borda_by_hand() -> None:
-    # Task 1: c, a, b get 2, 1, 0. Task 2, lower is better: a 2, b and c 0.5 each.
-    points = borda([[2.0, 1.0, 3.0], [0.1, 0.2, 0.2]], higher_is_better=[True, False])
-    assert points == [3.0, 0.5, 2.5]
-    assert places(points) == [1, 3, 2]
+def test_places_by_hand() -> None:
+    assert places([3.0, 0.5, 2.5]) == [1, 3, 2]
     assert places([1.0, 2.0, 2.0]) == [3, 1, 1]
-    assert borda([], higher_is_better=[]) == []
+    assert places([]) == []
 
 
 def test_further_seeds_reach_the_power_that_they_promise() -> None:
@@ -387,11 +386,20 @@ def test_borda_is_over_all_tasks_and_those_who_took_part() -> None:
         for task, score in zip(("segmentation", "night"), pair, strict=True)
     ]
     runs.append(make("night", "s4l", 0, 99.0))
-    ranks = grids(render(runs)["comparison.md"])[1]
-    assert ranks[0][-1] == "Borda points (place)"
-    assert {row[0].split(" ")[0]: row[-1] for row in ranks[1:]} == {
-        "SupOnly": "1 (2)",
-        "MT": "1 (2)",
-        "S4L": "-",
-        "GCT": "4 (1)",
+
+    def points() -> dict[str, str]:
+        ranks = grids(render(runs)["comparison.md"])[1]
+        assert ranks[0][-1] == "Borda points (place)"
+        return {row[0].split(" ")[0]: row[-1] for row in ranks[1:]}
+
+    assert points() == {"SupOnly": "1 (2)", "MT": "1 (2)", "S4L": "-", "GCT": "4 (1)"}
+    # A further run of the baseline alone, however good, is no reason to be called better.
+    runs.append(make("night", "supervised", 1, 99.0))
+    assert points() == {"SupOnly": "1 (2)", "MT": "1 (2)", "S4L": "-", "GCT": "4 (1)"}
+    # The control takes part, without a rank; a tie is half a point.
+    runs += [make("segmentation", "plain", 0, 62.0), make("night", "plain", 0, 18.5)]
+    assert points() == {
+        **{"SupOnly": "1 (3)", "Control": "4.5 (2)", "MT": "1 (3)", "S4L": "-", "GCT": "5.5 (1)"}
     }
+    ranks = grids(render(runs)["comparison.md"])[1]
+    assert next(row[2:4] for row in ranks if row[0] == "Control") == ["not ranked"] * 2
