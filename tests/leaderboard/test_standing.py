@@ -306,6 +306,17 @@ def test_one_test_image_asks_for_images_and_never_for_seeds() -> None:
     assert "4 labelled, 124 unlabelled, 20 test images," in render(with_images(20))["README.md"]
 
 
+def test_what_speaks_for_one_seed_is_said_to() -> None:
+    def shown(seeds: int, splits: int) -> set[str]:
+        records = crossed({"supervised": 18.0, "mt": 18.1}, splits, seeds)
+        return {line[2].partition("] ")[2] for line in grids(render(records)["comparison.md"])[1][1:]}
+
+    assert shown(1, 3) == {"(n=3, one seed, splits alone)"}
+    assert shown(3, 1) == {"(n=3, seeds alone)"}
+    assert shown(2, 2) == {"(n=4, seeds alone)"}
+    assert "'One seed'" in render(crossed({"supervised": 18.0, "mt": 18.1}))["comparison.md"]
+
+
 def test_what_speaks_for_seeds_alone_is_said_to() -> None:
     random, ids = np.random.default_rng(3), [f"i{number}" for number in range(8)]
     images, gains = random.normal(30, 4, 8), random.normal(1, 3, 8)

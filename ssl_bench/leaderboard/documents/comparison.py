@@ -44,10 +44,11 @@ _NOTES = (
     "are there without learning anything from unlabelled images.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
     "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, "
-    "their seed and the test images; the interval speaks for other splits drawn alike, where there are several "
-    "(else for this one), for other seeds and for other images of the same kind. 'Seeds alone': scores of single "
-    "images are not known, and so it does not speak for other images. 'One image': there is one test image, and "
-    "so it does not, either.",
+    "their seed and the test images; the interval speaks for other splits drawn alike and for other seeds of "
+    "training, where there are several (else for this one), and for other images of the same kind. 'One seed': all "
+    "pairs have the same one, and so it does not speak for others. 'Seeds alone', or 'splits alone' where there is "
+    "one seed: scores of single images are not known, and so it does not speak for other images. 'One image': there "
+    "is one test image, and so it does not, either.",
     "A single run has no spread, and so no interval and no rank of its own.",
     "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
     "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
@@ -194,10 +195,12 @@ def _difference(standing: Standing, row: Row, other: Row | None, digits: int) ->
     low, high = difference.interval
     middle, *ends = (f"{shown(value, digits):+.{digits}f}" for value in (difference.mean, low, high))
     text = f"{middle} [{', '.join(ends)}]"
-    of_images = {0: ", seeds alone", 1: ", one image"}.get(difference.images, "")
+    one_seed = difference.seeds == 1
+    alone = ", splits alone" if one_seed else ", seeds alone"
+    for_whom = ", one seed" * one_seed + {0: alone, 1: ", one image"}.get(difference.images, "")
     values = {"difference": difference.mean, "low": low, "high": high, "n": difference.runs}
     style: Style = "strong" if difference.stands and standing.ranks else "figure"
-    return Cell((Span(text, style), Span(f" (n={difference.runs}{of_images})", "figure")), values)
+    return Cell((Span(text, style), Span(f" (n={difference.runs}{for_whom})", "figure")), values)
 
 
 def _seeds(section: Section) -> Grid:
