@@ -313,21 +313,28 @@ def test_trials_of_a_search_stand_beside_the_scores() -> None:
     rate = {"learning_rate_factor": 0.316}
     records = [
         make("night", "supervised", 0, 18.0, cell__trials=4, config__method=rate),
-        make("night", "mt", 0, 18.5, cell__trials=4),
-        make("night", "mt", 0, 18.5),
+        make("night", "mt", 0, 18.5, cell__trials=4, config__method={"lambda_mt": 0.1}),
+        make("night", "mt", 0, 18.5, config__method={"lambda_mt": 0.1}),
+        make("night", "mt", 0, 18.6, config__method={"lambda_mt": 1.0}),
+        make("night", "gct", 0, 18.6, config__method={"xi": 0.4}),
+        make("night", "gct", 0, 18.6, config__method={"xi": 0.6}, describe__method__variant=["paper"]),
         make("night", "full", 0, 19.0, cell__trials=0),
-        make("matting", "mt", 0, 18.5),
         # Seeds of one row that come from different searches.
         *(make("matting", "supervised", seed, 18.5, cell__trials=2 + seed) for seed in range(2)),
     ]
     text = main_table(records)
     assert [grid[1:] for grid in grids(text) if grid[1][1] == "trials"] == [
         [
-            ["SupOnly", "trials", "not stated", "4, rate × 0.316"],
-            ["MT [1]", "trials", "not stated", "4"],
-            ["Full", "trials", "-", "not stated"],
+            ["SupOnly", "trials", "2 or 3", "4, rate × 0.316"],
+            ["MT [1]", "trials", "-", "4"],
+            ["MT [1] (lambda_mt=1.0)", "trials", "-", "as named"],
+            ["GCT [2]", "trials", "-", "none stated"],
+            ["GCT, paper [2]", "trials", "-", "as named"],
+            ["Full", "trials", "-", "no settings"],
         ]
     ]
+    # What the words mean is said where they stand.
+    assert all(f"'{words}'" in text.lower() for words in ("none stated", "as named", "no settings"))
     assert "were tried before" not in text
     # A score on images held out of training is none of a test set.
     assert main_table([*records, make("night", "mt", 1, 99.0, cell__split__held_out=4)]) == text
