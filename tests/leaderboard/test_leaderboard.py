@@ -327,7 +327,7 @@ def test_trials_of_a_search_stand_beside_the_scores() -> None:
         [
             ["SupOnly", "trials", "2 or 3", "4, rate × 0.316"],
             ["MT [1]", "trials", "-", "4"],
-            ["MT [1] (lambda_mt=1.0)", "trials", "-", "as named"],
+            ["MT [1] (lambda_MT = 1)", "trials", "-", "as named"],
             ["GCT [2]", "trials", "-", "none stated"],
             ["GCT, paper [2]", "trials", "-", "as named"],
             ["Full", "trials", "-", "no settings"],
@@ -346,8 +346,8 @@ def test_a_learning_rate_of_its_own_is_a_row_of_its_own() -> None:
         make("night", "mt", 0, 19.0, config__method={"learning_rate_factor": 2.0}),
     ]
     assert [row[0] for row in scores(main_table(records))[0][1:]] == [
-        "MT [1] (learning_rate_factor=1.0)",
-        "MT [1] (learning_rate_factor=2.0)",
+        "MT [1] (learning_rate_factor = 1)",
+        "MT [1] (learning_rate_factor = 2)",
     ]
 
 
@@ -563,13 +563,13 @@ def test_what_a_search_found_is_one_row_though_it_differs_from_task_to_task() ->
     records.append({**run("matting", 0.5), "cell": {**records[0]["cell"], "seed": 1, "trials": None}})
     (again,) = scores(main_table(records))
     for rows in (grid, again):
-        assert [row[0] for row in rows[1:]] == ["MT [1]", "MT [1] (lambda_mt=1.0)"]
+        assert [row[0] for row in rows[1:]] == ["MT [1]", "MT [1] (lambda_MT = 1)"]
         assert [row[2:] for row in rows[2:]] == [["-", "-", "10.00 (n=1)"]]
     assert [cell.split()[0] for cell in grid[1][2:]] == ["10.00", "5.00", "1.00"]
     # Two searches of one task are told apart by what they found.
     records = [run("night", 0.1, 4), run("night", 0.2, 4)]
     names = [row[0] for row in scores(main_table(records))[0][1:]]
-    assert names == ["MT [1] (lambda_mt=0.1)", "MT [1] (lambda_mt=0.2)"]
+    assert names == ["MT [1] (lambda_MT = 0.1)", "MT [1] (lambda_MT = 0.2)"]
 
 
 def test_settings_of_one_method_are_rows_named_by_what_differs() -> None:
@@ -580,7 +580,7 @@ def test_settings_of_one_method_are_rows_named_by_what_differs() -> None:
             records += [make(task, "gct", seed, score + seed, config__method=config) for seed in range(2)]
     records.append(make("matting", "supervised", 0, 18.0))
     (grid,) = scores(main_table(records))
-    assert [row[0] for row in grid[1:]] == ["SupOnly", "GCT [1] (xi=0.4)", "GCT [1] (xi=0.6)"]
+    assert [row[0] for row in grid[1:]] == ["SupOnly", "GCT [1] (xi = 0.4)", "GCT [1] (xi = 0.6)"]
     assert [row[2:] for row in grid[2:]] == [
         ["19.50 ± 0.71 (n=2, +1.00 at n=1)", "19.50 ± 0.71 (n=2)"],
         ["20.50 ± 0.71 (n=2, +2.00 at n=1)", "20.50 ± 0.71 (n=2)"],
@@ -814,7 +814,7 @@ def test_where_settings_agree_no_more_the_fullest_columns_meet() -> None:
 def test_rows_of_one_method_stand_in_the_order_of_their_values() -> None:
     records = [make("night", "mt", 0, 18.0, config__method={"eta_mt": eta}) for eta in (10.0, 9.0, 100.0)]
     assert [row[0][8:-1] for row in scores(main_table(records))[0][1:]] == [
-        "eta_mt=9.0",
-        "eta_mt=10.0",
-        "eta_mt=100.0",
+        "eta_MT = 9",
+        "eta_MT = 10",
+        "eta_MT = 100",
     ]

@@ -434,10 +434,16 @@ def test_variants_are_rows_named_by_what_they_set() -> None:
                                 describe__method__variant=["lambda_mt"])]  # fmt: skip
     (grid,) = scores(main_table(same))
     assert [line[0] for line in grid[1:]] == ["MT [1]"]
-    # Plain rows that differ still say so.
+    # Plain rows that differ still say so, in the same words.
+    files = render([*variant(1.0), *variant(2.0)], ("tex", "html"))
+    assert (
+        r"MT~\cite{tarvainen2017} ($\lambda_{MT}$ = 2) &"
+        in files["leaderboard/tier-lite-labels-1-8-scores.tex"]
+    )
+    assert "(<i>λ<sub>MT</sub></i> = 2)" in files["leaderboard.html"]
     (grid,) = scores(main_table([*variant(1.0), *variant(2.0), *variant(0.0, "lambda_mt")]))
     assert [line[0] for line in grid[1:]] == [
-        "MT [1] (lambda_mt=1.0)", "MT [1] (lambda_mt=2.0)", "MT, lambda_MT = 0 [1]",
+        "MT [1] (lambda_MT = 1)", "MT [1] (lambda_MT = 2)", "MT, lambda_MT = 0 [1]",
     ]  # fmt: skip
 
 
@@ -466,10 +472,10 @@ def test_a_sentence_names_the_winners_first() -> None:
         for run in crossed({"mt": (19.0, 19.1, 19.2, 23.0, 19.3, 25.0, 22.0)[weight]}):
             records.append({**run, "config": {**run["config"], "method": {"lambda_mt": float(weight)}}})
     said = sentence(records)
-    named = re.findall(r"[.;] (Control|MT \(lambda_mt=\d\.0\)) gains", said)
-    assert named == ["Control", *(f"MT (lambda_mt={weight}.0)" for weight in (5, 3, 6, 4))]
+    named = re.findall(r"[.;] (Control|MT \(lambda_MT = \d\)) gains", said)
+    assert named == ["Control", *(f"MT (lambda_MT = {weight})" for weight in (5, 3, 6, 4))]
     assert "; 3 more gain" in said
-    assert "5.0) gains 7" in said
+    assert "= 5) gains 7" in said
 
 
 def test_sentences_stand_in_every_format() -> None:

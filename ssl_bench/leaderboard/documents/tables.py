@@ -1,7 +1,7 @@
 """The views of a table: scores, shares of the gap, hyper-parameters."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ssl_bench.leaderboard.model import (
@@ -17,7 +17,6 @@ from ssl_bench.leaderboard.model import (
     missing,
     plain_text,
     walk,
-    words,
 )
 from ssl_bench.leaderboard.reading.board import Numbers, Section
 from ssl_bench.leaderboard.reading.entry import Entry, Measure
@@ -106,8 +105,7 @@ def header(table: Table) -> list[Cell]:
 def name_cell(row: Row, numbers: Numbers) -> Cell:
     """The method, its reference, and what tells its settings from others."""
     cited = [Span(str(numbers[row.head.reference]), "cite")] if row.head.reference in numbers else []
-    label: Iterable[Span] = words(" (", Span(row.label), ")") if row.label else ()
-    named = Cell((*row.named, *cited, *label))
+    named = Cell((*row.named, *cited, *row.bracketed))
     return Cell(named.spans, {"method": named.text})
 
 
