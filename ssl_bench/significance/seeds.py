@@ -2,9 +2,10 @@
 
 import bisect
 import math
+from collections.abc import Sequence
 from typing import Literal
 
-from ssl_bench.significance.comparison import LEVEL, Difference, freedom, quantile
+from ssl_bench.significance.comparison import LEVEL, Difference, Part, alone_and_together, quantile
 
 POWER = 0.8
 MOST = 1000
@@ -22,7 +23,7 @@ def further_seeds(difference: Difference) -> Further:
     which seeds tell nothing; `splits` where no number of seeds on these splits would do; `the same` where the two have
     the same scores.
     """
-    if difference.mean == difference.variance == 0:
+    if difference.mean == difference.run_variance == difference.image_variance == 0:
         return "the same"
     if difference.images == 1:
         return "images"
@@ -37,19 +38,20 @@ def further_seeds(difference: Difference) -> Further:
     each = 1.0 if difference.split_variance else difference.run_degrees / (units - 1)
 
     def reached(seeds: int) -> bool:
-        return gap >= _needed((rest * units / seeds, each * (seeds - 1)), of_splits, of_images)
+        return gap >= _needed([(rest * units / seeds, each * (seeds - 1)), of_splits], [of_images])
 
-    if difference.image_variance and gap <= _needed(of_images):
+    if difference.image_variance and gap <= _needed([], [of_images]):
         return "images"
-    if difference.split_variance and gap <= _needed(of_splits, of_images):
+    if difference.split_variance and gap <= _needed([of_splits], [of_images]):
         return "splits"
     candidates = range(units + 1, MOST + 1)
     place = bisect.bisect_left(candidates, True, key=reached)
     return candidates[place] - units if place < len(candidates) else "too many"
 
 
-def _needed(*parts: tuple[float, float]) -> float:
-    """The difference that is found in 80 % of repetitions, from variances and their degrees of freedom."""
-    degrees = freedom(*parts)
-    width = quantile(0.5 + LEVEL / 2, degrees) + quantile(POWER, degrees)
-    return width * math.sqrt(sum(variance for variance, _ in parts))
+def _needed(runs: Sequence[Part], images: Sequence[Part]) -> float:
+    """The difference that is found in 80 % of repetitions, from the parts of the variance."""
+    return max(
+        (quantile(0.5 + LEVEL / 2, degrees) + quantile(POWER, degrees)) * math.sqrt(variance)
+        for variance, degrees in alone_and_together(runs, images)
+    )

@@ -189,6 +189,26 @@ def test_bold_is_for_what_stands_and_no_method_with_as_many_runs_beats() -> None
     assert [row(single, name).startswith("**") for name in ("MT", "GCT")] == [True, False]
 
 
+def test_further_runs_of_the_baseline_take_nobodys_place() -> None:
+    means = {"supervised": 18.0, "plain": 19.0, "mt": 20.0, "gct": 22.0, "s4l": 15.0, "full": 25.0}
+
+    def ranks(records: Sequence[Change]) -> dict[str, str]:
+        found = grids(render(records)["comparison.md"])[1]
+        return {line[0].split(" [")[0]: line[2] for line in found[1:]}
+
+    records = crossed(means)
+    placed = {"SupOnly": "3", "MT": "2", "S4L": "4", "GCT": "1"}
+    assert ranks(records) == placed
+    # Two more draws of the labelled images, of the baseline alone: comparisons are over common pairs all the same.
+    further = [make("night", "supervised", 0, 18.0 + k / 9, **split(k)) for k in (3, 4)]
+    assert ranks([*records, *further]) == placed
+    # Of a method they void what it loses to methods, and nothing between it and the baseline.
+    further = [make("night", "mt", 0, 20.0 + k / 9, **split(k)) for k in (3, 4)]
+    assert ranks([*records, *further]) == {**placed, "MT": "1-2", "GCT": "1-2"}
+    fewer = [r for r in records if r["cell"]["method"] != "supervised" or r["cell"]["seed"] in (0, 1)]
+    assert ranks(fewer) == placed
+
+
 def test_where_labels_are_not_what_is_missing_nobody_is_ranked() -> None:
     records = crossed({"supervised": 18.0, "mt": 20.0, "gct": 22.0, "full": 18.0})
     files = render(records, ("md", "csv", "tex", "html"))
@@ -284,6 +304,17 @@ def test_one_test_image_asks_for_images_and_never_for_seeds() -> None:
     assert "4 labelled, 124 unlabelled, 1 test image," in files["README.md"]
     assert "one image" not in grids(render(with_images(20))["comparison.md"])[1][1][2]
     assert "4 labelled, 124 unlabelled, 20 test images," in render(with_images(20))["README.md"]
+
+
+def test_what_speaks_for_one_seed_is_said_to() -> None:
+    def shown(seeds: int, splits: int) -> set[str]:
+        records = crossed({"supervised": 18.0, "mt": 18.1}, splits, seeds)
+        return {line[2].partition("] ")[2] for line in grids(render(records)["comparison.md"])[1][1:]}
+
+    assert shown(1, 3) == {"(n=3, one seed, splits alone)"}
+    assert shown(3, 1) == {"(n=3, seeds alone)"}
+    assert shown(2, 2) == {"(n=4, seeds alone)"}
+    assert "'One seed'" in render(crossed({"supervised": 18.0, "mt": 18.1}))["comparison.md"]
 
 
 def test_what_speaks_for_seeds_alone_is_said_to() -> None:
@@ -403,10 +434,16 @@ def test_variants_are_rows_named_by_what_they_set() -> None:
                                 describe__method__variant=["lambda_mt"])]  # fmt: skip
     (grid,) = scores(main_table(same))
     assert [line[0] for line in grid[1:]] == ["MT [1]"]
-    # Plain rows that differ still say so.
+    # Plain rows that differ still say so, in the same words.
+    files = render([*variant(1.0), *variant(2.0)], ("tex", "html"))
+    assert (
+        r"MT~\cite{tarvainen2017} ($\lambda_{MT}$ = 2) &"
+        in files["leaderboard/tier-lite-labels-1-8-scores.tex"]
+    )
+    assert "(<i>λ<sub>MT</sub></i> = 2)" in files["leaderboard.html"]
     (grid,) = scores(main_table([*variant(1.0), *variant(2.0), *variant(0.0, "lambda_mt")]))
     assert [line[0] for line in grid[1:]] == [
-        "MT [1] (lambda_mt=1.0)", "MT [1] (lambda_mt=2.0)", "MT, lambda_MT = 0 [1]",
+        "MT [1] (lambda_MT = 1)", "MT [1] (lambda_MT = 2)", "MT, lambda_MT = 0 [1]",
     ]  # fmt: skip
 
 
@@ -435,10 +472,10 @@ def test_a_sentence_names_the_winners_first() -> None:
         for run in crossed({"mt": (19.0, 19.1, 19.2, 23.0, 19.3, 25.0, 22.0)[weight]}):
             records.append({**run, "config": {**run["config"], "method": {"lambda_mt": float(weight)}}})
     said = sentence(records)
-    named = re.findall(r"[.;] (Control|MT \(lambda_mt=\d\.0\)) gains", said)
-    assert named == ["Control", *(f"MT (lambda_mt={weight}.0)" for weight in (5, 3, 6, 4))]
+    named = re.findall(r"[.;] (Control|MT \(lambda_MT = \d\)) gains", said)
+    assert named == ["Control", *(f"MT (lambda_MT = {weight})" for weight in (5, 3, 6, 4))]
     assert "; 3 more gain" in said
-    assert "5.0) gains 7" in said
+    assert "= 5) gains 7" in said
 
 
 def test_sentences_stand_in_every_format() -> None:

@@ -113,6 +113,14 @@ def test_charts_show_what_the_tables_say() -> None:
         text.endswith("The line joins what is above all that is cheaper: SupOnly, MT, GCT.") for text in said
     )
     assert any("SupOnly, model: 0.25 at the end" in text for text in said)
+    records = [*rich(), *rich()]
+    for record in records[19:]:
+        record["cell"]["seed"] += 2
+        record["cost"]["seconds"] = 900.0
+    # Of the fastest run: others may have shared the machine.
+    text = make_report(linked(records))
+    assert any(one.startswith("SupOnly: 60.0 s, 12.5; MT: 2.0 min, 13.5") for one in Page(text).texts["desc"])
+    assert "seconds of the fastest run" in text
     assert sum(title.startswith("Night Image Enhancement: loss term") for title in page.texts["title"]) == 6
     assert "No curves were recorded." in make_report(linked(example()))
 
@@ -138,6 +146,26 @@ def test_the_page_opens_with_gains_and_their_intervals() -> None:
     assert 'class="bar"' not in figure[0]
     nobody = make_report(linked([make("night", "mt", 0, 19.0)]))
     assert "<svg" not in nobody.partition("<nav")[0]
+
+
+def test_every_row_is_drawn_and_filled_where_the_column_ranks() -> None:
+    def figure(bound: float) -> str:
+        records = [
+            make("night", "mt", seed, 19.0 + weight + seed / 9, config__method={"lambda_mt": float(weight)})
+            for weight in range(20)
+            for seed in range(3)
+        ]
+        for method, score in (("supervised", 18.0), ("full", bound)):
+            records += [make("night", method, seed, score + seed / 10) for seed in range(3)]
+        found = re.search(r'<svg viewBox="0 0 420 \d+".*?</svg>', make_report(linked(records)), re.DOTALL)
+        assert found
+        return found[0]
+
+    ranked, not_ranked = figure(25.0), figure(18.0)
+    assert ranked.count('class="mark"') == not_ranked.count('class="mark"') == 21
+    # Gains of 1 and more, over seeds that differ by a tenth: all stand.
+    assert ranked.count("hollow") == 0
+    assert not_ranked.count("hollow") == 21
 
 
 def test_the_control_is_no_choice_among_methods() -> None:

@@ -109,6 +109,46 @@ def test_intervals_over_crossed_runs_cover(
     assert low <= hits / repetitions <= high
 
 
+def uneven(*counts: int) -> tuple[Run, ...]:
+    return tuple((f"k{split}", f"s{seed}") for split, count in enumerate(counts) for seed in range(count))
+
+
+@pytest.mark.parametrize("counts", [(5, 5, 5, 1, 1), (5, 5, 5, 1, 1, 1, 1, 1)], ids=["17 runs", "20 runs"])
+@pytest.mark.parametrize("shared", [(), ("seed",)], ids=["own", "shared"])
+@pytest.mark.parametrize("effects", [(7.0, 0.6), (1.0, 0.3), (0.0, 1.0)])
+def test_intervals_cover_where_splits_have_unlike_numbers_of_runs(
+    counts: tuple[int, ...], shared: tuple[str, ...], effects: tuple[float, float]
+) -> None:
+    # 1000 repetitions: the rate has a standard error of 0.7 %. With each run counting alike it is 89 to 91 % where
+    # splits matter most.
+    random, runs, repetitions = np.random.default_rng(1), uneven(*counts), 1000
+    splits, seeds = (np.array([int(name[1:]) for name in names]) for names in zip(*runs, strict=True))
+    design = design_of(runs)
+    hits = 0
+    for _ in range(repetitions):
+        values = random.normal(0, effects[0], len(counts))[splits] + random.normal(0, effects[1], 5)[seeds]
+        values += random.normal(0, 1, len(runs))
+        found = design.estimate(values, shared)
+        width = scipy.special.stdtrit(found.degrees, 0.975) * found.value**0.5
+        hits += abs(design.weights @ values) <= width
+    assert 0.93 <= hits / repetitions <= 0.985
+
+
+def test_splits_count_alike_however_many_runs_they_have() -> None:
+    runs = uneven(3, 1, 2)
+    gains = dict(zip(runs, (1.0, 2.0, 3.0, 5.0, 7.0, 9.0), strict=True))
+    found = compare(Sample(gains, {}), Sample(dict.fromkeys(runs, 0.0), {}))
+    assert found is not None
+    # Means of 2, 5 and 8.
+    assert found.mean == pytest.approx(5.0)
+    design = Design(runs)
+    (split, _) = design.factors
+    assert design.variance(np.array(list(gains.values())), (split,)) == pytest.approx(9 / 3)
+    assert design.variance(np.array(list(gains.values())), ()) == pytest.approx(
+        np.var(list(gains.values()), ddof=1) * (3 * (1 / 9) ** 2 + (1 / 3) ** 2 + 2 * (1 / 6) ** 2)
+    )
+
+
 def test_pairs_are_splits_and_seeds_and_a_run_for_all_splits_serves_each() -> None:
     own = {run: float(place) for place, run in enumerate(crossed(3, 2))}
     everywhere: dict[Run, float] = {(None, "s0"): 10.0, (None, "s1"): 20.0, (None, "s9"): 0.0}

@@ -1,7 +1,6 @@
 """Which differences stand: whether labels are missing, ranks of groups, intervals of gains, further seeds."""
 
 import itertools
-import statistics
 from collections.abc import Sequence
 
 from ssl_bench.leaderboard.documents.tables import header, name_cell, references
@@ -21,10 +20,10 @@ from ssl_bench.leaderboard.model import (
 )
 from ssl_bench.leaderboard.reading.board import Board, Numbers, Section, numbered
 from ssl_bench.leaderboard.reading.rows import Row, column_titles
-from ssl_bench.leaderboard.reading.scores import by_run, shown
+from ssl_bench.leaderboard.reading.scores import by_run, mean_difference, shown
 from ssl_bench.leaderboard.reading.standing import Standing
 from ssl_bench.significance.comparison import Difference
-from ssl_bench.significance.ranks import borda, places
+from ssl_bench.significance.ranks import places
 from ssl_bench.significance.seeds import MOST, further_seeds
 from ssl_bench.specs import Role
 from ssl_bench.words import number_of
@@ -36,16 +35,20 @@ _NOTES = (
     "round, labels are not what is missing, and no method is ranked: what is left to win is then less than what "
     "can be measured.",
     "Ranks: the first and last rank that a method may have. Methods that share a rank cannot be told apart at a "
-    "level of 95 % for all pairs of the column together (Holm). What has fewer runs is not placed above what "
-    "has more. Neither the control nor what has all the labels is ranked.",
-    "Borda: over all tasks of the table in which methods are ranked, a point for every method that a mean score "
-    "beats and half a point for a tie; only methods with a score in every one of these tasks take part.",
+    "level of 95 % for all pairs of the column together (Holm). A method that has fewer runs is not placed above "
+    "one that has more; the baseline may have more or fewer. Neither the control nor what has all the labels is "
+    "ranked.",
+    "Borda: over all tasks of the table in which methods are ranked, a point for every other row that one is better "
+    "than by the mean over the pairs of split and seed that both have, and half a point for a tie, whether or not the "
+    "difference stands; only rows with a score in every one of these tasks take part. The control does: its points "
+    "are there without learning anything from unlabelled images.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
     "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, "
-    "their seed and the test images; the interval speaks for other splits drawn alike, where there are several "
-    "(else for this one), for other seeds and for other images of the same kind. 'Seeds alone': scores of single "
-    "images are not known, and so it does not speak for other images. 'One image': there is one test image, and "
-    "so it does not, either.",
+    "their seed and the test images; the interval speaks for other splits drawn alike and for other seeds of "
+    "training, where there are several (else for this one), and for other images of the same kind. 'One seed': all "
+    "pairs have the same one, and so it does not speak for others. 'Seeds alone', or 'splits alone' where there is "
+    "one seed: scores of single images are not known, and so it does not speak for other images. 'One image': there "
+    "is one test image, and so it does not, either.",
     "A single run has no spread, and so no interval and no rank of its own.",
     "Further seeds: how many more of each method would tell the two apart in four of five repetitions, each "
     "pair for itself, if the difference and its spread stayed as they are. 'More images': too few test images "
@@ -55,7 +58,8 @@ _NOTES = (
 _SPLITS = (
     "Several splits and seeds: runs of one split share their labelled images, runs of one seed their initial "
     "weights, and the variance of a mean says so (two-way analysis of variance; an effect with p > 0.25 counts "
-    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %."
+    "as chance). With three splits intervals of 95 % hold at 91 % at least, with two at 86 %. Each split counts alike "
+    "in a difference, however many runs it has; scores are means over runs."
 )
 _CONTROL = (
     "The control: what others share with a method besides what the method adds, such as a forward pass with "
@@ -105,32 +109,32 @@ def _labels(section: Section) -> Grid:
 
 
 def _ranks(section: Section, numbers: Numbers) -> Grid:
-    competing = [row for row in section.compared if row.competes]
     shown = set(map(id, section.rows))
     ranking = [number for number, standing in enumerate(section.standings) if standing.ranks]
-    across = len(section.standings) > 1 and bool(ranking)
-    points = dict(zip(*_borda(section, competing, ranking), strict=True)) if across else {}
+    points = _borda(section, ranking) if len(section.standings) > 1 and ranking else {}
     ranked = dict(zip(points, places(list(points.values())), strict=True))
     rows = []
-    for index, row in enumerate(competing):
-        if id(row) not in shown:
+    for row in section.compared:
+        # What does not compete is ranked nowhere, and may have points.
+        if id(row) not in shown or not (row.competes or id(row) in points):
             continue
         cells = [_rank(row, standing) for standing in section.standings]
-        if across:
-            both = (points[index], ranked[index]) if index in points else None
+        if points:
+            both = (points[id(row)], ranked[id(row)]) if id(row) in points else None
             cells.append(
                 figure(f"{both[0]:g} ({both[1]})", points=both[0], place=both[1]) if both else missing()
             )
         rows.append([name_cell(row, numbers), figure("rank"), *cells])
-    heads = [*header(section.table), *([figure("Borda points (place)")] if across else [])]
-    return Grid("ranks", heads, rows if len(competing) > 1 and ranking else [], "Ranks")
+    several = sum(row.competes for row in section.compared) > 1
+    heads = [*header(section.table), *([figure("Borda points (place)")] if points else [])]
+    return Grid("ranks", heads, rows if several and ranking else [], "Ranks")
 
 
 def _rank(row: Row, standing: Standing) -> Cell:
     place = standing.field.index(row)
     if place is None:
         return missing()
-    if not standing.ranks:
+    if not standing.ranks or not row.competes:
         return figure("not ranked")
     first, last = standing.field.ranks[place]
     single = len(standing.field.samples[place].scores) < 2
@@ -138,27 +142,25 @@ def _rank(row: Row, standing: Standing) -> Cell:
     return figure(f"{text} (n=1)" if single else text, first=first, last=last)
 
 
-def _borda(section: Section, rows: Sequence[Row], ranking: Sequence[int]) -> tuple[list[int], list[float]]:
-    """Indices of the rows with a score in every column that ranks, and their points."""
-    heads = [section.table.columns[number].head for number in ranking]
-    present = [
-        index
-        for index, row in enumerate(rows)
-        if all(
-            by_run(row.cells[number], head.primary.name) for number, head in zip(ranking, heads, strict=True)
-        )
-    ]
-    means = [
-        # Rounded as shown: what looks equal is equally good.
-        [
-            shown(
-                statistics.fmean(by_run(rows[index].cells[number], head.primary.name).values()), head.digits
-            )
-            for index in present
-        ]
-        for number, head in zip(ranking, heads, strict=True)
-    ]
-    return present, borda(means, higher_is_better=[head.higher_is_better for head in heads])
+def _borda(section: Section, ranking: Sequence[int]) -> dict[int, float]:
+    """Points by identity of the row: of methods and the control, those with a score in every column that ranks."""
+    heads = {number: section.table.columns[number].head for number in ranking}
+    found = {
+        id(row): [by_run(row.cells[number], heads[number].primary.name) for number in ranking]
+        for row in section.compared
+        if row.head.role != "upper_bound"
+    }
+    present = {row: runs for row, runs in found.items() if all(runs)}
+
+    def points(row: int, other: int) -> float:
+        total = 0.0
+        for own, its, head in zip(present[row], present[other], heads.values(), strict=True):
+            # Rounded as shown: what looks equal is equally good, and so is what has no pair in common.
+            gain = shown(mean_difference(own, its) or 0.0, head.digits)
+            total += 0.5 if gain == 0 else float((gain > 0) == head.higher_is_better)
+        return total
+
+    return {row: sum(points(row, other) for other in present if other != row) for row in present}
 
 
 def _differences(section: Section, numbers: Numbers, role: Role) -> Grid:
@@ -193,10 +195,12 @@ def _difference(standing: Standing, row: Row, other: Row | None, digits: int) ->
     low, high = difference.interval
     middle, *ends = (f"{shown(value, digits):+.{digits}f}" for value in (difference.mean, low, high))
     text = f"{middle} [{', '.join(ends)}]"
-    of_images = {0: ", seeds alone", 1: ", one image"}.get(difference.images, "")
+    one_seed = difference.seeds == 1
+    alone = ", splits alone" if one_seed else ", seeds alone"
+    for_whom = ", one seed" * one_seed + {0: alone, 1: ", one image"}.get(difference.images, "")
     values = {"difference": difference.mean, "low": low, "high": high, "n": difference.runs}
     style: Style = "strong" if difference.stands and standing.ranks else "figure"
-    return Cell((Span(text, style), Span(f" (n={difference.runs}{of_images})", "figure")), values)
+    return Cell((Span(text, style), Span(f" (n={difference.runs}{for_whom})", "figure")), values)
 
 
 def _seeds(section: Section) -> Grid:

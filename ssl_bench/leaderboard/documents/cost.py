@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import compress
 
-from ssl_bench.leaderboard.documents.tables import mean_of, name_cell, references
+from ssl_bench.leaderboard.documents.tables import fastest, mean_of, name_cell, references
 from ssl_bench.leaderboard.model import (
     Block,
     Cell,
@@ -47,12 +47,14 @@ def cost_document(board: Board) -> Document:
     numbers = numbered(board.rows)
     blocks: list[Block] = [
         paragraph(
-            "Means over the runs of a cell, but for the hours in all. Time of a step: the median over the training "
-            "steps of a run, each with its batch; images per second follow from it. GPU memory: the peak of torch's "
-            "tensors on the GPU; process memory: the peak that the whole process had resident, libraries included. GPU "
-            "energy: of the whole GPU while a cell ran. Parameters: of the network that is deployed; trained: of all "
-            "networks that are stepped. FLOPs: of the deployed network's convolutions and matrix products, for one "
-            "image of the size of a training crop; a multiply and an add are two. A dash: not measured."
+            "Time of a run, time of a step and images per second: of a row's fastest run, for others may have shared "
+            "the machine. Hours in all: of all its runs. The rest: means over them. Time of a step: the median over "
+            "the training steps of a run, each with its batch; images per second follow from it. GPU memory: the "
+            "peak of torch's tensors on the GPU; process memory: the peak that the whole process had resident, "
+            "libraries included. GPU energy: of the whole GPU while a cell ran. Parameters: of the network that is "
+            "deployed; trained: of all networks that are stepped. FLOPs: of the deployed network's convolutions and "
+            "matrix products, for one image of the size of a training crop; a multiply and an add are two. A dash: "
+            "not measured."
         )
     ]
     tables = [
@@ -92,10 +94,10 @@ def _line(entries: Sequence[Entry]) -> list[Cell]:
     devices = sorted({entry.device for entry in entries} - {MISSING})
     return [
         figure(str(len(entries)), runs=len(entries)),
-        _cell(mean_of(entries, "seconds"), duration, "seconds"),
+        _cell(fastest(entries, "seconds"), duration, "seconds"),
         _cell(hours, lambda value: f"{value:.3g}", "hours"),
-        _cell(mean_of(entries, "seconds_per_step"), _short_time, "seconds_per_step"),
-        _cell(mean_of(entries, "images_per_second"), lambda value: f"{value:.3g}", "images_per_second"),
+        _cell(fastest(entries, "seconds_per_step"), _short_time, "seconds_per_step"),
+        _cell(fastest(entries, "images_per_second"), lambda value: f"{value:.3g}", "images_per_second"),
         _cell(mean_of(entries, "peak_memory_bytes"), _gibibytes, "bytes"),
         _cell(mean_of(entries, "peak_resident_bytes"), _gibibytes, "resident_bytes"),
         _cell(mean_of(entries, "gpu_energy_joules"), lambda value: f"{value / 3600:.3g} Wh", "joules"),

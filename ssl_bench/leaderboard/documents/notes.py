@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ssl_bench.leaderboard.documents.settings import NOT_STATED
+from ssl_bench.leaderboard.documents.settings import TRIALS
 from ssl_bench.leaderboard.documents.unlike import listed, several_notes, titles_of, unlike_notes
 from ssl_bench.leaderboard.model import Span, joined, words
 from ssl_bench.leaderboard.reading.board import Board, Section
@@ -36,7 +36,10 @@ def reading_notes(board: Board) -> list[tuple[Span, ...]]:
         notes += _seeds_alone(board)
         names = joined(list(baselines), " or ")
         pairs = "pairs of split and seed" if several else "seeds"
-        notes.append(words("Signed figures: difference to ", *names, f", over the {pairs} that both have."))
+        alike = ", each split counting alike" if several else ""
+        notes.append(
+            words("Signed figures: difference to ", *names, f", over the {pairs} that both have{alike}.")
+        )
     if any(standing.labels == "not missing" for standing in standings):
         notes.append(
             words(
@@ -103,8 +106,8 @@ def making_notes(board: Board) -> list[tuple[Span, ...]]:
             "which would be a choice made on test data."
         )
     )
-    if all(entry.trials is None for entry in board.entries):
-        notes.append(words(f"How many settings were tried before these runs: {NOT_STATED}."))
+    none = "How many settings were tried before these runs: not stated."
+    notes.append(words(none if all(entry.trials is None for entry in board.entries) else TRIALS))
     left_out = f" {board.repeated} more repeat a run and are left out." if board.repeated else ""
     notes.append(words(f"Made from {number_of(len(board.entries), 'record')}.{left_out}"))
     notes.append(words("Hardware: ", *listed(entry.device for entry in board.entries), "."))

@@ -2,27 +2,31 @@
 
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.documents.tables import header, mean_of, name_cell
+from ssl_bench.leaderboard.documents.tables import fastest, header, mean_of, name_cell
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing, words
 from ssl_bench.leaderboard.reading.board import Numbers, Section
 from ssl_bench.leaderboard.reading.columns import Column, seeds_text
 from ssl_bench.leaderboard.reading.entry import Entry
 from ssl_bench.leaderboard.reading.fields import MISSING, finite
-from ssl_bench.leaderboard.reading.rows import column_titles
+from ssl_bench.leaderboard.reading.rows import Row, column_titles
 from ssl_bench.recipe import execution_in_words, in_words
 from ssl_bench.specs import RATE
 
-NOT_STATED = "not stated"
+TRIALS = (
+    "Trials: how many settings were tried in the search that a row's come from. 'None stated': they are the method's "
+    "own for this tier, or whoever ran it set them without a word of a search. 'As named': they are those that the "
+    "row's name says. 'No settings': it has none but the recipe's."
+)
 FINGERPRINT = 16
 """Characters shown of the fingerprint of data."""
 
 
 def cost_table(section: Section, numbers: Numbers) -> Grid:
-    """Mean seconds of a run, and the parameters of the network that it deploys."""
+    """Seconds of the fastest run, and the parameters of the network that it deploys."""
     rows = [
         [name_cell(row, numbers), figure("time, parameters"), *map(_cost, row.cells)] for row in section.rows
     ]
-    caption = "Cost, as mean time of a run and size of the deployed network"
+    caption = "Cost, as time of the fastest run and size of the deployed network"
     return Grid("cost", header(section.table), rows, caption)
 
 
@@ -35,7 +39,10 @@ def search_table(section: Section, numbers: Numbers) -> Grid | None:
         entry.trials or _rate(entry) != 1 for row in section.rows for cells in row.cells for entry in cells
     ):
         return None
-    rows = [[name_cell(row, numbers), figure("trials"), *map(_search, row.cells)] for row in section.rows]
+    rows = [
+        [name_cell(row, numbers), figure("trials"), *(_search(row, cells) for cells in row.cells)]
+        for row in section.rows
+    ]
     return Grid(
         "search", header(section.table), rows, "Search, as trials of settings and the learning rate found"
     )
@@ -70,15 +77,21 @@ def settings_table(section: Section) -> Grid:
     return Grid("settings", [figure(name) for name in _SETTINGS], rows, "Settings")
 
 
-def _search(entries: Sequence[Entry]) -> Cell:
+def _search(row: Row, entries: Sequence[Entry]) -> Cell:
     if not entries:
         return missing()
-    counts = {entry.trials for entry in entries}
     # Seeds of one row that were searched for differently are nothing to sum up.
-    trials = counts.pop() if len(counts) == 1 else None
+    counts = sorted({entry.trials or 0 for entry in entries})
+    said = " or ".join(str(count) if count else _unsearched(row, entries[0]) for count in counts)
     rate = f", rate × {_rate(entries[0]):g}" if _rate(entries[0]) != 1 else ""
-    values = {} if trials is None else {"trials": trials}
-    return figure(f"{trials or NOT_STATED}{rate}", **values)
+    return figure(f"{said}{rate}", **({"trials": counts[0]} if len(counts) == 1 and counts[0] else {}))
+
+
+def _unsearched(row: Row, entry: Entry) -> str:
+    """Where settings come from of which no search is stated, as far as a record tells."""
+    if row.label or entry.variant:
+        return "as named"
+    return "none stated" if entry.config.keys() - {RATE} else "no settings"
 
 
 def _rate(entry: Entry) -> float:
@@ -86,7 +99,7 @@ def _rate(entry: Entry) -> float:
 
 
 def _cost(entries: Sequence[Entry]) -> Cell:
-    seconds = mean_of(entries, "seconds")
+    seconds = fastest(entries, "seconds")
     parameters = mean_of(entries, "parameters")
     if seconds is None and parameters is None:
         return missing()

@@ -1,7 +1,7 @@
 """The views of a table: scores, shares of the gap, hyper-parameters."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ssl_bench.leaderboard.model import (
@@ -17,7 +17,6 @@ from ssl_bench.leaderboard.model import (
     missing,
     plain_text,
     walk,
-    words,
 )
 from ssl_bench.leaderboard.reading.board import Numbers, Section
 from ssl_bench.leaderboard.reading.entry import Entry, Measure
@@ -106,8 +105,7 @@ def header(table: Table) -> list[Cell]:
 def name_cell(row: Row, numbers: Numbers) -> Cell:
     """The method, its reference, and what tells its settings from others."""
     cited = [Span(str(numbers[row.head.reference]), "cite")] if row.head.reference in numbers else []
-    label: Iterable[Span] = words(" (", Span(row.label), ")") if row.label else ()
-    named = Cell((*row.named, *cited, *label))
+    named = Cell((*row.named, *cited, *row.bracketed))
     return Cell(named.spans, {"method": named.text})
 
 
@@ -178,6 +176,13 @@ def mean_of(entries: Sequence[Entry], name: str) -> float | None:
     """Mean of one kind of cost over the runs that have it."""
     values = [entry.cost[name] for entry in entries if name in entry.cost]
     return statistics.fmean(values) if values else None
+
+
+def fastest(entries: Sequence[Entry], name: str) -> float | None:
+    """The least of a time over the runs that have it, or the most images per second: other runs may have shared the
+    machine, and a mean would tell of them."""
+    values = [entry.cost[name] for entry in entries if name in entry.cost]
+    return (max if name == "images_per_second" else min)(values, default=None)
 
 
 def _setting(entries: Sequence[Entry], field: str, latex: str) -> Cell:

@@ -181,4 +181,4 @@ def _listed(names: Sequence[Part], separator: str = " and ") -> Part:
 
 
 def _name(row: Row) -> tuple[Span, ...]:
-    return (*row.named, *(words(" (", Span(row.label), ")") if row.label else ()))
+    return (*row.named, *row.bracketed)

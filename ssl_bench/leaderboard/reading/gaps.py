@@ -1,18 +1,16 @@
 """Share of the gap: how much of what all labels would add over the baseline a method reaches without them."""
 
-import statistics
-from collections.abc import Iterable
-
 from ssl_bench.leaderboard.reading.board import Section
 from ssl_bench.leaderboard.reading.scores import by_run
 from ssl_bench.significance.comparison import common_runs, of_run
+from ssl_bench.significance.crossed import split_weights
 
 
 def make_shares(section: Section) -> list[list[float | None]]:
     """(method - baseline) / (upper bound - baseline), row by column; 0 is the baseline, 1 the upper bound.
 
-    Means over the pairs of split and seed that all three have. None for the two themselves, without a common pair, and
-    where there is no gap to close: `has_gap`.
+    Means over the pairs of split and seed that all three have, each split counting alike. None for the two themselves,
+    without a common pair, and where there is no gap to close: `has_gap`.
     """
     columns = [_column(section, number) for number in range(len(section.table.columns))]
     return [list(row) for row in zip(*columns, strict=True)]
@@ -42,12 +40,10 @@ def _column(section: Section, number: int) -> list[float | None]:
     for row in rows:
         own = by_run(row.cells[number], metric)
         pairs = common_runs(own, low, high) if own and row not in (baseline, bound) else []
-        gap = _mean(sign * (of_run(high, pair) - of_run(low, pair)) for pair in pairs)
-        gain = _mean(sign * (of_run(own, pair) - of_run(low, pair)) for pair in pairs)
+        weights = split_weights(pairs)
+        gap, gain = (
+            sign * float((weights * [of_run(end, pair) - of_run(low, pair) for pair in pairs]).sum())
+            for end in (high, own)
+        )
         shares.append(gain / gap if gap > 0 else None)
     return shares
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return statistics.fmean(found) if found else 0.0

@@ -72,17 +72,21 @@ class Field:
         return low > 0 if self.higher_is_better else high < 0
 
     def beats(self, first: int, second: int) -> bool:
-        """Whether the first is better at 95 % over the pairs that both have, and has at least as many runs."""
-        if len(self.samples[first].scores) < len(self.samples[second].scores):
-            return False
-        difference = self.difference(first, second)
+        """Whether the first is better at 95 % over the pairs that both have, and may be placed above the second."""
+        difference = self.difference(first, second) if self._may_lead(first, second) else None
         return difference is not None and self.gains(difference)
+
+    def _may_lead(self, first: int, second: int) -> bool:
+        """Whether the first has at least as many runs, or one of the two is the baseline: all are compared with it
+        over common pairs, however many more it has."""
+        enough = len(self.samples[first].scores) >= len(self.samples[second].scores)
+        return enough or self.index(self.first("baseline")) in (first, second)
 
     @cached_property
     def ranks(self) -> Mapping[int, tuple[int, int]]:
         """Index of a row to the first and last rank that it may have; Holm's correction over all pairs.
 
-        What has fewer runs is not placed above what has more.
+        A method that has fewer runs is not placed above one that has more.
         """
         competing = self.competing
         found = {
@@ -96,7 +100,7 @@ class Field:
         for pair in holm({pair: difference.p_value for pair, difference in found.items()}):
             wins = (found[pair].mean > 0) == self.higher_is_better
             winner, loser = pair if wins else pair[::-1]
-            if len(self.samples[winner].scores) >= len(self.samples[loser].scores):
+            if self._may_lead(winner, loser):
                 better[places[winner]].add(places[loser])
         return dict(zip(competing, rank_ranges(better), strict=True))
 

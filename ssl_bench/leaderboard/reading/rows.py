@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_bench.leaderboard.model import Span, plain_text
+from ssl_bench.leaderboard.model import Span, plain_text, words
 from ssl_bench.leaderboard.reading.columns import Column
 from ssl_bench.leaderboard.reading.entry import PROVIDER, TRAINED_ON, Entry
 from ssl_bench.leaderboard.reading.fields import MISSING, canonical
@@ -19,8 +19,8 @@ class Row:
     head: Entry
     named: tuple[Span, ...]
     """The method, and what a variant of it sets: `MT, lambda_MT = 0`."""
-    label: str
-    """What else tells it from other rows of its method: `xi=0.6`; empty where there are none."""
+    label: tuple[Span, ...]
+    """What else tells it from other rows of its method: `xi = 0.6`; empty where there are none."""
     cells: tuple[tuple[Entry, ...], ...]
     """The runs of each column, one per split and seed."""
 
@@ -32,7 +32,12 @@ class Row:
     @property
     def name(self) -> str:
         """The whole name as plain text."""
-        return f"{self.title} ({self.label})" if self.label else self.title
+        return plain_text((*self.named, *self.bracketed))
+
+    @property
+    def bracketed(self) -> tuple[Span, ...]:
+        """The label as it stands after the name; nothing where there is none."""
+        return words(" (", *self.label, ")") if self.label else ()
 
     @property
     def competes(self) -> bool:
@@ -129,7 +134,7 @@ def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[E
         examples.items(), key=lambda item: (item[0] != (), sort_key(item[1]), item[0])
     ):
         fields = differing if chosen else ()
-        label = ", ".join(_label(field, example.method_settings.get(field)) for field in fields)
+        label = tuple(span for field in fields for span in _label(example, field))[1:]
         cells = tuple(tuple(found.get(chosen, ())) for found in by_choice)
         rows.append(Row(head, named, label, cells))
     return rows
@@ -153,16 +158,16 @@ def _variant_key(entry: Entry, name: str) -> tuple[Any, ...]:
 def _naming(entry: Entry, name: str) -> tuple[Span, ...]:
     """`, lambda_MT = 0` of a field with a symbol, `, noise = weak` of one without, `, paper` of a preset."""
     if name not in entry.config:
-        return (Span(", ", "figure"), Span(name))
+        return words(", ", Span(name))
+    return _setting(entry, name, entry.config[name])
+
+
+def _setting(entry: Entry, name: str, value: Any) -> tuple[Span, ...]:
     latex = dict(entry.symbols).get(name)
-    value = entry.config[name]
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return (
-        Span(", ", "figure"),
-        Span(latex, "symbol") if latex else Span(name),
-        Span(" = ", "figure"),
-        Span(f"{value:g}", "figure") if number else Span(setting_text(value)),
-    )
+    # As many digits as tell two values apart.
+    shown = f"{value:.12g}" if number else Span(setting_text(value))
+    return words(", ", Span(latex, "symbol") if latex else Span(name), " = ", shown)
 
 
 def differing_settings(entries: Sequence[Entry]) -> list[str]:
@@ -172,8 +177,11 @@ def differing_settings(entries: Sequence[Entry]) -> list[str]:
     return [field for field in fields if len({canonical(setting.get(field)) for setting in settings}) > 1]
 
 
-def _label(field: str, value: Any) -> str:
-    return f"{field}{' ' if field in (PROVIDER, TRAINED_ON) else '='}{setting_text(value)}"
+def _label(entry: Entry, field: str) -> tuple[Span, ...]:
+    value = entry.method_settings.get(field)
+    if field in (PROVIDER, TRAINED_ON):
+        return words(", ", f"{field} ", Span(setting_text(value)))
+    return _setting(entry, field, value)
 
 
 def _value_key(value: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from ssl_bench.leaderboard.reading.entry import Entry, Measure
 from ssl_bench.leaderboard.reading.rows import Row
 from ssl_bench.leaderboard.reading.standing import Standing
 from ssl_bench.significance.comparison import common_runs, of_run
-from ssl_bench.significance.crossed import Run
+from ssl_bench.significance.crossed import Run, split_weights
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,13 @@ class Score:
     """One cell of the table."""
 
     mean: str
+    """Over runs."""
     std: str
     """Sample standard deviation; empty for a single run."""
     n: int
     difference: str
-    """To the baseline over the pairs of split and seed that both have; empty for the baseline itself and where there
-    is none."""
+    """To the baseline over the pairs of split and seed that both have, each split counting alike; empty for the
+    baseline itself and where there is none."""
     over_control: str
     """The same to the control."""
     paired: int
@@ -78,13 +79,12 @@ def of_pair(runs: Mapping[Run, float], pair: Run) -> Run:
 
 
 def mean_difference(first: Mapping[Run, float], second: Mapping[Run, float]) -> float | None:
-    """First minus second over the pairs that both have; None where there are none."""
+    """First minus second over the pairs that both have, each split counting alike; None where there are none."""
     pairs = common_runs(first, second)
     if not pairs:
         return None
-    return statistics.fmean(of_run(first, pair) for pair in pairs) - statistics.fmean(
-        of_run(second, pair) for pair in pairs
-    )
+    gains = [of_run(first, pair) - of_run(second, pair) for pair in pairs]
+    return float((split_weights(pairs) * gains).sum())
 
 
 def by_run(entries: Sequence[Entry], metric: str) -> dict[Run, float]:
