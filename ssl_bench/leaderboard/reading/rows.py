@@ -1,7 +1,7 @@
 """The rows of a table: methods, their variants, and several settings of one where a column has them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,15 +111,20 @@ def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[E
     """A row for each choice of what differs within any column.
 
     What a search found is one choice, though it differs from task to task: it has the plain name, beside which others
-    say what they set.
+    say what they set. Where it found for a task what one of these sets, its runs there are those of both.
     """
     differing = sorted({field for column in runs for field in differing_settings(column)})
     found_by_search = _searched(runs)
 
-    def choice(entry: Entry) -> tuple[str, ...]:
-        if entry.choice in found_by_search:
-            return ()
+    def setting(entry: Entry) -> tuple[str, ...]:
         return tuple(canonical(entry.method_settings.get(field)) for field in differing)
+
+    def choice(entry: Entry) -> tuple[str, ...]:
+        return () if entry.choice in found_by_search else setting(entry)
+
+    def cell(found: Mapping[tuple[str, ...], Sequence[Entry]], chosen: tuple[str, ...]) -> tuple[Entry, ...]:
+        shared = (entry for entry in found.get((), ()) if setting(entry) == chosen)
+        return tuple(found.get(chosen) or shared)
 
     def sort_key(entry: Entry) -> list[tuple[Any, ...]]:
         return [_value_key(entry.method_settings.get(field)) for field in differing]
@@ -135,7 +140,7 @@ def _settings_of(head: Entry, named: tuple[Span, ...], runs: Sequence[Sequence[E
     ):
         fields = differing if chosen else ()
         label = tuple(span for field in fields for span in _label(example, field))[1:]
-        cells = tuple(tuple(found.get(chosen, ())) for found in by_choice)
+        cells = tuple(cell(found, chosen) for found in by_choice)
         rows.append(Row(head, named, label, cells))
     return rows
 
