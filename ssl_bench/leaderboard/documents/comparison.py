@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from ssl_bench.leaderboard.documents.settings import told_alone
 from ssl_bench.leaderboard.documents.tables import header, name_cell, references
 from ssl_bench.leaderboard.model import (
     Block,
@@ -178,9 +179,8 @@ def _differences(section: Section, numbers: Numbers, role: Role) -> Grid:
             rows.append([name_cell(row, numbers), figure("95 % interval"), *cells])
     titles = dict.fromkeys(other.title for other in others if other is not None)
     caption = f"Difference to {' or '.join(titles)}"
-    return Grid(
-        "differences" if role == "baseline" else f"differences-{role}", header(section.table), rows, caption
-    )
+    name = "differences" if role == "baseline" else f"differences-{role}"
+    return Grid(name, header(section.table), rows, caption, alone=told_alone(section))
 
 
 def _difference(standing: Standing, row: Row, other: Row | None, digits: int) -> Cell:
