@@ -40,9 +40,9 @@ _NOTES = (
     "one that has more; the baseline may have more or fewer. Neither the control nor what has all the labels is "
     "ranked.",
     "Borda: over all tasks of the table in which methods are ranked, a point for every other row that one is better "
-    "than by the mean over the pairs of split and seed that both have, and half a point for a tie, whether or not the "
-    "difference stands; only rows with a score in every one of these tasks take part. The control does: its points "
-    "are there without learning anything from unlabelled images.",
+    "than, by the mean over the pairs of split and seed that both have and whether or not the difference stands, and "
+    "half a point for a tie; only rows with a score in every one of these tasks take part. The control does: a method "
+    "with no more points than it has won nothing of its own.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
     "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, "
     "their seed and the test images; the interval speaks for other splits drawn alike and for other seeds of "
