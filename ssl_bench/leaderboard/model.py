@@ -45,6 +45,8 @@ class Grid:
     """Columns of bare numbers begin here."""
     measures: Sequence[str] = ()
     """What the scores of each column are: a metric with unit and arrow, or nothing."""
+    alone: Sequence[tuple[Span, ...]] = ()
+    """Sentences that stand elsewhere in its document, and in its caption where it is a file of its own."""
 
     @property
     def heads(self) -> Sequence[Cell]:

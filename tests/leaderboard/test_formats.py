@@ -93,6 +93,17 @@ def test_csv_holds_the_numbers_at_twelve_digits() -> None:
     assert rows[0]["Night Image Enhancement, PSNR (dB) ↑: difference"] == ""
     assert rows[1]["Semantic Segmentation, mIoU (%) ↑: difference"] == "4.0"
     assert rows[1]["Semantic Segmentation, mIoU (%) ↑: n"] == "3"
+    counts = ("labelled", "unlabelled", "test images", "splits", "seeds")
+    counted = [
+        [row[f"Night Image Enhancement, PSNR (dB) ↑: {name}"] for name in counts if name != "test images"]
+        for row in rows
+    ]
+    assert counted == [["8", "56", "1", "3"], ["8", "56", "1", "3"], ["64", "0", "1", "3"]]
+    # Where records tell of images.
+    images = {"ids": ["a", "b"], "psnr": [18.0, 18.0]}
+    text = render([make("night", "mt", 0, 18.0, per_image=images)], ["csv"])
+    (row,) = csv.DictReader(io.StringIO(text["leaderboard/tier-lite-labels-1-8-scores.csv"]))
+    assert row["Night Image Enhancement: test images"] == "2"
 
 
 def test_csv_of_cells_worked_by_hand() -> None:
@@ -267,7 +278,17 @@ def test_latex_is_a_file_a_table() -> None:
     # Metrics stand in the head and the number of runs in the caption, once.
     assert r"& Semantic Segmentation & Real Image Denoising &" in scores
     assert r" & mIoU (\%) $\uparrow$ & PSNR (dB) $\uparrow$ &" in scores
-    assert r"\caption{Tier lite, labels 1/8. $n = 3$}" in scores
+    (caption,) = (line for line in scores.splitlines() if line.startswith(r"\caption"))
+    made = r"8 labelled, 56 unlabelled images, \texttt{unet-small}, 600 iterations, n = 3"
+    assert caption.startswith(
+        rf"\caption{{Tier lite, labels 1/8. $n = 3$. Semantic Segmentation: synthetic, {made}. "
+    )
+    assert caption.endswith(rf"Night Image Enhancement: synthetic, {made}.}}")
+    for path in (
+        "comparison/tier-lite-labels-1-8-differences.tex",
+        "metrics/tier-lite-labels-1-8-night-image-enhancement-metrics.tex",
+    ):
+        assert rf" Night Image Enhancement: synthetic, {made}.}}" in files[path]
     assert r"SupOnly & 61.00 $\pm$ 1.00 & 30.30 $\pm$ 0.30 &" in scores
     assert r"\textbf{65.00 $\pm$ 2.00} (+4.00)" in scores
     assert r"30.10 $\pm$ 0.10 ($-$0.20)" in scores

@@ -221,7 +221,14 @@ def test_where_labels_are_not_what_is_missing_nobody_is_ranked() -> None:
     for name in ("README.md", "leaderboard.md", "leaderboard.html"):
         assert said in files[name]
     assert said in " ".join(terminal(records).split())
-    assert any(said in text for name, text in files.items() if name.endswith("-scores.tex"))
+    for name in (
+        "leaderboard/tier-lite-labels-4-scores.tex",
+        "comparison/tier-lite-labels-4-differences.tex",
+    ):
+        (caption,) = (line for line in files[name].splitlines() if line.startswith(r"\caption"))
+        assert said in caption
+        assert "4 labelled, 124 unlabelled images" in caption
+        assert "n = 15: 5 seeds x 3 splits (split seeds 0, 1, 2)" in caption
     assert said in make_report([("", record) for record in records])
     labels, differences = (grids(files["comparison.md"])[place] for place in (0, 1))
     assert labels[1][3] == "no"

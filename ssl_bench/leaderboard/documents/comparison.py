@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from ssl_bench.leaderboard.documents.settings import told_alone
 from ssl_bench.leaderboard.documents.tables import header, name_cell, references
 from ssl_bench.leaderboard.model import (
     Block,
@@ -39,9 +40,9 @@ _NOTES = (
     "one that has more; the baseline may have more or fewer. Neither the control nor what has all the labels is "
     "ranked.",
     "Borda: over all tasks of the table in which methods are ranked, a point for every other row that one is better "
-    "than by the mean over the pairs of split and seed that both have, and half a point for a tie, whether or not the "
-    "difference stands; only rows with a score in every one of these tasks take part. The control does: its points "
-    "are there without learning anything from unlabelled images.",
+    "than, by the mean over the pairs of split and seed that both have and whether or not the difference stands, and "
+    "half a point for a tie; only rows with a score in every one of these tasks take part. The control does: a method "
+    "with no more points than it has won nothing of its own.",
     "Differences: mean, 95 % interval, number of common pairs of split and seed; in bold where the interval "
     "leaves out zero, each one for itself, but for columns in which nobody is ranked. Pairs share their split, "
     "their seed and the test images; the interval speaks for other splits drawn alike and for other seeds of "
@@ -178,9 +179,8 @@ def _differences(section: Section, numbers: Numbers, role: Role) -> Grid:
             rows.append([name_cell(row, numbers), figure("95 % interval"), *cells])
     titles = dict.fromkeys(other.title for other in others if other is not None)
     caption = f"Difference to {' or '.join(titles)}"
-    return Grid(
-        "differences" if role == "baseline" else f"differences-{role}", header(section.table), rows, caption
-    )
+    name = "differences" if role == "baseline" else f"differences-{role}"
+    return Grid(name, header(section.table), rows, caption, alone=told_alone(section))
 
 
 def _difference(standing: Standing, row: Row, other: Row | None, digits: int) -> Cell:

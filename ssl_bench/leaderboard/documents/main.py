@@ -1,6 +1,7 @@
 """The documents of a leaderboard: which there are, and the main ones."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ssl_bench.leaderboard.documents.comparison import comparison_document
 from ssl_bench.leaderboard.documents.cost import cost_document
@@ -8,7 +9,13 @@ from ssl_bench.leaderboard.documents.efficiency import efficiency_document
 from ssl_bench.leaderboard.documents.metrics import metrics_document
 from ssl_bench.leaderboard.documents.notes import ends_text, making_notes, reading_notes
 from ssl_bench.leaderboard.documents.reported import reported_document
-from ssl_bench.leaderboard.documents.settings import cost_table, images_text, search_table, settings_table
+from ssl_bench.leaderboard.documents.settings import (
+    cost_table,
+    made_with,
+    search_table,
+    settings_table,
+    told_alone,
+)
 from ssl_bench.leaderboard.documents.tables import (
     gap_table,
     hyperparameters,
@@ -27,15 +34,10 @@ from ssl_bench.leaderboard.model import (
     Heading,
     Listing,
     Paragraph,
-    Span,
     joined,
     paragraph,
-    words,
 )
-from ssl_bench.leaderboard.reading.board import Board, Section, numbered, read_board
-from ssl_bench.leaderboard.reading.columns import runs_text
-from ssl_bench.leaderboard.reading.fields import MISSING
-from ssl_bench.leaderboard.reading.rows import column_titles
+from ssl_bench.leaderboard.reading.board import Board, numbered, read_board
 from ssl_bench.published import ClaimSpec
 from ssl_bench.store.record import Record
 from ssl_bench.words import number_of
@@ -94,7 +96,7 @@ def make_index(board: Board, documents: Mapping[str, Document]) -> str:
             score_table(section, numbers),
             verdicts(section),
             paragraph("Made with:"),
-            Listing(list(_made_with(section))),
+            Listing([made_with(section, number) for number in range(len(section.table.columns))]),
         ]
     if left := len(board.sections) - len(shown):
         blocks.append(paragraph(f"{number_of(left, 'table')} more: see the leaderboard."))
@@ -125,27 +127,6 @@ def _title(document: Document) -> str:
     return title.text
 
 
-def _made_with(section: Section) -> Iterator[tuple[Span, ...]]:
-    """A line per task: data, labels, network, budget."""
-    for title, column in zip(column_titles(section.table), section.table.columns, strict=True):
-        head = column.head
-        start = () if head.pretrained == MISSING else words(", weights ", Span(head.pretrained))
-        one = "" if column.images == (1,) else "s"
-        tested = (", ", Span(images_text(column)), f" test image{one}, ") if column.images else (" images, ",)
-        counts = (Span(head.labeled), " labelled, ", Span(head.unlabeled), " unlabelled", *tested)
-        budget = (", ", Span(head.iterations), " iterations, ", Span(runs_text(column)))
-        yield words(
-            Span(title),
-            ": ",
-            Span(head.data_title),
-            ", ",
-            *counts,
-            Span(head.backbone, "code"),
-            *start,
-            *budget,
-        )
-
-
 def main_document(board: Board, *, oracle: bool = False) -> Document:
     """Every table of scores with its settings and cost, then notes and references.
 
@@ -161,7 +142,7 @@ def main_document(board: Board, *, oracle: bool = False) -> Document:
         )
         best = oracle_table(section, numbers) if oracle else None
         parts = (
-            score_table(section, numbers),
+            replace(score_table(section, numbers), alone=told_alone(section)),
             verdicts(section),
             best,
             gaps,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ssl_bench.leaderboard.documents.settings import told_alone
 from ssl_bench.leaderboard.documents.tables import mean_cell, name_cell, references, score_cell
 from ssl_bench.leaderboard.model import Block, Document, Grid, Heading, cell, figure
 from ssl_bench.leaderboard.reading.board import Board, Numbers, Section, numbered
@@ -41,6 +42,7 @@ def _metric_table(section: Section, rows: Sequence[Row], number: int, numbers: N
             [name_cell(row, numbers), *(score_cell(column[index]) for column in columns)]
             for index, row in enumerate(rows)
         ],
+        alone=told_alone(section, number),
     )
 
 

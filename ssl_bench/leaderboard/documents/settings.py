@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from ssl_bench.leaderboard.documents.tables import fastest, header, mean_of, name_cell
+from ssl_bench.leaderboard.documents.verdicts import verdict
 from ssl_bench.leaderboard.model import Cell, Grid, Span, cell, figure, missing, words
 from ssl_bench.leaderboard.reading.board import Numbers, Section
-from ssl_bench.leaderboard.reading.columns import Column, seeds_text
+from ssl_bench.leaderboard.reading.columns import Column, runs_text, seeds_text
 from ssl_bench.leaderboard.reading.entry import Entry
 from ssl_bench.leaderboard.reading.fields import MISSING, finite
 from ssl_bench.leaderboard.reading.rows import Row, column_titles
@@ -19,6 +20,34 @@ TRIALS = (
 )
 FINGERPRINT = 16
 """Characters shown of the fingerprint of data."""
+
+
+def made_with(section: Section, number: int) -> tuple[Span, ...]:
+    """A line on a column: data, labels, network, budget."""
+    column = section.table.columns[number]
+    head = column.head
+    start = () if head.pretrained == MISSING else words(", weights ", Span(head.pretrained))
+    one = "" if column.images == (1,) else "s"
+    tested = (", ", Span(images_text(column)), f" test image{one}, ") if column.images else (" images, ",)
+    counts = (Span(head.labeled), " labelled, ", Span(head.unlabeled), " unlabelled", *tested)
+    budget = (", ", Span(head.iterations), " iterations, ", Span(runs_text(column)))
+    return words(
+        Span(column_titles(section.table)[number]),
+        ": ",
+        Span(head.data_title),
+        ", ",
+        *counts,
+        Span(head.backbone, "code"),
+        *start,
+        *budget,
+    )
+
+
+def told_alone(section: Section, only: int | None = None) -> list[tuple[Span, ...]]:
+    """What its columns, or one of them, were made with, and where nobody is ranked: for a table without a document."""
+    numbers = range(len(section.table.columns)) if only is None else [only]
+    made = [made_with(section, number) for number in numbers]
+    return made + [verdict(section, number) for number in numbers if not section.standings[number].ranks]
 
 
 def cost_table(section: Section, numbers: Numbers) -> Grid:

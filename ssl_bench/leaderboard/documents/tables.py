@@ -19,6 +19,7 @@ from ssl_bench.leaderboard.model import (
     walk,
 )
 from ssl_bench.leaderboard.reading.board import Numbers, Section
+from ssl_bench.leaderboard.reading.columns import Column
 from ssl_bench.leaderboard.reading.entry import Entry, Measure
 from ssl_bench.leaderboard.reading.gaps import make_shares
 from ssl_bench.leaderboard.reading.grouping import Table
@@ -34,11 +35,35 @@ def score_table(section: Section, numbers: Numbers) -> Grid:
     # Of several each column says its own in its head.
     shown = figure("score") if len(metrics) > 1 else cell(metrics.pop())
     rows = [
-        [name_cell(row, numbers), shown, *map(score_cell, scores)]
+        [
+            name_cell(row, numbers),
+            shown,
+            *(
+                _counted(score_cell(score), column, entries)
+                for score, column, entries in zip(scores, section.table.columns, row.cells, strict=True)
+            ),
+        ]
         for row, scores in zip(section.rows, section.scores, strict=True)
     ]
     measures = ["", "", *(column.head.metric for column in section.table.columns)]
     return Grid("scores", header(section.table), rows, measures=measures)
+
+
+def _counted(score: Cell, column: Column, entries: Sequence[Entry]) -> Cell:
+    """A cell with what was counted of its runs among its values, for a machine."""
+    if not score.values:
+        return score
+    splits, seeds = zip(*(entry.pair for entry in entries), strict=True)
+    images = column.images[0] if len(column.images) == 1 else None
+    counts = {
+        "labelled": entries[0].labels,
+        "unlabelled": entries[0].unlabelled,
+        "test images": images,
+        "splits": len(set(splits)),
+        "seeds": len(set(seeds)),
+    }
+    known = {name: count for name, count in counts.items() if count is not None}
+    return Cell(score.spans, {**score.values, **known})
 
 
 def oracle_table(section: Section, numbers: Numbers) -> Grid:

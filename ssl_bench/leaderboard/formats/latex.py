@@ -98,6 +98,8 @@ class _Writer:
             if usual is None
             else f". $n = {usual}${' where no other is given' * (not _all_runs(grid, usual))}"
         )
+        if grid.alone:
+            caption += "".join(f". {self._spans(line).rstrip('.')}" for line in grid.alone) + "."
         lines = [
             PREAMBLE,
             r"\begin{table}[t]",
@@ -205,7 +207,7 @@ def _turned(grid: Grid) -> Grid:
     header, *rows = zip(grid.measured, *grid.rows, strict=True)
     if any(grid.measures):
         rows = [row for row in rows if row[0].text]
-    return Grid(grid.name, header, rows, grid.caption)
+    return Grid(grid.name, header, rows, grid.caption, alone=grid.alone)
 
 
 def _figure(text: str) -> str:

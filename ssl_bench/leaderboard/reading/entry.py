@@ -127,7 +127,12 @@ class Entry:
     @property
     def labels(self) -> int | None:
         """How many images are labelled, as a number."""
-        return int(self.labeled) if self.labeled.isdecimal() and len(self.labeled) < 10 else None
+        return _count(self.labeled)
+
+    @property
+    def unlabelled(self) -> int | None:
+        """How many images are not, as a number."""
+        return _count(self.unlabeled)
 
     @property
     def pair(self) -> Run:
@@ -175,3 +180,7 @@ class Entry:
     def run(self) -> tuple[Any, ...]:
         """What only repetitions of one and the same run share."""
         return (*self.choice, self.split, self.seed)
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 10 else None
