@@ -68,11 +68,15 @@ def left_of_suite(
     left: dict[str, dict[str, Any]] = {}
     for name in suite.model_fields_set & {*mappings}:
         theirs, ours = getattr(suite, name), {*map(named, getattr(own, name))}
-        left[name] = {} if "" in ours else {key: theirs[key] for key in theirs if not _given(named(key), ours)}
+        left[name] = (
+            {} if "" in ours else {key: theirs[key] for key in theirs if not _given(named(key), ours)}
+        )
     changed = {part for setting in own.settings for part in named(setting).split(".")[:-1]}
     if "trials" in left:
         left["trials"] = {
-            key: count for key, count in left["trials"].items() if named(key).rpartition(".")[2] not in changed
+            key: count
+            for key, count in left["trials"].items()
+            if named(key).rpartition(".")[2] not in changed
         }
     return left
 
