@@ -101,7 +101,7 @@ def file_stems(folder: Path) -> list[str]:
 
 
 def folders_beside(root: Path, read: Collection[Path]) -> Iterator[tuple[Path, Path]]:
-    """Folders of pictures in a layout's root, or in its `train`, `test` and `val`, that hold none of the folders `read`.
+    """Folders of pictures in a layout's root, or in its `train`, `test` and `val`, that hold none of `read`.
 
     Before each comes where it lies. None of a folder that is read itself: what is in that is for its reader to say.
     """
@@ -110,9 +110,9 @@ def folders_beside(root: Path, read: Collection[Path]) -> Iterator[tuple[Path, P
     for place in (root, *parts):
         for child in () if place in read else subfolders(place):
             is_part = place == root and child in parts
-            if child not in read and (is_part or child not in above):
-                if _holds_pictures(child, 0 if is_part else DEPTH):
-                    yield place, child
+            is_known = child in read or (child in above and not is_part)
+            if not is_known and _holds_pictures(child, 0 if is_part else DEPTH):
+                yield place, child
 
 
 def _holds_pictures(folder: Path, depth: int) -> bool:

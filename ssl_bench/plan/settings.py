@@ -67,7 +67,7 @@ def put(settings: dict[str, Any], path: str, value: Any) -> None:
 
 
 def in_names(registry: Registry, path: str) -> str:
-    """`night.mt.lambda_mt` for `Night.MT.lambda_mt`: task and method by name, whatever they are called in a dotted name.
+    """`night.mt.lambda_mt` for `Night.MT.lambda_mt`: a dotted name, with task and method by theirs.
 
     What nothing is called stays as it is, as fields do.
     """

@@ -140,7 +140,9 @@ def test_what_is_beside_goes_behind_what_is_missing(tmp_path: Path) -> None:
         save(tmp_path / f"input/{name}.png")
     (tmp_path / "target").mkdir()
     save(tmp_path / "masks/a.png")
-    with pytest.raises(DataError, match="to hold a test set out; add some; 1 folder in .*: masks; move what"):
+    with pytest.raises(
+        DataError, match=r"to hold a test set out; add some; 1 folder in .*: masks; move what"
+    ):
         ImagePairs.open(tmp_path)
 
 
