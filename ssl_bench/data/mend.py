@@ -49,7 +49,7 @@ class Mended:
 
 
 def find_labels(folder: Path, unread: list[Unread]) -> list[tuple[Path, str]]:
-    """Picture files in a folder and below, with their names within it. DataError where there are none, or two have one name.
+    """Picture files in a folder and below, with their names within it. DataError for none, or two of one name.
 
     Files of other formats are added to `unread`.
     """
