@@ -3,11 +3,13 @@
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ssl_bench.errors import PluginError, SslBenchError
+from ssl_bench.cli.data.check import find_layout
+from ssl_bench.errors import PluginError, SslBenchError, UsageError
 from ssl_bench.hookspecs import hookimpl
 from ssl_bench.plan.plan import make_plan
 from ssl_bench.plan.recipe_checks import ANSWERS
@@ -156,6 +158,20 @@ def test_what_a_config_answers_amiss_names_the_plugin(question: str, given: obje
         PluginError, match=f"^plugin 'mine': {question} of method 'pi' {words}.*; mend or uninstall"
     ):
         make_plan(registry, Request(tasks="night", methods="pi"))
+
+
+def test_a_data_set_of_a_misspelt_task_is_not_denied() -> None:
+    pairs = DatasetSpec(name="x1", task="nigth", dataset="ssl_bench_tasks.layouts.pairs:ImagePairs")
+    registry = load_registry([plugin("mine", provide_datasets=[pairs])])
+    words = "^unknown task 'nigth' of data set 'x1'; did you mean 'night'"
+    with pytest.raises(UsageError, match=words):
+        registry.dataset("night", "x1")
+    with pytest.raises(UsageError, match=words):
+        find_layout(registry, Path(), None, "x1")
+    with pytest.raises(UsageError, match=words):
+        make_plan(registry, Request(tasks="night", data="night=.", dataset="night=x1"))
+    with pytest.raises(UsageError, match="unknown dataset for task 'night' 'x2'"):
+        registry.dataset("night", "x2")
 
 
 def raising(*arguments: object) -> str:
