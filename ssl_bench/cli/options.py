@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import click
 from click.core import ParameterSource
@@ -15,6 +15,9 @@ from ssl_bench.errors import UsageError
 from ssl_bench.machine.files import place
 from ssl_bench.plan.request import Request, Running, marks_of, option_fields, option_name
 from ssl_bench.recipe import Settings
+
+if TYPE_CHECKING:
+    from ssl_bench.registry.registry import Registry
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Asked = TypeVar("Asked", bound=Request)
@@ -54,16 +57,21 @@ def field_options(model: type[Settings], *names: str) -> Callable[[Function], Fu
     )
 
 
-def request_from(model: type[Asked], options: Mapping[str, Any]) -> Asked:
-    """The request that options of a command make. UsageError as `Request`."""
+def request_from(model: type[Asked], options: Mapping[str, Any], registry: "Registry") -> Asked:
+    """The request that options of a command make. UsageError as `Request`, which names the suite that a value is of."""
     context, fields = click.get_current_context(), option_fields(model)
     source = context.get_parameter_source
     given = {name: options[name] for name in fields if source(name) is not ParameterSource.DEFAULT}
     mappings = {name for name, info in fields.items() if get_origin(info.annotation) is Mapping}
-    suite = model(**{name: value for name, value in (context.default_map or {}).items() if name in mappings})
     of_command = {name for name in given if source(name) is not ParameterSource.DEFAULT_MAP}
+    theirs = {name: value for name, value in given.items() if name not in of_command}
+    theirs |= {name: value for name, value in (context.default_map or {}).items() if name in mappings}
+    try:
+        suite = model(**theirs)
+    except UsageError as error:
+        raise UsageError(f"suite {context.params['suite']}: {error}") from error
     own = model(**{name: given[name] for name in mappings & of_command})
-    left = left_of_suite(suite, own)
+    left = left_of_suite(registry, suite, own, mappings)
     given |= {name: {**entries, **getattr(own, name)} for name, entries in left.items()}
     request = model(**given, of_suite={name: frozenset(entries) for name, entries in left.items()})
     for name, info in fields.items():

@@ -36,7 +36,7 @@ def plan(suite: Path | None, estimate: bool, **options: Any) -> None:
 
     registry = open_registry(options)
     start = choose_executor(click.get_current_context(), registry, options["executor"]) if estimate else None
-    made, store = make_plan(registry, request_from(Request, options)), ResultStore(options["out"])
+    made, store = make_plan(registry, request_from(Request, options, registry)), ResultStore(options["out"])
     show_plan(made, store)
     with terminal_display() as display:
         check_data(made, made.cells, display)

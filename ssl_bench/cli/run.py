@@ -40,7 +40,7 @@ def run(suite: Path | None, **options: Any) -> None:
     from ssl_bench.store.results import ResultStore
 
     registry = open_registry(options)
-    plan = make_plan(registry, request_from(Request, options))
+    plan = make_plan(registry, request_from(Request, options, registry))
     store = ResultStore(options["out"])
     outcomes: Sequence[Outcome] = ()
     notes: list[str] = []

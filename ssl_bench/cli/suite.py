@@ -1,9 +1,10 @@
 """Suite files, which give options of `run`, `plan` and `tune` from TOML."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from ssl_bench.cli.help import spelled
 from ssl_bench.errors import UsageError, suggestion
 from ssl_bench.machine.files import MOST_JSON, read_regular
 from ssl_bench.plan.request import Request
+
+if TYPE_CHECKING:
+    from ssl_bench.registry.registry import Registry
 
 
 def load_suite(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -50,25 +54,34 @@ def load_suite(context: click.Context, parameter: click.Parameter, path: Path | 
     return path
 
 
-def left_of_suite(suite: Request, own: Request) -> dict[str, dict[str, Any]]:
-    """Of each mapping that a suite gives, the entries that the command line leaves as they are.
+def left_of_suite(
+    registry: "Registry", suite: Request, own: Request, mappings: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Of each of some mappings that a suite gives, the entries that the command line leaves as they are.
 
     A value that the command line gives for everything goes before all of a suite's, and one of its own settings of a
     method takes with it how many settings the suite's were chosen among.
     """
+    from ssl_bench.plan.settings import in_names
+
+    named = partial(in_names, registry)
     left: dict[str, dict[str, Any]] = {}
-    for name in suite.model_fields_set:
-        theirs, ours = getattr(suite, name), getattr(own, name)
-        left[name] = {} if "" in ours else {key: theirs[key] for key in theirs if not _given(key, ours)}
-    changed = {part for setting in own.settings for part in setting.split(".")[:-1]}
+    for name in suite.model_fields_set & {*mappings}:
+        theirs, ours = getattr(suite, name), {*map(named, getattr(own, name))}
+        left[name] = (
+            {} if "" in ours else {key: theirs[key] for key in theirs if not _given(named(key), ours)}
+        )
+    changed = {part for setting in own.settings for part in named(setting).split(".")[:-1]}
     if "trials" in left:
         left["trials"] = {
-            key: count for key, count in left["trials"].items() if key.rpartition(".")[2] not in changed
+            key: count
+            for key, count in left["trials"].items()
+            if named(key).rpartition(".")[2] not in changed
         }
     return left
 
 
-def _given(key: str, ours: Mapping[str, Any]) -> bool:
+def _given(key: str, ours: Collection[str]) -> bool:
     """Whether the command line says it, be it for all tasks: `mt.lambda_mt` of `night.mt.lambda_mt`."""
     return any(key == other or key.endswith(f".{other}") for other in ours)
 

@@ -62,7 +62,7 @@ def tune(suite: Path | None, to: Path | None, **options: Any) -> None:
     from ssl_bench.store.results import ResultStore
 
     registry = open_registry(options)
-    request, searches = make_request(registry, request_from(SearchRequest, options))
+    request, searches = make_request(registry, request_from(SearchRequest, options, registry))
     plan = make_plan(registry, request)
     require_one_setting(plan, searches)
     store, folder = ResultStore(options["out"]), to or options["out"] / "tune"

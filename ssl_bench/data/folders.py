@@ -23,7 +23,7 @@ from ssl_bench.data.lists import NameList, read_classes
 from ssl_bench.data.pictures import MEND, ColouredMask, colour_list
 from ssl_bench.data.reader import THREADS, FileDataset
 from ssl_bench.data.samples import Files, Sample, Unread, collect_samples, say_unread
-from ssl_bench.data.scan import DEPTH, find_roots, folder_at, require_folder, require_inside
+from ssl_bench.data.scan import DEPTH, find_roots, folder_at, folders_beside, require_folder, require_inside
 from ssl_bench.dataset import VOID, Dataset
 from ssl_bench.errors import DataError
 from ssl_bench.pixels.channels import STATEMENT, read_statement
@@ -73,6 +73,7 @@ class FolderDataset(FileDataset):
         self._unread: list[Unread] = []
         self._whole: Mapping[str, Sample] = {}
         super().__init__(path, *self._parts())
+        self._unread += folders_beside(root, self._read())
         self._require_targets()
         if self.targets_are == "indices":
             found = self._find((CLASSES,))
@@ -211,6 +212,15 @@ class FolderDataset(FileDataset):
             name: [f"{place}/{path}" for path in sample.names(name, self.root) for place in sorted(above)]
             for name, sample in samples.items()
         }
+
+    def _read(self) -> set[Path]:
+        """Folders that the layout names, and those that hold a file of an image."""
+        parts = (*self.train_files, *self.test_files, *self.validation_files)
+        named = {
+            folder for files in parts for folder in (files.images, *files.targets, files.unknown) if folder
+        }
+        held = {path.parent for sample in self._samples.values() for path in sample.paths()}
+        return held | {folder_at(self.root, folder) for folder in named}
 
     def _but_unread(self) -> str:
         """What is there and was not read, behind a complaint that something is missing."""

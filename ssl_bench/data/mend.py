@@ -49,7 +49,7 @@ class Mended:
 
 
 def find_labels(folder: Path, unread: list[Unread]) -> list[tuple[Path, str]]:
-    """Picture files in a folder and below, with their names within it. DataError where there are none.
+    """Picture files in a folder and below, with their names within it. DataError for none, or two of one name.
 
     Files of other formats are added to `unread`.
     """
@@ -57,6 +57,10 @@ def find_labels(folder: Path, unread: list[Unread]) -> list[tuple[Path, str]]:
     left: list[Path] = []
     found = list(picture_files(folder, folder.resolve(), nested=True, unread=left))
     unread += [(folder, path) for path in left]
+    first: dict[str, Path] = {}
+    for path, name in found:
+        if (other := first.setdefault(name, path)) != path:
+            raise DataError(f"{other} and {path} would both be {name}.png; take one of them out")
     if not found:
         raise DataError(f"no pictures in {folder}; give the folder of the masks or mattes")
     return found

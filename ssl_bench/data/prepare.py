@@ -48,7 +48,7 @@ class Cut:
     crop: int | None = None
     """Side of the crops, px. They cover the picture, the last of a row or column ending with it."""
     stride: int | None = None
-    """From one crop to the next, px; None: `crop`."""
+    """From one crop to the next, px, `crop` at most; None: `crop`."""
     resize: int | None = None
     """Longest side of the copy, px. No picture is enlarged."""
 

@@ -159,8 +159,8 @@ def say_unread(unread: Iterable[Unread]) -> list[str]:
 def _say(folder: Path, ending: str | None, names: Sequence[str]) -> str:
     count, s, are = len(names), "s"[: len(names) > 1], "are" if len(names) > 1 else "is"
     if ending is None:
-        where = f"put what belongs to the data into {folder} itself"
-        return f"{count} folder{s} in {folder} {are} not looked into: {_some(names)}; {where}"
+        cure = "move what belongs to the data into a folder that is read"
+        return f"{count} folder{s} in {folder} {are} not looked into: {_some(names)}; {cure}"
     them = "them" if s else "it"
     cure = f"take {them} out" if ending in EXTENSIONS else f"save {them} as PNG{_or_install(names[0])}"
     return (

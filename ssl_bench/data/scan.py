@@ -4,7 +4,7 @@ What systems leave in folders (`IGNORED`) is passed over wherever a folder is li
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -41,6 +41,8 @@ Nor is what is hidden (`.DS_Store`, `._a.png`, `.thumbnails`), or begins with `S
 DEPTH = 3
 """Folders are looked for this many levels down: archives unpack into one or two folders of their own."""
 _MOST = 1000
+_PARTS = ("train", "test", "val")
+"""Folders, in lower case, that hold folders of data, whatever the layout."""
 
 
 def require_folder(path: Path) -> None:
@@ -96,6 +98,28 @@ def file_stems(folder: Path) -> list[str]:
     except OSError:
         return []
     return sorted(stem for name in names if (stem := without_extension(name)) != name)
+
+
+def folders_beside(root: Path, read: Collection[Path]) -> Iterator[tuple[Path, Path]]:
+    """Folders of pictures in a layout's root, or in its `train`, `test` and `val`, that hold none of `read`.
+
+    Before each comes where it lies. None of a folder that is read itself: what is in that is for its reader to say.
+    """
+    above = {parent for folder in read for parent in folder.parents}
+    parts = [child for child in subfolders(root) if child.name.lower() in _PARTS]
+    for place in (root, *parts):
+        for child in () if place in read else subfolders(place):
+            is_part = place == root and child in parts
+            is_known = child in read or (child in above and not is_part)
+            if not is_known and _holds_pictures(child, 0 if is_part else DEPTH):
+                yield place, child
+
+
+def _holds_pictures(folder: Path, depth: int) -> bool:
+    """Whether a picture lies in a folder, or up to `depth` levels below it."""
+    if file_stems(folder):
+        return True
+    return depth > 0 and any(_holds_pictures(child, depth - 1) for child in subfolders(folder))
 
 
 def folder_at(root: Path, name: str) -> Path:

@@ -13,6 +13,8 @@ from ssl_bench.plan.cell import Cell, describe
 from ssl_bench.plan.labels import asked_labels, fill_in
 from ssl_bench.plan.order import Order, seen_by
 from ssl_bench.plan.recipe_checks import (
+    answer,
+    check_answers,
     check_encoders,
     check_parts,
     check_settings,
@@ -153,9 +155,10 @@ class _Planning:
             for task in tasks
             for one in variants
         }
-        for config in (config for pairs in self.configs.values() for _, config in pairs):
-            for name in config.backbones():
-                registry.check_backbone(name)
+        for one in variants:
+            for _, config in (pair for task in tasks for pair in self.configs[task.name, one.text]):
+                for name in answer(registry, one.method, config, "backbones"):
+                    registry.check_backbone(name)
         self.trials = trials_of(request.trials, registry)
         self.share = read_share(request.held_out) if request.held_out else None
         self.weights = wanted_weights(request.pretrained, request.weights)
@@ -244,6 +247,7 @@ class _Planning:
         source = self.sources[task.name]
         recipe = self.recipes[task.name]
         for trial, config in self.configs[task.name, variant.text]:
+            check_answers(registry, task, method, recipe, config)
             names = [backbone, *config.backbones()]
             networks = {name: registry.backbone(name) for name in names}
             start = weights_for(self.weights, registry, names)

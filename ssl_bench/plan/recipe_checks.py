@@ -1,13 +1,44 @@
 """Whether a recipe can be followed: by a method's settings, by networks, in parts. Torch-free."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.weights import Weights
 from ssl_bench.recipe import Execution, Recipe
+from ssl_bench.registry.checks import Guarded
+from ssl_bench.registry.registry import Registry
 from ssl_bench.specs import BackboneSpec, MethodConfig, MethodSpec, TaskSpec
 
 NO_ENCODER = "has no part that is its encoder"
+_REASON = TypeAdapter[Any](str | None)
+ANSWERS: Mapping[str, TypeAdapter[Any]] = {
+    "backbones": TypeAdapter(Sequence[str]),
+    "unsuited": _REASON,
+    "misplaced": _REASON,
+    "without_features": _REASON,
+    "without_pretrained_encoder": _REASON,
+    "rows_together": TypeAdapter(Annotated[int, Field(ge=1)]),
+}
+"""What a plan asks of a method's settings, and what may be answered."""
+
+
+def answer(registry: Registry, method: MethodSpec, config: MethodConfig, question: str, *about: Any) -> Any:
+    """What a method's settings say to one of `ANSWERS`. PluginError where they fail, or say what is no answer."""
+    plugin = registry.providers["methods", method.name].plugin
+    what = f"plugin '{plugin}': {question} of method '{method.name}'"
+    return Guarded(getattr(config, question), what, ANSWERS[question])(*about)
+
+
+def check_answers(
+    registry: Registry, task: TaskSpec, method: MethodSpec, recipe: Recipe, config: MethodConfig
+) -> None:
+    """PluginError unless a method's settings answer all that is asked of them, here and by its cells."""
+    about: Mapping[str, tuple[Any, ...]] = {"unsuited": (recipe,), "misplaced": (task,)}
+    for question in ANSWERS:
+        answer(registry, method, config, question, *about.get(question, ()))
 
 
 def check_parts(

@@ -38,8 +38,7 @@ def parse_settings(
     by_name = {task.name for task in tasks}
     parsed: dict[str, dict[str, Any]] = {}
     for path, value in settings.items():
-        name, _, name_of_field = path.partition(".")
-        name = _name(registry, ("tasks", "methods"), name)
+        name, _, name_of_field = in_names(registry, path).partition(".")
         if name not in fields:
             if name in registry.entries["tasks"] or name in registry.entries["methods"]:
                 if path in pass_over:
@@ -47,8 +46,6 @@ def parse_settings(
                 raise not_taking_part(f"--set {path}={value}", f"'{name}'")
             raise unknown("task or method", name, [*registry.entries["tasks"], *registry.entries["methods"]])
         known, within = fields[name], name_of_field.partition(".")
-        if name_of_field not in known and within[1]:
-            within = (_name(registry, ("methods",), within[0]), *within[1:])
         if name_of_field not in known and name in by_name and within[0] in registry.entries["methods"]:
             if within[0] not in fields and path in pass_over:
                 continue
@@ -67,6 +64,19 @@ def put(settings: dict[str, Any], path: str, value: Any) -> None:
     for parent in parents:
         settings = settings.setdefault(parent, {})
     settings[last] = value
+
+
+def in_names(registry: Registry, path: str) -> str:
+    """`night.mt.lambda_mt` for `Night.MT.lambda_mt`: a dotted name, with task and method by theirs.
+
+    What nothing is called stays as it is, as fields do.
+    """
+    first, dot, rest = path.partition(".")
+    first = _name(registry, ("tasks", "methods"), first)
+    if first in registry.entries["tasks"] and rest not in field_names(registry.task(first).recipe):
+        second, *fields = rest.split(".")
+        rest = ".".join([_name(registry, ("methods",), second), *fields])
+    return f"{first}{dot}{rest}"
 
 
 def _name(registry: Registry, kinds: Sequence[str], text: str) -> str:

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
 from ssl_bench.errors import PluginError, SslBenchError, in_a_line
-from ssl_bench.recipe import Kind, Recipe, Tier
+from ssl_bench.recipe import TIERS, Kind, Recipe, Tier
 from ssl_bench.registry.registry import KINDS
 from ssl_bench.specs import (
     DatasetSpec,
     ExecutorConfig,
     ExecutorSpec,
+    Found,
     MethodConfig,
     MethodSpec,
     Metric,
@@ -40,24 +41,35 @@ FIELDS: Mapping[type[Spec], Mapping[str, Any]] = {
 FUNCTIONS = ("unsupported", "matches", "validate", "suggest")
 """Fields that hold functions which are called while a command is planned."""
 
+ANYTHING = TypeAdapter[Any](Any)
+
 
 @dataclass(frozen=True)
 class Guarded:
-    """A plugin's function. PluginError, naming the plugin, for whatever it raises that is no error of ours."""
+    """A plugin's function. PluginError, naming the plugin, for whatever it raises that is no error of ours, and for
+    what it gives that is not of its `form`."""
 
     function: Callable[..., Any] | str
     what: str
+    form: TypeAdapter[Any] = ANYTHING
 
     def __call__(self, *arguments: Any) -> Any:
         """As the function."""
         try:
-            return resolve(self.function)(*arguments)
+            given = resolve(self.function)(*arguments)
         except SslBenchError:
             raise
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.what} fails ({in_a_line(error)}); mend or uninstall the plugin"
             ) from error
+        try:
+            self.form.validate_python(given, strict=True)
+        except ValidationError as error:
+            raise PluginError(
+                f"{self.what} gives {given!r:.60}: {_fault(error)}; mend or uninstall the plugin"
+            ) from error
+        return given
 
 
 def checked(kind: str, spec: Spec, plugin: str) -> Spec:
@@ -67,10 +79,11 @@ def checked(kind: str, spec: Spec, plugin: str) -> Spec:
         try:
             reader.validate_python(value, strict=True)
         except ValidationError as error:
-            message = error.errors()[0]["msg"]
             raise PluginError(
-                f"{kind.removesuffix('s')} '{spec.name}' has {name}={value!r:.60}: {message[0].lower()}{message[1:]}"
+                f"{kind.removesuffix('s')} '{spec.name}' has {name}={value!r:.60}: {_fault(error)}"
             ) from error
+    if isinstance(spec, MethodSpec) and (fault := fault_of_defaults(spec.config)):
+        raise PluginError(f"method '{spec.name}': {fault}")
     whose = f"of {kind.removesuffix('s')} '{spec.name}'"
     functions: dict[str, Any] = {
         name: Guarded(found, f"plugin '{plugin}': {name} {whose}")
@@ -78,6 +91,28 @@ def checked(kind: str, spec: Spec, plugin: str) -> Spec:
         if (found := getattr(spec, name, None)) is not None
     }
     return replace(spec, **functions)
+
+
+def fault_of_defaults(config: type[MethodConfig]) -> str | None:
+    """What is wrong with the settings that a method has by kind of task and by tier, or None.
+
+    Kinds and tiers are known; a task may not be installed here, so that its name is not looked at.
+    """
+    for name in config.kind_defaults:
+        if name not in get_args(Kind):
+            return f"kind_defaults name '{name}'; kinds are {', '.join(get_args(Kind))}"
+    for tier, of_tier in config.tier_defaults.items():
+        if tier not in TIERS:
+            return f"tier_defaults name tier '{tier}'; there are {', '.join(TIERS)}"
+        for name, found in of_tier.items():
+            if not isinstance(found, Found):
+                return f"tier_defaults of {name} in tier {tier} are no Found: write Found({{...}}) around the settings"
+    return None
+
+
+def _fault(error: ValidationError) -> str:
+    message = error.errors()[0]["msg"]
+    return f"{message[0].lower()}{message[1:]}"
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from ssl_bench.errors import PluginError, SslBenchError, UsageError, unknown
+from ssl_bench.errors import PluginError, SslBenchError, UsageError, suggestion, unknown
 from ssl_bench.published import ClaimSpec, DownloadSpec
 from ssl_bench.registry.files import PluginFile
 from ssl_bench.specs import (
@@ -81,8 +81,18 @@ class Registry:
         known = {spec.name: spec for spec in self.datasets_of(task)}
         found = called(name, known.values())
         if found is None:
+            self.refuse_stray(name)
             raise unknown(f"dataset for task '{task}'", name, known)
         return found
+
+    def refuse_stray(self, name: str) -> None:
+        """Raise UsageError where a data set of that name is of no task that there is."""
+        tasks = self.entries["tasks"]
+        for spec in self._all("datasets", DatasetSpec):
+            if spec.name == name and spec.task not in tasks:
+                raise UsageError(
+                    f"unknown task '{spec.task}' of data set '{name}'; {suggestion(spec.task, tasks)}"
+                )
 
     def datasets_of(self, task: str) -> list[DatasetSpec]:
         """The data sets of a task."""

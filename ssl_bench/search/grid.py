@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ssl_bench.errors import UsageError, not_taking_part, unknown
-from ssl_bench.plan.settings import Point, field_names
+from ssl_bench.plan.settings import Point, field_names, in_names
 from ssl_bench.plan.variants import Variant, methods_of
 from ssl_bench.registry.registry import Registry, called
 from ssl_bench.specs import RATE, MethodSpec
@@ -91,13 +91,14 @@ def make_searches(
         )
         for task in tasks
     }
+    named = {in_names(registry, path) for path in settings}
     for task, search in searches.items():
         for variant in variants:
-            _check_free(task, search, variant, settings)
+            _check_free(task, search, variant, named)
     return searches
 
 
-def _check_free(task: str, search: Search, variant: Variant, settings: Mapping[str, Any]) -> None:
+def _check_free(task: str, search: Search, variant: Variant, settings: Collection[str]) -> None:
     """UsageError where a method's row fixes what a search would try: of its trials none would be that row."""
     name = variant.method.name
     for field in search.grids[name]:

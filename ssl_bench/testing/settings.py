@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from ssl_bench.errors import first_line
 from ssl_bench.plan.settings import resolve_config
-from ssl_bench.recipe import TIERS, Kind
-from ssl_bench.specs import Found, MethodConfig
+from ssl_bench.recipe import Kind
+from ssl_bench.registry.checks import fault_of_defaults
+from ssl_bench.specs import MethodConfig
 from ssl_bench.testing.toys import toy_spec
 from ssl_bench.testing.trial import Trial
 
@@ -31,13 +32,11 @@ def settings_can_be_written(trial: Trial) -> str | None:
 
 
 def settings_of_tiers_are_settings(trial: Trial) -> str | None:
-    """Look whether what tiers set can be set at all."""
+    """Look whether what tiers set can be set at all, and whether there are such tiers and kinds."""
+    if fault := fault_of_defaults(trial.spec.config):
+        return fault
     for tier, of_tier in trial.spec.config.tier_defaults.items():
-        if tier not in TIERS:
-            return f"tier_defaults name tier '{tier}'; there are {', '.join(TIERS)}"
         for name, found in of_tier.items():
-            if not isinstance(found, Found):
-                return f"tier_defaults of {name} in tier {tier} are no Found: write Found({{...}}) around the settings"
             try:
                 trial.spec.config(**found.settings)
             except ValidationError as error:
@@ -47,11 +46,8 @@ def settings_of_tiers_are_settings(trial: Trial) -> str | None:
 
 
 def settings_are_of_tasks_that_are_there(trial: Trial) -> str | None:
-    """Look for names of tasks and kinds that are misspelt, whose settings would serve nobody."""
+    """Look for names of tasks that are misspelt, whose settings would serve nobody."""
     config = trial.spec.config
-    for name in config.kind_defaults:
-        if name not in get_args(Kind):
-            return f"kind_defaults name '{name}'; kinds are {', '.join(get_args(Kind))}"
     known = {*trial.tasks, *get_args(Kind)}
     named = {"task_defaults": config.task_defaults} | {
         f"tier_defaults of tier {tier}": of_tier for tier, of_tier in config.tier_defaults.items()

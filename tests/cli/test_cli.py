@@ -232,6 +232,14 @@ def test_suite_files(command: Command, tmp_path: Path) -> None:
     assert_one_line(command("plan", suite), 2, "not valid TOML")
     suite.write_text("jobs = 'two'\n")
     assert_one_line(command("plan", suite), 2, f"suite {suite}", "'--jobs'")
+    # What a suite gives, and the command line does not, is the suite's fault.
+    for text, words in (("seeds = []", "--seeds empty: give 0 or more"), ("labels = ['']", "--labels ''")):
+        suite.write_text(f"{text}\n")
+        assert_one_line(command("plan", suite), 2, f"suite {suite}: {words}")
+    suite.write_text("seeds = []\n")
+    assert command("plan", suite, "--seeds", "1", "--tasks", "night", "--methods", "mt").status == 0
+    suite.write_text("seeds = 1\n")
+    assert f"suite {suite}" not in command("plan", suite, "--seeds", "x").err
     suite.write_text("help = true\n")
     assert_one_line(command("plan", suite), 2, "unknown key 'help'")
     for text, words in (
@@ -280,6 +288,13 @@ def test_the_command_line_changes_of_a_suite_what_it_names(
         "night mt": (1, None, "4", 3),
         "denoising mt": (1, None, "6", 80),
     }
+    # Names are names in any spelling that is read.
+    for written in ("MT.lambda_mt=1", "M T.lambda_mt=1"):
+        assert planned("--set", written) == planned("--set", "mt.lambda_mt=1")
+    own = planned("--set", "Night.Mt.lambda_mt=1", "--trials", "Denoising.MT=7")
+    assert own == {"night mt": (1, None, "4", 3), "denoising mt": (0.5, 7, "6", 80)}
+    assert planned("--set", "Night.iterations=5") == plain | {"night mt": (0.25, 16, "4", 5)}
+    assert planned("--labels", "Night=8") == planned("--labels", "night=8")
     assert planned("--labels", "night=8") == plain | {"night mt": (0.25, 16, "8", 3)}
     assert {row[2] for row in planned("--labels", "8").values()} == {"8"}
     # Neither is a row of other settings, nor one beside the row that was searched.

@@ -51,6 +51,20 @@ def test_a_jpeg_takes_the_nearest_and_says_how_far(command: Command, tmp_path: P
     assert (mended(tmp_path / "out/a.png") == ids).mean() > 0.95
 
 
+def test_two_files_of_one_name_are_refused(command: Command, tmp_path: Path) -> None:
+    for name in ("deep/a.bmp", "deep/a.png", "a.png"):
+        save(tmp_path / "masks" / name)
+    out = tmp_path / "out"
+    for more in ((), ("--out", out, "--map", "0=0")):
+        said = command("data", "mend", tmp_path / "masks", *more)
+        folder = tmp_path / "masks/deep"
+        assert said.status == 2
+        assert said.err == (
+            f"ssl-bench: {folder}/a.bmp and {folder}/a.png would both be deep/a.png; take one of them out\n"
+        )
+    assert not out.exists()
+
+
 def test_mattes_of_three_equal_channels(command: Command, tmp_path: Path, ids: np.ndarray) -> None:
     save(tmp_path / "masks/a.png", np.dstack([np.minimum(ids, 1)] * 3))
     assert (

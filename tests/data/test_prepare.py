@@ -186,6 +186,10 @@ def test_an_interrupted_run_goes_on(command: Command, tmp_path: Path, decoded: l
         ([], "give either --crop N or --resize LONGSIDE"),
         (["--crop", 32, "--resize", 64], "give either --crop N or --resize LONGSIDE"),
         (["--resize", 64, "--stride", 8], "--stride goes with --crop"),
+        (
+            ["--crop", 32, "--stride", 33],
+            "--stride 33 is more than --crop 32: what lies between crops would be lost",
+        ),
         (["--crop", 32, "--out", "sidd/crops"], "name a folder outside the source"),
         (["--crop", 32, "--out", "."], "name a folder outside the source"),
         (["--crop", 32, "--out", "other"], "was not made by this command"),

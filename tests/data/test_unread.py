@@ -11,6 +11,7 @@ from test_public_layouts import make_distinctions, make_medium, make_sbd
 from trees import mask, save, write
 
 from ssl_bench.dataset import Dataset
+from ssl_bench.errors import DataError
 from ssl_bench_tasks.layouts.distinctions import Distinctions
 from ssl_bench_tasks.layouts.pairs import ImagePairs
 from ssl_bench_tasks.layouts.ppm import Ppm
@@ -97,6 +98,52 @@ def test_layouts_name_what_they_do_not_read(
     notes = layout.open(root).notes
     assert len(notes) == 1
     assert words.format(root=root) in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (["test/images/a.png", "test/masks/a.png"], {"test": ["images", "masks"]}),
+        (["test/a.png"], {"": ["test"]}),
+        (["Train/input/a.png", "more/deep/a.png"], {"": ["more"]}),
+        (["train/pictures/a.png", "val/masks/a.png"], {"train": ["pictures"], "val": ["masks"]}),
+        (["notes/a.txt", ".thumbnails/a.png", "empty/deep"], {}),
+    ],
+)
+def test_folders_beside_those_that_are_read_are_named(
+    tmp_path: Path, made: list[str], named: dict[str, list[str]]
+) -> None:
+    root = make_pairs(tmp_path / "set")
+    read = ImagePairs.open(root)
+    for name in made:
+        save(root / name) if "." in name else (root / name).mkdir(parents=True)
+    opened = ImagePairs.open(root)
+    assert [note.partition(";")[0] for note in opened.notes] == [
+        f"{len(names)} folder{'s'[: len(names) > 1]} in {root / place} {'are' if len(names) > 1 else 'is'} "
+        f"not looked into: {', '.join(names)}"
+        for place, names in named.items()
+    ]
+    assert (opened.train, opened.test) == (read.train, read.test)
+
+
+def test_unlabelled_is_a_folder_of_pairs_in_either_spelling(tmp_path: Path) -> None:
+    root = make_pairs(tmp_path / "set")
+    known = ImagePairs.open(root).unlabeled
+    save(root / "unlabelled/new.png")
+    opened = ImagePairs.open(root)
+    assert {*opened.unlabeled} == {*known, "new"}
+    assert not opened.notes
+
+
+def test_what_is_beside_goes_behind_what_is_missing(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / f"input/{name}.png")
+    (tmp_path / "target").mkdir()
+    save(tmp_path / "masks/a.png")
+    with pytest.raises(
+        DataError, match=r"to hold a test set out; add some; 1 folder in .*: masks; move what"
+    ):
+        ImagePairs.open(tmp_path)
 
 
 def test_predict_names_what_it_does_not_read(

@@ -34,7 +34,7 @@ def test_a_field_is_an_option_a_key_and_an_argument(
     @click.command(cls=ExecutorCommand, context_settings=cli.context_settings)
     @request_options(Seasoned)
     def cook(suite: Path | None, **options: Any) -> None:
-        found.append(request_from(Seasoned, options).spice)
+        found.append(request_from(Seasoned, options, REGISTRY).spice)
 
     with pytest.raises(SystemExit):
         cook.main(["--help"])

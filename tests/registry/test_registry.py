@@ -3,12 +3,17 @@
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ssl_bench.errors import PluginError, SslBenchError
+from ssl_bench.cli.data.check import find_layout
+from ssl_bench.errors import PluginError, SslBenchError, UsageError
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plan.recipe_checks import ANSWERS
+from ssl_bench.plan.request import Request
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.registry.registry import Registry, pick
 from ssl_bench.specs import BackboneSpec, DatasetSpec, MethodConfig, MethodSpec, TrackerSpec
@@ -111,6 +116,62 @@ def test_a_description_that_cannot_be_is_reported_and_the_rest_works(field: str,
     assert set(registry.entries["methods"]) == {"fine"}
     assert f"has {field}={value!r:.60}: " in registry.failures["broken"]
     assert pick(registry, "methods", ["all"], registry.method) == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "words"),
+    [
+        (
+            {"tier_defaults": {"lite": {"night": {"x": 1}}}},
+            "tier_defaults of night in tier lite are no Found",
+        ),
+        ({"tier_defaults": {"light": {}}}, "tier_defaults name tier 'light'; there are smoke, lite, paper"),
+        ({"kind_defaults": {"regresion": {}}}, "kind_defaults name 'regresion'; kinds are classification, "),
+    ],
+)
+def test_defaults_that_would_serve_nobody_are_reported(defaults: dict[str, object], words: str) -> None:
+    bad = replace(spec("pi"), config=type("Bad", (MethodConfig,), defaults))
+    registry = load_registry([plugin("broken", provide_methods=[bad])], installed=False)
+    assert not registry.entries["methods"]
+    assert registry.failures["broken"].startswith(f"method 'pi': {words}")
+
+
+@pytest.mark.parametrize(
+    ("question", "given", "words"),
+    [
+        *((name, RuntimeError("no\nkey"), r"fails \(RuntimeError: no\)") for name in ANSWERS),
+        ("rows_together", 0, "gives 0: input should be greater than or equal to 1"),
+        ("backbones", "unet-small", "gives 'unet-small': "),
+        ("misplaced", True, "gives True: input should be a valid string"),
+    ],
+)
+def test_what_a_config_answers_amiss_names_the_plugin(question: str, given: object, words: str) -> None:
+    def answer(*arguments: object) -> object:
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    config = type("Bad", (MethodConfig,), {question: answer})
+    mine = replace(spec("pi"), method="ssl_bench_plugins.methods.mean_teacher:MeanTeacher", config=config)
+    registry = load_registry([plugin("mine", provide_methods=[mine])])
+    with pytest.raises(
+        PluginError, match=f"^plugin 'mine': {question} of method 'pi' {words}.*; mend or uninstall"
+    ):
+        make_plan(registry, Request(tasks="night", methods="pi"))
+
+
+def test_a_data_set_of_a_misspelt_task_is_not_denied() -> None:
+    pairs = DatasetSpec(name="x1", task="nigth", dataset="ssl_bench_tasks.layouts.pairs:ImagePairs")
+    registry = load_registry([plugin("mine", provide_datasets=[pairs])])
+    words = "^unknown task 'nigth' of data set 'x1'; did you mean 'night'"
+    with pytest.raises(UsageError, match=words):
+        registry.dataset("night", "x1")
+    with pytest.raises(UsageError, match=words):
+        find_layout(registry, Path(), None, "x1")
+    with pytest.raises(UsageError, match=words):
+        make_plan(registry, Request(tasks="night", data="night=.", dataset="night=x1"))
+    with pytest.raises(UsageError, match="unknown dataset for task 'night' 'x2'"):
+        registry.dataset("night", "x2")
 
 
 def raising(*arguments: object) -> str:

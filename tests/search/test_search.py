@@ -206,6 +206,10 @@ def test_the_appendix_is_a_preset() -> None:
             ["--set night.gct.xi gives gct.xi a value of its own, and it is searched"],
         ),
         (
+            ["--methods", "gct", "--grid", "gct.xi=0.4,0.6", "--set", "Night.GCT.xi=0.5"],
+            ["--set night.gct.xi gives gct.xi a value of its own, and it is searched"],
+        ),
+        (
             ["--grid", "gct.xi=0.4,0.6", "--labels", "4", "--to", "/dev/null/x"],
             ["--to /dev/null/x: cannot be written"],
         ),

@@ -70,6 +70,7 @@ def find_layout(registry: "Registry", path: Path, task: str | None, dataset: str
         if spec.needs_path and dataset in (None, spec.name)
     }
     if not specs:
+        registry.refuse_stray(dataset or "")
         raise UsageError(f"--dataset '{dataset}': no such layout; see `ssl-bench data list`")
     if len(specs) == 1:
         return next(iter(specs.values()))

@@ -45,6 +45,10 @@ def prepare(
         raise UsageError("give either --crop N or --resize LONGSIDE")
     if stride is not None and crop is None:
         raise UsageError("--stride goes with --crop")
+    if crop is not None and stride is not None and stride > crop:
+        raise UsageError(
+            f"--stride {stride} is more than --crop {crop}: what lies between crops would be lost; give {crop} or less"
+        )
     for inner, outer in ((out, source), (source, out)):
         if inner.resolve().is_relative_to(outer.resolve()):
             raise UsageError(f"--out {out} and {source} lie in each other; name a folder outside the source")

@@ -42,7 +42,7 @@ def _pairs(images: str, *targets: str, unknown: str = "") -> Files:
 
 
 class _Pairs(FolderDataset):
-    """Images of `input/` without a target, and all of `unlabeled/`, are unlabelled.
+    """Images of `input/` without a target, and all of `unlabeled/` or `unlabelled/`, are unlabelled.
 
     The target of `input/a_NOISY.png` is `target/a_NOISY`, or `target/a_GT` (or another of the pairs of words in
     `ssl_bench.data.samples.TOKENS`), that of `input/7/2.png` also `target/7`, that of `input/a.png` also
@@ -65,7 +65,9 @@ class _Pairs(FolderDataset):
         _pairs("input", "target"),
         _pairs("train/input", "train/target"),
         _pairs("unlabeled"),
+        _pairs("unlabelled"),
         _pairs("train/unlabeled"),
+        _pairs("train/unlabelled"),
     )
     test_files = (_pairs("test/input", "test/target", unknown="test/trimap"),)
     validation_files = (_pairs("val/input", "val/target"),)
