@@ -33,8 +33,8 @@ def settings_can_be_written(trial: Trial) -> str | None:
 
 def settings_of_tiers_are_settings(trial: Trial) -> str | None:
     """Look whether what tiers set can be set at all, and whether there are such tiers and kinds."""
-    if fault := fault_of_defaults(trial.spec.config):
-        return fault
+    if amiss := fault_of_defaults(trial.spec.config):
+        return amiss
     for tier, of_tier in trial.spec.config.tier_defaults.items():
         for name, found in of_tier.items():
             try:
