@@ -215,7 +215,7 @@ def test_cells_agree_in_all_but_the_method_and_share_a_seed(tmp_path: Path) -> N
     )
     shown = choose_cells(finished, "night").shown
     assert [(one.title, one.entry.seed) for one in shown] == [
-        *(("SupOnly", "3"), ("MT", "3"), ("GCT (xi=0.4)", "3"), ("GCT (xi=0.6)", "3")),
+        *(("SupOnly", "3"), ("MT", "3"), ("GCT (xi = 0.4)", "3"), ("GCT (xi = 0.6)", "3")),
     ]
     bounded = choose_cells(finished, "night", "full,mt")
     assert [one.title for one in bounded.shown] == ["MT", "Full"]
