@@ -206,6 +206,11 @@ class MethodConfig(Settings):
         do, or None: the plan shows such a cell as skipped with the reason."""
         return None
 
+    def with_frozen_encoder(self) -> str | None:
+        """Why these settings have no place in a recipe that freezes the encoders of all methods, and what to do, or
+        None: the plan shows such a cell as skipped with the reason."""
+        return None
+
     def rows_together(self) -> int:
         """How many unlabelled rows, one after the other, need each other, as where two are mixed: every part of a batch
         holds whole groups of them, or the plan refuses the cell."""

@@ -20,6 +20,7 @@ from ssl_bench.plan.recipe_checks import (
     check_settings,
     lacking_encoder,
     lacking_features,
+    out_of_place,
 )
 from ssl_bench.plan.request import Request
 from ssl_bench.plan.settings import configs_for, parse_settings, recipe_for, trials_behind, trials_of
@@ -251,7 +252,11 @@ class _Planning:
             names = [backbone, *config.backbones()]
             networks = {name: registry.backbone(name) for name in names}
             start = weights_for(self.weights, registry, names)
-            reason = lacking_features(config, networks) or lacking_encoder(config, networks, start)
+            reason = (
+                out_of_place(task, config, recipe)
+                or lacking_features(config, networks)
+                or lacking_encoder(config, networks, start)
+            )
             if reason:
                 yield Skipped(f"{task.name} · {variant.text}", reason)
                 continue

@@ -90,6 +90,14 @@ def lacking_encoder(config: MethodConfig, networks: Mapping[str, BackboneSpec], 
     return None
 
 
+def out_of_place(task: TaskSpec, config: MethodConfig, recipe: Recipe) -> str | None:
+    """Why a method has no place in a recipe that freezes every encoder, or None where it has."""
+    reason = config.with_frozen_encoder() if recipe.encoder == "frozen" else None
+    return (
+        f"{task.name}.encoder=frozen keeps the encoder of every method as it is: {reason}" if reason else None
+    )
+
+
 def _starts_at_random(spec: BackboneSpec, start: Weights) -> bool:
     return not start.identity or spec.load_weights is None
 

@@ -13,6 +13,20 @@ Check = tuple[str, Callable[[], str | None]]
 """What is promised, in words, and a function that returns a sentence where the promise is broken."""
 
 
+class NotChecked(Exception):
+    """Raised by a check that cannot tell, with the reason: the promise is found neither kept nor broken."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a subject's checks."""
+
+    findings: list[str]
+    """A sentence per broken promise, none where all is well."""
+    unchecked: list[str]
+    """A sentence per promise that could not be checked."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """One thing that is checked, such as a method on one kind of task."""
@@ -26,17 +40,26 @@ class Subject:
 
     def findings(self) -> list[str]:
         """A sentence per broken promise, none where all is well."""
+        return self.outcome().findings
+
+    def outcome(self) -> Outcome:
+        """Run all checks, and say what became of them."""
         found: list[str] = []
+        unchecked: list[str] = []
         title = "it can be made"
         try:
             for title, check in [] if self.skipped else self.checks():
-                sentence = check()
+                try:
+                    sentence = check()
+                except NotChecked as reason:
+                    unchecked.append(f"not checked: {title}: {reason}")
+                    continue
                 if sentence:
                     found.append(f"{title}: {sentence}")
         except (Exception, SystemExit) as error:
             # What comes after would fail for the same reason.
             found.append(f"{title}: {said(error, self.files)}")
-        return found
+        return Outcome(found, unchecked)
 
 
 def said(error: BaseException, files: Iterable[Path] = ()) -> str:

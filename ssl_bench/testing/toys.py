@@ -4,7 +4,7 @@ import io
 import math
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -24,6 +24,10 @@ from ssl_bench.world.part import Draws
 STEPS, LABELED, UNLABELED = 8, 2, 4
 HEIGHT, WIDTH = 40, 72
 """Not square, and large enough that a detector or critic of stride 32 has a map and not a single number."""
+PADDING = (10, 18, 12, 24, 20, 16)
+"""Columns of padding at the right of each row, labelled rows first."""
+GREY = 0.45
+"""Its colour."""
 RECIPE = Recipe(
     iterations=STEPS,
     epochs=STEPS,
@@ -132,10 +136,18 @@ class ToyStream:
     """Random batches as a function of the step; unlabelled images have a seed of their own."""
 
     def __init__(
-        self, kind: Kind, unlabeled_seed: int = 0, *, uses_unlabeled: bool = True, under_void: float = 0
+        self,
+        kind: Kind,
+        unlabeled_seed: int = 0,
+        *,
+        uses_unlabeled: bool = True,
+        under_void: float = 0,
+        padded: bool = True,
     ) -> None:
-        """`under_void`: the label's value where it is not valid, which nothing may depend on."""
-        self.kind, self.unlabeled_seed, self.under_void = kind, unlabeled_seed, under_void
+        """`under_void`: the label's value where it is not valid, which nothing may depend on. `padded`: whether rows
+        hold padding, each another number of columns."""
+        self.kind, self.unlabeled_seed = kind, unlabeled_seed
+        self.under_void, self.padded = under_void, padded
         self.unlabeled = UNLABELED if uses_unlabeled else 0
 
     def batch(self, step: int) -> Batch:
@@ -144,14 +156,16 @@ class ToyStream:
         other = torch.Generator().manual_seed(self.unlabeled_seed * 7919 + step)
         labeled = torch.rand(LABELED, 3, HEIGHT, WIDTH, generator=own)
         unlabeled = torch.rand(self.unlabeled, 3, HEIGHT, WIDTH, generator=other)
-        mean = labeled.mean(1, keepdim=True)
-        valid = torch.ones(LABELED, 1, HEIGHT, WIDTH, dtype=torch.bool)
-        valid[:, :, :2] = False
-        value = (mean[:, 0] * 3).long().clamp(0, 2) if self.kind == "classification" else mean
-        known = valid[:, 0] if value.dim() == 3 else valid
-        target = Target(value.where(known, self.under_void), valid)
         images = torch.cat([labeled, unlabeled])
-        return Batch(images, torch.ones_like(images[:, :1], dtype=torch.bool), target)
+        valid = torch.ones_like(images[:, :1], dtype=torch.bool)
+        for row, columns in zip(valid, PADDING if self.padded else (), strict=False):
+            row[..., WIDTH - columns :] = False
+        known = valid[:LABELED].clone()
+        known[:, :, :2] = False
+        mean = labeled.mean(1, keepdim=True)
+        value = (mean[:, 0] * 3).long().clamp(0, 2) if self.kind == "classification" else mean
+        value = value.where(known[:, 0] if value.dim() == 3 else known, self.under_void)
+        return Batch(images.where(valid, GREY), valid, Target(value, known))
 
 
 class ToyProbe:
@@ -170,7 +184,7 @@ class ToyProbe:
     def truth(self, number: int) -> Target:
         """Labels that have nothing to do with the images."""
         generator = torch.Generator().manual_seed(31 * self.drawn + number)
-        valid = torch.ones(UNLABELED, 1, HEIGHT, WIDTH, dtype=torch.bool)
+        valid = self.batch(number).unlabeled_valid
         if self.kind == "classification":
             return Target(torch.randint(3, (UNLABELED, HEIGHT, WIDTH), generator=generator), valid)
         return Target(torch.rand(UNLABELED, 1, HEIGHT, WIDTH, generator=generator), valid)
@@ -202,14 +216,16 @@ class ToyNetwork(nn.Sequential):
         return logits
 
 
-def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
-    """The method on the toy task of a kind."""
+def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0, *, kernel: int = 3) -> Method:
+    """The method on the toy task of a kind. `kernel`: of its networks' first layer, an odd number of pixels: all that
+    they see of an image at once."""
     task = TOYS[kind]()
 
     def build_network(index: int = 0, backbone: str | None = None) -> TaskNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 101 + index)
-            network = ToyNetwork(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, task.out_channels, 1))
+            first = nn.Conv2d(3, 8, kernel, padding=kernel // 2)
+            network = ToyNetwork(first, nn.Tanh(), nn.Conv2d(8, task.out_channels, 1))
         return TaskNetwork(network, in_channels=3, residual=False)
 
     torch.manual_seed(seed)
@@ -219,6 +235,14 @@ def build_toy(spec: MethodSpec, kind: Kind, seed: int = 0) -> Method:
     return method.train()
 
 
+def rest_batch_norm(method: Method) -> Method:
+    """Let all of its BatchNorm layers normalise by running statistics, which then stay."""
+    for part in method.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
+    return method
+
+
 def toy_trainer(
     spec: MethodSpec,
     kind: Kind,
@@ -226,17 +250,16 @@ def toy_trainer(
     unlabeled_seed: int = 0,
     seed: int = 0,
     other_seed: int = 0,
-    parts: int = 1,
 ) -> Trainer:
-    """Ready to step, in equal parts of a batch.
+    """Ready to step.
 
     `seed` is of initial weights; `other_seed` goes to the global generators of Python and NumPy,
     which nothing may depend on.
     """
     random.seed(other_seed)
     np.random.seed(other_seed)
-    stream: Any = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
-    return Trainer(build_toy(spec, kind, seed), RECIPE, stream, seed=0, micro_batches=parts)
+    stream = ToyStream(kind, unlabeled_seed, uses_unlabeled=spec.uses_unlabeled)
+    return Trainer(build_toy(spec, kind, seed), RECIPE, stream, seed=0)
 
 
 def train_toy(
@@ -247,10 +270,9 @@ def train_toy(
     resume_at: int | None = None,
     steps: int = STEPS,
     other_seed: int = 0,
-    parts: int = 1,
 ) -> Method:
     """Train on the toy task; with `resume_at`, through a saved state and a freshly built method."""
-    trainer = toy_trainer(spec, kind, unlabeled_seed=unlabeled_seed, other_seed=other_seed, parts=parts)
+    trainer = toy_trainer(spec, kind, unlabeled_seed=unlabeled_seed, other_seed=other_seed)
     for step in range(steps):
         if step == resume_at:
             buffer = io.BytesIO()

@@ -1,7 +1,7 @@
 """Runs of a method on a toy task, which the checks look at."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -12,10 +12,21 @@ from ssl_bench.method import Batch, Method, Progress
 from ssl_bench.observe.observer import Observer
 from ssl_bench.recipe import Kind
 from ssl_bench.specs import MethodSpec
-from ssl_bench.testing.toys import RECIPE, STEPS, ToyProbe, ToyStream, build_toy, toy_trainer, train_toy
+from ssl_bench.testing.toys import (
+    RECIPE,
+    STEPS,
+    ToyProbe,
+    ToyStream,
+    build_toy,
+    rest_batch_norm,
+    toy_trainer,
+    train_toy,
+)
 from ssl_bench.train.trainer import Trainer
 from ssl_bench.world.part import Draws
 
+Terms = Mapping[str, Mapping[str, Tensor]]
+"""Of a yield, by player and name."""
 SHORT = 3
 """Steps after which a draw from the wrong generator, or a term that is not finite, has shown."""
 
@@ -94,10 +105,36 @@ class Trial:
             observer.observe(step + 1)
         return trainer.method
 
-    def terms(self, batch: Batch) -> list[Mapping[str, Mapping[str, Tensor]]]:
-        """What `losses` yields for a batch half-way through the run, one yield after the other."""
+    def in_parts(self, count: int) -> Method:
+        """Trained for `SHORT` steps in so many parts of a batch, without what each part would take by itself: BatchNorm
+        rests, and all rows have as many valid pixels."""
+        stream = ToyStream(self.kind, uses_unlabeled=self.spec.uses_unlabeled, padded=False)
+        method = rest_batch_norm(build_toy(self.spec, self.kind))
+        trainer = Trainer(method, RECIPE, stream, seed=0, micro_batches=count)
+        for step in range(SHORT):
+            trainer.step(step)
+        return trainer.method
+
+    def terms(self, batch: Batch, method: Method | None = None) -> list[Terms]:
+        """What `losses` yields for a batch half-way through the run, one yield after the other. `method`: built anew
+        where none is given."""
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
         draws = Draws(generator)
         progress = Progress(STEPS // 2, RECIPE.iterations, RECIPE.iterations_per_epoch, draws)
-        return list(build_toy(self.spec, self.kind).losses(batch, progress))
+        return list((method or build_toy(self.spec, self.kind)).losses(batch, progress))
+
+
+def differing_term(one: Sequence[Terms], other: Sequence[Terms], within: float = 0.0) -> str | None:
+    """Name the first term, as `player/term`, in which two passes of `losses` differ by more than a share of it."""
+    for losses, others in zip(one, other, strict=True):
+        for player, part in losses.items():
+            for name, term in part.items():
+                if not torch.isclose(term, others[player][name], rtol=within, atol=0):
+                    return f"{player}/{name}"
+    return None
+
+
+def difference(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> str | None:
+    """Name the first entry in which two states differ."""
+    return next((name for name, value in first.items() if not torch.equal(value, second[name])), None)

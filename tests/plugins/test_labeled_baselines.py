@@ -50,7 +50,8 @@ def make(kind: type[Method], config: Any = None) -> Method:
 
 
 def trained(method: Method, steps: int = 3, micro_batches: int = 1) -> Method:
-    stream = ToyStream("regression", uses_unlabeled=False)
+    # A part counts its own valid pixels.
+    stream = ToyStream("regression", uses_unlabeled=False, padded=False)
     trainer = Trainer(method, RECIPE, stream, seed=0, micro_batches=micro_batches)
     for step in range(steps):
         trainer.step(step)
@@ -244,6 +245,28 @@ def test_without_a_pretrained_encoder_they_are_skipped(request_: dict[str, Any],
     assert [cell.method for cell in plan.cells] == ["supervised"]
     assert [one.title for one in plan.skipped] == ["segmentation · frozen-encoder", "segmentation · lora"]
     assert all(words in one.reason for one in plan.skipped)
+
+
+def test_where_a_recipe_freezes_every_encoder_they_are_skipped(weights: Path, command: Command) -> None:
+    request: dict[str, Any] = {"backbones": f"fpn/{ENCODER}", "weights": str(weights)}
+    frozen = "segmentation.encoder=frozen"
+    plan = planned(settings=(frozen,), **request)
+    assert [cell.method for cell in plan.cells] == ["supervised"]
+    assert {one.title: one.reason for one in plan.skipped} == {
+        f"segmentation · {name}": f"{frozen} keeps the encoder of every method as it is: {why}; leave it out, or set "
+        "encoder=train"
+        for name, why in (
+            ("frozen-encoder", "this row would be supervised learning once more"),
+            ("lora", "this row would change it all the same"),
+        )
+    }
+    # Where the encoder learns, they have their place.
+    assert not planned(settings=("segmentation.encoder=train",), **request).skipped
+    options = ("--backbones", request["backbones"], "--weights", weights, "--set", frozen)
+    said = command("plan", "--tasks", "segmentation", "--methods", "supervised,lora", *options)
+    assert said.status == 0
+    assert "segmentation · lora" in said.out + said.err
+    assert "would change it all the same" in " ".join((said.out + said.err).split())
 
 
 def test_the_baseline_that_others_are_compared_with_is_one(command: Command, tmp_path: Path) -> None:

@@ -12,27 +12,34 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from conftest import Said
 from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ssl_bench.hookspecs import hookimpl
 from ssl_bench.method import Batch, Losses, Method, Player, Progress
 from ssl_bench.recipe import Kind
 from ssl_bench.registry.loading import load_registry
 from ssl_bench.specs import Found, MethodConfig, MethodSpec, Ratio, resolve
-from ssl_bench.task import Strength
-from ssl_bench.testing import TOYS, check_method, check_task
+from ssl_bench.task import Strength, masked_mean
+from ssl_bench.testing import TOYS, ToyStream, check_method, check_task, contract_tests, find_subjects
+from ssl_bench.testing.findings import Check, NotChecked, Subject
 from ssl_bench.testing.toys import ToyProbe
 from ssl_bench.testing.trial import Trial
+from ssl_bench.toolbox.gates import confidence
+from ssl_bench.toolbox.mixing import draw_boxes, mix
 from ssl_bench.world.part import Draws
 from ssl_bench_plugins.methods.fixmatch import FixMatch
 from ssl_bench_plugins.methods.mean_teacher import MeanTeacher
 from ssl_bench_plugins.methods.supervised import Supervised
 
 REGISTRY = load_registry()
+Command = Callable[..., Said]
 MT = REGISTRY.method("mt")
 
 
+@pytest.mark.filterwarnings("error:.*not checked:UserWarning")
 @pytest.mark.parametrize("kind", TOYS)
 @pytest.mark.parametrize("name", REGISTRY.entries["methods"])
 def test_every_method_keeps_its_contract(name: str, kind: Kind) -> None:
@@ -111,9 +118,11 @@ class TeacherAmongThePlayers(TeacherWithoutPlayer):
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         views = self.task.perturb(batch.unlabeled_images, progress.draws)
-        error = (self.student(views) - self.teacher(views)).square()
-        task = self.task.loss(self.student(batch.labeled_images), batch.targets)
-        yield {"student": {"task": task, "consistency": error.mean()}}
+        rows = torch.cat([batch.labeled_images, views])
+        logits = progress.forward(self.student, rows, batch.labeled)
+        labeled, unlabeled = logits.tensor_split([batch.labeled])
+        error = masked_mean((unlabeled - self.teacher(views)).square(), batch.unlabeled_valid)
+        yield {"student": {"task": self.task.loss(labeled, batch.targets), "consistency": error}}
 
 
 class StateOutside(Supervised):
@@ -187,15 +196,15 @@ class NotFiniteInLowPrecision(Supervised):
         doubt = 1 - (1 - 1e-4 * logits.square().clamp(max=1) - 1e-5 * torch.ones_like(logits)).to(
             logits.dtype
         )
-        yield {"model": {"task": self.task.loss(logits, batch.targets), "doubt": -1e-3 * doubt.log().mean()}}
+        doubted = masked_mean(doubt.log(), batch.targets.valid)
+        yield {"model": {"task": self.task.loss(logits, batch.targets), "doubt": -1e-3 * doubted}}
 
 
 class MixesPrecisions(Supervised):
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
-        logits = self.model(batch.labeled_images)
-        yield {
-            "model": {"task": torch.lerp(logits, self.task.encode(batch.targets).value, 0.5).square().mean()}
-        }
+        value, valid = self.task.encode(batch.targets)
+        error = torch.lerp(self.model(batch.labeled_images), value, 0.5).square()
+        yield {"model": {"task": masked_mean(error, valid)}}
 
 
 class ReadsAbsentTargets(MeanTeacher):
@@ -208,6 +217,84 @@ class ReadsAbsentTargets(MeanTeacher):
 class ReadsVoidLabels(Supervised):
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         yield {"model": {"task": F.cross_entropy(self.model(batch.labeled_images), batch.targets.value)}}
+
+
+class LearnsFromPadding(MeanTeacher):
+    """A plain mean, of all pixels there are."""
+
+    def consistent(self, prediction: Tensor, target: Tensor, batch: Batch, progress: Progress) -> Tensor:
+        return (prediction - target).square().mean()
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        rows = torch.cat([batch.labeled_images, self.seen(batch.unlabeled_images, progress)])
+        logits = progress.forward(self.student, rows, batch.labeled)
+        labeled, unlabeled = logits.tensor_split([batch.labeled])
+        with torch.no_grad():
+            target = self.task.activate(self.teacher(batch.unlabeled_images))
+        error = self.consistent(self.task.activate(unlabeled), target, batch, progress)
+        yield {"student": {"task": self.task.loss(labeled, batch.targets), "consistency": error}}
+
+    def seen(self, images: Tensor, progress: Progress) -> Tensor:
+        return self.task.perturb(images, progress.draws)
+
+
+class MixesAllButTheMask(LearnsFromPadding):
+    """The mask is that of the images before they were mixed."""
+
+    def seen(self, images: Tensor, progress: Progress) -> Tensor:
+        self.boxes = draw_boxes("half", progress.draws, images)
+        return mix(super().seen(images, progress), self.boxes)
+
+    def consistent(self, prediction: Tensor, target: Tensor, batch: Batch, progress: Progress) -> Tensor:
+        error = (prediction - mix(target, self.boxes)).square()
+        return masked_mean(error, batch.unlabeled_valid)
+
+
+class IsSureOfPadding(LearnsFromPadding):
+    """Its weight is the teacher's confidence, wherever it is sure."""
+
+    def consistent(self, prediction: Tensor, target: Tensor, batch: Batch, progress: Progress) -> Tensor:
+        error = (prediction - target).square()
+        return confidence(target).mean() * masked_mean(error, batch.unlabeled_valid)
+
+
+class ProjectsPadding(LearnsFromPadding):
+    """A head of its own, which sees one pixel at a time."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        head = [nn.Conv2d(self.task.out_channels, 4, 1), nn.BatchNorm2d(4), nn.LeakyReLU(0.2, inplace=True)]
+        self.head = nn.Sequential(*head, nn.Conv2d(4, 1, 1))
+
+    def players(self) -> Mapping[str, Player]:
+        return {"student": Player(nn.ModuleList([self.student, self.head]))}
+
+    def consistent(self, prediction: Tensor, target: Tensor, batch: Batch, progress: Progress) -> Tensor:
+        error = masked_mean((prediction - target).square(), batch.unlabeled_valid)
+        return error + self.head(prediction).square().mean()
+
+
+class JudgesWholeImages(ProjectsPadding):
+    """No fault: what a head makes of a whole image is the head's own affair."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        layers = [nn.Conv2d(3, 4, 3, 2), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        self.head = nn.Sequential(*layers, nn.Linear(4, 1))
+
+    def consistent(self, prediction: Tensor, target: Tensor, batch: Batch, progress: Progress) -> Tensor:
+        views = self.seen(batch.unlabeled_images, progress)
+        return super().consistent(prediction, target, batch, progress) + self.head(views).square().mean()
+
+
+class CallsItsNetworks(LearnsFromPadding):
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        logits = self.student(self.seen(batch.unlabeled_images, progress))
+        with torch.no_grad():
+            target = self.task.activate(self.teacher(batch.unlabeled_images))
+        error = masked_mean((self.task.activate(logits) - target).square(), batch.unlabeled_valid)
+        task = self.task.loss(self.student(batch.labeled_images), batch.targets)
+        yield {"student": {"task": task, "consistency": error}}
 
 
 class WrongShape(Supervised):
@@ -253,6 +340,45 @@ class SumsOverRows(Supervised):
     def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
         for losses in super().losses(batch, progress):
             yield {"model": {"task": losses["model"]["task"] * len(batch.images)}}
+
+
+class Normalised(Supervised):
+    """Its predictions go through BatchNorm."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.norm = nn.BatchNorm2d(self.task.out_channels)
+
+    def players(self) -> Mapping[str, Player]:
+        return {"model": Player(nn.ModuleList([self.model, self.norm]))}
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        yield {"model": {"task": self.task.loss(self.norm(self.model(batch.labeled_images)), batch.targets)}}
+
+
+class SumsOverNormalisedRows(Normalised):
+    """BatchNorm is no excuse."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        for losses in super().losses(batch, progress):
+            yield {"model": {"task": losses["model"]["task"] * len(batch.images)}}
+
+
+class NeverRests(Normalised):
+    """Without running statistics, so that it always goes by those of its batch."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.norm = nn.BatchNorm2d(self.task.out_channels, track_running_stats=False)
+
+
+class IsSetToLearn(Normalised):
+    """Goes back to training mode in each step."""
+
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Losses]:
+        self.norm.train()
+        yield from super().losses(batch, progress)
+        self.norm.eval()
 
 
 class OneDrawForAll(Supervised):
@@ -366,7 +492,7 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
         ConsistencyWithoutGradient,
         "unlabelled images change nothing that is learnt: does the unsupervised loss carry",
     ),
-    (replace(SUPERVISED, uses_unlabeled=True), "unlabelled images change nothing"),
+    (replace(REGISTRY.method("control"), role="ssl"), "unlabelled images change nothing"),
     (
         TeacherAmongThePlayers,
         r"'teacher.*' is a moving average and a parameter of player 'student'.*requires_grad_",
@@ -384,6 +510,7 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
     (AsksWhoLooks, "differs when somebody observes: `losses` keeps something outside modules"),
     (SeeksTheObserver, "depends on labels of unlabelled images that an observer alone may hold"),
     (SumsOverRows, "depends on the number of processes: a loss is to be a mean over rows"),
+    (SumsOverNormalisedRows, "depends on the number of processes: a loss is to be a mean over rows"),
     (OneDrawForAll, "depends on the number of processes: .* is to be drawn for each row"),
     (NotFinite, "loss 'model/task' is inf at step 0: is there a division, root or logarithm without a floor"),
     (
@@ -398,6 +525,14 @@ FAULTS: list[tuple[type[Method] | MethodSpec, str]] = [
     (
         ReadsVoidLabels,
         "term 'model/task' depends on labels of void pixels, which nobody gave: use `task.loss`",
+    ),
+    (LearnsFromPadding, "term 'student/consistency' depends on what lies under padding, .*: take means"),
+    (MixesAllButTheMask, "depends on what lies under padding, .*mix, flip or cut that mask as the images"),
+    (IsSureOfPadding, "term 'student/consistency' depends on what lies under padding"),
+    (ProjectsPadding, "term 'student/consistency' depends on what lies under padding"),
+    (
+        CallsItsNetworks,
+        r"calls its networks itself, so that a recipe with forward=separate stops it.*`progress\.forward\(",
     ),
     (LearnsInEvaluation, "evaluation changes 'model.network.0.bias': `predict` must only read"),
     (replace(SUPERVISED, config=Unwritable), "the settings do not survive JSON .*; give fields plain types"),
@@ -429,6 +564,55 @@ def test_broken_methods_are_caught(fault: type[Method] | MethodSpec, sentence: s
     findings = check_method(fault, "classification")
     assert len(findings) == 1, findings
     assert re.search(sentence, findings[0]), findings
+
+
+def test_what_a_head_makes_of_a_whole_image_with_its_padding_is_no_fault() -> None:
+    assert check_method(replace(MT, method=JudgesWholeImages), "classification") == []
+
+
+@pytest.mark.parametrize("method", [NeverRests, IsSetToLearn])
+def test_what_cannot_be_compared_is_not_said_to_be_checked(method: type[Method]) -> None:
+    spec = replace(SUPERVISED, name="uncertain", method=method)
+    with pytest.warns(UserWarning, match="BatchNorm 'norm' goes by the statistics of its batch") as told:
+        assert check_method(spec, "classification") == []
+    (warned,) = told
+    assert "method uncertain on classification: not checked: the number of processes" in str(warned.message)
+    plugin = ModuleType("uncertain")
+    plugin.__file__ = "uncertain.py"
+    plugin.provide_methods = hookimpl(lambda: [spec])  # type: ignore[attr-defined]
+    test = contract_tests(plugin)
+    (subject,) = (one for one in find_subjects(plugin) if one.title.endswith("classification"))
+    with pytest.raises(pytest.skip.Exception, match="not checked: the number of processes"):
+        test(subject)
+
+
+def test_the_command_says_what_it_has_not_checked(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def checks() -> Iterator[Check]:
+        def cannot_tell() -> None:
+            raise NotChecked("nobody knows")
+
+        yield "one promise", cannot_tell
+        yield "another promise", lambda: None
+
+    uncertain = Subject("method uncertain", checks)
+    monkeypatch.setattr("ssl_bench.testing.contract.named_subjects", lambda *names: [uncertain])
+    said = command("check", "uncertain")
+    assert said.status == 0
+    assert said.out.splitlines() == [
+        "part  method uncertain",
+        "      not checked: one promise: nobody knows",
+    ]
+
+
+@pytest.mark.parametrize("kind", TOYS)
+def test_toy_batches_hold_padding_of_several_sizes(kind: Kind) -> None:
+    batch = ToyStream(kind).batch(0)
+    counts = (~batch.valid).sum((1, 2, 3)).tolist()
+    assert len({*counts}) == len(counts) == len(batch.images)
+    assert all(counts)
+    assert not (batch.targets.valid & ~batch.valid[: batch.labeled]).any()
+    assert len(batch.images.permute(0, 2, 3, 1)[~batch.valid[:, 0]].unique()) == 1
+    assert ToyStream(kind, padded=False).batch(0).valid.all()
 
 
 FIXMATCH = REGISTRY.method("fixmatch")

@@ -1,6 +1,8 @@
 """Boxes, partners, gates and pseudo targets against what they are said to be."""
 
-from collections.abc import Iterator
+import math
+import random
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -29,6 +31,24 @@ def ends(mask: Tensor) -> Iterator[int]:
         yield from (int(places[0]), int(places[-1] - places[0]) + 1)
 
 
+def measured(masks: Tensor) -> tuple[np.ndarray, ...]:
+    """Tops, heights, lefts and widths of masks (B, H, W), each of which is a box."""
+    lines = [masks.any(2).int(), masks.any(1).int()]
+    tops, lefts = (each.argmax(1).numpy() for each in lines)
+    heights, widths = (each.sum(1).numpy() for each in lines)
+    assert (masks.sum((1, 2)).numpy() == heights * widths).all()
+    return tops, heights, lefts, widths
+
+
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def assert_alike(found: np.ndarray, law: Sequence[float] | np.ndarray, within: float) -> None:
+    """Whether quantiles of numbers are those of a law, given as such or as numbers that were drawn by it."""
+    expected = law if len(law) == len(QUANTILES) else np.quantile(law, QUANTILES)
+    np.testing.assert_allclose(np.quantile(found, QUANTILES), expected, rtol=0, atol=within)
+
+
 def test_a_box_of_half_the_area_lies_inside_and_anywhere() -> None:
     masks = boxes("half", 400)
     for mask in masks[:, 0]:
@@ -39,18 +59,30 @@ def test_a_box_of_half_the_area_lies_inside_and_anywhere() -> None:
     assert masks.any(0).all()
 
 
-def test_three_boxes_toggle() -> None:
+def test_the_height_of_half_the_area_is_a_power_of_a_half_and_its_place_uniform() -> None:
+    tops, heights, lefts, widths = measured(boxes("half", 4000, 100, 40)[:, 0])
+    # 0.5^u, u ~ U(0, 1): of a uniform height the median were 0.75.
+    assert_alike(heights / 100, [0.5 ** (1 - q) for q in QUANTILES], within=0.015)
+    # As high as the image and half as wide, or the other way round, and all between.
+    assert_alike(widths / 40, [0.5 ** (1 - q) for q in QUANTILES], within=0.03)
+    for starts, rest in ((tops, 100 - heights), (lefts, 40 - widths)):
+        loose = rest >= 10
+        assert_alike(starts[loose] / rest[loose], QUANTILES, within=0.06)
+
+
+@pytest.mark.parametrize(("share", "bent", "height", "width"), [(0.0, 0.5, 14, 14), (0.6, 0.25, 22, 14)])
+def test_three_boxes_toggle(share: float, bent: float, height: int, width: int) -> None:
     class Same(Draws):
         def rand(self, rows: int, *shape: int) -> Tensor:
-            # Shares of 0.25 and heights of 0.5, three times at one place: an odd number of boxes.
-            drawn = torch.tensor([0.0, 0.5, 0.0, 1.0]).expand(rows, *shape).clone()
+            # Of area shares 0.25 or 0.4, three times at one place: an odd number of boxes.
+            drawn = torch.tensor([share, bent, 0.0, 1.0]).expand(rows, *shape).clone()
             drawn[1:, 0, 2] = 1.0  # In the second row two of them, and one elsewhere.
             return drawn
 
     once, apart = draw_boxes("toggle", Same(torch.Generator()), torch.zeros(2, 3, 48, 48))[:, 0]
-    assert [*ends(once)] == [0, 14, 34, 14]
-    assert [*ends(apart)] == [34, 14, 34, 14]
-    assert apart.sum() == once.sum() == 14**2
+    assert [*ends(once)] == [0, height, 48 - width, width]
+    assert [*ends(apart)] == [48 - height, height, 48 - width, width]
+    assert apart.sum() == once.sum() == height * width
     shares = boxes("toggle", 300).float().mean((1, 2, 3))
     # Up to three times a third of half of the area, and rounding.
     assert shares.max() <= 0.55
@@ -71,6 +103,34 @@ def test_a_box_of_any_aspect_is_pasted_into_half_of_the_rows() -> None:
     assert 0.3 < max(shares) <= 0.4
     assert min(aspects) < 0.5
     assert max(aspects) > 2
+
+
+def published_box(draw: random.Random, side: int) -> tuple[int, int, int, int]:
+    """UniMatch's own loop, which ends after 8 boxes, none of which lay inside: then the first one, cut and shifted."""
+    area = draw.uniform(0.02, 0.4) * side * side
+    outside = []
+    for _ in range(8):
+        ratio = draw.uniform(0.3, 1 / 0.3)
+        width, height = int(math.sqrt(area / ratio)), int(math.sqrt(area * ratio))
+        top, left = draw.randrange(side), draw.randrange(side)
+        if top + height <= side and left + width <= side:
+            return top, height, left, width
+        outside.append((top, height, left, width))
+    top, height, left, width = outside[0]
+    height, width = min(height, side), min(width, side)
+    return min(top, side - height), height, min(left, side - width), width
+
+
+def test_a_box_of_any_aspect_is_as_the_public_code_draws_it() -> None:
+    side, draw = 64, random.Random(0)
+    masks = boxes("aspect", 6000, side, side)[:, 0]
+    tops, heights, lefts, widths = measured(masks[masks.flatten(1).any(1)])
+    others = np.array([published_box(draw, side) for _ in range(20000)]).T
+    assert_alike(heights * widths / side**2, others[1] * others[3] / side**2, within=0.015)
+    # Uniform in the ratio, of which a half lies above 1.5 to 1, and not in its logarithm.
+    assert_alike(heights / widths, others[1] / others[3], within=0.12)
+    assert_alike(tops, others[0], within=2.5)
+    assert_alike(lefts, others[2], within=2.5)
 
 
 def test_a_box_that_never_fits_is_shrunk_into_the_image() -> None:

@@ -15,6 +15,10 @@ class FrozenConfig(MethodConfig):
             "there is nothing to keep; take a network with a pretrained encoder (--backbones, --pretrained)"
         )
 
+    def with_frozen_encoder(self) -> str | None:
+        """Every method is that then, and this one is plain supervised learning."""
+        return "this row would be supervised learning once more; leave it out, or set encoder=train"
+
 
 class LoRAConfig(FrozenConfig):
     """Low-rank adaptation of an encoder."""
@@ -28,6 +32,10 @@ class LoRAConfig(FrozenConfig):
         description="the change counts α / r times",
         json_schema_extra=symbol(r"\alpha_{LoRA}"),
     )
+
+    def with_frozen_encoder(self) -> str | None:
+        """What is to stay is what it changes."""
+        return "this row would change it all the same; leave it out, or set encoder=train"
 
 
 LABELED_METHODS = (
