@@ -20,6 +20,7 @@ ANSWERS: Mapping[str, TypeAdapter[Any]] = {
     "misplaced": _REASON,
     "without_features": _REASON,
     "without_pretrained_encoder": _REASON,
+    "with_frozen_encoder": _REASON,
     "rows_together": TypeAdapter(Annotated[int, Field(ge=1)]),
 }
 """What a plan asks of a method's settings, and what may be answered."""
