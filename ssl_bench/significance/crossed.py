@@ -68,6 +68,12 @@ def split_weights(runs: Sequence[Run]) -> np.ndarray:
     return np.array([1 / (len(counts) * counts[split]) for split, _ in runs])
 
 
+def _together(parts: Sequence[np.ndarray], rest: np.ndarray) -> np.ndarray:
+    """Variance of the mean from what each factor alone would give it, and what none would."""
+    found: np.ndarray = np.maximum(sum(parts) - (len(parts) - 1) * rest, np.max(parts, 0)) if parts else rest
+    return found
+
+
 class Design:
     """Which runs there are of which splits and seeds; at least two. Means are over splits."""
 
@@ -106,16 +112,13 @@ class Design:
 
     def variance(self, values: np.ndarray, kept: Sequence[Factor]) -> np.ndarray:
         """Of the mean: (...) from (runs, ...) figures, with the factors that are not pooled."""
-        parts, rest = self._parts(values, tuple(kept))
-        if not parts:
-            return rest
-        return np.maximum(sum(parts) - (len(parts) - 1) * rest, np.max(parts, 0))
+        return _together(*self._parts(values, tuple(kept)))
 
     def estimate(self, values: np.ndarray, shared: Collection[str] = ()) -> Variance:
         """Variance of the mean of (runs,) figures, its degrees of freedom, and what of it is of the splits."""
         kept = self.kept(values, shared)
-        value = float(self.variance(values, kept))
         parts, rest = self._parts(values, kept)
+        value = float(_together(parts, rest))
         degrees = [self._effects(factor, kept)[1] for factor in kept]
         of_splits = sum(
             float(part - rest) for factor, part in zip(kept, parts, strict=True) if factor.name == "split"
